@@ -1,0 +1,71 @@
+# Two commands do everything: `make demo` (the main job end to end) and `make test` (every check and test).
+# Both set themselves up in .venv from the hash-pinned files in requirements/.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --no-deps
+UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate
+
+.PHONY: help demo test check unit engine modeler lint lock templates system-deps clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: $(VENV)/demo.stamp ## Run the main job end to end: real engine, real small model, no key needed
+	@$(BIN)/openai-connector demo $(ARGS)
+
+test: check ## Run every check and every test
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/dev.stamp ## Lint, formatting, types and import rules
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo > .import-linter.log 2>&1 || { cat .import-linter.log; exit 1; }
+	@rm -f .import-linter.log
+
+unit: $(VENV)/dev.stamp ## Run the tests that need no engine (seconds)
+	@$(BIN)/python -m pytest tests/unit tests/feel $(ARGS)
+
+engine: $(VENV)/dev.stamp ## Run the tests on a real Zeebe engine
+	@$(BIN)/python -m pytest tests/engine tests/faults $(ARGS)
+
+modeler: $(VENV)/dev.stamp ## Run the tests in the real Modeler front end (needs Chromium: make system-deps)
+	@$(BIN)/python -m pytest tests/modeler $(ARGS)
+
+templates: $(VENV)/dev.stamp ## Write the element templates anew from the operations' models
+	@$(BIN)/openai-connector templates --output element-templates
+
+lock: $(VENV)/dev.stamp ## Renew the hash-pinned requirement files
+	$(UV_COMPILE) --upgrade pyproject.toml requirements/model.in --extra demo --group dev -o requirements/dev.txt
+	$(UV_COMPILE) pyproject.toml requirements/model.in --extra demo --group build -c requirements/dev.txt -o requirements/demo.txt
+	$(UV_COMPILE) pyproject.toml --group build -c requirements/dev.txt -o requirements/worker.txt
+
+system-deps: ## Install what only the system's package manager has (Debian/Ubuntu: Chromium for the modeler tests)
+	@if command -v chromium >/dev/null 2>&1; then exit 0; fi; \
+	if ! command -v apt-get >/dev/null 2>&1; then \
+		echo "Install Chromium with this system's package manager: the modeler tests need it."; exit 0; fi; \
+	if [ "$$(id -u)" = 0 ]; then SUDO=; else SUDO=sudo; fi; \
+	$$SUDO apt-get update -qq && \
+	DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null
+
+clean: ## Remove the virtual environment and caches of this checkout
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis artifacts
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; name it with make PYTHON=python3.12")'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/demo.stamp: requirements/demo.txt pyproject.toml | $(VENV)/bin/python
+	@echo "Installing the locked packages for the demo into $(VENV) ..."
+	@$(PIP) --require-hashes -r requirements/demo.txt
+	@$(PIP) --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
+	@echo "Installing the locked packages for development into $(VENV) ..."
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@$(PIP) --no-build-isolation --editable .
+	@touch $@ $(VENV)/demo.stamp

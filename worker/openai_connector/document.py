@@ -1,0 +1,77 @@
+"""Variables as a JSON document that the engine takes: checked before they are sent, because a bad one is dear.
+
+Measured on Zeebe 8.5.8 and 8.6.0: a document nested some 2,000 levels deep shuts the whole broker down, one of
+3 MB is refused with a status that looks transient, and NaN or an integer beyond 64 bits leaves the job
+activated until its lease is over.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+MAX_DEPTH = 200  # levels of nested objects and arrays
+MAX_BYTES = 3 * 1024 * 1024 // 2  # UTF-8 bytes; the limit of Camunda's own connector runtime
+MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
+
+
+class DocumentError(ValueError):
+    """The variables cannot be sent to the engine; the message says which one, and why."""
+
+
+def encode_document(variables: Mapping[str, Any]) -> str:
+    """Encode variables as compact JSON text. Lone surrogates, which UTF-8 cannot carry, become U+FFFD.
+
+    Raises:
+        DocumentError: not JSON (NaN, an unknown type, a key that is no text), an integer beyond 64 bits,
+            nested deeper than `MAX_DEPTH` or larger than `MAX_BYTES`.
+    """
+    for name, value in variables.items():
+        if not isinstance(name, str):
+            raise DocumentError(f"a variable's name must be text, not {type(name).__name__}")
+        _check(name, value)
+    text = json.dumps(variables, ensure_ascii=False, separators=(",", ":"), default=_mapping)
+    try:
+        size = len(text) if text.isascii() else len(text.encode())
+    except UnicodeEncodeError:
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        size = len(text.encode())
+    if size > MAX_BYTES:
+        raise DocumentError(
+            f"the variables are {size / 1e6:.1f} MB of JSON; the engine is sent at most {MAX_BYTES / 1e6:.1f} MB. "
+            "Map only what the process needs"
+        )
+    return text
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    assert isinstance(value, Mapping)
+    return dict(value)
+
+
+def _check(name: str, root: object) -> None:
+    """Walk without recursion: the value may be nested deeper than Python's own stack."""
+    pending: list[tuple[object, int]] = [(root, 2)]
+    while pending:
+        value, depth = pending.pop()
+        if value is None or isinstance(value, (str, bool)):
+            continue
+        if isinstance(value, int):
+            if not MIN_INTEGER <= value <= MAX_INTEGER:
+                raise DocumentError(f"variable '{name}' has an integer beyond 64 bits")
+        elif isinstance(value, float):
+            if not math.isfinite(value):
+                raise DocumentError(f"variable '{name}' has a number that JSON cannot carry ({value})")
+        elif isinstance(value, (Mapping, list, tuple)):
+            if depth > MAX_DEPTH:
+                raise DocumentError(f"variable '{name}' is nested deeper than {MAX_DEPTH} levels")
+            if isinstance(value, Mapping):
+                for key in value:
+                    if not isinstance(key, str):
+                        raise DocumentError(f"variable '{name}' has a key that is no text")
+                value = value.values()
+            pending.extend((item, depth + 1) for item in value)
+        else:
+            raise DocumentError(f"variable '{name}' has a value that is not JSON ({type(value).__name__})")
