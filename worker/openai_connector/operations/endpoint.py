@@ -1,0 +1,64 @@
+"""Where and as whom the API is asked: the inputs that all operations share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from openai_connector.operations.inputs import Inputs, Shown, line, seconds
+
+AUTHENTICATION = "authentication"
+
+
+class Endpoint(Inputs):
+    """The API's address and credentials; secrets are resolved in these inputs and in no others.
+
+    The timeout is for the whole call. Azure's three inputs belong together: they make the address
+    `https://<resource>.openai.azure.com/openai/deployments/<deployment>/…?api-version=<version>`.
+    """
+
+    api_key: Annotated[
+        str | None,
+        line,
+        Shown(
+            AUTHENTICATION,
+            description="A secret, for example {{secrets.OPENAI_API_KEY}}. Empty: the worker's own key",
+            placeholder="{{secrets.OPENAI_API_KEY}}",
+        ),
+    ] = Field(None, alias="openai_apiKey", title="OpenAI API key", repr=False)
+    organization: Annotated[
+        str | None, line, Shown(AUTHENTICATION, description="Only for keys of several organizations: org-...")
+    ] = Field(None, alias="openai_organization", title="Organization")
+    project: Annotated[
+        str | None, line, Shown(AUTHENTICATION, description="Only for keys of several projects: proj_...")
+    ] = Field(None, alias="openai_project", title="Project")
+    base_url: Annotated[
+        str | None,
+        line,
+        Shown(
+            AUTHENTICATION,
+            description="Only for an OpenAI-compatible API, for example https://llm.example.com/v1. "
+            "Empty: the worker's own",
+            pattern=r"https?://.+",
+            pattern_message="must begin with https:// or http://",
+        ),
+    ] = Field(None, alias="openai_baseUrl", title="Base URL")
+    azure_resource: Annotated[str | None, line] = Field(None, alias="openai_azureResource", title="Azure resource")
+    azure_deployment: Annotated[str | None, line] = Field(None, alias="openai_azureDeployment", title="Deployment")
+    azure_api_version: Annotated[str | None, line] = Field(None, alias="openai_azureApiVersion", title="API version")
+    timeout: Annotated[
+        float | None,
+        seconds,
+        Shown(
+            "retries",
+            description="How long to wait for the answer, for example PT2M. Empty: the worker's default, 3 minutes",
+            placeholder="PT3M",
+            pattern=r"[Pp][0-9A-Za-z.,]+|[0-9]+(\.[0-9]+)?",
+            pattern_message="must be a duration such as PT30S or PT5M, or seconds",
+        ),
+    ] = Field(None, alias="openai_timeout", title="Request timeout")
+
+
+SECRET_INPUTS = ("openai_baseUrl", "openai_apiKey", "openai_organization", "openai_project")
+"""The inputs in which secrets are resolved. Never in prompts or histories: a user's text must not pull a secret."""

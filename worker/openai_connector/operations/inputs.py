@@ -1,0 +1,239 @@
+"""What an input of a task may look like, and how Modeler shows it: one declaration for both.
+
+Values come as text (typed in Modeler) or as numbers, lists and contexts (FEEL). `null`, an absent variable and
+`""` all mean "not given".
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic_core import PydanticCustomError
+
+from openai_connector.document import parse_json
+from openai_connector.duration import parse_duration
+
+SHOWN_CHARACTERS = 100  # of an offending value in a message
+PREFIX = "openai_"
+
+_NUMBER = re.compile(r"[+-]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][+-]?\d{1,3})?", re.ASCII)
+
+Choices = Mapping[str, str]
+"""Values of a dropdown and the labels that a modeler sees."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How an input appears in Modeler's properties panel (the label is the pydantic field's title)."""
+
+    group: str
+    kind: Literal["String", "Text", "Dropdown"] = "String"
+    feel: Literal["optional", "required"] | None = "optional"
+    description: str = ""
+    tooltip: str = ""
+    placeholder: str = ""
+    default: str | None = None
+    required: bool = False
+    """Modeler marks an empty field as an error."""
+    pattern: str | None = None
+    """What a literal must look like; FEEL (`=…`) and secrets are admitted by the template generator."""
+    pattern_message: str = ""
+    choices: Choices = field(default_factory=dict)
+    condition: tuple[str, tuple[str, ...]] | None = None
+    """Shown only while another input (by its name without prefix) has one of these values."""
+
+
+class Inputs(BaseModel):
+    """A model of flat inputs: the variable of a field is its alias, `openai_…`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        """Say what is missing or does not fit together among the given inputs (raw, by field name)."""
+        yield from ()
+
+
+def violation(message: str, *, private: bool = False) -> PydanticCustomError:
+    """What is wrong with an input, said after its label: "must be a number between 0 and 2".
+
+    `private` values (prompts, histories) are never shown, others up to `SHOWN_CHARACTERS`.
+    """
+    return PydanticCustomError(
+        "input", "{message}", {"message": message.replace("{", "{{").replace("}", "}}"), "private": private}
+    )
+
+
+def kind_of(value: object) -> str:
+    """Name a value's type as modelers know it from FEEL."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a text"
+        case Mapping():
+            return "a context"
+        case list() | tuple():
+            return "a list"
+        case _:
+            return type(value).__name__
+
+
+def is_given(value: object) -> bool:
+    """Say whether a modeler gave this input at all."""
+    return value is not None and value != ""
+
+
+def scalar_text(value: object) -> str | None:
+    """Text of a text, number or boolean (as FEEL writes them); None for anything else."""
+    match value:
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case float():
+            return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+        case _:
+            return None
+
+
+def _validator(read: Callable[[Any], object]) -> BeforeValidator:
+    return BeforeValidator(lambda value: read(value) if is_given(value) else None)
+
+
+def _number(value: Any) -> Any:
+    """Read a number from text; anything else stays as it is."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if not _NUMBER.fullmatch(text):
+        return None
+    return int(text) if text.lstrip("+-").isdigit() else float(text)
+
+
+def number(low: float, high: float) -> BeforeValidator:
+    """A number between two bounds, as a number or as text."""
+
+    def read(value: Any) -> int | float:
+        got = _number(value)
+        if isinstance(got, bool) or not isinstance(got, (int, float)) or not low <= got <= high:
+            raise violation(f"must be a number between {low:g} and {high:g}")
+        return got
+
+    return _validator(read)
+
+
+def whole_number(low: int) -> BeforeValidator:
+    """A whole number from a lower bound on; 3.0 counts as 3."""
+
+    def read(value: Any) -> int:
+        got = _number(value)
+        if isinstance(got, float) and math.isfinite(got) and got.is_integer():
+            got = int(got)
+        if isinstance(got, bool) or not isinstance(got, int) or not low <= got < 2**63:
+            raise violation(f"must be a whole number of at least {low}")
+        return got
+
+    return _validator(read)
+
+
+def choice(choices: Choices) -> BeforeValidator:
+    """One of a dropdown's values; letters' case and spaces around it do not matter."""
+
+    def read(value: Any) -> str:
+        got = value.strip().lower() if isinstance(value, str) else None
+        if got not in choices:
+            raise violation(f"must be one of {', '.join(choices)}")
+        return got
+
+    return _validator(read)
+
+
+def _read_line(value: Any) -> str | None:
+    got = scalar_text(value)
+    if got is None or isinstance(value, bool):
+        raise violation(f"must be a text, not {kind_of(value)}")
+    return got.strip() or None
+
+
+line = _validator(_read_line)
+"""A short text such as a name or an address; spaces around it are dropped."""
+
+
+def _read_duration(value: Any) -> float:
+    try:
+        seconds = parse_duration(value).total_seconds()
+    except ValueError as error:
+        raise violation(str(error)) from None
+    if not seconds:
+        raise violation("must be longer than 0 seconds")
+    return seconds
+
+
+seconds = _validator(_read_duration)
+"""A duration longer than 0, ISO 8601 or seconds; the value is in seconds."""
+
+
+def read_context(value: Any) -> dict[str, Any]:
+    """Read a FEEL context or the text of a JSON object.
+
+    Raises:
+        PydanticCustomError: it is neither.
+    """
+    got = value
+    if isinstance(value, str):
+        try:
+            got = parse_json(value)
+        except ValueError as error:
+            raise violation(
+                f"must be a FEEL context or a JSON object, but it is no JSON ({error})", private=True
+            ) from None
+    if not isinstance(got, Mapping):
+        raise violation(f"must be a FEEL context or a JSON object, not {kind_of(got)}", private=True)
+    return dict(got)
+
+
+context = _validator(read_context)
+"""A FEEL context, or the text of a JSON object."""
+
+ContentParts = list[dict[str, Any]]
+
+
+def is_content_parts(value: object) -> bool:
+    """Say whether this is a list of content parts: contexts with a `type`."""
+    return (
+        isinstance(value, Sequence)
+        and not isinstance(value, str)
+        and bool(value)
+        and all(isinstance(part, Mapping) and isinstance(part.get("type"), str) for part in value)
+    )
+
+
+def _read_content(value: Any) -> str | ContentParts:
+    text = scalar_text(value)
+    if text is not None:
+        return text
+    if is_content_parts(value):
+        return list(value)
+    if isinstance(value, Mapping):
+        hint = "; pick the field you mean, for example =order.text, or make it text with to json or string()"
+        raise violation(f"must be a text or a list of content parts, not a context{hint}", private=True)
+    raise violation(
+        'must be a text or a list of content parts such as [{type: "text", text: "..."}], not ' + kind_of(value),
+        private=True,
+    )
+
+
+content = _validator(_read_content)
+"""What a message says: text (numbers and booleans become text), or a list of content parts passed on as it is."""
