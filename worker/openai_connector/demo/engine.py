@@ -214,7 +214,7 @@ class Engine:
         """
         installation = fetch(self.version, progress=self._progress)
         if not self._ports:
-            self._ports = _free_ports(5)
+            self._ports = free_ports(5)
             self.address = f"127.0.0.1:{self._ports[0]}"
             self.management_url = f"http://127.0.0.1:{self._ports[1]}"
         if self._child is None:
@@ -363,7 +363,7 @@ def _is_healthy(topology: Any) -> bool:
     return 0 < int(topology.partitionsCount) == len(healthy_leaders)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Find ports that nobody listens on right now."""
     ports: list[int] = []
     for port in random.sample(PORTS, 200):
