@@ -1,0 +1,233 @@
+"""The commands that end a job: each with a deadline, tried again while the engine is away, never the work itself."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import grpc.aio
+from pyzeebe.proto import gateway_pb2 as pb
+
+from openai_connector.document import DocumentError, encode_document
+from openai_connector.job import BpmnError, Completed, ConnectorJob, Failed, Outcome
+from openai_connector.zeebe.backoff import delays
+
+if TYPE_CHECKING:
+    from pyzeebe.proto.gateway_pb2_grpc import GatewayAsyncStub
+
+logger = logging.getLogger(__name__)
+
+DEADLINE = timedelta(seconds=10)  # of one command; the engine takes about 20 ms
+PATIENCE = timedelta(minutes=10)  # over all attempts: a broker's restart or the move of its pod takes minutes
+PROLONG_PATIENCE = timedelta(minutes=1)  # nothing is paid yet, and the lease runs
+FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0  # seconds between attempts
+MAX_MESSAGE = 10_000  # characters; the engine shortens error messages to this length itself
+UNKNOWN_ATTEMPTS = 3  # for UNKNOWN, which the engine uses for what it will never take, and proxies for anything
+MAX_MILLISECONDS = 2**63 - 1
+
+_GONE = frozenset({grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION})
+_REFUSED = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE})
+_REFUSED_DETAILS = ("EXCEEDED_BATCH_RECORD_SIZE", "exceeds maximum size", "larger than max")
+"""Said by the engine and by gRPC of what is too large, under status codes that otherwise pass (facts: zeebe)."""
+
+
+class Delivery(Enum):
+    """What became of a command."""
+
+    DONE = "done"
+    """The engine has acknowledged it."""
+    GONE = "gone"
+    """The job is no longer there to be ended: finished (maybe by an earlier attempt), cancelled, or an incident."""
+    REFUSED = "refused"
+    """The engine will never take it; `Commands.report` has failed the job with a clear message instead."""
+    UNDELIVERED = "undelivered"
+    """The engine could not be reached for as long as it made sense: it offers the job again after its lease."""
+
+
+class Commands:
+    """Reports outcomes to the engine.
+
+    Args:
+        stub: The gateway.
+        deadline: The time limit of one attempt.
+        patience: How long attempts go on before the outcome is given up. An answer has been paid for:
+            this should be longer than the engine takes to restart.
+    """
+
+    def __init__(
+        self, stub: GatewayAsyncStub, *, deadline: timedelta = DEADLINE, patience: timedelta = PATIENCE
+    ) -> None:
+        self._stub = stub
+        self._deadline = deadline.total_seconds()
+        self._patience = patience.total_seconds()
+        self._last_moment = float("inf")  # by the loop's clock: no attempt is begun after it
+
+    def hurry(self, patience: timedelta) -> None:
+        """Give up what is not delivered within this time from now, because the worker stops."""
+        self._last_moment = asyncio.get_running_loop().time() + patience.total_seconds()
+
+    async def report(self, job: ConnectorJob, outcome: Outcome) -> Delivery:
+        """End a job with its outcome.
+
+        What cannot be sent, or is refused for good, fails the job with retries 0 and a message that says why:
+        left alone it would run, and be paid for, again after its lease.
+        """
+        match outcome:
+            case Completed():
+                return await self._complete(job, outcome)
+            case BpmnError():
+                return await self._throw(job, outcome)
+            case Failed():
+                return await self._fail(job, outcome)
+
+    async def prolong(self, job: ConnectorJob, duration: timedelta) -> Delivery:
+        """Set the end of the job's lease to now + duration. `REFUSED`: the engine does not know the command."""
+        request = pb.UpdateJobTimeoutRequest(jobKey=job.key, timeout=_milliseconds(duration))
+        delivery, _ = await self._send(self._stub.UpdateJobTimeout, request, job, PROLONG_PATIENCE.total_seconds())
+        return delivery
+
+    async def _complete(self, job: ConnectorJob, outcome: Completed) -> Delivery:
+        try:
+            variables = encode_document(outcome.variables)
+        except DocumentError as error:
+            return await self._replace(job, f"The result cannot be sent to the engine: {error}")
+        request = pb.CompleteJobRequest(jobKey=job.key, variables=variables)
+        delivery, reason = await self._send(self._stub.CompleteJob, request, job, self._patience)
+        if delivery is Delivery.REFUSED:
+            return await self._replace(job, f"The engine refused the result of this task ({reason})")
+        return delivery
+
+    async def _throw(self, job: ConnectorJob, outcome: BpmnError) -> Delivery:
+        if outcome.keep and await self._keep(job, outcome.keep) is Delivery.GONE:
+            return Delivery.GONE
+        code, message = _text(outcome.code), _text(outcome.message)
+        try:
+            variables = encode_document(outcome.variables)
+        except DocumentError as error:
+            return await self._replace(
+                job, f"The variables of BPMN error '{code}' cannot be sent to the engine: {error}. Error: {message}"
+            )
+        request = pb.ThrowErrorRequest(
+            jobKey=job.key, errorCode=code, errorMessage=message, variables=variables if outcome.variables else ""
+        )
+        delivery, reason = await self._send(self._stub.ThrowError, request, job, self._patience)
+        if delivery is Delivery.REFUSED:
+            return await self._replace(
+                job, f"The engine refused to throw BPMN error '{code}' ({reason}). Error: {message}"
+            )
+        return delivery
+
+    async def _keep(self, job: ConnectorJob, variables: Mapping[str, Any]) -> Delivery:
+        """Keep variables at the task; the error is thrown even if they are refused: the process waits for it."""
+        try:
+            document = encode_document(variables)
+        except DocumentError as error:
+            logger.warning("Job %s: what was to be kept at the task cannot be sent: %s", job.key, error)
+            return Delivery.REFUSED
+        request = pb.SetVariablesRequest(elementInstanceKey=job.element_instance_key, variables=document, local=True)
+        delivery, reason = await self._send(self._stub.SetVariables, request, job, self._patience)
+        if delivery is Delivery.REFUSED:
+            logger.warning("Job %s: the engine refused to keep variables at the task (%s)", job.key, reason)
+        return delivery
+
+    async def _fail(self, job: ConnectorJob, outcome: Failed) -> Delivery:
+        message = outcome.message
+        if outcome.variables:
+            try:
+                document = encode_document(outcome.variables)
+            except DocumentError as error:
+                reason = str(error)
+            else:
+                delivery, reason = await self._send_failure(job, outcome, message, document)
+                if delivery is not Delivery.REFUSED:
+                    return delivery
+            message = f"{_text(message, 8_000)} (The failure's variables were left out: {reason})"
+        delivery, reason = await self._send_failure(job, outcome, message, "")
+        if delivery is Delivery.REFUSED:
+            logger.error(
+                "Job %s: the engine refused to fail it (%s); it is offered again after its lease", job.key, reason
+            )
+            return Delivery.UNDELIVERED
+        return delivery
+
+    async def _send_failure(
+        self, job: ConnectorJob, outcome: Failed, message: str, document: str
+    ) -> tuple[Delivery, str]:
+        request = pb.FailJobRequest(
+            jobKey=job.key,
+            retries=max(0, outcome.retries),
+            errorMessage=_text(message),
+            retryBackOff=_milliseconds(outcome.backoff) if outcome.backoff else 0,
+            variables=document,
+        )
+        return await self._send(self._stub.FailJob, request, job, self._patience)
+
+    async def _replace(self, job: ConnectorJob, message: str) -> Delivery:
+        """Fail a job whose own outcome cannot be delivered."""
+        advice = "Correct the task (map less, or other values), then resolve the incident; the work is done again."
+        delivery = await self._fail(job, Failed(message=f"{message.rstrip('.')}. {advice}", retries=0))
+        return Delivery.REFUSED if delivery is Delivery.DONE else delivery
+
+    async def _send(self, rpc: Any, request: Any, job: ConnectorJob, patience: float) -> tuple[Delivery, str]:
+        """Send a command until its fate is known; the text says why it was refused or given up."""
+        try:
+            await rpc(request, timeout=self._deadline)
+        except grpc.aio.AioRpcError as error:
+            return await self._insist(rpc, request, job, patience, error)
+        return Delivery.DONE, ""
+
+    async def _insist(
+        self, rpc: Any, request: Any, job: ConnectorJob, patience: float, error: grpc.aio.AioRpcError
+    ) -> tuple[Delivery, str]:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + patience
+        unknown = 0
+        name = type(request).__name__.removesuffix("Request")
+        for delay in delays(FIRST_DELAY, LONGEST_DELAY):
+            code, reason = error.code(), _reason(error)
+            unknown += code is grpc.StatusCode.UNKNOWN
+            if code in _GONE:
+                # After an attempt without an answer this is how success looks like.
+                logger.info("Job %s: %s came too late, the job is no longer there (%s)", job.key, name, code.name)
+                return Delivery.GONE, reason
+            if code in _REFUSED or unknown >= UNKNOWN_ATTEMPTS or any(text in reason for text in _REFUSED_DETAILS):
+                return Delivery.REFUSED, reason
+            if code is grpc.StatusCode.UNIMPLEMENTED and rpc is self._stub.UpdateJobTimeout:
+                return Delivery.REFUSED, reason
+            if loop.time() + delay > min(end, self._last_moment):
+                logger.error(
+                    "Job %s: %s could not be delivered (%s); the engine offers the job again after its lease",
+                    job.key,
+                    name,
+                    reason,
+                )
+                return Delivery.UNDELIVERED, reason
+            logger.debug("Job %s: %s is sent again in %.1f s (%s)", job.key, name, delay, reason)
+            await asyncio.sleep(delay)
+            try:
+                await rpc(request, timeout=self._deadline)
+            except grpc.aio.AioRpcError as next_error:
+                error = next_error
+            else:
+                return Delivery.DONE, ""
+        raise AssertionError("delays never end")
+
+
+def _reason(error: grpc.aio.AioRpcError) -> str:
+    return f"{error.code().name}: {(error.details() or '')[:500]}"
+
+
+def _text(text: str, length: int = MAX_MESSAGE) -> str:
+    """Shorten text, and make it one that UTF-8 can carry: protobuf refuses lone surrogates."""
+    if len(text) > length:
+        text = text[: length - 1] + "…"
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _milliseconds(duration: timedelta) -> int:
+    return min(max(0, round(duration.total_seconds() * 1000)), MAX_MILLISECONDS)

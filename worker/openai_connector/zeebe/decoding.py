@@ -1,0 +1,69 @@
+"""An activated job as the engine sends it, turned into a `ConnectorJob`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from openai_connector.job import ConnectorJob
+
+if TYPE_CHECKING:
+    from pyzeebe.proto.gateway_pb2 import ActivatedJob
+
+
+class DecodeError(ValueError):
+    """The job's variables or headers are not what the engine promises; the message holds none of their values."""
+
+
+def decode_job(raw: ActivatedJob) -> ConnectorJob:
+    """Decode a job.
+
+    Raises:
+        DecodeError: variables or task headers are not a JSON object, or nested too deeply to be read.
+    """
+    headers = _object("task headers", raw.customHeaders)
+    for value in headers.values():
+        if not isinstance(value, str):
+            raise DecodeError("the task headers are not all texts")
+    return _job(raw, headers, _object("variables", raw.variables))
+
+
+def bare_job(raw: ActivatedJob) -> ConnectorJob:
+    """Make a job without headers and variables: enough to report an outcome."""
+    return _job(raw, {}, {})
+
+
+def _job(raw: ActivatedJob, headers: Mapping[str, str], variables: Mapping[str, Any]) -> ConnectorJob:
+    return ConnectorJob(
+        key=raw.key,
+        type=raw.type,
+        process_instance_key=raw.processInstanceKey,
+        process_definition_key=raw.processDefinitionKey,
+        bpmn_process_id=raw.bpmnProcessId,
+        element_id=raw.elementId,
+        element_instance_key=raw.elementInstanceKey,
+        retries=raw.retries,
+        tenant_id=raw.tenantId,
+        headers=headers,
+        variables=variables,
+    )
+
+
+def _object(what: str, text: str) -> dict[str, Any]:
+    try:
+        value = _DECODER.decode(text) if text else {}
+    except RecursionError:
+        raise DecodeError(f"the {what} are nested too deeply to be read") from None
+    except ValueError:
+        raise DecodeError(f"the {what} are not JSON that can be read") from None
+    if not isinstance(value, dict):
+        raise DecodeError(f"the {what} are not a JSON object")
+    return value
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)  # built once: json.loads with arguments builds one a call
