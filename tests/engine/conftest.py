@@ -1,0 +1,50 @@
+"""The real engine and the real small model, started once for all engine tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from openai_connector.demo.engine import Engine
+from openai_connector.demo.model import ModelServer
+from tests.engine.records import RECORDS_EXPORTER, Records
+from tests.engine.zeebe_client import ZeebeClient
+
+# Session fixtures are synchronous: every test has an event loop of its own, which none of them may depend on.
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """A running engine with a clock to advance; a test that stops it starts it again."""
+    with Engine(environment=RECORDS_EXPORTER) as engine:
+        yield engine
+
+
+@pytest.fixture
+def own_engine() -> Iterator[Engine]:
+    """A running engine of this test alone (about 8 s), to be stopped or broken."""
+    with Engine(environment=RECORDS_EXPORTER) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def records(engine: Engine) -> Records:
+    """What the shared engine wrote down, incidents and their messages among it."""
+    return Records(engine.log)
+
+
+@pytest.fixture
+async def zeebe(engine: Engine) -> AsyncIterator[ZeebeClient]:
+    """A client of the shared engine."""
+    async with ZeebeClient(engine.address) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def model_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Base URL of the real small model and the real classifier (no API key needed)."""
+    log: Path = tmp_path_factory.mktemp("model") / "model.log"
+    with ModelServer(log) as server:
+        yield server.base_url

@@ -1,0 +1,102 @@
+"""The engine of the demo and of these tests."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import psutil
+
+from openai_connector.demo.engine import Engine
+from tests.engine.records import Records
+from tests.engine.zeebe_client import ZeebeClient
+
+JOB_TYPE = "engine-test"
+DIAGRAM = f"""<bpmn:definitions xmlns:bpmn="http://www.omg.org/spec/BPMN/20100524/MODEL"
+    xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" id="definitions" targetNamespace="test">
+  <bpmn:process id="engine-test" isExecutable="true">
+    <bpmn:startEvent id="start"><bpmn:outgoing>to_task</bpmn:outgoing></bpmn:startEvent>
+    <bpmn:sequenceFlow id="to_task" sourceRef="start" targetRef="task"/>
+    <bpmn:serviceTask id="task">
+      <bpmn:extensionElements><zeebe:taskDefinition type="{JOB_TYPE}" retries="1"/></bpmn:extensionElements>
+      <bpmn:incoming>to_task</bpmn:incoming>
+    </bpmn:serviceTask>
+  </bpmn:process>
+</bpmn:definitions>"""
+
+
+async def test_advanced_clock_ends_a_lease(engine: Engine, zeebe: ZeebeClient) -> None:
+    """A job leased for an hour is given out again once the engine's clock is put forward by two."""
+    await zeebe.deploy(DIAGRAM)
+    instance = await zeebe.create_instance("engine-test")
+    (job,) = await zeebe.activate(JOB_TYPE, lease_ms=3_600_000)
+    assert await zeebe.activate(JOB_TYPE, wait_ms=200) == []
+    await asyncio.to_thread(engine.advance, timedelta(hours=2))
+    (again,) = await zeebe.activate(JOB_TYPE, wait_ms=10_000)
+    assert again.key == job.key
+    await zeebe.cancel_instance(instance)
+
+
+async def test_records_show_the_message_of_an_incident(zeebe: ZeebeClient, records: Records) -> None:
+    """An incident's key and message are found, and resolving it brings the job back."""
+    from pyzeebe.proto import gateway_pb2 as pb
+
+    await zeebe.deploy(DIAGRAM)
+    instance = await zeebe.create_instance("engine-test")
+    (job,) = await zeebe.activate(JOB_TYPE)
+    await zeebe.stub.FailJob(pb.FailJobRequest(jobKey=job.key, retries=0, errorMessage="Prompt is “missing”"))
+    incident = await records.incident(instance)
+    assert incident["value"]["errorMessage"] == "Prompt is “missing”"
+    await zeebe.resolve_incident(incident["key"], job_key=job.key)
+    (again,) = await zeebe.activate(JOB_TYPE)
+    assert again.key == job.key
+    await zeebe.cancel_instance(instance)
+
+
+async def test_killed_engine_goes_on_where_it_was(own_engine: Engine) -> None:
+    """After a SIGKILL the engine comes back at the same address with its jobs and with its clock still advanced."""
+    async with ZeebeClient(own_engine.address) as zeebe:
+        await zeebe.deploy(DIAGRAM)
+        await zeebe.create_instance("engine-test")
+        (job,) = await zeebe.activate(JOB_TYPE, lease_ms=60_000)
+        await asyncio.to_thread(own_engine.advance, timedelta(hours=1))
+        own_engine.kill()
+        assert not own_engine.running
+        await asyncio.to_thread(own_engine.start)
+        (again,) = await zeebe.activate(JOB_TYPE, wait_ms=10_000)
+        assert again.key == job.key
+        assert again.deadline / 1000 > time.time() + 3500
+
+
+def test_engine_dies_with_its_starter(tmp_path: Path) -> None:
+    """A SIGKILL of the process that started the engine leaves no broker behind."""
+    starter = """
+        import sys, time
+        from pathlib import Path
+        from openai_connector.demo.engine import Engine
+        engine = Engine(folder=Path(sys.argv[1]))
+        import threading
+        threading.Thread(target=engine.start, daemon=True).start()
+        while not engine.pid:
+            time.sleep(0.05)
+        print(engine.pid, flush=True)
+        time.sleep(600)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(starter), str(tmp_path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    broker = psutil.Process(int(process.stdout.readline()))
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    deadline = time.monotonic() + 20
+    while broker.is_running() and broker.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not broker.is_running() or broker.status() == psutil.STATUS_ZOMBIE
