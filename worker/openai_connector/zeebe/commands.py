@@ -28,7 +28,6 @@ PROLONG_PATIENCE = timedelta(minutes=1)  # nothing is paid yet, and the lease ru
 FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0  # seconds between attempts
 MAX_MESSAGE = 10_000  # characters; the engine shortens error messages to this length itself
 UNKNOWN_ATTEMPTS = 3  # for UNKNOWN, which the engine uses for what it will never take, and proxies for anything
-MAX_MILLISECONDS = 2**63 - 1
 
 _GONE = frozenset({grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION})
 _REFUSED = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE})
@@ -230,4 +229,4 @@ def _text(text: str, length: int = MAX_MESSAGE) -> str:
 
 
 def _milliseconds(duration: timedelta) -> int:
-    return min(max(0, round(duration.total_seconds() * 1000)), MAX_MILLISECONDS)
+    return max(0, duration // timedelta(milliseconds=1))

@@ -289,7 +289,11 @@ class Subscription:
         entry.reporting = True
         if isinstance(outcome, Delivery):
             return
-        delivery = await self._commands.report(job, outcome)
+        try:
+            delivery = await self._commands.report(job, outcome)
+        except Exception as error:
+            outcome = _bug(job, error)
+            delivery = await self._commands.report(job, outcome)
         if entry.again is not None and not (
             # Failed with retries left, the job may be back before the engine's acknowledgement. Any other
             # activation is older than the outcome, and void.
@@ -306,7 +310,10 @@ class Subscription:
                 obstacle = await job_lease.secure(self._commands, job, needed, self._lease)
                 if obstacle is not None:
                     return obstacle
-            return await self._handle(job)
+            outcome = await self._handle(job)
+            if not isinstance(outcome, Outcome):
+                raise TypeError("the handler returned no outcome")
+            return outcome
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None:
@@ -315,12 +322,7 @@ class Subscription:
                 _given_back("before it was done (a request under way may have been charged)"), retries=job.retries
             )
         except Exception as error:
-            logger.error("Job %s: the connector failed unexpectedly (%s)", job.key, _place(error))
-            return Failed(
-                f"The connector failed unexpectedly ({_place(error)}). This is a bug: please report it together with "
-                "the worker's log of this moment.",
-                retries=max(0, job.retries - 1),
-            )
+            return _bug(job, error)
 
     def _needed(self, job: ConnectorJob) -> timedelta | None:
         if self._lease_needed is None:
@@ -352,6 +354,15 @@ class Subscription:
         if kind not in self._troubles:
             self._troubles.add(kind)
             logger.warning("Zeebe gives no jobs (%s: %s). %s; waiting for it", kind, details, advice)
+
+
+def _bug(job: ConnectorJob, error: Exception) -> Failed:
+    logger.error("Job %s: the connector failed unexpectedly (%s)", job.key, _place(error))
+    return Failed(
+        f"The connector failed unexpectedly ({_place(error)}). This is a bug: please report it together with "
+        "the worker's log of this moment.",
+        retries=max(0, job.retries - 1),
+    )
 
 
 def _given_back(when: str) -> str:
