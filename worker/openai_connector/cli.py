@@ -1,7 +1,83 @@
-"""The command `openai-connector`."""
+"""The command `openai-connector`. Every command imports what it needs itself: start-up time is a feature."""
 
 from __future__ import annotations
 
+import argparse
+import sys
+from collections.abc import Sequence
 
-def main() -> None:
-    """Run the command."""
+from openai_connector import __version__
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; gives the exit status: 0, 1 for failures, 2 for wrong use, 130 after Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="openai-connector", description=__doc_line())
+    parser.add_argument("--version", action="version", version=f"openai-connector {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    name = next((argument for argument in given if not argument.startswith("-")), None)
+    for command, (about, add) in _COMMANDS.items():
+        subparser = commands.add_parser(
+            command, help=about, description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        if command == name:
+            add(subparser)
+    namespace = parser.parse_args(given)
+    try:
+        return int(namespace.run(namespace) or 0)
+    except KeyboardInterrupt:
+        return 130
+
+
+def __doc_line() -> str:
+    return "Camunda 8 connector worker for OpenAI and OpenAI-compatible APIs"
+
+
+def _run(parser: argparse.ArgumentParser) -> None:
+    if any(argument in ("-h", "--help") for argument in sys.argv):
+        from openai_connector.settings import as_text
+
+        parser.epilog = (
+            "Settings are environment variables. Durations are ISO 8601 (PT30S, PT5M) or plain seconds.\n\n" + as_text()
+        )
+
+    def work(_: argparse.Namespace) -> int:
+        import asyncio
+
+        from openai_connector import settings
+        from openai_connector.service import run
+        from openai_connector.telemetry.logs import configure
+
+        try:
+            loaded = settings.load()
+            configure(loaded.log_level, loaded.log_format)
+            asyncio.run(run(loaded))
+        except settings.SettingsError as error:
+            print(f"openai-connector: {error}", file=sys.stderr)
+            return 2
+        except asyncio.CancelledError:
+            return 130
+        return 0
+
+    parser.set_defaults(run=work)
+
+
+def _demo(parser: argparse.ArgumentParser) -> None:
+    from openai_connector.demo.run import add_arguments, run
+
+    add_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def _templates(parser: argparse.ArgumentParser) -> None:
+    from openai_connector.templates import add_arguments, run
+
+    add_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+_COMMANDS = {
+    "run": ("Work on jobs until SIGTERM or Ctrl-C.", _run),
+    "demo": ("Run a small process end to end: real engine, real small model, no key needed.", _demo),
+    "templates": ("Write the element templates for Camunda Modeler.", _templates),
+}

@@ -187,8 +187,7 @@ class Chat(Operation):
         Shown(
             "parameters",
             kind="Dropdown",
-            choices={"": "(the model's default)"} | EFFORTS,
-            default="",
+            choices=EFFORTS,
             feel=None,
             description="How long a reasoning model thinks; not every model knows every effort",
         ),
@@ -199,8 +198,7 @@ class Chat(Operation):
         Shown(
             "parameters",
             kind="Dropdown",
-            choices={"": "(the model's default)"} | VERBOSITIES,
-            default="",
+            choices=VERBOSITIES,
             feel=None,
             description="How long the answer is",
         ),

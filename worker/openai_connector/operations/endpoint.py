@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -59,6 +60,19 @@ class Endpoint(Inputs):
         ),
     ] = Field(None, alias="openai_timeout", title="Request timeout")
 
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        """Say which of Azure's inputs is missing beside the others, and that a base URL does not go with them."""
+        azure = [name for name in _AZURE if name in given]
+        if azure:
+            for name in _AZURE:
+                if name not in given:
+                    yield f"{cls.model_fields[name].title} is required for Azure OpenAI"
+            if "base_url" in given:
+                yield "Base URL is given beside an Azure resource: empty one of them"
+
+
+_AZURE = ("azure_resource", "azure_deployment", "azure_api_version")
 
 SECRET_INPUTS = ("openai_baseUrl", "openai_apiKey", "openai_organization", "openai_project")
 """The inputs in which secrets are resolved. Never in prompts or histories: a user's text must not pull a secret."""

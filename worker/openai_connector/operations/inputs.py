@@ -34,7 +34,10 @@ class Shown:
     group: str
     kind: Literal["String", "Text", "Dropdown"] = "String"
     feel: Literal["optional", "required"] | None = "optional"
+    label: str = ""
+    """Another label than the field's title, where one template needs it."""
     description: str = ""
+    """May hold `<code>` and `<br>`: Modeler renders them."""
     tooltip: str = ""
     placeholder: str = ""
     default: str | None = None

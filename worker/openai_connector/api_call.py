@@ -1,0 +1,139 @@
+"""One call, ready to be made: the inputs checked, the host allowed, the secrets in place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from openai_connector.openai_api import AllowedHosts, encode_body
+from openai_connector.openai_api.hosts import OPENAI_HOST
+from openai_connector.operations import Endpoint, InvalidInputsError, Operation, read_inputs
+from openai_connector.redaction import Redaction
+from openai_connector.secrets import SecretProvider, is_placeholder, resolve
+from openai_connector.task_state import fingerprint
+
+DEFAULT_BASE_URL = f"https://{OPENAI_HOST}/v1"
+METHOD = "POST"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiDefaults:
+    """What holds where a task says nothing."""
+
+    base_url: str = DEFAULT_BASE_URL
+    api_key: str | None = field(default=None, repr=False)
+    """Used for the worker's own base URL only: no task can send it elsewhere."""
+    timeout: timedelta = timedelta(minutes=3)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCall:
+    """A request that may be sent, and what is needed to understand its answer."""
+
+    operation: Operation = field(repr=False)
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    request_body: dict[str, Any] = field(repr=False)
+    body: bytes = field(repr=False)
+    timeout: timedelta
+    fingerprint: str
+    redaction: Redaction = field(repr=False)
+
+    def output(self, response_body: Any) -> dict[str, Any]:
+        """Give the answer in the form that expressions map."""
+        return self.operation.output(self.request_body, response_body)
+
+
+def prepare_call(
+    variables: Mapping[str, Any], defaults: ApiDefaults, hosts: AllowedHosts, secrets: SecretProvider
+) -> ApiCall:
+    """Make the call that a task's inputs ask for. Nothing is sent.
+
+    Raises:
+        InvalidInputsError: with every violation.
+        HostRefusedError: the host is not allowed; no secret has been resolved then.
+        SecretError: a secret is missing.
+    """
+    endpoint, operation = read_inputs(variables)
+    base_url, url_secret = _base_url(endpoint, defaults, hosts, secrets)
+    key = _credential(endpoint.api_key, "api_key", secrets)
+    organization = _credential(endpoint.organization, "organization", secrets)
+    project = _credential(endpoint.project, "project", secrets)
+    if key is None and base_url.rstrip("/") == defaults.base_url.rstrip("/"):
+        key = defaults.api_key
+    url = base_url.rstrip("/") + operation.path
+    if endpoint.azure_api_version is not None:
+        url += "?api-version=" + quote(endpoint.azure_api_version, safe="")
+    if key is None and (endpoint.azure_resource is not None or urlsplit(url).hostname == OPENAI_HOST):
+        raise InvalidInputsError(
+            ["OpenAI API key is required: give it as {{secrets.NAME}}, or have the operator set OPENAI_API_KEY"]
+        )
+    request_body = operation.request_body()
+    try:
+        body = encode_body(request_body)
+    except ValueError as error:
+        raise InvalidInputsError([f"the request cannot be written as JSON ({error}): simplify the inputs"]) from None
+    used = [key, url_secret]
+    used += [
+        value for value, given in ((organization, endpoint.organization), (project, endpoint.project)) if value != given
+    ]
+    return ApiCall(
+        operation=operation,
+        url=url,
+        headers=_headers(endpoint, key, organization, project),
+        request_body=request_body,
+        body=body,
+        timeout=defaults.timeout if endpoint.timeout is None else timedelta(seconds=endpoint.timeout),
+        fingerprint=fingerprint(METHOD, url, body, organization, project),
+        redaction=Redaction((value for value in used if value), operation.private_texts()),
+    )
+
+
+def _base_url(
+    endpoint: Endpoint, defaults: ApiDefaults, hosts: AllowedHosts, secrets: SecretProvider
+) -> tuple[str, str | None]:
+    """Give the base URL and, where it holds a secret, that secret; its host is allowed."""
+    if endpoint.azure_resource is not None:
+        base_url = (
+            f"https://{quote(endpoint.azure_resource, safe='')}.openai.azure.com"
+            f"/openai/deployments/{quote(endpoint.azure_deployment or '', safe='')}"
+        )
+        hosts.check(base_url, label="Azure resource")
+        return base_url, None
+    given = endpoint.base_url
+    if given is None:
+        hosts.check(defaults.base_url, label="OPENAI_BASE_URL")
+        return defaults.base_url, None
+    label = str(Endpoint.model_fields["base_url"].title)
+    if not is_placeholder(given):
+        hosts.check(given, label=label)  # before any secret is resolved
+    resolved = resolve(given, secrets, label=label).strip()
+    hosts.check(resolved, label=label)
+    return resolved, resolved if resolved != given else None
+
+
+def _credential(given: str | None, name: str, secrets: SecretProvider) -> str | None:
+    if given is None:
+        return None
+    label = str(Endpoint.model_fields[name].title)
+    value = resolve(given, secrets, label=label).strip()
+    # Anything else cannot stand in an HTTP header; a client's own message would quote it.
+    if not value.isascii() or not value.isprintable():
+        raise InvalidInputsError(
+            [f"{label} must be made of plain letters, digits and signs, but has a line break or another character"]
+        )
+    return value
+
+
+def _headers(endpoint: Endpoint, key: str | None, organization: str | None, project: str | None) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    if key is not None:
+        headers |= {"api-key": key} if endpoint.azure_resource is not None else {"Authorization": f"Bearer {key}"}
+    if organization is not None:
+        headers["OpenAI-Organization"] = organization
+    if project is not None:
+        headers["OpenAI-Project"] = project
+    return headers

@@ -1,0 +1,32 @@
+"""How the API is asked: HTTP client, wire errors, the policy for failed calls. Knows nothing of jobs."""
+
+from __future__ import annotations
+
+from openai_connector.openai_api.client import ApiClient, encode_body
+from openai_connector.openai_api.errors import (
+    ApiConnectionError,
+    ApiError,
+    ApiResponse,
+    ApiResponseError,
+    ApiStatusError,
+    ApiTimeoutError,
+    HostRefusedError,
+    InvalidResponseError,
+    Verdict,
+)
+from openai_connector.openai_api.hosts import AllowedHosts
+
+__all__ = [
+    "AllowedHosts",
+    "ApiClient",
+    "ApiConnectionError",
+    "ApiError",
+    "ApiResponse",
+    "ApiResponseError",
+    "ApiStatusError",
+    "ApiTimeoutError",
+    "HostRefusedError",
+    "InvalidResponseError",
+    "Verdict",
+    "encode_body",
+]

@@ -1,0 +1,288 @@
+"""The HTTP client: one for the whole worker, one call at a time per job, no call repeated on its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import Mapping
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient
+
+from openai_connector.document import parse_json
+from openai_connector.openai_api.errors import (
+    ApiConnectionError,
+    ApiResponse,
+    ApiStatusError,
+    ApiTimeoutError,
+    InvalidResponseError,
+    Verdict,
+)
+from openai_connector.openai_api.policy import (
+    CONNECTION,
+    INVALID_RESPONSE,
+    TIMEOUT,
+    TLS,
+    classify,
+    error_of,
+)
+
+MAX_RESPONSE_BYTES = 10 * 1024 * 1024  # of one response's body, unpacked
+CONNECT_TIMEOUT = timedelta(seconds=20)  # for the connection alone; as long as Camunda's REST connector waits
+KEEPALIVE = timedelta(seconds=60)  # how long an idle connection is kept for the next call
+SHOWN_CHARACTERS = 500  # of the API's own words in a message
+
+
+class _Transport(AiohttpTransport):
+    """httpx over aiohttp: httpx's own pool needs quadratic time in the calls under way (facts: openai-api)."""
+
+    def get_client(self) -> aiohttp.ClientSession:
+        """Open the session: no limit of connections (the slots are the limit), no cookies shared between tasks."""
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE.total_seconds(), ssl=self.ssl_context)
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+
+class _Client(HttpxAiohttpClient):
+    """Mounts the proxies of the environment, which `AsyncClient(transport=…)` would silently ignore."""
+
+    def _init_transport(self, *args: Any, **options: Any) -> _Transport:
+        return _Transport(verify=options["verify"])
+
+    def _init_proxy_transport(self, *args: Any, **options: Any) -> _Transport:
+        return _Transport(verify=options["verify"], proxy=args[0] if args else options["proxy"])
+
+
+class ApiClient:
+    """Asks an OpenAI-compatible API; shared by all jobs.
+
+    Proxies and certificate authorities come from the variables that every HTTP client knows: `HTTPS_PROXY`,
+    `HTTP_PROXY`, `NO_PROXY`, `SSL_CERT_FILE`, `SSL_CERT_DIR`.
+    """
+
+    def __init__(self, *, max_response_bytes: int = MAX_RESPONSE_BYTES, verify: ssl.SSLContext | None = None) -> None:
+        self._max_response_bytes = max_response_bytes
+        self._http = _Client(verify=verify or httpx.create_ssl_context(), follow_redirects=False)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def post(self, url: str, *, body: bytes, headers: Mapping[str, str], timeout: timedelta) -> ApiResponse:
+        """Send one JSON request and read the JSON answer; nothing is repeated here.
+
+        Args:
+            url: the whole address, already checked against the allowed hosts.
+            body: the JSON text.
+            headers: beside content type, accept and user agent, which are set here.
+            timeout: for the whole call, from the connection to the last byte.
+
+        Raises:
+            ApiConnectionError, ApiTimeoutError, ApiStatusError, InvalidResponseError: see `errors`.
+        """
+        # A request of our own, not the client's: what httpx keeps of earlier answers (cookies) is not added to it.
+        request = httpx.Request(
+            "POST",
+            url,
+            content=body,
+            headers={
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip, deflate",
+                "User-Agent": _USER_AGENT,
+                **headers,
+            },
+            extensions={"timeout": {"connect": min(timeout, CONNECT_TIMEOUT).total_seconds()}},
+        )
+        try:
+            async with asyncio.timeout(timeout.total_seconds()):
+                response = await self._http.send(request, stream=True)
+                try:
+                    content = await self._read(response)
+                finally:
+                    await response.aclose()
+        except TimeoutError:
+            raise _timed_out(timeout) from None
+        except httpx.TimeoutException as error:
+            if isinstance(error.__cause__, aiohttp.ConnectionTimeoutError):
+                raise _no_connection("no connection within 20 s") from None
+            if isinstance(error.__cause__, aiohttp.ServerTimeoutError):
+                raise _timed_out(timeout) from None
+            raise _broken(error) from None
+        except httpx.DecodingError:
+            raise ApiConnectionError(
+                "The API's answer cannot be unpacked (bad gzip or deflate); it may have been paid for. "
+                "Check the proxy or server in between",
+                code=CONNECTION,
+                verdict=Verdict.PASSING,
+            ) from None
+        except (
+            httpx.HTTPError,
+            httpx.InvalidURL,
+            httpx.StreamError,
+            aiohttp.ClientError,
+            OSError,
+            ValueError,
+        ) as error:
+            raise _broken(error) from None
+        return _checked(response.status_code, _headers(response), content, self._max_response_bytes)
+
+    async def _read(self, response: httpx.Response) -> bytes | None:
+        """Read the body; None when it is larger than the limit (the rest is not read)."""
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in response.aiter_bytes():
+            size += len(chunk)
+            if size > self._max_response_bytes:
+                return None
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+
+_USER_AGENT = "camunda-openai-connector/0.1.0"
+
+
+def encode_body(body: Mapping[str, Any]) -> bytes:
+    """Encode a request's body as compact JSON; lone surrogates, which UTF-8 cannot carry, become U+FFFD.
+
+    Raises:
+        ValueError: nested too deep.
+    """
+    try:
+        text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+
+
+def _headers(response: httpx.Response) -> dict[str, str | list[str]]:
+    headers: dict[str, str | list[str]] = {}
+    # `.raw` has the names as received (facts: openai-api); Camunda's users know them so.
+    for raw_name, raw_value in response.headers.raw:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("utf-8", "replace")
+        known = headers.get(name)
+        if known is None:
+            headers[name] = value
+        elif isinstance(known, list):
+            known.append(value)
+        else:
+            headers[name] = [known, value]
+    return headers
+
+
+def _checked(status: int, headers: dict[str, str | list[str]], content: bytes | None, max_bytes: int) -> ApiResponse:
+    """Make a response of what came, or the error that it means."""
+    if content is None:
+        raise InvalidResponseError(
+            f"The API's answer is larger than {max_bytes / 1e6:.0f} MB; it may have been paid for. "
+            "Ask for less: lower Maximum tokens or Choices to generate",
+            code=INVALID_RESPONSE,
+            verdict=Verdict.FINAL,
+            response=ApiResponse(status, headers, None),
+        )
+    body, is_json = _parse(content)
+    response = ApiResponse(status, headers, body)
+    if status >= 400:
+        verdict, advice, wait = classify(response)
+        raise ApiStatusError(
+            f"The API answered {status} {_phrase(status)}{_words(body)}. {advice}",
+            code=str(status),
+            verdict=verdict,
+            response=response,
+            wait=wait,
+        )
+    problem = None
+    if status >= 300:
+        problem = f"is a redirect ({status}), which is not followed. Check Base URL"
+    elif not is_json:
+        problem = "is not JSON. Check Base URL, and the proxy or server in between"
+    elif isinstance(body, Mapping) and body.get("error"):
+        problem = f"is an error in spite of its status {status}{_words(body)}. Check the server in between"
+    if problem:
+        raise InvalidResponseError(
+            f"The API's answer {problem}", code=INVALID_RESPONSE, verdict=Verdict.FINAL, response=response
+        )
+    return response
+
+
+def _parse(content: bytes) -> tuple[Any, bool]:
+    """Read a body as Camunda's REST connector: a JSON object or array parsed, other text as text, blank as None."""
+    text = content.decode("utf-8-sig", "replace")
+    try:
+        body = parse_json(text)
+    except ValueError:
+        return (text if text.strip() else None), False
+    return (body if isinstance(body, (dict, list)) else text), True
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "(unknown status)"
+
+
+def _words(body: Any) -> str:
+    """Give the API's own words, shortened; the handler masks what is secret or private in them."""
+    error = error_of(body)
+    words = error.get("message") or error.get("detail")
+    if not isinstance(words, str) or not words.strip():
+        return ""
+    words = " ".join(words.split())
+    parameter = error.get("param")
+    named = f" (parameter {parameter})" if isinstance(parameter, str) and parameter and parameter not in words else ""
+    return f': "{words if len(words) <= SHOWN_CHARACTERS else words[:SHOWN_CHARACTERS] + "…"}"{named}'
+
+
+def _timed_out(timeout: timedelta) -> ApiTimeoutError:
+    return ApiTimeoutError(
+        f"The API did not answer within {timeout.total_seconds():g} s; the answer may have been made and paid for. "
+        "If this goes on, raise Request timeout or ask for less",
+        code=TIMEOUT,
+        verdict=Verdict.PASSING,
+    )
+
+
+def _no_connection(reason: str) -> ApiConnectionError:
+    return ApiConnectionError(
+        f"No connection to the API ({reason}); nothing was paid for. Check Base URL, the network and the proxy",
+        code=CONNECTION,
+        verdict=Verdict.PASSING,
+    )
+
+
+def _broken(error: Exception) -> ApiConnectionError:
+    """Tell a connection that never stood from one that broke during the call, by aiohttp's own exception."""
+    cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+    if isinstance(cause, (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)):
+        return ApiConnectionError(
+            f"No secure connection to the API ({_reason(cause)}); nothing was paid for. "
+            "Check Base URL, and name the certificate authority in SSL_CERT_FILE",
+            code=TLS,
+            verdict=Verdict.PASSING,
+        )
+    if isinstance(cause, (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.InvalidURL)):
+        return _no_connection(_reason(cause))
+    return ApiConnectionError(
+        f"The connection to the API broke during the call ({type(cause).__name__}); "
+        "the answer may have been made and paid for. If this goes on, check the network and the proxy",
+        code=CONNECTION,
+        verdict=Verdict.PASSING,
+    )
+
+
+def _reason(error: Exception) -> str:
+    """Say why, without the address (a proxy's may carry a password)."""
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy answered {error.status}"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return "its certificate is not trusted"
+    os_error = getattr(error, "os_error", None)
+    return (os_error.strerror or type(os_error).__name__) if isinstance(os_error, OSError) else type(error).__name__

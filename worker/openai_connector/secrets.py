@@ -1,0 +1,100 @@
+"""Secrets: where they come from, and how placeholders in credential fields become values.
+
+To add a provider, write a class with `get(name)` and put it into the chain in `service.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+_PLACEHOLDER = re.compile(r"\{\{\s*secrets\.(?P<name>\S+?)\s*\}\}")
+_BARE = re.compile(r"secrets\.(?P<name>(?:[a-zA-Z0-9]+[/._-])*[a-zA-Z0-9]+)")
+"""Both forms as Camunda's connector runtime reads them; here the bare form counts only as the whole value."""
+
+
+class SecretError(Exception):
+    """A secret is not there; the message names it, and never a value."""
+
+
+class SecretProvider(Protocol):
+    """Anything that knows secrets by name."""
+
+    def get(self, name: str) -> str | None:
+        """Give the secret's value; None when it is not known here."""
+        ...
+
+
+class EnvironmentSecrets:
+    """Secrets from environment variables: `{{secrets.NAME}}` is the variable with the prefix before the name."""
+
+    def __init__(self, prefix: str, environment: Mapping[str, str] | None = None) -> None:
+        self._prefix = prefix
+        self._environment = os.environ if environment is None else environment
+
+    def get(self, name: str) -> str | None:
+        """Give the value of the variable."""
+        return self._environment.get(self._prefix + name)
+
+
+class FolderSecrets:
+    """Secrets from a folder with a file each, as Docker and Kubernetes mount them; read anew at each use."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def get(self, name: str) -> str | None:
+        """Give the file's content without the line break at its end."""
+        if Path(name).name != name or name.startswith("."):
+            return None  # no way out of the folder
+        try:
+            return (self._folder / name).read_text("utf-8").rstrip("\r\n")
+        except (OSError, ValueError):
+            return None
+
+
+class ChainedSecrets:
+    """Several providers: the first that knows a name gives its value."""
+
+    def __init__(self, *providers: SecretProvider) -> None:
+        self._providers = providers
+
+    def get(self, name: str) -> str | None:
+        """Ask the providers in their order."""
+        return next((value for p in self._providers if (value := p.get(name)) is not None), None)
+
+
+def names_in(text: str) -> list[str]:
+    """Name the secrets that a text asks for."""
+    bare = _BARE.fullmatch(text.strip())
+    return [bare["name"]] if bare else [match["name"] for match in _PLACEHOLDER.finditer(text)]
+
+
+def is_placeholder(text: str) -> bool:
+    """Say whether the whole text is one placeholder."""
+    return bool(_BARE.fullmatch(text.strip()) or _PLACEHOLDER.fullmatch(text.strip()))
+
+
+def resolve(text: str, provider: SecretProvider, *, label: str) -> str:
+    """Put the values into a text, in one pass: a value that looks like a placeholder stays as it is.
+
+    Raises:
+        SecretError: a secret is missing or empty.
+    """
+
+    def value(name: str) -> str:
+        got = provider.get(name)
+        if got is None:
+            raise SecretError(
+                f"{label}: secret '{name[:100]}' is not available. Have the operator define it for the worker "
+                "(see Secrets in the manual), or correct its name"
+            )
+        if not got.strip():
+            raise SecretError(f"{label}: secret '{name[:100]}' is empty. Have the operator give it a value")
+        return got
+
+    bare = _BARE.fullmatch(text.strip())
+    return value(bare["name"]) if bare else _PLACEHOLDER.sub(lambda match: value(match["name"]), text)

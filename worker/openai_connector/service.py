@@ -1,0 +1,140 @@
+"""The composition root: builds the parts from the settings, runs them, and drains them at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from urllib.parse import urlsplit
+
+from openai_connector import __version__
+from openai_connector.api_call import ApiDefaults
+from openai_connector.handler import FETCHED_VARIABLES, Handler, WaitLimits
+from openai_connector.openai_api import AllowedHosts, ApiClient
+from openai_connector.openai_api.hosts import ALWAYS_ALLOWED
+from openai_connector.secrets import ChainedSecrets, EnvironmentSecrets, FolderSecrets, SecretProvider
+from openai_connector.settings import SAAS_AUDIENCE, SAAS_TOKEN_URL, Settings
+from openai_connector.zeebe.commands import Commands
+from openai_connector.zeebe.connection import Connection, gateway, open_channel
+from openai_connector.zeebe.oauth import ClientCredentials
+from openai_connector.zeebe.subscription import Subscription
+
+log = logging.getLogger(__name__)
+
+
+async def run(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT, then drain; a second signal ends at once."""
+    stopping = asyncio.Event()
+    _on_signals(stopping)
+    connection = connection_of(settings)
+    client = ApiClient()
+    channel = open_channel(connection)
+    try:
+        stub = gateway(channel)
+        handler = handler_of(settings, client)
+        subscription = Subscription(
+            stub,
+            Commands(stub),
+            handler,
+            job_type=settings.job_type,
+            worker_name=f"openai-connector@{socket.gethostname()}",
+            fetch_variables=FETCHED_VARIABLES,
+            tenant_ids=settings.tenant_ids,
+            max_jobs=settings.max_jobs,
+            lease=settings.job_lease,
+            lease_needed=handler.lease_needed,
+        )
+        _announce(settings, connection)
+        working = asyncio.create_task(subscription.run())
+        await stopping.wait()
+        log.info(
+            "Draining: %d jobs in work, at most %g s", subscription.running, settings.drain_timeout.total_seconds()
+        )
+        interrupted = await subscription.drain(settings.drain_timeout)
+        await working
+        log.info("Stopped; %d jobs were given back to the engine", interrupted)
+    finally:
+        await client.aclose()
+        await channel.close()
+
+
+def handler_of(settings: Settings, client: ApiClient) -> Handler:
+    """Build the handler."""
+    return Handler(
+        client,
+        defaults=ApiDefaults(
+            base_url=settings.base_url,
+            api_key=settings.api_key.get_secret_value().strip() if settings.api_key else None,
+            timeout=settings.request_timeout,
+        ),
+        hosts=AllowedHosts([*ALWAYS_ALLOWED, _host_of(settings.base_url), *settings.allowed_hosts]),
+        secrets=secrets_of(settings),
+        wait_limits=WaitLimits(settings.max_waits, settings.max_wait_time),
+    )
+
+
+def secrets_of(settings: Settings) -> SecretProvider:
+    """Build the chain of secret providers; to add one, put it into this list."""
+    providers: list[SecretProvider] = [EnvironmentSecrets(settings.secret_prefix)]
+    if settings.secrets_dir is not None:
+        providers.append(FolderSecrets(settings.secrets_dir))
+    return ChainedSecrets(*providers)
+
+
+def connection_of(settings: Settings) -> Connection:
+    """Say how the engine is reached."""
+    target, tls = settings.gateway()
+    oauth = None
+    if settings.client_id and settings.client_secret:
+        oauth = ClientCredentials(
+            token_url=settings.authorization_server_url or SAAS_TOKEN_URL,
+            client_id=settings.client_id,
+            client_secret=settings.client_secret.get_secret_value(),
+            audience=settings.token_audience or (SAAS_AUDIENCE if settings.cluster_id else None),
+            scope=settings.token_scope,
+        )
+    return Connection(
+        target,
+        tls=tls,
+        ca_certificate=settings.ca_certificate,
+        client_certificate=settings.client_certificate,
+        client_key=settings.client_key,
+        oauth=oauth,
+    )
+
+
+def _host_of(base_url: str) -> str:
+    parts = urlsplit(base_url)
+    return f"{parts.hostname}:{parts.port}" if parts.port else f"{parts.hostname}"
+
+
+def _announce(settings: Settings, connection: Connection) -> None:
+    log.info(
+        "openai-connector %s: job type %s, at most %d jobs at once, engine %s, API %s",
+        __version__,
+        settings.job_type,
+        settings.max_jobs,
+        connection.target,
+        settings.base_url,
+    )
+    if not settings.secret_prefix:
+        log.warning(
+            "CONNECTOR_SECRET_PREFIX is empty: every environment variable is a secret that any diagram may read"
+        )
+
+
+def _on_signals(stopping: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    main = asyncio.current_task()
+
+    def stop() -> None:
+        if stopping.is_set() and main is not None:
+            main.cancel()
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        try:
+            loop.add_signal_handler(number, stop)
+        except NotImplementedError:  # Windows: Ctrl-C raises KeyboardInterrupt there
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))

@@ -1,0 +1,326 @@
+"""Every setting of the worker: environment variables, in one place, with unit and default.
+
+`openai-connector run --help` and the README show the table that is made from these declarations.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from openai_connector.duration import format_duration, parse_duration
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+def _split(value: Any) -> Any:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+
+SAAS_TOKEN_URL = "https://login.cloud.camunda.io/oauth/token"
+SAAS_AUDIENCE = "zeebe.camunda.io"
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the message names the variable and says what it takes."""
+
+
+def _field(default: Any, *names: str, unit: str = "", about: str) -> Any:
+    return Field(default, validation_alias=AliasChoices(*names), description=about, json_schema_extra={"unit": unit})
+
+
+class Settings(BaseSettings):
+    """The worker's settings, read from the environment; an empty variable counts as not set."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    zeebe_address: str = _field(
+        "localhost:26500",
+        "ZEEBE_ADDRESS",
+        "CAMUNDA_CLIENT_GRPCADDRESS",
+        "CAMUNDA_GRPC_ADDRESS",
+        "ZEEBE_GRPC_ADDRESS",
+        unit="host:port or URL",
+        about="Zeebe's gateway. https:// and grpcs:// mean TLS, http:// and grpc:// none; without either, TLS is used "
+        "where a certificate is set.",
+    )
+    client_id: str | None = _field(
+        None, "ZEEBE_CLIENT_ID", "CAMUNDA_CLIENT_ID", about="OAuth client id; unset: no authentication."
+    )
+    client_secret: SecretStr | None = _field(
+        None, "ZEEBE_CLIENT_SECRET", "CAMUNDA_CLIENT_SECRET", about="OAuth client secret."
+    )
+    authorization_server_url: str | None = _field(
+        None,
+        "ZEEBE_AUTHORIZATION_SERVER_URL",
+        "CAMUNDA_OAUTH_URL",
+        unit="URL",
+        about="Where tokens are asked for. Camunda SaaS: known when the cluster id is set.",
+    )
+    token_audience: str | None = _field(
+        None,
+        "ZEEBE_TOKEN_AUDIENCE",
+        "CAMUNDA_TOKEN_AUDIENCE",
+        about="Audience of the token, where the server wants one.",
+    )
+    token_scope: str | None = _field(
+        None, "ZEEBE_TOKEN_SCOPE", "CAMUNDA_TOKEN_SCOPE", about="Scope of the token, where the server wants one."
+    )
+    cluster_id: str | None = _field(
+        None,
+        "CAMUNDA_CLUSTER_ID",
+        "ZEEBE_CLIENT_CLOUD_CLUSTERID",
+        about="Camunda SaaS: the cluster; sets address, TLS, authorization server and audience.",
+    )
+    cluster_region: str = _field(
+        "bru-2", "CAMUNDA_CLUSTER_REGION", "ZEEBE_CLIENT_CLOUD_REGION", about="Camunda SaaS: the cluster's region."
+    )
+    ca_certificate: Path | None = _field(
+        None,
+        "ZEEBE_CA_CERTIFICATE_PATH",
+        unit="file",
+        about="Certificate authorities for Zeebe, PEM. Unset: the system's.",
+    )
+    client_certificate: Path | None = _field(
+        None, "ZEEBE_CLIENT_CERTIFICATE_PATH", unit="file", about="Client certificate for mutual TLS, PEM."
+    )
+    client_key: Path | None = _field(
+        None, "ZEEBE_CLIENT_KEY_PATH", unit="file", about="Key of the client certificate, PEM."
+    )
+    tenant_ids: Names = _field(
+        (),
+        "ZEEBE_TENANT_IDS",
+        "CAMUNDA_TENANT_IDS",
+        unit="names, comma between",
+        about="Tenants whose jobs are taken. Unset: the default tenant's.",
+    )
+    job_type: str = _field("openai-connector:1", "CONNECTOR_JOB_TYPE", about="The job type that is worked on.")
+    max_jobs: Positive = _field(
+        100,
+        "CONNECTOR_MAX_JOBS",
+        unit="jobs",
+        about="Jobs in work at once. A job is only taken when there is room for it, so none waits here while its "
+        "lease runs. Each costs about 0.1 MB while it waits for the API.",
+    )
+    job_lease: Duration = _field(
+        timedelta(minutes=5),
+        "CONNECTOR_JOB_LEASE",
+        unit="duration",
+        about="How long the engine reserves a job for this worker; prolonged where a task's timeout needs more.",
+    )
+    drain_timeout: Duration = _field(
+        timedelta(seconds=60),
+        "CONNECTOR_DRAIN_TIMEOUT",
+        unit="duration",
+        about="After SIGTERM, how long running calls may take to end; what is left is given back to the engine. In "
+        "Kubernetes, terminationGracePeriodSeconds must be at least 10 s more.",
+    )
+    request_timeout: Duration = _field(
+        timedelta(minutes=3),
+        "CONNECTOR_REQUEST_TIMEOUT",
+        unit="duration",
+        about="How long to wait for an answer of the API, where the task says nothing.",
+    )
+    max_waits: int = _field(
+        20,
+        "CONNECTOR_MAX_WAITS",
+        unit="times",
+        about="How often a job may be told to wait (Retry-After) without losing a retry.",
+    )
+    max_wait_time: Duration = _field(
+        timedelta(hours=1),
+        "CONNECTOR_MAX_WAIT_TIME",
+        unit="duration",
+        about="How long all these waits of a job may be together.",
+    )
+    secret_prefix: str = _field(
+        "SECRET_",
+        "CONNECTOR_SECRET_PREFIX",
+        about="{{secrets.NAME}} is the environment variable with this prefix before NAME. Set to nothing, every "
+        "variable is a secret that any diagram may read: the worker warns of it.",
+    )
+    secrets_dir: Path | None = _field(
+        None,
+        "CONNECTOR_SECRETS_DIR",
+        unit="folder",
+        about="A folder with one file a secret, as Docker and Kubernetes mount them; asked after the environment.",
+    )
+    allowed_hosts: Names = _field(
+        (),
+        "CONNECTOR_ALLOWED_HOSTS",
+        unit="hosts, comma between",
+        about="Hosts that tasks may ask beside api.openai.com, *.openai.azure.com and the host of OPENAI_BASE_URL: "
+        "llm.example.com, *.example.com, host:port, or * for any.",
+    )
+    base_url: str = _field(
+        "https://api.openai.com/v1",
+        "OPENAI_BASE_URL",
+        unit="URL",
+        about="The API that is asked where a task names none.",
+    )
+    api_key: SecretStr | None = _field(
+        None,
+        "OPENAI_API_KEY",
+        about="The key for OPENAI_BASE_URL where a task gives none; never sent anywhere else.",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _field(
+        "INFO", "CONNECTOR_LOG_LEVEL", about="DEBUG, INFO, WARNING or ERROR."
+    )
+    log_format: Literal["text", "json"] = _field(
+        "text", "CONNECTOR_LOG_FORMAT", about="text, or json with one object a line."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_empty_prefix(cls, values: Any) -> Any:
+        # Every other empty variable counts as not set; an empty prefix is a choice that someone made.
+        if isinstance(values, dict) and os.environ.get("CONNECTOR_SECRET_PREFIX") == "":
+            values.setdefault("CONNECTOR_SECRET_PREFIX", "")
+        return values
+
+    def gateway(self) -> tuple[str, bool]:
+        """Give the gateway's host:port, and whether it is spoken to by TLS.
+
+        Raises:
+            SettingsError: the address is none, or does not go with the certificates.
+        """
+        if self.cluster_id:
+            return f"{self.cluster_id}.{self.cluster_region}.zeebe.camunda.io:443", True
+        has_certificate = bool(self.ca_certificate or self.client_certificate)
+        address = self.zeebe_address.strip()
+        scheme, separator, rest = address.partition("://")
+        if not separator:
+            scheme, rest = "", address
+        if scheme.lower() not in ("", "http", "https", "grpc", "grpcs"):
+            raise SettingsError(
+                f"ZEEBE_ADDRESS must begin with http://, https://, grpc:// or grpcs://, got '{address}'"
+            )
+        tls = scheme.lower() in ("https", "grpcs") or (not scheme and has_certificate)
+        if has_certificate and not tls:
+            raise SettingsError("ZEEBE_ADDRESS says no TLS, but a certificate is set: begin it with https://")
+        try:
+            parts = urlsplit(f"//{rest}")
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            host, port = None, None
+        if not host or parts.path.strip("/") or parts.query:
+            raise SettingsError(
+                f"ZEEBE_ADDRESS must be host:port or a URL such as https://zeebe:26500, got '{address}'"
+            )
+        host = f"[{host}]" if ":" in host else host
+        return f"{host}:{port or (443 if tls else 26500)}", tls
+
+
+def load() -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        SettingsError: one sentence that names the variable.
+    """
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        name = str(problem["loc"][0]) if problem["loc"] else "The settings"
+        if name in Settings.model_fields:
+            name = _names(name)[0]
+        reason = problem["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{name}: {reason[0].lower()}{reason[1:]}") from None
+    _check(settings)
+    return settings
+
+
+def _check(settings: Settings) -> None:
+    settings.gateway()
+    oauth = {
+        "ZEEBE_CLIENT_ID": settings.client_id,
+        "ZEEBE_CLIENT_SECRET": settings.client_secret,
+        "ZEEBE_AUTHORIZATION_SERVER_URL": settings.authorization_server_url or settings.cluster_id,
+    }
+    missing = [name for name, value in oauth.items() if not value]
+    if missing and (settings.client_id or settings.client_secret):
+        raise SettingsError(f"{missing[0]} must be set too: OAuth needs {', '.join(oauth)}")
+    if bool(settings.client_certificate) != bool(settings.client_key):
+        raise SettingsError("ZEEBE_CLIENT_CERTIFICATE_PATH and ZEEBE_CLIENT_KEY_PATH must be set together")
+    for name, path in (
+        ("ZEEBE_CA_CERTIFICATE_PATH", settings.ca_certificate),
+        ("ZEEBE_CLIENT_CERTIFICATE_PATH", settings.client_certificate),
+        ("ZEEBE_CLIENT_KEY_PATH", settings.client_key),
+    ):
+        if path is not None and not path.is_file():
+            raise SettingsError(f"{name}: there is no file {path}")
+    if settings.secrets_dir is not None and not settings.secrets_dir.is_dir():
+        raise SettingsError(f"CONNECTOR_SECRETS_DIR: there is no folder {settings.secrets_dir}")
+    for name, duration in (
+        ("CONNECTOR_JOB_LEASE", settings.job_lease),
+        ("CONNECTOR_REQUEST_TIMEOUT", settings.request_timeout),
+    ):
+        if not duration:
+            raise SettingsError(f"{name} must be longer than 0 seconds")
+    url = urlsplit(settings.base_url)
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise SettingsError(
+            f"OPENAI_BASE_URL must be a URL such as https://api.openai.com/v1, got '{settings.base_url}'"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One setting as the table shows it."""
+
+    names: tuple[str, ...]
+    unit: str
+    default: str
+    about: str
+
+
+def table() -> Iterator[Row]:
+    """Give all settings in the order of their declaration."""
+    for name, field in Settings.model_fields.items():
+        extra = field.json_schema_extra
+        unit = str(extra["unit"]) if isinstance(extra, dict) else ""
+        yield Row(_names(name), unit, _shown(field.default), field.description or "")
+
+
+def _names(field: str) -> tuple[str, ...]:
+    alias = Settings.model_fields[field].validation_alias
+    assert isinstance(alias, AliasChoices)
+    return tuple(str(choice) for choice in alias.choices)
+
+
+def _shown(default: Any) -> str:
+    if default is None or default == ():
+        return ""
+    return format_duration(default) if isinstance(default, timedelta) else str(default)
+
+
+def as_markdown() -> str:
+    """Write the table for the README."""
+    lines = ["| Variable | Default | What it is |", "|---|---|---|"]
+    for row in table():
+        names = f"`{row.names[0]}`" + "".join(f"<br>also `{name}`" for name in row.names[1:])
+        unit = f" ({row.unit})" if row.unit else ""
+        lines.append(f"| {names} | {f'`{row.default}`' if row.default else ''} | {row.about}{unit} |")
+    return "\n".join(lines)
+
+
+def as_text() -> str:
+    """Write the table for `run --help`."""
+    lines: list[str] = []
+    for row in table():
+        default = f" [{row.default}]" if row.default else ""
+        unit = f" ({row.unit})" if row.unit else ""
+        also = f" Also: {', '.join(row.names[1:])}." if row.names[1:] else ""
+        lines += [f"  {row.names[0]}{default}", f"      {row.about}{unit}{also}"]
+    return "\n".join(lines)

@@ -1,0 +1,113 @@
+"""What the worker must remember about a task across activations, kept in the engine itself.
+
+It is the reserved local variable `openai_state`: one JSON text, bound to the job's key. Zeebe keeps local
+variables over failures, lease expiry and resolved incidents (facts: zeebe).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from openai_connector.document import parse_json
+from openai_connector.job import ConnectorJob
+
+STATE_VARIABLE = "openai_state"
+VERSION = 1
+
+
+def fingerprint(method: str, url: str, body: bytes, organization: str | None, project: str | None) -> str:
+    """Tell whether a kept answer belongs to this very request. The key is no part of it: it may be renewed."""
+    digest = hashlib.sha256()
+    for part in (method, url, organization or "", project or ""):
+        digest.update(part.encode("utf-8", "replace") + b"\n")
+    digest.update(body)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class TaskState:
+    """What is remembered about one task."""
+
+    job_key: int
+    request: str | None = None
+    """The fingerprint of the request that the kept answer belongs to."""
+    response: Mapping[str, Any] | None = None
+    """The kept answer: status, headers and body."""
+    waits: int = 0
+    """How often the API told the job to wait."""
+    waited: timedelta = timedelta(0)
+    names: frozenset[str] = frozenset()
+    """Variables that failures of this worker left at the task; results of these names would be swallowed."""
+
+    @classmethod
+    def of(cls, job: ConnectorJob) -> TaskState:
+        """Read the state of a job; anything that this worker did not write for this very job is ignored."""
+        empty = cls(job.key)
+        text = job.variables.get(STATE_VARIABLE)
+        if not isinstance(text, str):
+            return empty
+        try:
+            match parse_json(text):
+                case {
+                    "version": 1,
+                    "jobKey": job.key,
+                    "waits": int(waits),
+                    "waited": int() | float() as waited,
+                    **rest,
+                }:
+                    pass
+                case _:
+                    return empty
+            response, names = rest.get("response"), rest.get("names")
+            return cls(
+                job.key,
+                request=rest["request"] if isinstance(rest.get("request"), str) else None,
+                response=response if isinstance(response, Mapping) else None,
+                waits=max(waits, 0),
+                waited=timedelta(seconds=max(waited, 0)),
+                names=frozenset(name for name in names if isinstance(name, str))
+                if isinstance(names, list)
+                else frozenset(),
+            )
+        except (ValueError, OverflowError):
+            return empty
+
+    def answer_to(self, request: str) -> Mapping[str, Any] | None:
+        """Give the kept answer if it belongs to this request."""
+        return self.response if self.request == request else None
+
+    def leaving(self, names: Mapping[str, Any]) -> TaskState:
+        """Remember variables that a failure leaves at the task."""
+        return replace(self, names=self.names | names.keys())
+
+    def keeping(self, request: str, response: Mapping[str, Any]) -> TaskState:
+        """Keep a paid answer."""
+        return replace(self, request=request, response=response)
+
+    def waiting(self, wait: timedelta) -> TaskState:
+        """Count one more wait."""
+        return replace(self, waits=self.waits + 1, waited=self.waited + wait)
+
+    def without_answer(self) -> TaskState:
+        """Forget the kept answer: the next activation is to call again."""
+        return replace(self, request=None, response=None)
+
+    def variables(self) -> dict[str, str]:
+        """Give the state as a variable; empty when there is nothing to remember."""
+        if self == TaskState(self.job_key):
+            return {}
+        state = {
+            "version": VERSION,
+            "jobKey": self.job_key,
+            "request": self.request,
+            "response": self.response,
+            "waits": self.waits,
+            "waited": self.waited.total_seconds(),
+            "names": sorted(self.names),
+        }
+        return {STATE_VARIABLE: json.dumps(state, ensure_ascii=False, separators=(",", ":"))}
