@@ -1,0 +1,39 @@
+"""Writing the templates to a folder: the command `openai-connector templates`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from openai_connector.templates.generator import JOB_TYPE, render, text
+from openai_connector.templates.variants import VARIANTS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `--output` and `--job-type`."""
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder to write the templates to")
+    parser.add_argument(
+        "--job-type", default=JOB_TYPE, metavar="TYPE", help="job type of the tasks (default: %(default)s)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the templates and name each file; the value is the exit status."""
+    for path in write_all(arguments.output, arguments.job_type):
+        print(path)
+    return 0
+
+
+def write_all(folder: Path, job_type: str | None = None) -> list[Path]:
+    """Write every template into a folder, which is created if need be.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for variant in VARIANTS:
+        path = folder / variant.file
+        path.write_text(text(render(variant, job_type or JOB_TYPE)), "utf-8")
+        written.append(path)
+    return written
