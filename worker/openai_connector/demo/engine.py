@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import fcntl
 import hashlib
 import importlib
 import json
@@ -131,6 +130,8 @@ def _sha256(path: Path) -> str:
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Hold a lock between processes; the system releases it when its holder dies."""
+    import fcntl  # not on Windows, where the demo says so instead of failing at its import
+
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -26,6 +26,8 @@ from openai_connector.demo.records import RECORDS_EXPORTER, Records
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from openai_connector.zeebe.connection import Connection
+
 OPENAI_URL = "https://api.openai.com/v1"
 DEFAULT_MODEL = "gpt-6-luna"
 DEMO_KEY = "demo"
@@ -39,6 +41,14 @@ MESSAGES = {
     "A friendly question": "Good morning! I wanted to send a fragile vase to my aunt. How should I pack it?",
     "An abusive message": "You stupid idiots! I hate you all, and I will find you.",
 }
+ADDRESS_VARIABLES = (
+    "ZEEBE_ADDRESS",
+    "CAMUNDA_CLIENT_GRPCADDRESS",
+    "CAMUNDA_GRPC_ADDRESS",
+    "ZEEBE_GRPC_ADDRESS",
+    "CAMUNDA_CLUSTER_ID",
+)
+"""Whatever says where the engine is: `--zeebe-address` takes the place of all of them."""
 DRAIN_TIMEOUT = timedelta(seconds=10)
 NAME_WIDTH = 32
 """Column at which the values of a step begin."""
@@ -55,8 +65,9 @@ class DemoError(RuntimeError):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `openai-connector demo`."""
     parser.description = (
-        "Run a small process end to end: a real Zeebe engine (downloaded once), a small real model on this machine "
-        "(no key, no cost) or the API that OPENAI_API_KEY is for, and the worker between them."
+        "Run a small process end to end: a real Zeebe engine (downloaded once), a small real model\n"
+        "on this machine (no key, no cost) or the API that OPENAI_API_KEY is for, and the worker\n"
+        "between them."
     )
     parser.add_argument("--keep", action="store_true", help="leave everything running afterwards, until Ctrl-C")
     parser.add_argument(
@@ -191,9 +202,9 @@ class _Demo:
     async def _play_process(self, zeebe: str) -> None:
         import grpc
 
-        from openai_connector.zeebe.connection import gateway
+        from openai_connector.zeebe.connection import gateway, open_channel
 
-        channel = _open_channel(zeebe, own_engine=not self._options.zeebe_address)
+        channel = open_channel(_connection(zeebe, own_engine=not self._options.zeebe_address))
         try:
             stub = gateway(channel)
             await process.deploy(stub)
@@ -246,9 +257,9 @@ class _Demo:
             say('  4. Start an instance with the variables {"message": "Where is my parcel?"}', markup=False)
             return
         say("\n[bold]Next[/bold]")
-        say("  openai-connector demo --keep                leave it running, deploy your own diagrams from Modeler")
-        say("  OPENAI_API_KEY=sk-... openai-connector demo  the same process with OpenAI's models")
-        say("  openai-connector run --help                connect the worker to your own cluster")
+        say("  openai-connector demo --keep                  leave it running, deploy your own diagrams from Modeler")
+        say("  OPENAI_API_KEY=sk-... openai-connector demo   the same process with OpenAI's models")
+        say("  openai-connector run --help                   connect the worker to your own cluster")
 
     def _wait_for_interrupt(self) -> NoReturn:
         while True:
@@ -281,16 +292,28 @@ def _worker_environment(
     if own_engine:
         foreign += ("ZEEBE_", "CAMUNDA_")
     kept = {name: value for name, value in environment.items() if not name.startswith(foreign)}
-    for name in ("CAMUNDA_CLIENT_GRPCADDRESS", "CAMUNDA_GRPC_ADDRESS", "ZEEBE_GRPC_ADDRESS"):
+    for name in ADDRESS_VARIABLES:
         kept.pop(name, None)
     kept |= {"ZEEBE_ADDRESS": zeebe, "OPENAI_BASE_URL": base_url, "CONNECTOR_LOG_LEVEL": "INFO"}
     return kept | {"OPENAI_API_KEY": api_key, "SECRET_OPENAI_API_KEY": api_key}
 
 
-def _open_channel(zeebe: str, *, own_engine: bool) -> Any:
-    from openai_connector.zeebe.connection import Connection, open_channel
+def _connection(zeebe: str, *, own_engine: bool) -> Connection:
+    """Say how the engine is reached: another cluster with the credentials that the worker uses too."""
+    from openai_connector.zeebe.connection import Connection
 
-    return open_channel(Connection(target=zeebe))
+    if own_engine:
+        return Connection(target=zeebe)
+    from openai_connector import settings
+    from openai_connector.service import connection_of
+
+    for name in ADDRESS_VARIABLES:
+        os.environ.pop(name, None)
+    os.environ["ZEEBE_ADDRESS"] = zeebe
+    try:
+        return connection_of(settings.load())
+    except settings.SettingsError as error:
+        raise DemoError(f"{error}.") from error
 
 
 @contextmanager
