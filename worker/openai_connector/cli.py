@@ -8,10 +8,12 @@ from collections.abc import Sequence
 
 from openai_connector import __version__
 
+_ABOUT = "Camunda 8 connector worker for OpenAI and OpenAI-compatible APIs"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; gives the exit status: 0, 1 for failures, 2 for wrong use, 130 after Ctrl-C."""
-    parser = argparse.ArgumentParser(prog="openai-connector", description=__doc_line())
+    parser = argparse.ArgumentParser(prog="openai-connector", description=_ABOUT)
     parser.add_argument("--version", action="version", version=f"openai-connector {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -27,10 +29,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(namespace.run(namespace) or 0)
     except KeyboardInterrupt:
         return 130
-
-
-def __doc_line() -> str:
-    return "Camunda 8 connector worker for OpenAI and OpenAI-compatible APIs"
 
 
 def _run(parser: argparse.ArgumentParser) -> None:
@@ -76,8 +74,16 @@ def _templates(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run)
 
 
+def _evaluate(parser: argparse.ArgumentParser) -> None:
+    from openai_connector.evaluate import add_arguments, run
+
+    add_arguments(parser)
+    parser.set_defaults(run=run)
+
+
 _COMMANDS = {
     "run": ("Work on jobs until SIGTERM or Ctrl-C.", _run),
     "demo": ("Run a small process end to end: real engine, real small model, no key needed.", _demo),
+    "evaluate": ("Try FEEL, result and error expressions without a cluster.", _evaluate),
     "templates": ("Write the element templates for Camunda Modeler.", _templates),
 }

@@ -63,10 +63,10 @@ class TaskState:
                     pass
                 case _:
                     return empty
-            response, names = rest.get("response"), rest.get("names")
+            request, response, names = rest.get("request"), rest.get("response"), rest.get("names")
             return cls(
                 job.key,
-                request=rest["request"] if isinstance(rest.get("request"), str) else None,
+                request=request if isinstance(request, str) else None,
                 response=response if isinstance(response, Mapping) else None,
                 waits=max(waits, 0),
                 waited=timedelta(seconds=max(waited, 0)),

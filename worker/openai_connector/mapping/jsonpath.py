@@ -75,7 +75,7 @@ def _apply(path: JSONPath, is_single: bool, response: Any) -> Any:
 @lru_cache(maxsize=CACHED_PATHS)
 def _compile(text: str) -> tuple[JSONPath, bool]:
     # Imported here: the parser's tables cost start-up time, and most tasks use FEEL.
-    from jsonpath_ng.ext import parse
+    from jsonpath_ng.ext.parser import parse
 
     try:
         path = parse(text)
