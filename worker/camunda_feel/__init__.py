@@ -1,0 +1,53 @@
+"""FEEL in pure Python, as Camunda's engine (feel-scala 1.21) evaluates it.
+
+    >>> import camunda_feel
+    >>> expression = camunda_feel.parse("{total: sum(for i in items return i.price * i.count)}")
+    >>> expression.evaluate({"items": [{"price": 2.5, "count": 4}]}).value
+    {'total': Decimal('10.0')}
+
+`parse` and `parse_unary_tests` give reusable expressions; evaluating one gives a value with warnings that tell
+why parts of it are null, or raises a `FeelError`; `to_json` turns values into what Camunda's connector runtime
+writes into process variables.
+"""
+
+from .errors import FeelError, FeelEvaluationError, FeelLimitError, FeelSyntaxError
+from .expression import Evaluation, Expression, UnaryTests, parse, parse_unary_tests
+from .functions import FunctionLibrary, IllegalArgument
+from .json_output import to_json
+from .limits import Limits
+from .runtime import FeelWarning
+from .temporal import (
+    Date,
+    DaysTimeDuration,
+    LocalDateTime,
+    LocalTime,
+    Temporal,
+    YearsMonthsDuration,
+    ZonedDateTime,
+    ZonedTime,
+)
+
+__all__ = [
+    "Date",
+    "DaysTimeDuration",
+    "Evaluation",
+    "Expression",
+    "FeelError",
+    "FeelEvaluationError",
+    "FeelLimitError",
+    "FeelSyntaxError",
+    "FeelWarning",
+    "FunctionLibrary",
+    "IllegalArgument",
+    "Limits",
+    "LocalDateTime",
+    "LocalTime",
+    "Temporal",
+    "UnaryTests",
+    "YearsMonthsDuration",
+    "ZonedDateTime",
+    "ZonedTime",
+    "parse",
+    "parse_unary_tests",
+    "to_json",
+]

@@ -1,0 +1,87 @@
+"""Contexts: reading, changing, building."""
+
+from typing import Any
+
+from ..errors import FeelLimitError
+from ..functions import IllegalArgument
+from ..runtime import MISSING, Run
+from ..values import CONTEXT_TYPES, lift
+from .library import builtin
+
+Entries = dict[str, Any]
+
+
+@builtin("get entries(context: context)")
+@builtin("get entries(m: context)")
+def get_entries(run: Run, context: Entries) -> list[Entries]:
+    """One context of `key` and `value` for each entry."""
+    run.charge(len(context))
+    return [{"key": key, "value": value} for key, value in context.items()]
+
+
+@builtin("get value(m: context, key: any)")
+@builtin("get value(context: context, key: any)")
+@builtin("get value(context: context, keys: any)")
+def get_value(context: Entries, key: Any) -> Any:
+    """The entry of a key, or of a path of keys; null if there is none."""
+    if type(key) is str:
+        return context.get(key)
+    if type(key) is not list:
+        raise IllegalArgument("the key must be a string or a list of strings")
+    value: Any = context if key else None
+    for step in map(lift, key):
+        if type(step) is not str or type(value) not in CONTEXT_TYPES:
+            return None
+        value = lift(value.get(step))
+    return value
+
+
+@builtin("context put(context: context, key: any, value: any)")
+@builtin("put(context: context, key: any, value: any)")
+@builtin("context put(context: context, keys: any, value: any)")
+def context_put(run: Run, context: Entries, key: Any, value: Any) -> Entries | None:
+    """A copy with one entry added or replaced, at a key or at a path of keys."""
+    keys = [key] if type(key) is str else list(map(lift, key)) if type(key) is list else [None]
+    if not keys:
+        return None
+    if not all(type(step) is str for step in keys):
+        raise IllegalArgument("the key must be a string or a list of strings")
+    if len(keys) > run.limits.depth:
+        raise FeelLimitError(f"a path may have {run.limits.depth} keys at most")
+    run.charge(len(context))
+    result = dict(context)
+    inner = result
+    for step in keys[:-1]:
+        found = lift(inner.get(step))
+        inner[step] = dict(found) if type(found) in CONTEXT_TYPES else {}
+        inner = inner[step]
+        run.charge(len(inner))
+    inner[keys[-1]] = value
+    return result
+
+
+@builtin("context merge(contexts: list...)")
+@builtin("put all(contexts: list...)")
+def context_merge(run: Run, contexts: list[Any]) -> Entries | None:
+    """All entries in one context, later ones winning."""
+    result: Entries = {}
+    for context in contexts:
+        if type(context) not in CONTEXT_TYPES:
+            return None
+        run.charge(len(context))
+        result.update(context)
+    return result
+
+
+@builtin("context(entries: list)")
+def context(entries: list[Any]) -> Entries | None:
+    """The inverse of `get entries`."""
+    result: Entries = {}
+    for entry in entries:
+        if type(entry) not in CONTEXT_TYPES or "value" not in entry:
+            return None
+        key = entry.get("key", MISSING)
+        if type(key) is not str:
+            return None
+        result[key] = entry["value"]
+    return result

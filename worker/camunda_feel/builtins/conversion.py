@@ -1,0 +1,263 @@
+"""From one type to another."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+from ..decimals import MATH, ONE, from_double, to_double, to_int32, unsigned_zero
+from ..errors import FeelLimitError
+from ..functions import IllegalArgument
+from ..temporal import (
+    NANOS_PER_DAY,
+    NANOS_PER_SECOND,
+    Date,
+    DaysTimeDuration,
+    LocalDateTime,
+    LocalTime,
+    OutOfRange,
+    Temporal,
+    YearsMonthsDuration,
+    ZonedDateTime,
+    ZonedTime,
+    parse_date,
+    parse_date_time,
+    parse_duration,
+    parse_time,
+)
+from ..values import CONTEXT_TYPES, Function, Range, lift, to_text
+from .library import builtin
+from .temporal import DateLike, date_of
+
+if TYPE_CHECKING:
+    from ..runtime import Run
+
+_DIGITS = frozenset("0123456789")
+_MAX_OFFSET = 18 * 3600
+_BILLION = Decimal(NANOS_PER_SECOND)
+
+
+def _parsed(found: Temporal | None, kind: str, text: str) -> Temporal:
+    if found is None:
+        raise IllegalArgument(f"failed to parse {kind} from '{text[:60]}'")
+    return found
+
+
+@builtin("date(from: any)")
+def date(source: Any) -> Temporal:
+    """From text, or the day of a date and time."""
+    if type(source) is str:
+        return _parsed(parse_date(source), "date", source)
+    if isinstance(source, Date | LocalDateTime | ZonedDateTime):
+        return date_of(source)
+    raise IllegalArgument("date takes a string, a date or a date and time")
+
+
+@builtin("date(year: number, month: number, day: number)")
+def date_of_parts(year: Decimal, month: Decimal, day: Decimal) -> Date:
+    """Fractions are cut off."""
+    try:
+        return Date.of(to_int32(year), to_int32(month), to_int32(day))
+    except OutOfRange as error:
+        raise IllegalArgument(error.message) from None
+
+
+@builtin("time(from: any)")
+def time(source: Any) -> Temporal:
+    """From text, or the time of a date and time; a date has midnight in UTC."""
+    if type(source) is str:
+        return _parsed(parse_time(source), "time", source)
+    if isinstance(source, LocalDateTime):
+        return LocalTime(source.time_nanos)
+    if isinstance(source, ZonedDateTime):
+        return ZonedTime(source.local.time_nanos, source.offset, source.zone)
+    if isinstance(source, Date):
+        return ZonedTime(0, 0)
+    raise IllegalArgument("time takes a string, a date or a date and time")
+
+
+def _nanos_of(hour: Decimal, minute: Decimal, second: Decimal) -> int:
+    h, m, s = to_int32(hour), to_int32(minute), to_int32(second)
+    fraction = int(MATH.multiply(MATH.remainder(second, ONE), _BILLION)) if second.adjusted() < 20 else 0
+    if not (0 <= h < 24 and 0 <= m < 60 and 0 <= s < 60 and fraction >= 0):
+        raise IllegalArgument("hour, minute or second is out of range")
+    return ((h * 60 + m) * 60 + s) * NANOS_PER_SECOND + fraction
+
+
+@builtin("time(hour: number, minute: number, second: number)")
+def time_of_parts(hour: Decimal, minute: Decimal, second: Decimal) -> LocalTime:
+    """Seconds may have a fraction."""
+    return LocalTime(_nanos_of(hour, minute, second))
+
+
+@builtin("time(hour: number, minute: number, second: number, offset: any)")
+def time_with_offset(hour: Decimal, minute: Decimal, second: Decimal, offset: Any) -> Temporal:
+    """With an offset of up to 18 hours, or with null for none (then seconds lose their fraction)."""
+    if offset is None:
+        return LocalTime(_nanos_of(hour, minute, Decimal(to_int32(second))))
+    if not isinstance(offset, DaysTimeDuration) or abs(offset.seconds) > _MAX_OFFSET:
+        raise IllegalArgument("the offset must be a duration of at most 18 hours")
+    return ZonedTime(_nanos_of(hour, minute, second), offset.seconds)
+
+
+@builtin("date and time(from: string)")
+def date_and_time(source: str) -> Temporal:
+    """From text; a date alone means its midnight."""
+    return _parsed(parse_date_time(source), "date and time", source)
+
+
+@builtin("date and time(date: any, time: any)")
+def date_and_time_of(date: Any, time: Any) -> Temporal:
+    """A day with a time of day, or a date and time in a zone. An unknown zone fails the evaluation."""
+    if type(time) is str and isinstance(date, LocalDateTime):
+        return ZonedDateTime.of_zone_text(date, time)
+    if type(time) is str and isinstance(date, ZonedDateTime):
+        return date.with_zone(time)
+    if isinstance(date, Date | LocalDateTime | ZonedDateTime) and isinstance(time, LocalTime | ZonedTime):
+        local = LocalDateTime(date_of(date).days * NANOS_PER_DAY + time.nanos)
+        if isinstance(time, LocalTime):
+            return local
+        if time.zone is not None:
+            return ZonedDateTime.of_local(local, time.zone)
+        return ZonedDateTime(local, time.offset)
+    raise IllegalArgument("date and time takes a date and a time, or a date and time and a zone")
+
+
+@builtin("duration(from: string)")
+def duration(source: str) -> Temporal:
+    """Of either kind."""
+    return _parsed(parse_duration(source), "duration", source)
+
+
+@builtin("years and months duration(from: date like, to: date like)")
+def years_and_months_duration(start: DateLike, end: DateLike) -> YearsMonthsDuration:
+    """Whole months between two days."""
+    return YearsMonthsDuration(date_of(start).months_until(date_of(end)))
+
+
+def _number(run: Run, text: str) -> Decimal:
+    """What `new BigDecimal(text)` takes: sign, digits with a point somewhere, exponent; no blanks."""
+    if len(text) > run.limits.digits:
+        raise FeelLimitError(f"a number may have {run.limits.digits} digits at most")
+    mantissa, mark, exponent = text.replace("E", "e").partition("e")
+    body = mantissa[1:] if mantissa[:1] in ("+", "-") else mantissa
+    whole, _, fraction = body.partition(".")
+    power = exponent[1:] if exponent[:1] in ("+", "-") else exponent
+    well_formed = (
+        bool(whole or fraction)
+        and _DIGITS.issuperset(whole + fraction)
+        and (not mark or (0 < len(power) <= 10 and _DIGITS.issuperset(power)))
+    )
+    if well_formed and abs(int(exponent or 0) - len(fraction)) < 2**31:
+        try:
+            return unsigned_zero(Decimal(text))
+        except InvalidOperation:
+            pass
+    raise IllegalArgument(f"can't parse '{text[:60]}' as a number")
+
+
+@builtin("number(from: string)")
+def number(run: Run, source: str) -> Decimal:
+    """From digits with a decimal point; an exponent is allowed here."""
+    return _number(run, source)
+
+
+@builtin("number(from: string, grouping separator: string)")
+def number_grouped(run: Run, source: str, grouping: str) -> Decimal:
+    """The grouping separator is a blank, a comma or a point."""
+    if grouping not in (" ", ",", "."):
+        raise IllegalArgument("the grouping separator must be one of ' ', ',' or '.'")
+    return _number(run, source.replace(grouping, ""))
+
+
+@builtin("number(from: string, grouping separator: string?, decimal separator: string?)")
+def number_separated(run: Run, source: str, grouping: str | None, point: str | None) -> Decimal:
+    """Either separator may be null, but not both."""
+    valid = grouping in (None, " ", ",", ".") and point in (None, ",", ".") and grouping != point
+    if not valid:
+        raise IllegalArgument("separators must be ' ' (grouping only), ',' or '.', and differ")
+    text = source if grouping is None else source.replace(grouping, "")
+    return _number(run, text if point is None else text.replace(point, "."))
+
+
+@builtin("string(from: any)")
+def string(run: Run, value: Any) -> str | None:
+    """Null stays null; strings inside lists and contexts are quoted."""
+    return value if value is None or type(value) is str else to_text(value, run)
+
+
+@builtin("from json(json: string?)")
+def from_json(run: Run, text: str | None) -> Any:
+    """Every number becomes a double, and is written like one: 1 reads as 1.0."""
+    if text is None:
+        return None
+    import json
+
+    run.charge(len(text) // 100)
+    try:
+        return json.loads(text, parse_int=_double, parse_float=_double, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise IllegalArgument(f"failed to parse JSON from '{text[:60]}'") from None
+
+
+def _double(text: str) -> Decimal:
+    try:
+        return from_double(float(text))
+    except Exception:
+        raise ValueError(text[:60]) from None
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+@builtin("to json(value: any)")
+def to_json_text(run: Run, value: Any) -> str:
+    """Compact JSON; numbers pass through doubles."""
+    parts: list[str] = []
+    _write_json(value, parts, run, 0)
+    text = "".join(parts)
+    run.check_size(len(text))
+    return text
+
+
+def _write_json(value: Any, parts: list[str], run: Run, depth: int) -> None:
+    import json
+
+    run.charge(1)
+    if depth > run.limits.depth:
+        raise FeelLimitError(f"data is nested deeper than {run.limits.depth} levels")
+    kind = type(value)
+    if kind is Decimal:
+        parts.append(_double_text(to_double(value)))
+    elif kind is list:
+        parts.append("[")
+        for index, item in enumerate(value):
+            parts.append("," if index else "")
+            _write_json(lift(item), parts, run, depth + 1)
+        parts.append("]")
+    elif kind in CONTEXT_TYPES:
+        parts.append("{")
+        for index, (key, item) in enumerate(value.items()):
+            parts.append(("," if index else "") + json.dumps(key, ensure_ascii=False) + ":")
+            _write_json(lift(item), parts, run, depth + 1)
+        parts.append("}")
+    elif isinstance(value, Temporal):
+        parts.append(json.dumps(value.to_iso(), ensure_ascii=False))
+    elif isinstance(value, Function | Range):
+        parts.append(json.dumps(str(value), ensure_ascii=False))
+    else:
+        parts.append(json.dumps(value, ensure_ascii=False))
+
+
+def _double_text(double: float) -> str:
+    if double in (float("inf"), float("-inf")):
+        return '"Infinity"' if double > 0 else '"-Infinity"'
+    if double == int(double) and abs(double) < 2**63:
+        return str(int(double))
+    if 0.001 <= abs(double) < 10_000_000:
+        return str(from_double(double))
+    # Java's scientific notation: one digit, a point, at least one more, `E`, no plus sign.
+    sign, digits, exponent = from_double(double).as_tuple()
+    body = "".join(map(str, digits))
+    return f"{'-' if sign else ''}{body[0]}.{body[1:]}E{int(exponent) + len(body) - 1}"

@@ -1,0 +1,361 @@
+"""Lists: statistics, parts, sets, order."""
+
+from __future__ import annotations
+
+import functools
+import math
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from ..decimals import MATH, ONE, ZERO, from_double, power, to_double, to_int32, unsigned_zero
+from ..errors import FeelEvaluationError, FeelLimitError
+from ..functions import IllegalArgument
+from ..values import Function, brief, equals, is_comparable, lift, order
+from .library import builtin
+
+if TYPE_CHECKING:
+    from ..runtime import Run
+
+Items = list[Any]
+
+
+@builtin("list contains(list: list, element: any)")
+def list_contains(run: Run, items: Items, element: Any) -> bool:
+    """By value; items of another type are different."""
+    return any(equals(item, element, run) is True for item in items)
+
+
+@builtin("count(list: list)")
+def count(items: Items) -> int:
+    """The number of items, nulls included."""
+    return len(items)
+
+
+@builtin("is empty(list: list)")
+def is_empty(items: Items) -> bool:
+    """True for `[]`."""
+    return not items
+
+
+def _extreme(items: Items, sign: int) -> Any:
+    if not items:
+        return None
+    if not is_comparable(items):
+        raise IllegalArgument(f"the items of a {brief(items)} can't be compared")
+    best = items[0]
+    for item in items[1:]:
+        if order(item, best) == sign:
+            best = item
+    return best
+
+
+@builtin("min(list: list...)")
+def minimum(items: Items) -> Any:
+    """Null for an empty list; all items must be of one comparable type."""
+    return _extreme(items, -1)
+
+
+@builtin("max(list: list...)")
+def maximum(items: Items) -> Any:
+    """Null for an empty list; all items must be of one comparable type."""
+    return _extreme(items, 1)
+
+
+def _numbers(items: Items) -> list[Decimal]:
+    for item in items:
+        if type(item) is not Decimal:
+            raise IllegalArgument(f"expected number but found {brief(item)}")
+    return items
+
+
+def _sum(numbers: list[Decimal]) -> Decimal:
+    return functools.reduce(MATH.add, numbers, ZERO)
+
+
+@builtin("sum(list: list...)")
+def total(items: Items) -> Decimal | None:
+    """Null for an empty list."""
+    return _sum(_numbers(items)) if items else None
+
+
+@builtin("product(list: list...)")
+def product(items: Items) -> Decimal | None:
+    """Null for an empty list."""
+    return unsigned_zero(functools.reduce(MATH.multiply, _numbers(items), ONE)) if items else None
+
+
+@builtin("mean(list: list...)")
+def mean(items: Items) -> Decimal | None:
+    """The average; null for an empty list."""
+    return MATH.divide(_sum(_numbers(items)), Decimal(len(items))) if items else None
+
+
+@builtin("median(list: list...)")
+def median(items: Items) -> Decimal | None:
+    """The middle item, or the average of the two in the middle."""
+    if not items:
+        return None
+    ordered = sorted(_numbers(items))
+    middle = len(ordered) // 2
+    if len(ordered) % 2:
+        return ordered[middle]
+    return MATH.divide(MATH.add(ordered[middle - 1], ordered[middle]), Decimal(2))
+
+
+@builtin("stddev(list: list...)")
+def standard_deviation(items: Items) -> Decimal | None:
+    """Of a sample, so a single number has none: that fails the evaluation, as in the engine."""
+    if not items:
+        return None
+    numbers = _numbers(items)
+    average = MATH.divide(_sum(numbers), Decimal(len(numbers)))
+    squares = _sum([power(MATH.subtract(number, average), Decimal(2)) for number in numbers])
+    if len(numbers) == 1:
+        raise FeelEvaluationError("division by zero")
+    return from_double(math.sqrt(to_double(MATH.divide(squares, Decimal(len(numbers) - 1)))))
+
+
+@builtin("mode(list: list...)")
+def mode(items: Items) -> list[Decimal]:
+    """The most frequent numbers in ascending order."""
+    counts: dict[Decimal, int] = {}
+    for number in _numbers(items):
+        counts[number] = counts.get(number, 0) + 1
+    most = max(counts.values(), default=0)
+    return sorted(number for number, times in counts.items() if times == most)
+
+
+def _three_valued(items: Items, decisive: bool) -> bool | None:
+    """The decisive value wins; otherwise anything but a boolean makes the result null."""
+    if any(item is decisive for item in items):
+        return decisive
+    return not decisive if all(type(item) is bool for item in items) else None
+
+
+@builtin("all(list: list...)")
+@builtin("and(list: list...)")
+def conjunction(items: Items) -> bool | None:
+    """True for an empty list."""
+    return _three_valued(items, decisive=False)
+
+
+@builtin("any(list: list...)")
+@builtin("or(list: list...)")
+def disjunction(items: Items) -> bool | None:
+    """False for an empty list."""
+    return _three_valued(items, decisive=True)
+
+
+def _index(items: Items, position: int) -> int:
+    """Offset of a position that counts from 1, or from -1 backwards; it may lie before the list."""
+    return position - 1 if position > 0 else len(items) + position
+
+
+def _position(position: Decimal) -> int:
+    value = to_int32(position)
+    if value == 0:
+        raise IllegalArgument("positions begin at 1")
+    return value
+
+
+@builtin("sublist(list: list, start: number)")
+@builtin("sublist(list: list, start position: number)")
+def sublist(items: Items, start: Decimal) -> Items:
+    """From a position to the end."""
+    return items[max(0, _index(items, _position(start))) :]
+
+
+@builtin("sublist(list: list, start: number, length: number)")
+@builtin("sublist(list: list, start position: number, length: number)")
+def sublist_of_length(items: Items, start: Decimal, length: Decimal) -> Items:
+    """At most `length` items from a position."""
+    first = _index(items, _position(start))
+    return items[max(0, first) : max(0, first + to_int32(length))]
+
+
+@builtin("append(list: list, items: list...)")
+def append(run: Run, items: Items, more: Items) -> Items:
+    """A longer copy; a list given as an item stays one item."""
+    run.check_size(len(items) + len(more))
+    return [*items, *more]
+
+
+def _flat_once(items: Items) -> Items:
+    return [member for item in items for member in (map(lift, item) if type(item) is list else (item,))]
+
+
+@builtin("concatenate(lists: list...)")
+def concatenate(run: Run, lists: Items) -> Items:
+    """Lists become their items, other arguments stay."""
+    run.check_size(sum(len(item) for item in lists if type(item) is list))
+    return _flat_once(lists)
+
+
+@builtin("insert before(list: list, position: number, newItem: any)")
+def insert_before(items: Items, position: Decimal, item: Any) -> Items:
+    """A copy with an item more."""
+    place = max(0, _index(items, _position(position)))
+    return [*items[:place], item, *items[place:]]
+
+
+@builtin("remove(list: list, position: number)")
+def remove(items: Items, position: Decimal) -> Items:
+    """A copy with an item less, or the same if there is none at the position."""
+    place = _index(items, _position(position))
+    return items[: max(0, place)] + items[max(0, place + 1) :]
+
+
+@builtin("reverse(list: list)")
+def reverse(items: Items) -> Items:
+    """Last item first."""
+    return items[::-1]
+
+
+@builtin("index of(list: list, match: any)")
+def index_of(run: Run, items: Items, match: Any) -> list[int]:
+    """The positions of all equal items."""
+    return [number for number, item in enumerate(items, 1) if equals(item, match, run) is True]
+
+
+_HASHABLE = (str, Decimal, bool, type(None))
+
+
+class _Distinct:
+    """Items seen so far: scalars by hash, everything else one by one (and paid for)."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.scalars: dict[tuple[type, Any], int] = {}
+        self.others: list[list[Any]] = []
+
+    def count(self, item: Any) -> int:
+        """How often an equal item was seen before."""
+        if type(item) in _HASHABLE:
+            key = (type(item), item)
+            seen = self.scalars.get(key, 0)
+            self.scalars[key] = seen + 1
+            return seen
+        self.run.charge(len(self.others))
+        for entry in self.others:
+            if equals(entry[0], item, self.run) is True:
+                entry[1] += 1
+                return int(entry[1]) - 1
+        self.others.append([item, 1])
+        return 0
+
+
+@builtin("distinct values(list: list)")
+def distinct_values(run: Run, items: Items) -> Items:
+    """Each value once, where it first appears."""
+    seen = _Distinct(run)
+    return [item for item in items if not seen.count(item)]
+
+
+@builtin("union(lists: list...)")
+def union(run: Run, lists: Items) -> Items:
+    """Concatenated, each value once."""
+    return distinct_values(run, concatenate(run, lists))
+
+
+@builtin("duplicate values(list: list)")
+def duplicate_values(run: Run, items: Items) -> Items:
+    """Each value that appears more than once, in the order of first appearance."""
+    seen = _Distinct(run)
+    counts = [seen.count(item) for item in items]
+    repeated = _Distinct(run)
+    for item, count_before in zip(items, counts, strict=True):
+        if count_before == 1:
+            repeated.count(item)
+    return [
+        item
+        for item, count_before in zip(items, counts, strict=True)
+        if count_before == 0 and repeated.count(item)
+    ]
+
+
+@builtin("flatten(list: list)")
+def flatten(run: Run, items: Items) -> Items:
+    """All items of all lists within lists."""
+    result: Items = []
+    _flatten_into(result, items, run, 0)
+    run.check_size(len(result))
+    return result
+
+
+def _flatten_into(result: Items, items: Items, run: Run, depth: int) -> None:
+    run.charge(len(items))
+    if depth > run.limits.depth:
+        raise FeelLimitError(f"data is nested deeper than {run.limits.depth} levels")
+    for item in map(lift, items):
+        if type(item) is list:
+            _flatten_into(result, item, run, depth + 1)
+        else:
+            result.append(item)
+
+
+@builtin("sort(list: list, precedes: function)")
+def sort(run: Run, items: Items, precedes: Function) -> Items:
+    """Stable; `precedes` must give a boolean for every pair that it is asked about."""
+    if len(precedes.parameters) != 2:
+        raise IllegalArgument("sort takes a function of two parameters")
+
+    def compare(x: Any, y: Any) -> int:
+        return -1 if before(x, y) else int(before(y, x))
+
+    def before(x: Any, y: Any) -> bool:
+        run.charge(1)
+        result = precedes.invoke(run, [x, y])
+        if type(result) is not bool:
+            raise IllegalArgument(f"failed to sort: expected boolean but found {brief(result)}")
+        return result
+
+    try:
+        return sorted(items, key=functools.cmp_to_key(compare))
+    except FeelLimitError:
+        raise
+    except FeelEvaluationError as error:
+        # The engine's sort swallows whatever its function throws, save a failed assertion.
+        if error.message.startswith("assertion failed"):
+            raise
+        raise IllegalArgument(f"failed to sort: {error.message}") from None
+
+
+@builtin("partition(list: list, size: number)")
+def partition(items: Items, size: Decimal) -> Items:
+    """Lists of `size` items, the last one perhaps shorter."""
+    width = to_int32(size)
+    if width <= 0:
+        raise IllegalArgument("the size must be greater than zero")
+    return [items[start : start + width] for start in range(0, len(items), width)]
+
+
+def _join(run: Run, items: Items, delimiter: str | None, prefix: str | None, suffix: str | None) -> str:
+    for item in items:
+        if item is not None and type(item) is not str:
+            raise IllegalArgument(f"expected a list of strings but found {brief(item)}")
+    strings = [item for item in items if item is not None]
+    between = delimiter or ""
+    run.check_size(sum(map(len, strings)) + len(between) * len(strings))
+    return f"{prefix or ''}{between.join(strings)}{suffix or ''}"
+
+
+@builtin("string join(list: list)")
+def string_join(run: Run, items: Items) -> str:
+    """Nulls are left out."""
+    return _join(run, items, None, None, None)
+
+
+@builtin("string join(list: list, delimiter: string?)")
+def string_join_delimited(run: Run, items: Items, delimiter: str | None) -> str:
+    """Nulls are left out."""
+    return _join(run, items, delimiter, None, None)
+
+
+@builtin("string join(list: list, delimiter: string?, prefix: string?, suffix: string?)")
+def string_join_enclosed(
+    run: Run, items: Items, delimiter: str | None, prefix: str | None, suffix: str | None
+) -> str:
+    """Prefix and suffix must both be given, or neither."""
+    if (prefix is None) != (suffix is None):
+        raise IllegalArgument("prefix and suffix go together")
+    return _join(run, items, delimiter, prefix, suffix)

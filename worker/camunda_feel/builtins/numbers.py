@@ -1,0 +1,161 @@
+"""Rounding and a little mathematics. Roots, logarithms and exponentials are those of doubles, as in the engine."""
+
+import decimal
+import math
+from decimal import Decimal
+
+from ..decimals import MATH, from_double, rescale, to_double, to_int32, unsigned_zero
+from ..errors import FeelEvaluationError
+from ..functions import IllegalArgument
+from ..runtime import Run
+from ..temporal import DaysTimeDuration, YearsMonthsDuration
+from .library import builtin
+
+# Scala's names of rounding modes; UNNECESSARY fails where it would have to round.
+MODES = {
+    "UP": decimal.ROUND_UP,
+    "DOWN": decimal.ROUND_DOWN,
+    "CEILING": decimal.ROUND_CEILING,
+    "FLOOR": decimal.ROUND_FLOOR,
+    "HALF_UP": decimal.ROUND_HALF_UP,
+    "HALF_DOWN": decimal.ROUND_HALF_DOWN,
+    "HALF_EVEN": decimal.ROUND_HALF_EVEN,
+    "UNNECESSARY": decimal.ROUND_HALF_EVEN,
+}
+_TWO = Decimal(2)
+
+
+def _round(run: Run, n: Decimal, scale: Decimal, mode: str) -> Decimal:
+    result = rescale(n, to_int32(scale), MODES[mode], run.limits.digits)
+    if result is None or (mode == "UNNECESSARY" and result != n):
+        raise IllegalArgument(f"failed to apply rounding mode {mode}")
+    return result
+
+
+@builtin("decimal(n: number, scale: number)")
+def decimal_places(run: Run, n: Decimal, scale: Decimal) -> Decimal:
+    """Round half to even."""
+    return _round(run, n, scale, "HALF_EVEN")
+
+
+@builtin("decimal(n: number, scale: number, mode: string)")
+def decimal_with_mode(run: Run, n: Decimal, scale: Decimal, mode: str) -> Decimal:
+    """Round in one of `MODES`, named in any case."""
+    if mode.upper() not in MODES:
+        raise IllegalArgument(f"illegal rounding mode; must be one of {', '.join(MODES)}")
+    return _round(run, n, scale, mode.upper())
+
+
+@builtin("floor(n: number)")
+def floor(run: Run, n: Decimal) -> Decimal:
+    """Towards negative infinity."""
+    return _round(run, n, Decimal(0), "FLOOR")
+
+
+# The engine misspells this parameter and the one of `round half down`; named calls depend on it.
+@builtin("floor(n: number, scala: number)")
+def floor_scale(run: Run, n: Decimal, scale: Decimal) -> Decimal:
+    """Towards negative infinity, at some place."""
+    return _round(run, n, scale, "FLOOR")
+
+
+@builtin("ceiling(n: number)")
+def ceiling(run: Run, n: Decimal) -> Decimal:
+    """Towards positive infinity."""
+    return _round(run, n, Decimal(0), "CEILING")
+
+
+@builtin("ceiling(n: number, scale: number)")
+def ceiling_scale(run: Run, n: Decimal, scale: Decimal) -> Decimal:
+    """Towards positive infinity, at some place."""
+    return _round(run, n, scale, "CEILING")
+
+
+@builtin("round up(n: number, scale: number)")
+def round_up(run: Run, n: Decimal, scale: Decimal) -> Decimal:
+    """Away from zero."""
+    return _round(run, n, scale, "UP")
+
+
+@builtin("round down(n: number, scale: number)")
+def round_down(run: Run, n: Decimal, scale: Decimal) -> Decimal:
+    """Towards zero."""
+    return _round(run, n, scale, "DOWN")
+
+
+@builtin("round half up(n: number, scale: number)")
+def round_half_up(run: Run, n: Decimal, scale: Decimal) -> Decimal:
+    """To the nearest, halves away from zero."""
+    return _round(run, n, scale, "HALF_UP")
+
+
+@builtin("round half down(n: number, scala: number)")
+def round_half_down(run: Run, n: Decimal, scale: Decimal) -> Decimal:
+    """To the nearest, halves towards zero."""
+    return _round(run, n, scale, "HALF_DOWN")
+
+
+@builtin("abs(number: any)")
+@builtin("abs(n: any)")
+def absolute(n: object) -> object:
+    """Of a number or a duration."""
+    if isinstance(n, Decimal):
+        return n.copy_abs()
+    if isinstance(n, YearsMonthsDuration):
+        return YearsMonthsDuration(abs(n.months))
+    if isinstance(n, DaysTimeDuration):
+        return DaysTimeDuration(abs(n.nanos))
+    raise IllegalArgument("abs takes a number or a duration")
+
+
+@builtin("modulo(dividend: number, divisor: number)")
+def modulo(dividend: Decimal, divisor: Decimal) -> Decimal:
+    """The remainder with the sign of the divisor; a divisor of zero fails the evaluation."""
+    if not divisor:
+        raise FeelEvaluationError("division by zero")
+    remainder = MATH.add(MATH.remainder(dividend, divisor), divisor)
+    return unsigned_zero(MATH.remainder(remainder, divisor))
+
+
+@builtin("sqrt(number: number)")
+def square_root(number: Decimal) -> Decimal | None:
+    """Null for negative numbers."""
+    return from_double(math.sqrt(to_double(number))) if number >= 0 else None
+
+
+@builtin("log(number: number)")
+def natural_logarithm(number: Decimal) -> Decimal:
+    """Fails for numbers that have none."""
+    double = to_double(number)
+    if double <= 0:
+        raise FeelEvaluationError("logarithm is not a finite number")
+    return from_double(math.log(double))
+
+
+@builtin("exp(number: number)")
+def exponential(number: Decimal) -> Decimal:
+    """Fails where a double overflows."""
+    try:
+        return from_double(math.exp(to_double(number)))
+    except OverflowError:
+        raise FeelEvaluationError("exponential is not a finite number") from None
+
+
+@builtin("odd(number: number)")
+def odd(number: Decimal) -> bool:
+    """False for fractions."""
+    return MATH.remainder(number.copy_abs(), _TWO) == 1
+
+
+@builtin("even(number: number)")
+def even(number: Decimal) -> bool:
+    """False for fractions."""
+    return not MATH.remainder(number, _TWO)
+
+
+@builtin("random number()")
+def random_number() -> Decimal:
+    """From 0 to 1, exclusive."""
+    import random
+
+    return from_double(random.random())

@@ -1,0 +1,155 @@
+"""Numbers as `java.math.BigDecimal` computes them: 34 digits, half-even, trailing zeros kept.
+
+Python's decimal arithmetic follows the same rules; what differs is corrected here: there is no negative
+zero, scales end at 32 bits, powers are computed by repeated squaring, doubles are printed in Java's way.
+"""
+
+from __future__ import annotations
+
+import decimal
+from decimal import Decimal
+
+from .errors import FeelEvaluationError, FeelLimitError
+
+PRECISION = 34
+_MAX_SCALE = 2_147_483_647
+
+ZERO = Decimal(0)
+ONE = Decimal(1)
+
+
+def context(precision: int) -> decimal.Context:
+    """The arithmetic of one precision; overflow and impossible operations raise."""
+    return decimal.Context(
+        prec=precision,
+        rounding=decimal.ROUND_HALF_EVEN,
+        Emin=-_MAX_SCALE,
+        Emax=_MAX_SCALE,
+        capitals=1,
+        clamp=0,
+        flags=[],
+        traps=[decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow],
+    )
+
+
+MATH = context(PRECISION)
+# For conversions and shifts that must not round.
+EXACT = context(1_000_000)
+
+
+def literal_number(text: str) -> Decimal:
+    """The number that digits stand for, exactly; the text must be well-formed."""
+    return unsigned_zero(Decimal(text))
+
+
+def unsigned_zero(number: Decimal) -> Decimal:
+    """Drop the sign of a negative zero, which FEEL does not have."""
+    return number if number else number.copy_abs()
+
+
+def precision_of(number: Decimal) -> int:
+    """How many digits an operation with this left operand keeps: longer literals keep their own length."""
+    return max(PRECISION, len(number.as_tuple().digits))
+
+
+def from_double(value: float) -> Decimal:
+    """The decimal that Java's `Double.toString` denotes, with its scale: 25.0 and 1.0E+7, never 25 or 1E+7."""
+    if value != value or value in (float("inf"), float("-inf")):
+        raise FeelEvaluationError("result is not a finite number")
+    sign, digits, exponent = Decimal(repr(value)).as_tuple()
+    text = "".join(map(str, digits)).rstrip("0")
+    if not text:
+        return Decimal("0.0")
+    exponent = int(exponent) + len(digits) - len(text)
+    magnitude = exponent + len(text) - 1
+    # Plain notation from 0.001 to 10,000,000 shows one place at least; so does scientific notation's mantissa.
+    places = 1 if -3 <= magnitude < 7 else 1 - magnitude
+    if -exponent < places:
+        text += "0" * (places + exponent)
+        exponent = -places
+    return Decimal((sign, tuple(map(int, text)), exponent))
+
+
+def to_double(number: Decimal) -> float:
+    """The nearest double; infinite beyond its range."""
+    try:
+        return float(number)
+    except OverflowError:
+        return float("-inf") if number < 0 else float("inf")
+
+
+def is_whole(number: Decimal) -> bool:
+    """True if there is no fraction."""
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int) or exponent >= 0:
+        return True
+    if number.adjusted() < 0:
+        return not number
+    return number == number.to_integral_value(decimal.ROUND_DOWN)
+
+
+def truncated(number: Decimal) -> int:
+    """The integer part, modulo 2**64 for numbers too large to write out."""
+    if number.adjusted() > 400:
+        sign, digits, exponent = number.as_tuple()
+        shift = int(exponent)
+        whole = int("".join(map(str, digits)))
+        value = whole * pow(10, shift, 2**64) if shift >= 0 else whole // 10**-shift
+        return (-value if sign else value) % 2**64
+    return int(number)
+
+
+def to_int32(number: Decimal) -> int:
+    """Java's `intValue`: the low 32 bits of the integer part."""
+    return (truncated(number) + 2**31) % 2**32 - 2**31
+
+
+def wrap_int32(value: int) -> int:
+    """An int sum as Java's overflows."""
+    return (value + 2**31) % 2**32 - 2**31
+
+
+def arithmetic_failure(error: decimal.DecimalException) -> FeelEvaluationError:
+    """The error to raise for what Java reports as an ArithmeticException."""
+    return FeelEvaluationError(f"arithmetic failed: {type(error).__name__}")
+
+
+def power(base: Decimal, exponent: Decimal, maths: decimal.Context = MATH) -> Decimal:
+    """`base ** exponent`: squaring for whole exponents (ANSI X3.274, as BigDecimal.pow), doubles otherwise."""
+    if not is_whole(exponent):
+        try:
+            result = to_double(base) ** to_double(exponent)
+        except (OverflowError, ZeroDivisionError):
+            raise FeelEvaluationError("result is not a finite number") from None
+        if isinstance(result, complex):
+            raise FeelEvaluationError("power of a negative number is not a real number")
+        return from_double(result)
+    n = to_int32(exponent)
+    magnitude = abs(n)
+    if magnitude > 999_999_999:
+        raise FeelEvaluationError("exponent is out of range")
+    if n == 0:
+        return ONE
+    wide = context(maths.prec + len(str(magnitude)) + 1)
+    result = ONE
+    for bit in bin(magnitude)[2:]:
+        result = wide.multiply(result, result)
+        if bit == "1":
+            result = wide.multiply(result, base)
+    if n < 0:
+        result = wide.divide(ONE, result)
+    return unsigned_zero(maths.plus(result))
+
+
+def rescale(number: Decimal, scale: int, rounding: str, digits: int) -> Decimal | None:
+    """Round to `scale` places without limit of precision; None if that is impossible or needs too many digits."""
+    if not -_MAX_SCALE <= scale <= _MAX_SCALE:
+        return None
+    if not number:
+        return Decimal((0, (0,), -scale))
+    if number.adjusted() + scale > digits:
+        raise FeelLimitError(f"a number may have {digits} digits at most")
+    try:
+        return unsigned_zero(number.quantize(Decimal((0, (1,), -scale)), rounding=rounding, context=EXACT))
+    except decimal.InvalidOperation:
+        return None

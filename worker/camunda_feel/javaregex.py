@@ -1,0 +1,532 @@
+"""Java's regular expressions on the `regex` module, which can be told to give up after a time.
+
+A pattern is read in Java's grammar and written anew for `regex` (its version 1, ASCII classes): what looks
+alike but means something else is spelled out (`.`, `$`, POSIX classes, unions and intersections), and what
+Java rejects is rejected.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from .errors import FeelEvaluationError, FeelLimitError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_PATTERN = 10_000
+MAX_NESTING = 50
+
+_NO_LINE_END = r"[^\n\r\x85\u2028\u2029]"
+_LINE_END = r"(?:\r\n|[\n\r\x85\u2028\u2029])"
+# Java's names of POSIX classes, all of them ASCII.
+_POSIX = {
+    "Lower": "a-z",
+    "Upper": "A-Z",
+    "ASCII": r"\x00-\x7f",
+    "Alpha": "A-Za-z",
+    "Digit": "0-9",
+    "Alnum": "A-Za-z0-9",
+    "Punct": r"!-/:-@\[-`{-~",
+    "Graph": "!-~",
+    "Print": " -~",
+    "Blank": r" \t",
+    "Cntrl": r"\x00-\x1f\x7f",
+    "XDigit": "0-9A-Fa-f",
+    "Space": r" \t\n\x0b\f\r",
+}
+_JAVA_PROPERTIES = {
+    "javaLowerCase": r"\p{Lowercase}",
+    "javaUpperCase": r"\p{Uppercase}",
+    "javaWhitespace": r"[[\p{Z}\t-\r\x1c-\x1f]--[\xa0\u2007\u202f]]",
+    "javaMirrored": r"\p{Bidi_Mirrored}",
+    "javaLetter": r"\p{L}",
+    "javaDigit": r"\p{Nd}",
+    "javaLetterOrDigit": r"[\p{L}\p{Nd}]",
+}
+_CLASS_ESCAPES = {
+    "d": "[0-9]",
+    "D": "[^0-9]",
+    "w": "[A-Za-z0-9_]",
+    "W": "[^A-Za-z0-9_]",
+    "s": r"[ \t\n\x0b\f\r]",
+    "S": r"[^ \t\n\x0b\f\r]",
+    "h": r"[ \t\xa0\u1680\u180e\u2000-\u200a\u202f\u205f\u3000]",
+    "H": r"[^ \t\xa0\u1680\u180e\u2000-\u200a\u202f\u205f\u3000]",
+    "v": r"[\n\x0b\f\r\x85\u2028\u2029]",
+    "V": r"[^\n\x0b\f\r\x85\u2028\u2029]",
+}
+_CHAR_ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "f": "\f", "a": "\a", "e": "\x1b"}
+_GROUP_OPENINGS = ("(?:", "(?=", "(?!", "(?<=", "(?<!", "(?>")
+_COMMENT_BLANKS = frozenset(" \t\n\x0b\f\r")
+
+
+class PatternError(Exception):
+    """The pattern is none of Java's."""
+
+
+class JavaRegex:
+    """A compiled pattern; every use may take `seconds` at most."""
+
+    def __init__(self, pattern: str, flags: str, seconds: float) -> None:
+        kept = "".join(flag for flag in "smix" if flag in flags)
+        self.compiled = _compile(pattern, kept)
+        self.seconds = seconds
+
+    def found_in(self, text: str) -> bool:
+        """True if there is a match anywhere."""
+        try:
+            return self.compiled.search(text, timeout=self.seconds) is not None
+        except TimeoutError:
+            raise self._too_slow() from None
+
+    def _too_slow(self) -> FeelEvaluationError:
+        return FeelLimitError(f"a regular expression may take {self.seconds} seconds at most")
+
+    def _matches(self, text: str) -> Iterator[Any]:
+        try:
+            yield from self.compiled.finditer(text, timeout=self.seconds)
+        except TimeoutError:
+            raise self._too_slow() from None
+
+    def find_all(self, text: str) -> list[str]:
+        """The text of every match."""
+        return [match.group() for match in self._matches(text)]
+
+    def split(self, text: str) -> list[str]:
+        """Java's `split(text, -1)`: empty parts stay, but an empty match at the beginning splits nothing off."""
+        parts = []
+        start = 0
+        for match in self._matches(text):
+            if match.end() == 0:
+                continue
+            parts.append(text[start : match.start()])
+            start = match.end()
+        return [*parts, text[start:]]
+
+    def replace_all(self, text: str, replacement: str, size: int) -> str:
+        """Java's `replaceAll`. Raises ValueError if a match is found and the replacement is malformed."""
+        parts: list[str] = []
+        start = length = 0
+        template: list[str | int] | None = None
+        for match in self._matches(text):
+            if template is None:
+                template = _template(replacement, self.compiled.groups, self.compiled.groupindex)
+            inserted = "".join(
+                part if isinstance(part, str) else match.group(part) or "" for part in template
+            )
+            parts += (text[start : match.start()], inserted)
+            start = match.end()
+            length += len(parts[-1]) + len(parts[-2])
+            if length > size:
+                raise FeelLimitError(f"a string may have {size} characters at most")
+        return "".join(parts) + text[start:]
+
+
+def _template(replacement: str, groups: int, names: Any) -> list[str | int]:
+    """Texts and group numbers of a replacement such as `$1-${name}`."""
+    parts: list[str | int] = []
+    index, end = 0, len(replacement)
+    while index < end:
+        char = replacement[index]
+        index += 1
+        if char == "\\":
+            if index == end:
+                raise ValueError("character to be escaped is missing")
+            parts.append(replacement[index])
+            index += 1
+        elif char != "$":
+            parts.append(char)
+        elif index < end and replacement[index] == "{":
+            close = replacement.find("}", index)
+            name = replacement[index + 1 : close]
+            if close < 0 or name not in names:
+                raise ValueError("no such named group")
+            parts.append(int(names[name]))
+            index = close + 1
+        else:
+            number, index = _group_number(replacement, index, groups)
+            parts.append(number)
+    return parts
+
+
+def _group_number(replacement: str, index: int, groups: int) -> tuple[int, int]:
+    """As many digits as still name an existing group, one at least."""
+    if index == len(replacement) or replacement[index] not in "0123456789":
+        raise ValueError("illegal group reference")
+    number = int(replacement[index])
+    if number > groups:
+        raise ValueError(f"no group {number}")
+    index += 1
+    while index < len(replacement) and replacement[index] in "0123456789":
+        longer = number * 10 + int(replacement[index])
+        if longer > groups:
+            break
+        number = longer
+        index += 1
+    return number, index
+
+
+@lru_cache(maxsize=128)
+def _compile(pattern: str, flags: str) -> Any:
+    import regex
+
+    if len(pattern) > MAX_PATTERN:
+        raise PatternError(f"longer than {MAX_PATTERN} characters")
+    try:
+        written = _Translator(pattern, flags).translate()
+        options = regex.VERSION1 | regex.ASCII
+        if "i" in flags:
+            options |= regex.IGNORECASE
+        return regex.compile(written, options)
+    except (regex.error, RecursionError, OverflowError, ValueError, KeyError) as error:
+        raise PatternError(str(error)) from None
+
+
+def _quoted(char: str) -> str:
+    """A character that stands for itself, in a class as well as outside."""
+    code = ord(char)
+    if char.isascii() and not char.isalnum():
+        return f"\\x{code:02x}"
+    return char
+
+
+class _Translator:
+    def __init__(self, pattern: str, flags: str) -> None:
+        self.pattern = pattern
+        self.end = len(pattern)
+        self.pos = 0
+        self.depth = 0
+        self.groups = 0
+        self.names: set[str] = set()
+        self.total_groups = self._count_groups()
+        self.dotall, self.multiline, self.comments = ("s" in flags, "m" in flags, "x" in flags)
+
+    def _count_groups(self) -> int:
+        """An upper bound, good enough to tell whether a back reference can ever match."""
+        count = 0
+        for index, char in enumerate(self.pattern):
+            if char == "(":
+                rest = self.pattern[index + 1 : index + 4]
+                count += not rest.startswith("?") or (rest.startswith("?<") and rest[2:] not in ("=", "!"))
+        return count
+
+    def translate(self) -> str:
+        written = self.alternatives()
+        if self.pos < self.end:
+            raise PatternError("unmatched closing ')'")
+        return written
+
+    def peek(self) -> str:
+        return self.pattern[self.pos : self.pos + 1]
+
+    def take(self) -> str:
+        char = self.peek()
+        if not char:
+            raise PatternError("pattern ends too early")
+        self.pos += 1
+        return char
+
+    def skip_comments(self) -> None:
+        while self.comments and self.pos < self.end:
+            char = self.peek()
+            if char in _COMMENT_BLANKS:
+                self.pos += 1
+            elif char == "#":
+                while self.pos < self.end and self.take() not in "\n\r\x85\u2028\u2029":
+                    pass
+            else:
+                return
+
+    def alternatives(self) -> str:
+        self.depth += 1
+        if self.depth > MAX_NESTING:
+            raise PatternError(f"nested deeper than {MAX_NESTING} levels")
+        saved = self.dotall, self.multiline, self.comments
+        parts: list[str] = []
+        while True:
+            self.skip_comments()
+            char = self.peek()
+            if not char or char == ")":
+                break
+            if char == "|":
+                self.pos += 1
+                parts.append("|")
+                continue
+            atom, repeatable = self.atom()
+            self.skip_comments()
+            parts.append(self.quantified(atom) if repeatable else atom)
+        self.dotall, self.multiline, self.comments = saved
+        self.depth -= 1
+        return "".join(parts)
+
+    def atom(self) -> tuple[str, bool]:
+        char = self.take()
+        if char == "(":
+            return self.group()
+        if char == "[":
+            return self.char_class(), True
+        if char == "\\":
+            return self.escape()
+        if char == ".":
+            return (r"(?s:.)" if self.dotall else _NO_LINE_END), True
+        if char == "^":
+            return (rf"(?:\A|(?<={_LINE_END})(?!\Z))" if self.multiline else r"\A"), True
+        if char == "$":
+            if self.multiline:
+                return rf"(?={_LINE_END}|\Z)", True
+            return rf"(?={_LINE_END}?\Z)", True
+        if char in "*+?":
+            raise PatternError(f"dangling meta character '{char}'")
+        if char == "{":
+            raise PatternError("illegal repetition")
+        return _quoted(char), True
+
+    def quantified(self, atom: str) -> str:
+        char = self.peek()
+        if char and char in "*+?":
+            self.pos += 1
+            quantifier = char
+        elif char == "{":
+            quantifier = self.braces()
+        else:
+            return atom
+        mode = self.peek()
+        if mode and mode in "?+":
+            self.pos += 1
+            quantifier += mode
+        self.skip_comments()
+        if self.peek() and self.peek() in "*+?":
+            raise PatternError(f"dangling meta character '{self.peek()}'")
+        return f"(?:{atom}){quantifier}"
+
+    def braces(self) -> str:
+        close = self.pattern.find("}", self.pos)
+        low, comma, high = self.pattern[self.pos + 1 : close].partition(",")
+        digits = [part for part in (low, high) if part]
+        if close < 0 or not low or not all(part.isascii() and part.isdigit() for part in digits):
+            raise PatternError("illegal repetition")
+        if any(len(part) > 9 for part in digits) or (high and int(high) < int(low)):
+            raise PatternError("illegal repetition range")
+        self.pos = close + 1
+        return f"{{{int(low)}{comma}{int(high) if high else ''}}}"
+
+    def group(self) -> tuple[str, bool]:
+        start = self.pos - 1
+        for opening in _GROUP_OPENINGS:
+            if self.pattern.startswith(opening, start):
+                self.pos = start + len(opening)
+                return self.close(opening), True
+        if self.pattern.startswith("(?<", start):
+            stop = self.pattern.find(">", start)
+            name = self.pattern[start + 3 : stop]
+            if stop < 0 or not (name.isascii() and name.isalnum() and name[0].isalpha()):
+                raise PatternError("malformed name of a group")
+            if name in self.names:
+                raise PatternError(f"group '{name}' is already defined")
+            self.names.add(name)
+            self.pos = stop + 1
+            self.groups += 1
+            return self.close(f"(?<{name}>"), True
+        if self.peek() == "?":
+            return self.inline_flags()
+        self.groups += 1
+        return self.close("("), True
+
+    def close(self, opening: str) -> str:
+        inner = self.alternatives()
+        if self.peek() != ")":
+            raise PatternError("unclosed group")
+        self.pos += 1
+        return f"{opening}{inner})"
+
+    def inline_flags(self) -> tuple[str, bool]:
+        """`(?i)` up to the end of the group, or `(?i:...)`."""
+        self.pos += 1
+        on = True
+        case = ""
+        saved = self.dotall, self.multiline, self.comments
+        while self.peek() not in (")", ":"):
+            flag = self.take()
+            if flag == "-":
+                on = False
+            elif flag == "s":
+                self.dotall = on
+            elif flag == "m":
+                self.multiline = on
+            elif flag == "x":
+                self.comments = on
+            elif flag == "i":
+                case = "i" if on else "-i"
+            elif flag not in "dmuU":
+                raise PatternError("unknown inline modifier")
+        if self.take() == ")":
+            # Applies to the rest of the enclosing group, alternatives included.
+            return (f"(?{case})" if case else ""), False
+        inner = self.close(f"(?{case}:" if case else "(?:")
+        self.dotall, self.multiline, self.comments = saved
+        return inner, True
+
+    # ---- escapes
+
+    def escape(self) -> tuple[str, bool]:
+        char = self.take()
+        if char in "123456789":
+            return self.back_reference(char), True
+        if char == "Q":
+            stop = self.pattern.find("\\E", self.pos)
+            text = self.pattern[self.pos : stop if stop >= 0 else self.end]
+            self.pos = stop + 2 if stop >= 0 else self.end
+            quoted = [_quoted(one) for one in text]
+            if not quoted:
+                return "", False
+            # A quantifier after the quotation repeats its last character only.
+            return "".join(quoted[:-1]) + self.quantified(quoted[-1]), False
+        simple = {
+            "A": r"\A",
+            "z": r"\Z",
+            "Z": rf"(?={_LINE_END}?\Z)",
+            "G": r"\G",
+            "b": r"\b",
+            "B": r"\B",
+            "R": rf"(?>\r\n|[\n\x0b\f\r\x85\u2028\u2029])",
+            "X": r"\X",
+        }.get(char)
+        if simple is not None:
+            return simple, True
+        if char == "k":
+            stop = self.pattern.find(">", self.pos)
+            name = self.pattern[self.pos + 1 : stop]
+            if self.peek() != "<" or stop < 0 or name not in self.names:
+                raise PatternError("no such named group")
+            self.pos = stop + 1
+            return f"(?P={name})", True
+        if char in _CLASS_ESCAPES:
+            return _CLASS_ESCAPES[char], True
+        if char in "pP":
+            return self.property(negated=char == "P"), True
+        return _quoted(self.escaped_char(char)), True
+
+    def back_reference(self, digit: str) -> str:
+        number = int(digit)
+        while self.peek() and self.peek() in "0123456789" and number * 10 + int(self.peek()) <= self.groups:
+            number = number * 10 + int(self.take())
+        # A reference to a group that is not there never matches; Java compiles it all the same.
+        return f"(?:\\{number})" if number <= self.total_groups else "(?!)"
+
+    def escaped_char(self, char: str) -> str:
+        if char in _CHAR_ESCAPES:
+            return _CHAR_ESCAPES[char]
+        if char == "0":
+            digits = ""
+            while len(digits) < 3 and self.peek() and self.peek() in "01234567":
+                if len(digits) == 2 and digits[0] > "3":
+                    break
+                digits += self.take()
+            if not digits:
+                raise PatternError("illegal octal escape sequence")
+            return chr(int(digits, 8))
+        if char == "x" and self.peek() == "{":
+            stop = self.pattern.find("}", self.pos)
+            code = self.hexadecimal(self.pattern[self.pos + 1 : stop])
+            self.pos = stop + 1
+            return code
+        if char in "xu":
+            width = 2 if char == "x" else 4
+            code = self.hexadecimal(self.pattern[self.pos : self.pos + width], width)
+            self.pos += width
+            return code
+        if char == "c":
+            return chr(ord(self.take()) ^ 64)
+        if char.isascii() and char.isalnum():
+            raise PatternError(f"illegal escape sequence '\\{char}'")
+        return char
+
+    def hexadecimal(self, digits: str, width: int = 0) -> str:
+        valid = digits and all(digit in "0123456789abcdefABCDEF" for digit in digits)
+        if not valid or (width and len(digits) != width) or len(digits) > 6 or int(digits, 16) > 0x10FFFF:
+            raise PatternError("illegal hexadecimal escape sequence")
+        return chr(int(digits, 16))
+
+    def property(self, *, negated: bool) -> str:
+        if self.peek() == "{":
+            stop = self.pattern.find("}", self.pos)
+            if stop < 0:
+                raise PatternError("unclosed character family")
+            name = self.pattern[self.pos + 1 : stop]
+            self.pos = stop + 1
+        else:
+            name = self.take()
+        if name in _POSIX:
+            return f"[{'^' if negated else ''}{_POSIX[name]}]"
+        if name in _JAVA_PROPERTIES:
+            return f"[^{_JAVA_PROPERTIES[name]}]" if negated else _JAVA_PROPERTIES[name]
+        plain = name.replace("=", "").replace("_", "").replace(" ", "").replace("-", "")
+        if not (plain.isascii() and plain.isalnum()):
+            raise PatternError("malformed character family")
+        if name.startswith("Is"):
+            name = name[2:]
+        elif name.startswith("In"):
+            name = "Block=" + name[2:]
+        return f"\\{'P' if negated else 'p'}{{{name}}}"
+
+    # ---- character classes
+
+    def char_class(self) -> str:
+        """What follows `[`: unions of characters, ranges and classes, intersected by `&&`."""
+        self.depth += 1
+        if self.depth > MAX_NESTING:
+            raise PatternError(f"nested deeper than {MAX_NESTING} levels")
+        negated = self.peek() == "^"
+        self.pos += negated
+        operands: list[list[str]] = [[]]
+        first = True
+        while True:
+            if self.comments:
+                while self.peek() and self.peek() in _COMMENT_BLANKS:
+                    self.pos += 1
+            if self.pattern.startswith("&&", self.pos):
+                self.pos += 2
+                operands.append([])
+                continue
+            char = self.take()
+            if char == "]" and not first:
+                break
+            first = False
+            if char == "[":
+                operands[-1].append(self.char_class())
+            else:
+                operands[-1].append(self.class_member(char))
+        self.depth -= 1
+        # `&&` with nothing on a side is no restriction.
+        filled = ["".join(operand) for operand in operands if operand]
+        if not filled:
+            raise PatternError("empty character class")
+        sets = [f"[{operand}]" for operand in filled]
+        inner = sets[0] if len(sets) == 1 else f"[{'&&'.join(sets)}]"
+        return f"[^{inner}]" if negated else inner
+
+    def class_member(self, char: str) -> str:
+        if char == "\\":
+            escaped = self.take()
+            if escaped in _CLASS_ESCAPES:
+                return _CLASS_ESCAPES[escaped]
+            if escaped in "pP":
+                return self.property(negated=escaped == "P")
+            if escaped == "Q":
+                stop = self.pattern.find("\\E", self.pos)
+                text = self.pattern[self.pos : stop if stop >= 0 else self.end]
+                self.pos = stop + 2 if stop >= 0 else self.end
+                return "".join(map(_quoted, text))
+            char = self.escaped_char(escaped)
+        following = self.pattern[self.pos + 1 : self.pos + 2]
+        if self.peek() == "-" and following and following not in "[]":
+            self.pos += 1
+            last = self.take()
+            if last == "\\":
+                last = self.escaped_char(self.take())
+            if last < char:
+                raise PatternError("illegal character range")
+            return f"{_quoted(char)}-{_quoted(last)}"
+        return _quoted(char)

@@ -1,0 +1,27 @@
+"""How much an expression may ask for. Expressions come from modelers, their data from anywhere."""
+
+from typing import NamedTuple
+
+
+class Limits(NamedTuple):
+    """Bounds of one parse or evaluation; exceeding one raises a `FeelError` that names it."""
+
+    steps: int = 1_000_000
+    """Items visited plus functions called in one evaluation (about a second of work)."""
+    depth: int = 100
+    """Nesting of expressions, of function calls and of data that is compared, printed or converted."""
+    size: int = 4_000_000
+    """Characters of a string, or items of a list, that an evaluation may build; also nodes of a JSON result."""
+    range_length: int = 100_000
+    """Numbers of an iteration `a..b`."""
+    digits: int = 10_000
+    """Digits of one number, written or calculated."""
+    source: int = 1_000_000
+    """Characters of an expression's text."""
+    regex_seconds: float = 0.5
+    """Seconds for each use of a regular expression."""
+    warnings: int = 100
+    """Warnings kept from one evaluation; further ones are dropped."""
+
+
+DEFAULT_LIMITS = Limits()

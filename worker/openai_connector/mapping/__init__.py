@@ -1,0 +1,1 @@
+"""From the response to the process: result variable, result expression and error expression."""
