@@ -117,7 +117,7 @@ def _shown(outcome: Outcome) -> dict[str, Any]:
     shown: dict[str, Any] = {"outcome": kind, "variables": outcome.variables}
     shown |= {"errorMessage": None, "errorCode": None, "retries": None, "retryBackoff": None}
     if isinstance(outcome, BpmnError):
-        shown |= {"errorMessage": outcome.message, "errorCode": outcome.code}
+        shown |= {"errorMessage": outcome.message or None, "errorCode": outcome.code}
     elif isinstance(outcome, Failed):
         backoff = None if outcome.backoff is None else format_duration(outcome.backoff)
         shown |= {"errorMessage": outcome.message, "retries": outcome.retries, "retryBackoff": backoff}

@@ -240,13 +240,18 @@ def _expression(headers: Mapping[str, str], name: str) -> CompiledExpression | N
 
 
 def _duration(headers: Mapping[str, str], name: str) -> timedelta | None:
+    """Read a duration as `java.time.Duration.parse` does, which reads these headers in Camunda's runtime."""
     text = headers.get(name)
     if text is None or is_blank(text):
         return None
     try:
+        if text.strip()[0] not in "Pp":
+            raise ValueError
         return parse_duration(text)
-    except ValueError as error:
-        raise HeaderError(f"{LABELS[name]} {error}, got '{_cut(text)}'") from None
+    except ValueError:
+        raise HeaderError(
+            f"{LABELS[name]} must be an ISO 8601 duration such as PT30S or PT5M, got '{_cut(text)}'"
+        ) from None
 
 
 def _code(action: Mapping[str, Any]) -> Any:
@@ -288,7 +293,7 @@ def _action(value: Mapping[str, Any], label: str) -> Outcome | None:
         case unknown:
             raise MappingError(
                 f"{label} must give bpmnError(...), jobError(...), ignoreError() or null, "
-                f"but it gave a context with the errorType {shown(unknown)}"
+                f"but it gave a context whose errorType is {shown(unknown)}"
             )
 
 

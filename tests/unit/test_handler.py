@@ -1,0 +1,354 @@
+"""The story of a job, without engine and network: what is asked, how often, and what becomes of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from openai_connector.api_call import ApiDefaults
+from openai_connector.handler import FETCHED_VARIABLES, Handler, WaitLimits
+from openai_connector.job import BpmnError, Completed, ConnectorJob, Failed, Outcome
+from openai_connector.openai_api import (
+    AllowedHosts,
+    ApiClient,
+    ApiError,
+    ApiResponse,
+    ApiStatusError,
+    ApiTimeoutError,
+    Verdict,
+)
+from openai_connector.secrets import EnvironmentSecrets
+
+ANSWER = {
+    "model": "m",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}],
+    "usage": {"total_tokens": 3},
+}
+PROMPT = "What is the capital of the country that I told you about in confidence?"
+KEY = "sk-very-secret-key"
+
+
+@dataclass
+class FakeApi(ApiClient):
+    """Answers from a list (the last one again and again) and remembers what it was asked."""
+
+    answers: list[ApiResponse | ApiError] = field(default_factory=lambda: [ApiResponse(200, {"X-Id": "1"}, ANSWER)])
+    requests: list[dict[str, Any]] = field(default_factory=list)
+
+    async def post(self, url: str, *, body: bytes, headers: Mapping[str, str], timeout: timedelta) -> ApiResponse:
+        """Answer."""
+        self.requests.append({"url": url, "body": json.loads(body), "headers": dict(headers), "timeout": timeout})
+        answer = self.answers[min(len(self.requests), len(self.answers)) - 1]
+        if isinstance(answer, ApiError):
+            raise answer
+        return answer
+
+
+def handler(api: FakeApi, **waits: Any) -> Handler:
+    """Build a handler with one secret."""
+    return Handler(
+        api,
+        defaults=ApiDefaults("https://llm.example.com/v1", "worker-key"),
+        hosts=AllowedHosts(["llm.example.com"]),
+        secrets=EnvironmentSecrets("SECRET_", {"SECRET_KEY": KEY}),
+        wait_limits=WaitLimits(**waits),
+    )
+
+
+def job(headers: Mapping[str, str] | None = None, *, retries: int = 3, key: int = 7, **inputs: Any) -> ConnectorJob:
+    """Make a chat task's job; inputs are named without their prefix."""
+    given = {"operation": "chat", "model": "m", "prompt": PROMPT, "apiKey": "{{secrets.KEY}}", **inputs}
+    return ConnectorJob(
+        key=key,
+        type="openai-connector:1",
+        process_instance_key=1,
+        process_definition_key=2,
+        bpmn_process_id="p",
+        element_id="Ask",
+        element_instance_key=5,
+        retries=retries,
+        tenant_id="<default>",
+        headers=headers or {},
+        variables={f"openai_{name}": value for name, value in given.items()},
+    )
+
+
+def again(before: ConnectorJob, outcome: Outcome, *, retries: int | None = None, **inputs: Any) -> ConnectorJob:
+    """Make the job as it comes back after a failure or an uncaught error: with what was left at the task."""
+    assert isinstance(outcome, (Failed, BpmnError))
+    left = outcome.variables if isinstance(outcome, Failed) else outcome.keep
+    kept = {name.removeprefix("openai_"): value for name, value in before.variables.items()}
+    state = {"state": left["openai_state"]} if "openai_state" in left else {}
+    count = retries if retries is not None else (outcome.retries if isinstance(outcome, Failed) else before.retries)
+    return job(dict(before.headers), retries=count, key=before.key, **{**kept, **state, **inputs})
+
+
+def failed(outcome: Outcome) -> Failed:
+    """Expect a failure."""
+    assert isinstance(outcome, Failed), outcome
+    return outcome
+
+
+def refused(status: int, wait: timedelta | None = None, words: str = "") -> ApiStatusError:
+    """Make what the client raises for a status."""
+    verdict = Verdict.WAIT if wait is not None else Verdict.PASSING if status >= 500 else Verdict.FINAL
+    response = ApiResponse(status, {}, {"error": {"message": words}})
+    return ApiStatusError(
+        f"The API answered {status}: {words}", code=str(status), verdict=verdict, response=response, wait=wait
+    )
+
+
+async def test_a_job_is_asked_once_and_completed() -> None:
+    """The result variable has the HTTP response and the output, and the request says whose it is."""
+    api = FakeApi()
+    outcome = await handler(api)(job({"resultVariable": "r"}))
+    assert isinstance(outcome, Completed)
+    assert outcome.variables["r"]["output"]["text"] == "Hello"
+    assert set(outcome.variables["r"]) == {"status", "headers", "body", "output"}
+    (request,) = api.requests
+    assert request["url"] == "https://llm.example.com/v1/chat/completions"
+    assert request["headers"]["Authorization"] == f"Bearer {KEY}"
+    assert request["headers"]["X-Client-Request-Id"] == "7-3-1"
+    assert request["timeout"] == timedelta(minutes=3)
+
+
+@pytest.mark.parametrize(
+    ("headers", "inputs"),
+    [
+        ({"resultExpression": "={a: "}, {}),
+        ({"errorExpression": "=if true"}, {}),
+        ({"resultExpression": '={"a": "$.["}'}, {}),
+        ({"retryBackoff": "soon"}, {}),
+        ({"jobTimeout": "5"}, {}),
+        ({}, {"temperature": "warm"}),
+        ({}, {"apiKey": "{{secrets.MISSING}}"}),
+        ({}, {"baseUrl": "https://elsewhere.example.com/v1"}),
+        ({"resultVariable": "openai_prompt"}, {}),
+        ({"resultExpression": '={"openai_model": "$.output.text"}'}, {}),
+        ({"resultVariable": "openai_state"}, {}),
+    ],
+)
+async def test_5_nothing_is_sent_for_a_task_that_cannot_succeed(
+    headers: dict[str, str], inputs: dict[str, Any]
+) -> None:
+    """Bad expressions, headers, inputs, secrets, hosts and result names fail the job before any money is spent."""
+    api = FakeApi()
+    outcome = failed(await handler(api)(job(headers, **inputs)))
+    assert outcome.retries == 0
+    assert not api.requests
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"resultExpression": '="text"'},
+        {"resultExpression": '=assert(1, false, "no")'},
+        {"errorExpression": '="text"'},
+        {"errorExpression": '=jobError("stop")'},
+        {"resultExpression": "={openai_prompt: 1}"},
+    ],
+)
+async def test_5_a_failed_mapping_is_mended_without_a_second_call(headers: dict[str, str]) -> None:
+    """The answer is kept at the task; with the expression overridden, the job completes and the API is not asked."""
+    api = FakeApi()
+    first = job(headers)
+    outcome = failed(await handler(api)(first))
+    assert outcome.retries == 0
+    assert "is kept" in outcome.message
+    assert "openai_resultExpression" in outcome.message
+    override = next(iter(headers))
+    mended = again(
+        first, outcome, retries=1, **{override: "=null" if override == "errorExpression" else "={x: body.model}"}
+    )
+    done = await handler(api)(mended)
+    assert isinstance(done, Completed)
+    assert len(api.requests) == 1
+
+
+async def test_5_another_request_is_a_new_call() -> None:
+    """A kept answer belongs to its request alone: another prompt is asked anew."""
+    api = FakeApi()
+    first = job({"resultExpression": '="text"'})
+    outcome = await handler(api)(first)
+    await handler(api)(again(first, outcome, retries=1, prompt="Another question", resultExpression="={}"))
+    assert len(api.requests) == 2
+
+
+async def test_5_another_key_is_no_other_request() -> None:
+    """A renewed API key does not make the kept answer worthless."""
+    api = FakeApi()
+    first = job({"resultExpression": '="text"'})
+    outcome = await handler(api)(first)
+    await handler(api)(again(first, outcome, retries=1, apiKey="sk-new", resultExpression="={}"))
+    assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize("change", [{"jobKey": 8}, {"version": 2}, {"waits": "x"}])
+async def test_5_a_foreign_state_is_ignored(change: dict[str, Any]) -> None:
+    """State of another job, another version or a made-up one neither helps nor hurts."""
+    api = FakeApi()
+    first = job({"resultExpression": '="text"'})
+    outcome = failed(await handler(api)(first))
+    state = json.loads(outcome.variables["openai_state"]) | change
+    await handler(api)(again(first, outcome, retries=1, state=json.dumps(state), resultExpression="={}"))
+    assert len(api.requests) == 2
+
+
+@pytest.mark.parametrize("state", ["", "{", "[]", "null", "1", 5, {"a": 1}, "[" * 100_000, '{"version": 1}'])
+async def test_5_a_broken_state_is_ignored(state: Any) -> None:
+    """Whatever stands in the reserved variable, the job is worked on."""
+    assert isinstance(await handler(FakeApi())(job(state=state)), Completed)
+
+
+async def test_5_an_uncaught_bpmn_error_is_not_bought_again() -> None:
+    """The answer is kept before the error is thrown, and mapped again when the job comes back."""
+    api = FakeApi()
+    first = job({"errorExpression": '=bpmnError("C", output.text, {v: 1})'})
+    outcome = await handler(api)(first)
+    assert isinstance(outcome, BpmnError)
+    assert (outcome.code, outcome.message, outcome.variables) == ("C", "Hello", {"v": 1})
+    once_more = await handler(api)(again(first, outcome))
+    assert isinstance(once_more, BpmnError)
+    assert len(api.requests) == 1
+
+
+async def test_5_a_job_error_with_retries_calls_again() -> None:
+    """The modeler's own "try again" on a paid answer buys a new one."""
+    api = FakeApi()
+    first = job({"errorExpression": '=jobError("again", {}, job.retries - 1)'})
+    outcome = failed(await handler(api)(first))
+    assert outcome.retries == 2
+    await handler(api)(again(first, outcome))
+    assert len(api.requests) == 2
+
+
+async def test_5_an_answer_too_large_to_keep_is_said_to_be() -> None:
+    """The message says that trying again pays again, and what is sent is small."""
+    large = {"choices": [{"message": {"content": "x" * 2_000_000}}]}
+    api = FakeApi(answers=[ApiResponse(200, {}, large)])
+    outcome = failed(await handler(api)(job({"resultVariable": "r"})))
+    assert outcome.retries == 0
+    assert "too large to be kept" in outcome.message
+    assert len(json.dumps(dict(outcome.variables))) < 10_000
+
+
+async def test_6_names_left_by_a_failure_are_remembered() -> None:
+    """A result of a name that an earlier failure left at the task fails before the call."""
+    api = FakeApi(answers=[refused(500), ApiResponse(200, {}, ANSWER)])
+    first = job({"resultVariable": "error"})
+    outcome = failed(await handler(api)(first))
+    assert outcome.retries == 2
+    second = failed(await handler(api)(again(first, outcome)))
+    assert len(api.requests) == 1
+    assert "'error'" in second.message
+
+
+async def test_6_a_name_known_only_after_the_call_keeps_the_answer() -> None:
+    """A FEEL result of a swallowed name fails with the answer kept."""
+    outcome = failed(await handler(FakeApi())(job({"resultExpression": "={openai_model: 1}"})))
+    assert "'openai_model'" in outcome.message
+    assert "is kept" in outcome.message
+
+
+async def test_7_a_wait_costs_no_retry() -> None:
+    """Told to wait, the job goes back with at least that back-off and all its retries."""
+    api = FakeApi(answers=[refused(429, timedelta(seconds=7))])
+    outcome = failed(await handler(api)(job({"retryBackoff": "PT2S"})))
+    assert (outcome.retries, outcome.backoff) == (3, timedelta(seconds=7))
+    outcome = failed(await handler(api)(job({"retryBackoff": "PT1M"})))
+    assert (outcome.retries, outcome.backoff) == (3, timedelta(minutes=1))
+    outcome = failed(await handler(FakeApi(answers=[refused(503, timedelta(0))]))(job()))
+    assert (outcome.retries, outcome.backoff) == (3, timedelta(seconds=1))
+
+
+@pytest.mark.parametrize(("limits", "free"), [({"times": 2}, 2), ({"total": timedelta(seconds=20)}, 2)])
+async def test_7_waits_are_counted_across_activations(limits: dict[str, Any], free: int) -> None:
+    """After so many waits, or so long, each further one costs a retry; the calls stay numbered."""
+    api = FakeApi(answers=[refused(429, timedelta(seconds=8))])
+    current = job()
+    retries = []
+    for _ in range(5):
+        outcome = failed(await handler(api, **limits)(current))
+        retries.append(outcome.retries)
+        current = again(current, outcome)
+    assert retries == [3] * free + [2, 1, 0]
+    assert api.requests[1]["headers"]["X-Client-Request-Id"] == "7-3-2"
+
+
+async def test_7_passing_and_final_failures() -> None:
+    """What may pass costs a retry after the template's back-off; what cannot has none left."""
+    passing = ApiTimeoutError("slow", code="408", verdict=Verdict.PASSING)
+    outcome = failed(await handler(FakeApi(answers=[passing]))(job({"retryBackoff": "PT9S"})))
+    assert (outcome.retries, outcome.backoff) == (2, timedelta(seconds=9))
+    outcome = failed(await handler(FakeApi(answers=[refused(401)]))(job({"retryBackoff": "PT9S"})))
+    assert (outcome.retries, outcome.backoff) == (0, None)
+
+
+async def test_4_the_error_becomes_a_variable() -> None:
+    """It has type, code, message and the response, as Camunda's runtime gives it."""
+    outcome = failed(await handler(FakeApi(answers=[refused(400, words="bad")]))(job()))
+    error = outcome.variables["error"]
+    assert (error["type"], error["code"]) == ("ApiStatusError", "400")
+    assert error["message"] == outcome.message
+    assert error["variables"]["response"] == {"status": 400, "headers": {}, "body": {"error": {"message": "bad"}}}
+
+
+async def test_8_secrets_are_masked_however_deep() -> None:
+    """A key that the API echoes leaves the worker neither in the message nor in the error variable."""
+    echo = refused(401, words=f"Incorrect API key provided: {KEY}")
+    echo.response = ApiResponse(401, {"X-Echo": [KEY]}, {KEY: [{"deep": f"<{KEY}>"}]})
+    outcome = failed(await handler(FakeApi(answers=[echo]))(job()))
+    assert KEY not in json.dumps(dict(outcome.variables)) + outcome.message
+    assert "***" in outcome.message
+
+
+async def test_8_prompts_do_not_reach_messages() -> None:
+    """An API that quotes the prompt does not bring it into the incident."""
+    outcome = failed(await handler(FakeApi(answers=[refused(400, words=f"Cannot parse: {PROMPT[:40]}...")]))(job()))
+    assert "capital" not in outcome.message
+    assert "Cannot parse" in outcome.message
+
+
+async def test_8_secrets_resolve_in_credentials_only() -> None:
+    """A placeholder in a prompt, history or header stays what it is."""
+    api = FakeApi()
+    history = [{"role": "user", "content": "secrets.KEY"}]
+    await handler(api)(job({"resultVariable": "{{secrets.KEY}}"}, prompt="{{secrets.KEY}}", chatHistory=history))
+    assert KEY not in json.dumps(api.requests[0]["body"])
+
+
+async def test_the_error_expression_sees_failures_before_the_call() -> None:
+    """Wrong inputs and missing secrets can be turned into BPMN errors too."""
+    headers = {"errorExpression": "=bpmnError(error.code, error.type)"}
+    outcome = await handler(FakeApi())(job(headers, temperature="warm"))
+    assert isinstance(outcome, BpmnError)
+    assert (outcome.code, outcome.message) == ("INVALID_INPUTS", "InvalidInputsError")
+    outcome = await handler(FakeApi())(job(headers, apiKey="{{secrets.NONE}}"))
+    assert isinstance(outcome, BpmnError)
+    assert outcome.code == "SECRET_NOT_AVAILABLE"
+
+
+@pytest.mark.parametrize(
+    ("headers", "inputs", "lease"),
+    [
+        ({}, {}, timedelta(minutes=3)),
+        ({}, {"timeout": "PT10M"}, timedelta(minutes=10)),
+        ({}, {"timeout": 5}, timedelta(minutes=3)),
+        ({"jobTimeout": "PT1H"}, {"timeout": "PT10M"}, timedelta(hours=1)),
+        ({"jobTimeout": "nonsense"}, {"timeout": "nonsense"}, timedelta(minutes=3)),
+    ],
+)
+def test_the_lease_covers_the_timeouts(headers: dict[str, str], inputs: dict[str, Any], lease: timedelta) -> None:
+    """The lease asked for lasts as long as the job timeout header and the request timeout need."""
+    assert handler(FakeApi()).lease_needed(job(headers, **inputs)) == lease
+
+
+def test_only_the_contracts_variables_are_fetched() -> None:
+    """Every name that is fetched has the contract's prefix: nothing else of the process leaks in."""
+    assert all(name.startswith("openai_") for name in FETCHED_VARIABLES)
+    assert len(set(FETCHED_VARIABLES)) == len(FETCHED_VARIABLES)
