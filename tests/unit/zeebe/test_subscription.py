@@ -341,7 +341,7 @@ async def test_lease_that_cannot_be_prolonged(engine: FakeGateway, subscribe: Su
     async with subscribe(handler, lease_needed=lambda job: timedelta(hours=1)):
         await engine.until(lambda: engine.jobs[1].ended == "failed")
     assert handler.started == []
-    assert "CONNECTOR_JOB_LEASE to at least PT1H30S" in engine.jobs[1].reports[0].errorMessage
+    assert "CONNECTOR_JOB_LEASE to at least 3630 seconds" in engine.jobs[1].reports[0].errorMessage
 
 
 async def test_stop_is_idempotent_and_ends_an_idle_worker(engine: FakeGateway, stub: Any, commands: Commands) -> None:

@@ -191,8 +191,10 @@ class Commands:
             code, reason = error.code(), _reason(error)
             unknown += code is grpc.StatusCode.UNKNOWN
             if code in _GONE:
-                # After an attempt without an answer this is how success looks like.
-                logger.info("Job %s: %s came too late, the job is no longer there (%s)", job.key, name, code.name)
+                # After an attempt whose answer was lost this is what success looks like.
+                logger.info(
+                    "Job %s: ended before %s: by an earlier attempt, or elsewhere (%s)", job.key, name, code.name
+                )
                 return Delivery.GONE, reason
             if code in _REFUSED or unknown >= UNKNOWN_ATTEMPTS or any(text in reason for text in _REFUSED_DETAILS):
                 return Delivery.REFUSED, reason

@@ -22,7 +22,7 @@ CHANNEL_OPTIONS = (
     # An engine that comes back is found within seconds (gRPC's own limit is two minutes); gRPC adds jitter.
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.min_reconnect_backoff_ms", 2_000),
-    ("grpc.max_reconnect_backoff_ms", 5_000),
+    ("grpc.max_reconnect_backoff_ms", 3_000),
     # The gateway's limit (4 MB by default) is for it to enforce: an answer with activated jobs that were too
     # large for us would leave them all to their lease.
     ("grpc.max_receive_message_length", -1),

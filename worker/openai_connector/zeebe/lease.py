@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
-from openai_connector.duration import format_duration
 from openai_connector.job import ConnectorJob, Failed
 from openai_connector.zeebe.commands import Commands, Delivery
 
@@ -32,10 +31,14 @@ async def secure(
         return None
     if delivery is Delivery.REFUSED:
         return Failed(
-            f"This task may take {format_duration(needed)}, longer than the worker's lease of "
-            f"{format_duration(lease)}, and the engine refused to prolong it. Set CONNECTOR_JOB_LEASE to at least "
-            f"{format_duration(duration)}, or give the task a shorter timeout, then resolve the incident.",
+            f"This task may take {_seconds(needed)}, longer than the worker's lease of {_seconds(lease)}, and the "
+            f"engine refused to prolong it. Set CONNECTOR_JOB_LEASE to at least {_seconds(duration)}, or give the "
+            "task a shorter timeout, then resolve the incident.",
             retries=0,
         )
     logger.debug("Job %s is not begun: its lease could not be prolonged (%s)", job.key, delivery.value)
     return delivery
+
+
+def _seconds(duration: timedelta) -> str:
+    return f"{duration.total_seconds():g} seconds"
