@@ -155,6 +155,19 @@ async def test_refused_for_good_becomes_an_incident(
         assert "why" in request.errorMessage
 
 
+async def test_refusal_does_not_quote_the_answer(
+    engine: FakeGateway, commands: Commands, job: ConnectorJob, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A document that the gateway quotes in its refusal is found neither in the incident nor in the log."""
+    refusal = status(StatusCode.INVALID_ARGUMENT, 'Invalid JSON value: {"answer": "private"}')
+    engine.faults["CompleteJob"].append(refusal)
+    engine.faults["FailJob"].append(refusal)
+    with caplog.at_level(logging.DEBUG, "openai_connector"):
+        assert await commands.report(job, Completed({"answer": "private"})) is Delivery.UNDELIVERED
+    assert "Invalid JSON value" in caplog.text
+    assert "private" not in caplog.text + engine.calls[-1][1].errorMessage
+
+
 @pytest.mark.parametrize("outcome", [Completed({"bad": float("nan")}), BpmnError("C", variables={"bad": 2**70})])
 async def test_bad_variables_are_never_sent(
     engine: FakeGateway, commands: Commands, job: ConnectorJob, outcome: Completed | BpmnError

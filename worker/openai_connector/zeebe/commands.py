@@ -220,7 +220,9 @@ class Commands:
 
 
 def _reason(error: grpc.aio.AioRpcError) -> str:
-    return f"{error.code().name}: {(error.details() or '')[:500]}"
+    # Up to the first brace: the gateway quotes a document that it cannot parse, with everything that is in it.
+    details = (error.details() or "").partition("{")[0].strip()
+    return f"{error.code().name}: {details[:300]}"
 
 
 def _text(text: str, length: int = MAX_MESSAGE) -> str:
