@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 try:
     import camunda_feel
@@ -21,8 +21,11 @@ from camunda_feel import temporal
 from camunda_feel.values import CONTEXT_TYPES, lift
 from openai_connector.mapping.functions import CONNECTOR_FUNCTIONS
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _NONE = object()
-_READERS = {
+_READERS: dict[str, Callable[[str], temporal.Temporal | None]] = {
     "date": temporal.parse_date,
     "time": temporal.parse_time,
     "date time": temporal.parse_date_time,

@@ -10,13 +10,13 @@ why parts of it are null, or raises a `FeelError`; `to_json` turns values into w
 writes into process variables.
 """
 
-from .errors import FeelError, FeelEvaluationError, FeelLimitError, FeelSyntaxError
-from .expression import Evaluation, Expression, UnaryTests, parse, parse_unary_tests
-from .functions import FunctionLibrary, IllegalArgument
-from .json_output import to_json
-from .limits import Limits
-from .runtime import FeelWarning
-from .temporal import (
+from camunda_feel.errors import FeelError, FeelEvaluationError, FeelLimitError, FeelSyntaxError
+from camunda_feel.expression import Evaluation, Expression, UnaryTests, parse, parse_unary_tests
+from camunda_feel.functions import FunctionLibrary, IllegalArgumentError
+from camunda_feel.json_output import to_json
+from camunda_feel.limits import Limits
+from camunda_feel.runtime import FeelWarning
+from camunda_feel.temporal import (
     Date,
     DaysTimeDuration,
     LocalDateTime,
@@ -38,7 +38,7 @@ __all__ = [
     "FeelSyntaxError",
     "FeelWarning",
     "FunctionLibrary",
-    "IllegalArgument",
+    "IllegalArgumentError",
     "Limits",
     "LocalDateTime",
     "LocalTime",

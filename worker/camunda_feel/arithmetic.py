@@ -8,10 +8,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from .decimals import MATH, power, to_int32, unsigned_zero
-from .errors import FeelEvaluationError
-from .runtime import INVALID_TYPE, Run
-from .temporal import (
+from camunda_feel.decimals import MATH, power, to_int32, unsigned_zero
+from camunda_feel.errors import FeelEvaluationError
+from camunda_feel.runtime import INVALID_TYPE, Run
+from camunda_feel.temporal import (
     NANOS_PER_DAY,
     NANOS_PER_SECOND,
     Date,
@@ -22,7 +22,7 @@ from .temporal import (
     ZonedDateTime,
     ZonedTime,
 )
-from .values import ErrorValue, brief
+from camunda_feel.values import ErrorValue, brief
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,9 +128,7 @@ def _divide_duration(duration: DaysTimeDuration, divisor: Decimal) -> DaysTimeDu
 
 _DIVIDE: dict[tuple[type, type], Operation] = {
     (YearsMonthsDuration, Decimal): _divide_months,
-    (YearsMonthsDuration, YearsMonthsDuration): (
-        lambda x, y: _whole_ratio(x.months, y.months) if y.months else None
-    ),
+    (YearsMonthsDuration, YearsMonthsDuration): (lambda x, y: _whole_ratio(x.months, y.months) if y.months else None),
     (DaysTimeDuration, DaysTimeDuration): lambda x, y: _whole_ratio(x.millis, y.millis) if y.nanos else None,
     (DaysTimeDuration, Decimal): _divide_duration,
 }

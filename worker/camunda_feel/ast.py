@@ -12,23 +12,40 @@ if TYPE_CHECKING:
 
 
 @dataclass_transform(frozen_default=True)
-class Node:
-    """A record of its annotated fields. Not a dataclass: importing those costs more than this whole package."""
-
-    pos: int
-
-    def __init_subclass__(cls) -> None:
-        cls.__match_args__ = ("pos", *cls.__annotations__)
+class Record:
+    """Holds its annotated fields. Not a dataclass: importing those costs more than this whole package."""
 
     if not TYPE_CHECKING:
+        __match_args__ = ()
+
+        def __init_subclass__(cls) -> None:
+            cls.__match_args__ = (*cls.__match_args__, *cls.__annotations__)
 
         def __init__(self, *values: Any) -> None:
-            """Take the values in the order in which the fields are declared, `pos` first."""
+            """Take the values in the order in which the fields are declared."""
             self.__dict__.update(zip(self.__match_args__, values, strict=True))
 
         def __repr__(self) -> str:
             inner = ", ".join(f"{name}={self.__dict__[name]!r}" for name in self.__match_args__[1:])
             return f"{type(self).__name__}({inner})"
+
+
+class Node(Record):
+    """Any part of an expression."""
+
+    pos: int
+
+    def children(self) -> list[Node]:
+        """The parts that this one is made of."""
+        found: list[Node] = []
+        pending = [value for name, value in self.__dict__.items() if name != "pos"]
+        while pending:
+            value = pending.pop()
+            if isinstance(value, Node):
+                found.append(value)
+            elif isinstance(value, tuple):
+                pending.extend(value)
+        return found
 
 
 class Literal(Node):

@@ -9,12 +9,12 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from . import ast
-from .arithmetic import OPERATIONS, undefined
-from .builtins import BUILTINS
-from .decimals import MATH, ONE, context, precision_of, to_int32, unsigned_zero
-from .errors import FeelEvaluationError, FeelLimitError
-from .runtime import (
+from camunda_feel import ast
+from camunda_feel.arithmetic import OPERATIONS, undefined
+from camunda_feel.builtins import BUILTINS
+from camunda_feel.decimals import MATH, ONE, context, precision_of, to_int32, unsigned_zero
+from camunda_feel.errors import FeelEvaluationError, FeelLimitError
+from camunda_feel.runtime import (
     FUNCTION_INVOCATION_FAILURE,
     INVALID_TYPE,
     MISSING,
@@ -26,7 +26,7 @@ from .runtime import (
     Run,
     Scope,
 )
-from .values import (
+from camunda_feel.values import (
     CONTEXT_TYPES,
     RANGE_POINTS,
     Context,
@@ -46,7 +46,7 @@ from .values import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from .ast import Node
+    from camunda_feel.ast import Node
 
     Evaluate = Callable[[Scope], Any]
 
@@ -757,22 +757,7 @@ def names_read(node: Node) -> frozenset[str]:
             return names_read(body) - set(parameters)
         case ast.Filter(operand=operand, condition=condition):
             return names_read(operand) | (names_read(condition) - {"item"})
-    return frozenset().union(*map(names_read, _children(node)))
-
-
-def _children(node: Node) -> list[Node]:
-    found: list[Node] = []
-
-    def collect(value: Any) -> None:
-        if isinstance(value, ast.Node):
-            found.append(value)
-        elif isinstance(value, tuple):
-            for member in value:
-                collect(member)
-
-    for field in type(node).__match_args__[1:]:
-        collect(getattr(node, field))
-    return found
+    return frozenset().union(*map(names_read, node.children()))
 
 
 _COMPILERS: dict[type[Node], Callable[[Any], Evaluate]] = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import decimal
 from decimal import Decimal
 
-from .errors import FeelEvaluationError, FeelLimitError
+from camunda_feel.errors import FeelEvaluationError, FeelLimitError
 
 PRECISION = 34
 _MAX_SCALE = 2_147_483_647

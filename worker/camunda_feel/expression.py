@@ -5,21 +5,21 @@ from __future__ import annotations
 from decimal import DecimalException
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .compiler import INPUT_VARIABLE, compile_node, names_read
-from .decimals import arithmetic_failure
-from .errors import FeelError, FeelEvaluationError, FeelLimitError, FeelSyntaxError
-from .lexer import line_and_column
-from .limits import DEFAULT_LIMITS, Limits
-from .parser import parse_expression, parse_tests
-from .runtime import FeelWarning, Run, Scope
-from .values import ErrorValue
+from camunda_feel.compiler import INPUT_VARIABLE, compile_node, names_read
+from camunda_feel.decimals import arithmetic_failure
+from camunda_feel.errors import FeelError, FeelEvaluationError, FeelLimitError, FeelSyntaxError
+from camunda_feel.lexer import line_and_column
+from camunda_feel.limits import DEFAULT_LIMITS, Limits
+from camunda_feel.parser import parse_expression, parse_tests
+from camunda_feel.runtime import FeelWarning, Run, Scope
+from camunda_feel.values import ErrorValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from .ast import Node
-    from .functions import FunctionLibrary
+    from camunda_feel.ast import Node
+    from camunda_feel.functions import FunctionLibrary
 
 
 class Evaluation(NamedTuple):

@@ -16,20 +16,20 @@ from __future__ import annotations
 from decimal import Decimal, DecimalException
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .errors import FeelError, FeelEvaluationError
-from .temporal import (
+from camunda_feel.errors import FeelError, FeelEvaluationError
+from camunda_feel.temporal import (
     Date,
     DaysTimeDuration,
     LocalDateTime,
     YearsMonthsDuration,
     ZonedDateTime,
 )
-from .values import Context, ErrorValue, Function, brief, lift
+from camunda_feel.values import Context, ErrorValue, Function, brief, lift
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .runtime import Run
+    from camunda_feel.runtime import Run
 
 TYPES: dict[str, frozenset[type]] = {
     "number": frozenset((Decimal,)),
@@ -44,7 +44,7 @@ TYPES: dict[str, frozenset[type]] = {
 }
 
 
-class IllegalArgument(Exception):
+class IllegalArgumentError(Exception):
     """Raised by a function's body to yield null with a warning that carries the message."""
 
 
@@ -101,7 +101,7 @@ def _checked(
                 arguments[index] = [lift(item) for item in argument]
         try:
             return lift(body(run, *arguments) if wants_run else body(*arguments))
-        except IllegalArgument as error:
+        except IllegalArgumentError as error:
             return ErrorValue(str(error))
         except (FeelError, DecimalException, RecursionError):
             raise

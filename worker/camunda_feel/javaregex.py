@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from .errors import FeelEvaluationError, FeelLimitError
+from camunda_feel.errors import FeelEvaluationError, FeelLimitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,9 +113,7 @@ class JavaRegex:
         for match in self._matches(text):
             if template is None:
                 template = _template(replacement, self.compiled.groups, self.compiled.groupindex)
-            inserted = "".join(
-                part if isinstance(part, str) else match.group(part) or "" for part in template
-            )
+            inserted = "".join(part if isinstance(part, str) else match.group(part) or "" for part in template)
             parts += (text[start : match.start()], inserted)
             start = match.end()
             length += len(parts[-1]) + len(parts[-2])
@@ -390,7 +388,7 @@ class _Translator:
             "G": r"\G",
             "b": r"\b",
             "B": r"\B",
-            "R": rf"(?>\r\n|[\n\x0b\f\r\x85\u2028\u2029])",
+            "R": r"(?>\r\n|[\n\x0b\f\r\x85\u2028\u2029])",
             "X": r"\X",
         }.get(char)
         if simple is not None:

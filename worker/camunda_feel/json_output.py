@@ -5,11 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from .decimals import is_whole, to_double
-from .errors import FeelLimitError
-from .limits import DEFAULT_LIMITS, Limits
-from .temporal import Temporal
-from .values import CONTEXT_TYPES, Function, lift
+from camunda_feel.decimals import is_whole, to_double
+from camunda_feel.errors import FeelLimitError
+from camunda_feel.limits import DEFAULT_LIMITS, Limits
+from camunda_feel.temporal import Temporal
+from camunda_feel.values import CONTEXT_TYPES, Function, lift
 
 _LONG = 2**63
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .errors import FeelSyntaxError
+from camunda_feel.errors import FeelSyntaxError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,9 +19,7 @@ BLANKS = frozenset(
     "\t\n\x0b\x0c\r \x85\xa0\u1680\u180e\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b"
     "\u2028\u2029\u202f\u205f\u3000\ufeff"
 )
-RESERVED = frozenset(
-    ("null", "true", "false", "function", "in", "return", "then", "else", "satisfies", "and", "or")
-)
+RESERVED = frozenset(("null", "true", "false", "function", "in", "return", "then", "else", "satisfies", "and", "or"))
 # A context key ends at one of these.
 KEY_ENDS = frozenset('"{}:,[]`')
 DIGITS = frozenset("0123456789")
@@ -226,7 +224,8 @@ def unescape(raw: str) -> str:
     for letter, char in _ESCAPES.items():
         escape = "\\" + letter
         pos = raw.find(escape)
-        parts, start = [], 0
+        parts: list[str] = []
+        start = 0
         while pos >= 0:
             if pos > 0 and raw[pos - 1] == "\\":
                 pos = raw.find(escape, pos + 1)

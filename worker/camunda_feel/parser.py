@@ -10,17 +10,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import ast
-from .decimals import literal_number
-from .errors import FeelSyntaxError
-from .lexer import DIGITS, Scanner, is_name_start, unescape
-from .temporal import parse_literal
+from camunda_feel import ast
+from camunda_feel.decimals import literal_number
+from camunda_feel.errors import FeelSyntaxError
+from camunda_feel.lexer import DIGITS, Scanner, is_name_start, unescape
+from camunda_feel.temporal import parse_literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .ast import Node
-    from .limits import Limits
+    from camunda_feel.ast import Node
+    from camunda_feel.limits import Limits
 
 # Left-associative binding powers; unary minus binds tighter than all of them.
 POWERS = {"+": 1, "-": 1, "*": 2, "/": 2, "**": 3}
@@ -200,9 +200,7 @@ class Parser(Scanner):
             if not conditions:
                 self.pos = before_or
                 break
-            alternatives.append(
-                conditions[0] if len(conditions) == 1 else ast.Logic(start, "and", tuple(conditions))
-            )
+            alternatives.append(conditions[0] if len(conditions) == 1 else ast.Logic(start, "and", tuple(conditions)))
         if len(alternatives) < 2:
             return alternatives[0] if alternatives else None
         return ast.Logic(start, "or", tuple(alternatives))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .errors import FeelLimitError
-from .values import ErrorValue, brief
+from camunda_feel.errors import FeelLimitError
+from camunda_feel.values import ErrorValue, brief
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from .limits import Limits
-    from .values import Function
+    from camunda_feel.limits import Limits
+    from camunda_feel.values import Function
 
 MISSING = object()
 
@@ -92,7 +92,7 @@ class Scope:
         run: Run,
         names: dict[str, Any],
         parent: Scope | None,
-        functions: dict[str, list[Function]] | None = None,
+        functions: Mapping[str, list[Function]] | None = None,
     ) -> None:
         self.run = run
         self.names = names

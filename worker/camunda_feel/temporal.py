@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from .errors import FeelEvaluationError
+from camunda_feel.errors import FeelEvaluationError
 
 if TYPE_CHECKING:
     import datetime
@@ -25,7 +25,7 @@ MAX_DURATION = 2**63 * NANOS_PER_SECOND
 _DAYS_PER_CYCLE = 146_097  # 400 years
 
 
-class OutOfRange(FeelEvaluationError):
+class OutOfRangeError(FeelEvaluationError):
     """A temporal value that java.time cannot hold: the engine fails with an exception of its own."""
 
 
@@ -139,7 +139,7 @@ class YearsMonthsDuration(Temporal):
 
     def __init__(self, months: int) -> None:
         if not -(2**31) <= _quotient(months, 12) < 2**31:
-            raise OutOfRange("years and months duration is out of range")
+            raise OutOfRangeError("years and months duration is out of range")
         self.months = months
 
     def _key(self) -> tuple[int]:
@@ -177,7 +177,7 @@ class DaysTimeDuration(Temporal):
 
     def __init__(self, nanos: int) -> None:
         if not -MAX_DURATION <= nanos < MAX_DURATION:
-            raise OutOfRange("days and time duration is out of range")
+            raise OutOfRangeError("days and time duration is out of range")
         self.nanos = nanos
 
     def _key(self) -> tuple[int]:
@@ -251,14 +251,14 @@ class Date(Temporal):
 
     def __init__(self, days: int) -> None:
         if not _MIN_DAYS <= days <= _MAX_DAYS:
-            raise OutOfRange("date is out of range")
+            raise OutOfRangeError("date is out of range")
         self.days = days
 
     @classmethod
     def of(cls, year: int, month: int, day: int) -> Date:
-        """The day of a year, month and day; raise OutOfRange if there is none."""
+        """The day of a year, month and day; raise OutOfRangeError if there is none."""
         if abs(year) > MAX_YEAR or not 1 <= month <= 12 or not 1 <= day <= days_in_month(year, month):
-            raise OutOfRange(f"there is no date {_year_text(year)}-{month}-{day}")
+            raise OutOfRangeError(f"there is no date {_year_text(year)}-{month}-{day}")
         return cls(days_from_civil(year, month, day))
 
     def _key(self) -> tuple[int]:
@@ -291,7 +291,7 @@ class Date(Temporal):
         total = year * 12 + month - 1 + months
         year, month = total // 12, total % 12 + 1
         if abs(year) > MAX_YEAR:
-            raise OutOfRange("date is out of range")
+            raise OutOfRangeError("date is out of range")
         return Date.of(year, month, min(day, days_in_month(year, month)))
 
     def months_until(self, end: Date) -> int:
@@ -388,7 +388,7 @@ class LocalDateTime(Temporal):
 
     def __init__(self, nanos: int) -> None:
         if not _MIN_DAYS <= nanos // NANOS_PER_DAY <= _MAX_DAYS:
-            raise OutOfRange("date and time is out of range")
+            raise OutOfRangeError("date and time is out of range")
         self.nanos = nanos
 
     def _key(self) -> tuple[int]:
@@ -558,7 +558,7 @@ def parse_offset(text: str) -> int | None:
 
 
 def parse_zone(zone: str) -> tuple[int | None, str | None]:
-    """Java's `ZoneId.of`: an offset or a region's canonical name; raise OutOfRange for neither."""
+    """Java's `ZoneId.of`: an offset or a region's canonical name; raise OutOfRangeError for neither."""
     offset = parse_offset(zone)
     if offset is not None:
         return offset, None
@@ -567,7 +567,7 @@ def parse_zone(zone: str) -> tuple[int | None, str | None]:
         return None, prefixed[0]
     if zone in _zone_names() and _zone_info(zone) is not None:
         return None, zone
-    raise OutOfRange(f"unknown time zone {zone[:60]!r}")
+    raise OutOfRangeError(f"unknown time zone {zone[:60]!r}")
 
 
 def _in_python_years(nanos: int) -> datetime.datetime:
@@ -672,7 +672,7 @@ def parse_date(text: str, *, leading_zeros: bool = False) -> Date | None:
         return None
     try:
         return Date.of(sign * year, int(body[-5:-3]), int(body[-2:]))
-    except OutOfRange:
+    except OutOfRangeError:
         return None
 
 
@@ -739,7 +739,7 @@ def _zoned_time(nanos: int, offset_part: str, zone: str) -> ZonedTime | None:
         return None if offset is None else ZonedTime(nanos, offset)
     try:
         offset, region = parse_zone(zone)
-    except OutOfRange:
+    except OutOfRangeError:
         return None
     if region is None:
         return ZonedTime(nanos, offset or 0)
@@ -770,7 +770,7 @@ def parse_date_time(text: str, *, literal: bool = False) -> LocalDateTime | Zone
         return local if clock == rest else None
     try:
         return _zoned_date_time(local, offset_part, zone)
-    except OutOfRange:
+    except OutOfRangeError:
         return None
 
 
@@ -850,7 +850,7 @@ def _is_years_months(text: str) -> bool:
     body = text.removeprefix("-")
     if not body.startswith("P"):
         return False
-    return all(char.isdigit() and char.isascii() or char in "-YM" for char in body[1:]) and (
+    return all((char.isdigit() and char.isascii()) or char in "-YM" for char in body[1:]) and (
         _amounts(body[1:], "YM") is not None
     )
 
@@ -866,7 +866,7 @@ def parse_years_months(text: str) -> YearsMonthsDuration | None:
         return None
     try:
         return YearsMonthsDuration(sign * (years * 12 + months))
-    except OutOfRange:
+    except OutOfRangeError:
         return None
 
 

@@ -19,9 +19,9 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from .decimals import from_double
-from .errors import FeelEvaluationError, FeelLimitError
-from .temporal import (
+from camunda_feel.decimals import from_double
+from camunda_feel.errors import FeelEvaluationError, FeelLimitError
+from camunda_feel.temporal import (
     Date,
     DaysTimeDuration,
     LocalDateTime,
@@ -36,7 +36,7 @@ from .temporal import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .runtime import Run
+    from camunda_feel.runtime import Run
 
 
 class ErrorValue:

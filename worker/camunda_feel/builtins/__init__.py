@@ -1,7 +1,7 @@
 """The built-in functions, one module a family. Importing a family declares its functions in `BUILTINS`."""
 
-from . import booleans, contexts, conversion, lists, numbers, ranges, strings, temporal
-from .library import BUILTINS
+from camunda_feel.builtins import booleans, contexts, conversion, lists, numbers, ranges, strings, temporal
+from camunda_feel.builtins.library import BUILTINS
 
 __all__ = ["BUILTINS"]
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ..functions import IllegalArgument
-from .library import builtin
+from camunda_feel.builtins.library import builtin
+from camunda_feel.functions import IllegalArgumentError
 
 
 @builtin("not(negand: any)")
@@ -34,5 +34,5 @@ def assert_condition(value: Any, condition: Any) -> Any:
 def assert_with_cause(value: Any, condition: Any, cause: Any) -> Any:
     """As above, with the modeler's own words."""
     if condition is not True:
-        raise IllegalArgument(cause if type(cause) is str else "illegal arguments")
+        raise IllegalArgumentError(cause if type(cause) is str else "illegal arguments")
     return value

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from ..errors import FeelLimitError
-from ..functions import IllegalArgument
-from ..runtime import MISSING, Run
-from ..values import CONTEXT_TYPES, lift
-from .library import builtin
+from camunda_feel.builtins.library import builtin
+from camunda_feel.errors import FeelLimitError
+from camunda_feel.functions import IllegalArgumentError
+from camunda_feel.runtime import MISSING, Run
+from camunda_feel.values import CONTEXT_TYPES, lift
 
 Entries = dict[str, Any]
 
@@ -27,7 +27,7 @@ def get_value(context: Entries, key: Any) -> Any:
     if type(key) is str:
         return context.get(key)
     if type(key) is not list:
-        raise IllegalArgument("the key must be a string or a list of strings")
+        raise IllegalArgumentError("the key must be a string or a list of strings")
     value: Any = context if key else None
     for step in map(lift, key):
         if type(step) is not str or type(value) not in CONTEXT_TYPES:
@@ -41,11 +41,13 @@ def get_value(context: Entries, key: Any) -> Any:
 @builtin("context put(context: context, keys: any, value: any)")
 def context_put(run: Run, context: Entries, key: Any, value: Any) -> Entries | None:
     """A copy with one entry added or replaced, at a key or at a path of keys."""
-    keys = [key] if type(key) is str else list(map(lift, key)) if type(key) is list else [None]
+    keys: list[Any] = [key]
+    if type(key) is list:
+        keys = list(map(lift, key))
     if not keys:
         return None
     if not all(type(step) is str for step in keys):
-        raise IllegalArgument("the key must be a string or a list of strings")
+        raise IllegalArgumentError("the key must be a string or a list of strings")
     if len(keys) > run.limits.depth:
         raise FeelLimitError(f"a path may have {run.limits.depth} keys at most")
     run.charge(len(context))

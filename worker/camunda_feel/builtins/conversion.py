@@ -5,17 +5,19 @@ from __future__ import annotations
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from ..decimals import MATH, ONE, from_double, to_double, to_int32, unsigned_zero
-from ..errors import FeelLimitError
-from ..functions import IllegalArgument
-from ..temporal import (
+from camunda_feel.builtins.library import builtin
+from camunda_feel.builtins.temporal import DateLike, date_of
+from camunda_feel.decimals import MATH, ONE, from_double, to_double, to_int32, unsigned_zero
+from camunda_feel.errors import FeelLimitError
+from camunda_feel.functions import IllegalArgumentError
+from camunda_feel.temporal import (
     NANOS_PER_DAY,
     NANOS_PER_SECOND,
     Date,
     DaysTimeDuration,
     LocalDateTime,
     LocalTime,
-    OutOfRange,
+    OutOfRangeError,
     Temporal,
     YearsMonthsDuration,
     ZonedDateTime,
@@ -25,12 +27,10 @@ from ..temporal import (
     parse_duration,
     parse_time,
 )
-from ..values import CONTEXT_TYPES, Function, Range, lift, to_text
-from .library import builtin
-from .temporal import DateLike, date_of
+from camunda_feel.values import CONTEXT_TYPES, Function, Range, lift, to_text
 
 if TYPE_CHECKING:
-    from ..runtime import Run
+    from camunda_feel.runtime import Run
 
 _DIGITS = frozenset("0123456789")
 _MAX_OFFSET = 18 * 3600
@@ -39,7 +39,7 @@ _BILLION = Decimal(NANOS_PER_SECOND)
 
 def _parsed(found: Temporal | None, kind: str, text: str) -> Temporal:
     if found is None:
-        raise IllegalArgument(f"failed to parse {kind} from '{text[:60]}'")
+        raise IllegalArgumentError(f"failed to parse {kind} from '{text[:60]}'")
     return found
 
 
@@ -50,7 +50,7 @@ def date(source: Any) -> Temporal:
         return _parsed(parse_date(source), "date", source)
     if isinstance(source, Date | LocalDateTime | ZonedDateTime):
         return date_of(source)
-    raise IllegalArgument("date takes a string, a date or a date and time")
+    raise IllegalArgumentError("date takes a string, a date or a date and time")
 
 
 @builtin("date(year: number, month: number, day: number)")
@@ -58,8 +58,8 @@ def date_of_parts(year: Decimal, month: Decimal, day: Decimal) -> Date:
     """Fractions are cut off."""
     try:
         return Date.of(to_int32(year), to_int32(month), to_int32(day))
-    except OutOfRange as error:
-        raise IllegalArgument(error.message) from None
+    except OutOfRangeError as error:
+        raise IllegalArgumentError(error.message) from None
 
 
 @builtin("time(from: any)")
@@ -73,14 +73,14 @@ def time(source: Any) -> Temporal:
         return ZonedTime(source.local.time_nanos, source.offset, source.zone)
     if isinstance(source, Date):
         return ZonedTime(0, 0)
-    raise IllegalArgument("time takes a string, a date or a date and time")
+    raise IllegalArgumentError("time takes a string, a date or a date and time")
 
 
 def _nanos_of(hour: Decimal, minute: Decimal, second: Decimal) -> int:
     h, m, s = to_int32(hour), to_int32(minute), to_int32(second)
     fraction = int(MATH.multiply(MATH.remainder(second, ONE), _BILLION)) if second.adjusted() < 20 else 0
     if not (0 <= h < 24 and 0 <= m < 60 and 0 <= s < 60 and fraction >= 0):
-        raise IllegalArgument("hour, minute or second is out of range")
+        raise IllegalArgumentError("hour, minute or second is out of range")
     return ((h * 60 + m) * 60 + s) * NANOS_PER_SECOND + fraction
 
 
@@ -96,7 +96,7 @@ def time_with_offset(hour: Decimal, minute: Decimal, second: Decimal, offset: An
     if offset is None:
         return LocalTime(_nanos_of(hour, minute, Decimal(to_int32(second))))
     if not isinstance(offset, DaysTimeDuration) or abs(offset.seconds) > _MAX_OFFSET:
-        raise IllegalArgument("the offset must be a duration of at most 18 hours")
+        raise IllegalArgumentError("the offset must be a duration of at most 18 hours")
     return ZonedTime(_nanos_of(hour, minute, second), offset.seconds)
 
 
@@ -120,7 +120,7 @@ def date_and_time_of(date: Any, time: Any) -> Temporal:
         if time.zone is not None:
             return ZonedDateTime.of_local(local, time.zone)
         return ZonedDateTime(local, time.offset)
-    raise IllegalArgument("date and time takes a date and a time, or a date and time and a zone")
+    raise IllegalArgumentError("date and time takes a date and a time, or a date and time and a zone")
 
 
 @builtin("duration(from: string)")
@@ -153,7 +153,7 @@ def _number(run: Run, text: str) -> Decimal:
             return unsigned_zero(Decimal(text))
         except InvalidOperation:
             pass
-    raise IllegalArgument(f"can't parse '{text[:60]}' as a number")
+    raise IllegalArgumentError(f"can't parse '{text[:60]}' as a number")
 
 
 @builtin("number(from: string)")
@@ -166,7 +166,7 @@ def number(run: Run, source: str) -> Decimal:
 def number_grouped(run: Run, source: str, grouping: str) -> Decimal:
     """The grouping separator is a blank, a comma or a point."""
     if grouping not in (" ", ",", "."):
-        raise IllegalArgument("the grouping separator must be one of ' ', ',' or '.'")
+        raise IllegalArgumentError("the grouping separator must be one of ' ', ',' or '.'")
     return _number(run, source.replace(grouping, ""))
 
 
@@ -175,7 +175,7 @@ def number_separated(run: Run, source: str, grouping: str | None, point: str | N
     """Either separator may be null, but not both."""
     valid = grouping in (None, " ", ",", ".") and point in (None, ",", ".") and grouping != point
     if not valid:
-        raise IllegalArgument("separators must be ' ' (grouping only), ',' or '.', and differ")
+        raise IllegalArgumentError("separators must be ' ' (grouping only), ',' or '.', and differ")
     text = source if grouping is None else source.replace(grouping, "")
     return _number(run, text if point is None else text.replace(point, "."))
 
@@ -197,7 +197,7 @@ def from_json(run: Run, text: str | None) -> Any:
     try:
         return json.loads(text, parse_int=_double, parse_float=_double, parse_constant=_no_constant)
     except (ValueError, RecursionError):
-        raise IllegalArgument(f"failed to parse JSON from '{text[:60]}'") from None
+        raise IllegalArgumentError(f"failed to parse JSON from '{text[:60]}'") from None
 
 
 def _double(text: str) -> Decimal:

@@ -1,6 +1,6 @@
 """The table that the families of built-in functions fill."""
 
-from ..functions import FunctionLibrary
+from camunda_feel.functions import FunctionLibrary
 
 BUILTINS = FunctionLibrary()
 builtin = BUILTINS.function

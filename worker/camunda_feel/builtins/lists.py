@@ -7,14 +7,14 @@ import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from ..decimals import MATH, ONE, ZERO, from_double, power, to_double, to_int32, unsigned_zero
-from ..errors import FeelEvaluationError, FeelLimitError
-from ..functions import IllegalArgument
-from ..values import Function, brief, equals, is_comparable, lift, order
-from .library import builtin
+from camunda_feel.builtins.library import builtin
+from camunda_feel.decimals import MATH, ONE, ZERO, from_double, power, to_double, to_int32, unsigned_zero
+from camunda_feel.errors import FeelEvaluationError, FeelLimitError
+from camunda_feel.functions import IllegalArgumentError
+from camunda_feel.values import Function, brief, equals, is_comparable, lift, order
 
 if TYPE_CHECKING:
-    from ..runtime import Run
+    from camunda_feel.runtime import Run
 
 Items = list[Any]
 
@@ -41,7 +41,7 @@ def _extreme(items: Items, sign: int) -> Any:
     if not items:
         return None
     if not is_comparable(items):
-        raise IllegalArgument(f"the items of a {brief(items)} can't be compared")
+        raise IllegalArgumentError(f"the items of a {brief(items)} can't be compared")
     best = items[0]
     for item in items[1:]:
         if order(item, best) == sign:
@@ -64,7 +64,7 @@ def maximum(items: Items) -> Any:
 def _numbers(items: Items) -> list[Decimal]:
     for item in items:
         if type(item) is not Decimal:
-            raise IllegalArgument(f"expected number but found {brief(item)}")
+            raise IllegalArgumentError(f"expected number but found {brief(item)}")
     return items
 
 
@@ -154,7 +154,7 @@ def _index(items: Items, position: int) -> int:
 def _position(position: Decimal) -> int:
     value = to_int32(position)
     if value == 0:
-        raise IllegalArgument("positions begin at 1")
+        raise IllegalArgumentError("positions begin at 1")
     return value
 
 
@@ -267,9 +267,7 @@ def duplicate_values(run: Run, items: Items) -> Items:
         if count_before == 1:
             repeated.count(item)
     return [
-        item
-        for item, count_before in zip(items, counts, strict=True)
-        if count_before == 0 and repeated.count(item)
+        item for item, count_before in zip(items, counts, strict=True) if count_before == 0 and repeated.count(item)
     ]
 
 
@@ -297,7 +295,7 @@ def _flatten_into(result: Items, items: Items, run: Run, depth: int) -> None:
 def sort(run: Run, items: Items, precedes: Function) -> Items:
     """Stable; `precedes` must give a boolean for every pair that it is asked about."""
     if len(precedes.parameters) != 2:
-        raise IllegalArgument("sort takes a function of two parameters")
+        raise IllegalArgumentError("sort takes a function of two parameters")
 
     def compare(x: Any, y: Any) -> int:
         return -1 if before(x, y) else int(before(y, x))
@@ -306,7 +304,7 @@ def sort(run: Run, items: Items, precedes: Function) -> Items:
         run.charge(1)
         result = precedes.invoke(run, [x, y])
         if type(result) is not bool:
-            raise IllegalArgument(f"failed to sort: expected boolean but found {brief(result)}")
+            raise IllegalArgumentError(f"failed to sort: expected boolean but found {brief(result)}")
         return result
 
     try:
@@ -317,7 +315,7 @@ def sort(run: Run, items: Items, precedes: Function) -> Items:
         # The engine's sort swallows whatever its function throws, save a failed assertion.
         if error.message.startswith("assertion failed"):
             raise
-        raise IllegalArgument(f"failed to sort: {error.message}") from None
+        raise IllegalArgumentError(f"failed to sort: {error.message}") from None
 
 
 @builtin("partition(list: list, size: number)")
@@ -325,14 +323,14 @@ def partition(items: Items, size: Decimal) -> Items:
     """Lists of `size` items, the last one perhaps shorter."""
     width = to_int32(size)
     if width <= 0:
-        raise IllegalArgument("the size must be greater than zero")
+        raise IllegalArgumentError("the size must be greater than zero")
     return [items[start : start + width] for start in range(0, len(items), width)]
 
 
 def _join(run: Run, items: Items, delimiter: str | None, prefix: str | None, suffix: str | None) -> str:
     for item in items:
         if item is not None and type(item) is not str:
-            raise IllegalArgument(f"expected a list of strings but found {brief(item)}")
+            raise IllegalArgumentError(f"expected a list of strings but found {brief(item)}")
     strings = [item for item in items if item is not None]
     between = delimiter or ""
     run.check_size(sum(map(len, strings)) + len(between) * len(strings))
@@ -352,10 +350,8 @@ def string_join_delimited(run: Run, items: Items, delimiter: str | None) -> str:
 
 
 @builtin("string join(list: list, delimiter: string?, prefix: string?, suffix: string?)")
-def string_join_enclosed(
-    run: Run, items: Items, delimiter: str | None, prefix: str | None, suffix: str | None
-) -> str:
+def string_join_enclosed(run: Run, items: Items, delimiter: str | None, prefix: str | None, suffix: str | None) -> str:
     """Prefix and suffix must both be given, or neither."""
     if (prefix is None) != (suffix is None):
-        raise IllegalArgument("prefix and suffix go together")
+        raise IllegalArgumentError("prefix and suffix go together")
     return _join(run, items, delimiter, prefix, suffix)

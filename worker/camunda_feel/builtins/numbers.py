@@ -4,12 +4,12 @@ import decimal
 import math
 from decimal import Decimal
 
-from ..decimals import MATH, from_double, rescale, to_double, to_int32, unsigned_zero
-from ..errors import FeelEvaluationError
-from ..functions import IllegalArgument
-from ..runtime import Run
-from ..temporal import DaysTimeDuration, YearsMonthsDuration
-from .library import builtin
+from camunda_feel.builtins.library import builtin
+from camunda_feel.decimals import MATH, from_double, rescale, to_double, to_int32, unsigned_zero
+from camunda_feel.errors import FeelEvaluationError
+from camunda_feel.functions import IllegalArgumentError
+from camunda_feel.runtime import Run
+from camunda_feel.temporal import DaysTimeDuration, YearsMonthsDuration
 
 # Scala's names of rounding modes; UNNECESSARY fails where it would have to round.
 MODES = {
@@ -28,7 +28,7 @@ _TWO = Decimal(2)
 def _round(run: Run, n: Decimal, scale: Decimal, mode: str) -> Decimal:
     result = rescale(n, to_int32(scale), MODES[mode], run.limits.digits)
     if result is None or (mode == "UNNECESSARY" and result != n):
-        raise IllegalArgument(f"failed to apply rounding mode {mode}")
+        raise IllegalArgumentError(f"failed to apply rounding mode {mode}")
     return result
 
 
@@ -42,7 +42,7 @@ def decimal_places(run: Run, n: Decimal, scale: Decimal) -> Decimal:
 def decimal_with_mode(run: Run, n: Decimal, scale: Decimal, mode: str) -> Decimal:
     """Round in one of `MODES`, named in any case."""
     if mode.upper() not in MODES:
-        raise IllegalArgument(f"illegal rounding mode; must be one of {', '.join(MODES)}")
+        raise IllegalArgumentError(f"illegal rounding mode; must be one of {', '.join(MODES)}")
     return _round(run, n, scale, mode.upper())
 
 
@@ -105,7 +105,7 @@ def absolute(n: object) -> object:
         return YearsMonthsDuration(abs(n.months))
     if isinstance(n, DaysTimeDuration):
         return DaysTimeDuration(abs(n.nanos))
-    raise IllegalArgument("abs takes a number or a duration")
+    raise IllegalArgumentError("abs takes a number or a duration")
 
 
 @builtin("modulo(dividend: number, divisor: number)")

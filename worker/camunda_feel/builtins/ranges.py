@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from ..functions import IllegalArgument
-from ..values import RANGE_POINTS, Range, order
-from .library import builtin
+from camunda_feel.builtins.library import builtin
+from camunda_feel.functions import IllegalArgumentError
+from camunda_feel.values import RANGE_POINTS, Range, order
 
 
 def _check(x: Any, y: Any) -> None:
     a, b = (value.start if isinstance(value, Range) else value for value in (x, y))
     if type(a) is not type(b) or type(a) not in RANGE_POINTS:
-        raise IllegalArgument("points and ranges must be of one type")
+        raise IllegalArgumentError("points and ranges must be of one type")
 
 
 def _ranges(x: Any, y: Any) -> bool:
@@ -21,13 +21,13 @@ def _ranges(x: Any, y: Any) -> bool:
 
 def _need_ranges(x: Any, y: Any) -> None:
     if not _ranges(x, y):
-        raise IllegalArgument("both must be ranges")
+        raise IllegalArgumentError("both must be ranges")
 
 
 def _need_range(value: Any, point: Any) -> None:
     _check(value, point)
     if not isinstance(value, Range) or isinstance(point, Range):
-        raise IllegalArgument("must be a range and a point")
+        raise IllegalArgumentError("must be a range and a point")
 
 
 def _less(x: Any, y: Any) -> bool:
@@ -38,9 +38,7 @@ def _holds(outer: Range, point: Any) -> bool:
     # As the engine has it: a closed end holds its point whatever the other end says.
     if _less(outer.start, point) and _less(point, outer.end):
         return True
-    return bool(
-        (outer.start_closed and outer.start == point) or (outer.end_closed and outer.end == point)
-    )
+    return bool((outer.start_closed and outer.start == point) or (outer.end_closed and outer.end == point))
 
 
 def _starts_no_later(x: Range, y: Range) -> bool:
@@ -53,9 +51,7 @@ def _ends_no_earlier(x: Range, y: Range) -> bool:
 
 def _touch(end: Range, start: Range) -> bool:
     """The end of one range lies in or beyond the start of another."""
-    return _less(start.start, end.end) or (
-        end.end == start.start and end.end_closed and start.start_closed
-    )
+    return _less(start.start, end.end) or (end.end == start.start and end.end_closed and start.start_closed)
 
 
 def _same_end(x: Range, y: Range) -> bool:

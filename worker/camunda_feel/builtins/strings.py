@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..decimals import to_int32, wrap_int32
-from ..errors import FeelEvaluationError
-from ..functions import IllegalArgument
-from .library import builtin
+from camunda_feel.builtins.library import builtin
+from camunda_feel.decimals import to_int32, wrap_int32
+from camunda_feel.errors import FeelEvaluationError
+from camunda_feel.functions import IllegalArgumentError
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from ..javaregex import JavaRegex
-    from ..runtime import Run
+    from camunda_feel.javaregex import JavaRegex
+    from camunda_feel.runtime import Run
 
 _JAVA_BLANKS = frozenset("\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f ")
 # Blanks that Java's isWhitespace leaves out because no line may break at them.
@@ -111,12 +111,12 @@ def ends_with(text: str, match: str) -> bool:
 
 
 def _regex(run: Run, pattern: str, flags: str = "") -> JavaRegex:
-    from ..javaregex import JavaRegex, PatternError
+    from camunda_feel.javaregex import JavaRegex, PatternError
 
     try:
         return JavaRegex(pattern, flags, run.limits.regex_seconds)
     except PatternError as error:
-        raise IllegalArgument(f"invalid pattern '{pattern[:60]}': {error}") from None
+        raise IllegalArgumentError(f"invalid pattern '{pattern[:60]}': {error}") from None
 
 
 @builtin("matches(input: string, pattern: string)")
@@ -143,7 +143,7 @@ def replace_with_flags(run: Run, text: str, pattern: str, replacement: str, flag
     try:
         return _regex(run, pattern, flags).replace_all(text, replacement, run.limits.size)
     except ValueError as error:
-        raise IllegalArgument(f"invalid replacement '{replacement[:60]}': {error}") from None
+        raise IllegalArgumentError(f"invalid replacement '{replacement[:60]}': {error}") from None
 
 
 @builtin("split(string: string, delimiter: string)")

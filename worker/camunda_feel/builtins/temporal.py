@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import FeelEvaluationError
-from ..temporal import Date, LocalDateTime, ZonedDateTime, days_in_month, from_python
-from .library import builtin
+from camunda_feel.builtins.library import builtin
+from camunda_feel.errors import FeelEvaluationError
+from camunda_feel.temporal import Date, LocalDateTime, ZonedDateTime, days_in_month, from_python
 
 if TYPE_CHECKING:
-    from ..runtime import Run
+    from camunda_feel.runtime import Run
 
 DateLike = Date | LocalDateTime | ZonedDateTime
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
