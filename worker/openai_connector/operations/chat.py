@@ -29,7 +29,7 @@ CUSTOM = "custom"
 RESERVED = ("model", "messages", "n", "stream")  # what the extra body may not set
 EFFORTS = {effort: effort for effort in ("none", "minimal", "low", "medium", "high", "xhigh", "max")}
 VERBOSITIES = {verbosity: verbosity for verbosity in ("low", "medium", "high")}
-FORMATS = {"text": "Text", "json_object": "JSON object", "json_schema": "JSON by a schema"}
+FORMATS = {"text": "Text", "json_object": "JSON object", "json_schema": "JSON that follows a schema"}
 MAX_TOKENS_PARAMETERS = {
     "max_completion_tokens": "max_completion_tokens (OpenAI)",
     "max_tokens": "max_tokens (older compatible servers)",
@@ -68,6 +68,7 @@ class Chat(Operation):
             default=DEFAULT_CHAT_MODEL,
             required=True,
             feel=None,
+            description="For any other model, also a fine-tuned one or one from a variable, choose Custom",
         ),
     ] = Field(None, alias="openai_model", title="Model")
     custom_model: Annotated[
@@ -75,7 +76,7 @@ class Chat(Operation):
         line,
         Shown(
             "model",
-            description="The model's id, for example ft:gpt-5.4-mini:acme::abc123",
+            description="The model's id, for example <code>ft:gpt-5.4-mini:acme::abc123</code>",
             required=True,
             condition=("model", (CUSTOM,)),
         ),
@@ -87,7 +88,7 @@ class Chat(Operation):
         Shown(
             "prompt",
             kind="Text",
-            description="How the assistant is to behave, for example: You answer in one sentence.",
+            description="How the model is to behave, for example: You are a friendly clerk. Answer in one sentence.",
         ),
     ] = Field(None, alias="openai_systemMessage", title="System message", repr=False)
     chat_history: Annotated[
@@ -97,7 +98,8 @@ class Chat(Operation):
             "prompt",
             kind="Text",
             feel="required",
-            description="Earlier messages, for example =answer.output.chatHistory of the task before",
+            description="Lets the model remember what was said. After a task with the result variable answer: "
+            "<code>answer.output.chatHistory</code>",
         ),
     ] = Field(None, alias="openai_chatHistory", title="Chat history", repr=False)
     prompt: Annotated[
@@ -107,7 +109,7 @@ class Chat(Operation):
             "prompt",
             kind="Text",
             required=True,
-            description='What is asked, for example ="Summarize: " + ticket.text',
+            description='What is asked. With a process variable: <code>="Summarize: " + ticket.text</code>',
         ),
     ] = Field(None, alias="openai_prompt", title="Prompt", repr=False)
     temperature: Annotated[
@@ -115,7 +117,8 @@ class Chat(Operation):
         number(0, 2),
         Shown(
             "parameters",
-            description="0 (focused) to 2 (varied), for example 0.7. Leave empty for reasoning models: they refuse it",
+            description="0 (always alike) to 2 (varied), for example <code>0.7</code>. Leave empty for reasoning "
+            "models (the listed ones are): they refuse it",
             pattern=r"(0|1)(\.[0-9]{1,2})?|2(\.0{1,2})?",
             pattern_message="must be a number between 0 and 2, for example 0.7",
         ),
@@ -125,7 +128,8 @@ class Chat(Operation):
         number(0, 1),
         Shown(
             "parameters",
-            description="0 to 1, for example 0.9. Set this or the temperature, not both",
+            description="0 to 1, for example <code>0.9</code>: only the likeliest words. Set this or Temperature, not "
+            "both. Leave empty for reasoning models",
             pattern=r"0(\.[0-9]{1,2})?|1(\.0{1,2})?",
             pattern_message="must be a number between 0 and 1, for example 0.9",
         ),
@@ -135,7 +139,8 @@ class Chat(Operation):
         whole_number(1),
         Shown(
             "parameters",
-            description="The longest answer, in tokens (about 3/4 of a word each; reasoning counts), for example 1000",
+            description="Limit of the answer's length and price, for example <code>1000</code> (about 750 words). A "
+            "model's reasoning counts too",
             pattern=r"[1-9][0-9]*",
             pattern_message="must be a whole number of at least 1, for example 1000",
         ),
@@ -149,6 +154,7 @@ class Chat(Operation):
             choices=MAX_TOKENS_PARAMETERS,
             default="max_completion_tokens",
             feel=None,
+            description="Matters only for APIs other than OpenAI's",
         ),
     ] = Field(None, alias="openai_maxTokensParameter", title="Maximum tokens are sent as")
     frequency_penalty: Annotated[
@@ -156,7 +162,8 @@ class Chat(Operation):
         number(-2, 2),
         Shown(
             "parameters",
-            description="-2 to 2: above 0, the answer repeats itself less. Reasoning models refuse it",
+            description="-2 to 2, for example <code>0.5</code>: above 0, the answer repeats words less. Leave empty "
+            "for reasoning models",
             pattern=r"-?((0|1)(\.[0-9]{1,2})?|2(\.0{1,2})?)",
             pattern_message="must be a number between -2 and 2, for example 0.5",
         ),
@@ -166,7 +173,8 @@ class Chat(Operation):
         number(-2, 2),
         Shown(
             "parameters",
-            description="-2 to 2: above 0, the answer turns to new topics sooner. Reasoning models refuse it",
+            description="-2 to 2, for example <code>0.5</code>: above 0, the answer turns to new topics sooner. Leave "
+            "empty for reasoning models",
             pattern=r"-?((0|1)(\.[0-9]{1,2})?|2(\.0{1,2})?)",
             pattern_message="must be a number between -2 and 2, for example 0.5",
         ),
@@ -176,7 +184,7 @@ class Chat(Operation):
         whole_number(1),
         Shown(
             "parameters",
-            description="How many answers to the same prompt; each is paid for. Empty: one",
+            description="How many answers to the same prompt, for example <code>3</code>; each is paid for. Empty: one",
             pattern=r"[1-9][0-9]*",
             pattern_message="must be a whole number of at least 1, for example 3",
         ),
@@ -189,7 +197,7 @@ class Chat(Operation):
             kind="Dropdown",
             choices=EFFORTS,
             feel=None,
-            description="How long a reasoning model thinks; not every model knows every effort",
+            description="How long a reasoning model thinks. Not every model knows every effort. Empty: the model's own",
         ),
     ] = Field(None, alias="openai_reasoningEffort", title="Reasoning effort")
     verbosity: Annotated[
@@ -200,7 +208,7 @@ class Chat(Operation):
             kind="Dropdown",
             choices=VERBOSITIES,
             feel=None,
-            description="How long the answer is",
+            description="How much the model says. Empty: the model's own",
         ),
     ] = Field(None, alias="openai_verbosity", title="Verbosity")
     extra_body: Annotated[
@@ -210,7 +218,7 @@ class Chat(Operation):
             "parameters",
             kind="Text",
             feel="required",
-            description='Anything else that the API takes, for example ={stop: ["END"], seed: 7}',
+            description='Anything else the API takes, as it is sent: <code>{stop: ["END"], seed: 7}</code>',
         ),
     ] = Field(None, alias="openai_extraBody", title="Extra body", repr=False)
     response_format: Annotated[
@@ -222,7 +230,8 @@ class Chat(Operation):
             choices=FORMATS,
             default="text",
             feel=None,
-            description="JSON object: the word JSON must stand in a message",
+            description="JSON object: the prompt must contain the word JSON. The answer is then in "
+            "<code>response.output.json</code>",
         ),
     ] = Field(None, alias="openai_responseFormat", title="Response format")
     json_schema: Annotated[
@@ -233,8 +242,8 @@ class Chat(Operation):
             kind="Text",
             required=True,
             condition=("response_format", ("json_schema",)),
-            description='The answer\'s JSON schema, for example {"type": "object", "properties": '
-            '{"name": {"type": "string"}}, "required": ["name"], "additionalProperties": false}',
+            description='What the answer looks like: <code>{"type": "object", "properties": {"city": {"type": '
+            '"string"}}, "required": ["city"], "additionalProperties": false}</code>',
         ),
     ] = Field(None, alias="openai_jsonSchema", title="JSON schema", repr=False)
 

@@ -24,23 +24,32 @@ class Endpoint(Inputs):
         line,
         Shown(
             AUTHENTICATION,
-            description="A secret, for example {{secrets.OPENAI_API_KEY}}. Empty: the worker's own key",
+            description="A secret: <code>{{secrets.OPENAI_API_KEY}}</code>. Empty: the worker's own key",
             placeholder="{{secrets.OPENAI_API_KEY}}",
         ),
     ] = Field(None, alias="openai_apiKey", title="OpenAI API key", repr=False)
     organization: Annotated[
-        str | None, line, Shown(AUTHENTICATION, description="Only for keys of several organizations: org-...")
+        str | None,
+        line,
+        Shown(
+            AUTHENTICATION,
+            description="Only if the key is for several organizations, for example <code>org-abc123</code>",
+        ),
     ] = Field(None, alias="openai_organization", title="Organization")
     project: Annotated[
-        str | None, line, Shown(AUTHENTICATION, description="Only for keys of several projects: proj_...")
+        str | None,
+        line,
+        Shown(
+            AUTHENTICATION, description="Only if the key is for several projects, for example <code>proj_abc123</code>"
+        ),
     ] = Field(None, alias="openai_project", title="Project")
     base_url: Annotated[
         str | None,
         line,
         Shown(
             AUTHENTICATION,
-            description="Only for an OpenAI-compatible API, for example https://llm.example.com/v1. "
-            "Empty: the worker's own",
+            description="Only for another API than the worker's own, for example "
+            "<code>https://llm.example.com/v1</code>",
             pattern=r"https?://.+",
             pattern_message="must begin with https:// or http://",
         ),
@@ -53,7 +62,8 @@ class Endpoint(Inputs):
         seconds,
         Shown(
             "retries",
-            description="How long to wait for the answer, for example PT2M. Empty: the worker's default, 3 minutes",
+            description="How long to wait for the answer, for example <code>PT2M</code> (2 minutes). Empty: the "
+            "worker's own, 3 minutes unless set otherwise",
             placeholder="PT3M",
             pattern=r"[Pp][0-9A-Za-z.,]+|[0-9]+(\.[0-9]+)?",
             pattern_message="must be a duration such as PT30S or PT5M, or seconds",

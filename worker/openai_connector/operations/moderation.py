@@ -45,7 +45,7 @@ class Moderation(Operation):
             "moderation",
             kind="Text",
             required=True,
-            description="The text to evaluate, for example =message.text, or a list of texts",
+            description="Text to check, for example <code>=message.text</code>; or a list of texts",
         ),
     ] = Field(None, alias="openai_moderationInput", title="Evaluation input", repr=False)
     model: Annotated[
@@ -53,7 +53,7 @@ class Moderation(Operation):
         line,
         Shown(
             "moderation",
-            description="Empty: the API's own choice, today omni-moderation-latest",
+            description="Empty: the API's own choice",
             placeholder="omni-moderation-latest",
         ),
     ] = Field(None, alias="openai_moderationModel", title="Moderation model")

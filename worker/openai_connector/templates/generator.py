@@ -12,13 +12,13 @@ Rules that the format imposes, all of them measured:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.resources import files
 from typing import Any
 from urllib.parse import quote
 
-from openai_connector.operations import OPERATION_INPUT, SECRET_INPUTS, Endpoint
-from openai_connector.operations.inputs import PREFIX, Inputs, Shown
+from openai_connector.operations import OPERATION_INPUT, SECRET_INPUTS, Endpoint, Operation
+from openai_connector.operations.inputs import Inputs, Shown
 from openai_connector.templates.panel import (
     GROUPS,
     JOB_TIMEOUT,
@@ -30,7 +30,7 @@ from openai_connector.templates.panel import (
     error_expression,
     result_expression,
 )
-from openai_connector.templates.variants import Variant
+from openai_connector.templates.variants import ERROR_EXAMPLES, RESULT_EXAMPLES, Variant
 from openai_connector.templates.versions import current_version
 
 JOB_TYPE = "openai-connector:1"
@@ -93,16 +93,35 @@ def _visible(variant: Variant) -> Iterator[Property]:
     yield from (prop for prop in shared if prop["group"] != "retries")
     yield _operation(variant)
     for operation in variant.operations:
-        chosen = [{"property": OPERATION_INPUT, "equals": operation.name, "type": "simple"}]
-        yield from _inputs(variant, operation, chosen if len(variant.operations) > 1 else [])
+        yield from _inputs(variant, operation, _chosen(variant, operation))
     yield _header(RESULT_VARIABLE)
-    yield _header(result_expression(variant.result_examples()))
-    yield _header(error_expression(variant.error_examples()))
+    yield from _of_each(variant, result_expression, RESULT_EXAMPLES)
+    yield from _of_each(variant, error_expression, ERROR_EXAMPLES)
     retries = {"type": "zeebe:taskDefinition", "property": "retries"}
     yield _property("retries", "Retries", RETRIES, retries, [])
     yield _header(RETRY_BACKOFF)
     yield from (prop for prop in shared if prop["group"] == "retries")
     yield _header(JOB_TIMEOUT)
+
+
+def _chosen(variant: Variant, operation: type[Operation]) -> list[Condition]:
+    if len(variant.operations) == 1:
+        return []
+    return [{"property": OPERATION_INPUT, "equals": operation.name, "type": "simple"}]
+
+
+def _of_each(
+    variant: Variant,
+    header: Callable[[tuple[str, ...]], Header],
+    examples: Mapping[type[Operation], tuple[str, ...]],
+) -> Iterator[Property]:
+    """Give the same header for each operation, with that one's examples; what is filled in stays when it changes."""
+    for operation in variant.operations:
+        conditions = _chosen(variant, operation)
+        prop = _header(header(examples.get(operation, ())), conditions)
+        if conditions:
+            prop["id"] += f"_{operation.name}"
+        yield prop
 
 
 def _operation(variant: Variant) -> Property:
@@ -155,9 +174,9 @@ def _conditions(model: type[Inputs], shown_as: Mapping[str, Shown], shown: Shown
     return [*_conditions(model, shown_as, shown_as[parent]), own | {"type": "simple"}]
 
 
-def _header(header: Header) -> Property:
+def _header(header: Header, conditions: list[Condition] | None = None) -> Property:
     binding = {"type": "zeebe:taskHeader", "key": header.key}
-    return _property(header.key, header.label, header.shown, binding, [])
+    return _property(header.key, header.label, header.shown, binding, conditions or [])
 
 
 def _property(name: str, label: str, shown: Shown, binding: dict[str, str], conditions: list[Condition]) -> Property:
@@ -204,9 +223,3 @@ def _constraints(name: str, shown: Shown, optional: bool) -> dict[str, Any]:
         if optional:
             constraints["notEmpty"] = False  # the schema wants it said
     return constraints
-
-
-def input_names(template: Mapping[str, Any]) -> list[str]:
-    """Name the inputs that a task of this template may have."""
-    bindings = (prop["binding"] for prop in template["properties"])
-    return [b["name"] for b in bindings if b["type"] == "zeebe:input" and b["name"].startswith(PREFIX)]

@@ -42,7 +42,8 @@ RESULT_VARIABLE = Header(
     Shown(
         "output",
         feel=None,
-        description="Process variable for the whole response: status, headers, body, output. For example: answer",
+        description="Process variable for the whole response, for example <code>answer</code>. What you need is then in "
+        "<code>answer.output</code>",
         placeholder="answer",
         pattern=_VARIABLE,
         pattern_message="must be a name without spaces, for example answer",
@@ -50,8 +51,10 @@ RESULT_VARIABLE = Header(
 )
 
 
+# Where a field is always FEEL, Modeler writes the = itself and shows it: its examples have none, since a modeler who
+# copies one with it would get two (measured in both front ends).
 def result_expression(examples: tuple[str, ...]) -> Header:
-    """Make the result expression's header; the examples are those of the operations that can be chosen."""
+    """Make the result expression's header, with examples of one operation."""
     return Header(
         "resultExpression",
         "Result expression",
@@ -59,13 +62,13 @@ def result_expression(examples: tuple[str, ...]) -> Header:
             "output",
             kind="Text",
             feel="required",
-            description="Picks what you need from the response, as process variables." + _as_list(examples),
+            description="Process variables from parts of the response." + _as_list(examples),
         ),
     )
 
 
 def error_expression(examples: tuple[str, ...]) -> Header:
-    """Make the error expression's header; the examples are those of the operations that can be chosen."""
+    """Make the error expression's header, with examples of one operation."""
     return Header(
         "errorExpression",
         "Error expression",
@@ -73,7 +76,7 @@ def error_expression(examples: tuple[str, ...]) -> Header:
             "errors",
             kind="Text",
             feel="required",
-            description="Turns a failure, or an answer, into a BPMN error that a boundary event catches."
+            description="Turns a failure or an answer into a BPMN error, for a boundary event to catch."
             + _as_list(examples),
         ),
     )
@@ -88,7 +91,7 @@ RETRIES = Shown(
     default="3",
     pattern=r"[0-9]+",
     pattern_message="must be a whole number, for example 3",
-    description="How often the task is tried before it becomes an incident",
+    description="How often the task is tried before it becomes an incident, for example <code>3</code>",
 )
 RETRY_BACKOFF = Header(
     "retryBackoff",
@@ -99,7 +102,8 @@ RETRY_BACKOFF = Header(
         default="PT30S",
         pattern=_DURATION,
         pattern_message="must be a duration such as PT30S or PT5M",
-        description="How long to wait before the next try, for example PT30S (30 seconds) or PT5M (5 minutes)",
+        description="Wait before the next try, for example <code>PT30S</code> (30 seconds) or <code>PT5M</code> (5 "
+        "minutes)",
     ),
 )
 JOB_TIMEOUT = Header(
@@ -110,6 +114,7 @@ JOB_TIMEOUT = Header(
         feel=None,
         pattern=_DURATION,
         pattern_message="must be a duration such as PT10M",
-        description="How long the worker may hold the task, for example PT10M. Empty: the worker's default",
+        description="How long the engine leaves the task to a worker before it gives it to another, for example "
+        "<code>PT10M</code>. Empty: the worker's own",
     ),
 )

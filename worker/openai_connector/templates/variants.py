@@ -12,20 +12,24 @@ from openai_connector.operations.inputs import Shown
 OPENAI_DOCUMENTATION = "https://platform.openai.com/docs/api-reference/"
 RESULT_EXAMPLES: Mapping[type[Operation], tuple[str, ...]] = {
     Chat: (
-        "Text: <code>={answer: response.output.text}</code>",
-        "List of all choices: <code>={answers: response.output.responses}</code>",
-        "With tokens used: <code>={answer: response.output.text, tokens: response.output.usage.total_tokens}</code>",
+        "Text: <code>{answer: response.output.text}</code>",
+        "All choices: <code>{answers: response.output.responses}</code>",
+        "JSON answer: <code>{order: response.output.json}</code>",
+        "Tokens used: <code>{tokens: response.output.usage.total_tokens}</code>",
     ),
     Moderation: (
-        "Flagged: <code>={flagged: response.output.flagged, categories: response.output.flaggedCategories}</code>",
+        "Is it harmful: <code>{flagged: response.output.flagged}</code>",
+        "In which way: <code>{categories: response.output.flaggedCategories}</code>",
     ),
 }
 ERROR_EXAMPLES: Mapping[type[Operation], tuple[str, ...]] = {
     Chat: (
-        'Refused by the API: <code>=if error.code = "400" then bpmnError("REFUSED", error.message) else null</code>',
+        'Bad request: <code>if error.code = "400" then bpmnError("REFUSED", error.message) else null</code>',
+        'Cut off: <code>if response.output.finishReason = "length" '
+        'then bpmnError("TOO_LONG", "The answer is cut off") else null</code>',
     ),
     Moderation: (
-        "Flagged: <code>=if response.output.flagged = true "
+        "Harmful: <code>if response.output.flagged = true "
         'then bpmnError("FLAGGED", "The text is harmful") else null</code>',
     ),
 }
@@ -46,14 +50,6 @@ class Variant:
     inputs: Mapping[str, Shown | None] = field(default_factory=dict)
     """Inputs shown otherwise than the operations declare; None: not shown."""
 
-    def result_examples(self) -> tuple[str, ...]:
-        """Give examples of a result expression."""
-        return tuple(example for operation in self.operations for example in RESULT_EXAMPLES.get(operation, ()))
-
-    def error_examples(self) -> tuple[str, ...]:
-        """Give examples of an error expression."""
-        return tuple(example for operation in self.operations for example in ERROR_EXAMPLES.get(operation, ()))
-
 
 _AI = ("ai", "artificial intelligence", "llm", "gpt", "openai")
 _CHAT = ("chat", "prompt", "completion", "assistant")
@@ -62,19 +58,20 @@ _MODERATION = ("moderation", "content safety", "harmful content")
 _KEY_OF_OTHERS = Shown(
     "authentication",
     label="API key",
-    description="A secret, for example {{secrets.LLM_API_KEY}}. Empty if the server wants none",
+    description="A secret: <code>{{secrets.LLM_API_KEY}}</code>. Empty if the server wants none",
     placeholder="{{secrets.LLM_API_KEY}}",
 )
 _MODEL_OF_OTHERS = Shown(
     "model",
     required=True,
-    description="The model's name as the server knows it, for example llama3.3 or mistral-small",
+    description="The model's name as the server knows it, for example <code>llama3.3</code> or "
+    "<code>mistral-small</code>",
 )
 _BASE_URL = Shown(
     "authentication",
     required=True,
-    description="Address of the API up to /v1, for example https://llm.example.com/v1. "
-    "Its host must be allowed at the worker (CONNECTOR_ALLOWED_HOSTS)",
+    description="Address of the API, for example <code>https://llm.example.com/v1</code>. The worker must allow its "
+    "host (<code>CONNECTOR_ALLOWED_HOSTS</code>)",
     pattern=r"https?://.+",
     pattern_message="must begin with https:// or http://",
 )
@@ -90,7 +87,7 @@ _AZURE_KEY = Shown(
     "authentication",
     label="API key",
     required=True,
-    description="Key 1 or key 2 of the Azure resource, as a secret: {{secrets.AZURE_OPENAI_API_KEY}}",
+    description="Key 1 or key 2 of the resource, as a secret: <code>{{secrets.AZURE_OPENAI_API_KEY}}</code>",
     placeholder="{{secrets.AZURE_OPENAI_API_KEY}}",
 )
 
@@ -158,9 +155,8 @@ VARIANTS: tuple[Variant, ...] = (
             "openai_baseUrl": None,
             "openai_azureResource": Shown(
                 "model",
-                label="Resource",
                 required=True,
-                description="Name of the Azure OpenAI resource: contoso in https://contoso.openai.azure.com",
+                description="Its name: <code>contoso</code> if it is reached at https://contoso.openai.azure.com",
                 placeholder="contoso",
                 pattern=r"[A-Za-z0-9-]+",
                 pattern_message="must be the name alone, for example contoso",
@@ -168,13 +164,13 @@ VARIANTS: tuple[Variant, ...] = (
             "openai_azureDeployment": Shown(
                 "model",
                 required=True,
-                description="Name under which the model is deployed there, for example support-assistant",
+                description="Name under which the model is deployed there, for example <code>support-assistant</code>",
             ),
             "openai_azureApiVersion": Shown(
                 "model",
                 required=True,
                 default="2024-10-21",
-                description="Version of Azure's API, for example 2024-10-21",
+                description="Version of Azure's API, for example <code>2024-10-21</code>",
                 pattern=r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?|v1",
                 pattern_message="must be a version such as 2024-10-21",
             ),
