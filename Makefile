@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --no-dep
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
 
-.PHONY: help demo test check unit engine modeler lint lock templates system-deps clean
+.PHONY: help demo test check unit engine modeler docs lock templates system-deps clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,9 @@ modeler: $(VENV)/dev.stamp ## Run the tests in the real Modeler front end (needs
 
 templates: $(VENV)/dev.stamp ## Write the element templates anew from the operations' models
 	@$(BIN)/openai-connector templates --output element-templates
+
+docs: $(VENV)/dev.stamp ## Write the generated tables of the README anew
+	@$(BIN)/python -m docs.tables
 
 lock: $(VENV)/dev.stamp ## Renew the hash-pinned requirement files
 	$(UV_COMPILE) --upgrade pyproject.toml requirements/model.in --extra demo --group dev -o requirements/dev.txt

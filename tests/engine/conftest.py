@@ -10,7 +10,9 @@ import pytest
 from openai_connector.demo.engine import Engine
 from openai_connector.demo.model import ModelServer
 from tests.engine.records import RECORDS_EXPORTER, Records
+from tests.engine.worker import Worker
 from tests.engine.zeebe_client import ZeebeClient
+from tests.stand_in import StandIn
 
 # Session fixtures are synchronous: every test has an event loop of its own, which none of them may depend on.
 
@@ -48,3 +50,19 @@ def model_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log: Path = tmp_path_factory.mktemp("model") / "model.log"
     with ModelServer(log) as server:
         yield server.base_url
+
+
+@pytest.fixture(scope="session")
+def worker(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    """A worker of the shared engine, for all tests whose tasks name their API by `openai_baseUrl`."""
+    worker = Worker(engine.address, tmp_path_factory.mktemp("worker") / "worker.log")
+    worker.start()
+    yield worker
+    worker.close()
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[StandIn]:
+    """A stand-in API of this test alone."""
+    async with StandIn() as api:
+        yield api

@@ -14,6 +14,7 @@ from openai_connector.operations.inputs import (
     choice,
     content,
     context,
+    is_content_parts,
     is_given,
     line,
     number,
@@ -21,7 +22,7 @@ from openai_connector.operations.inputs import (
     violation,
     whole_number,
 )
-from openai_connector.operations.messages import Message, conversation, history, texts_of
+from openai_connector.operations.messages import ROLES, Message, conversation, history, texts_of
 from openai_connector.operations.models import CHAT_MODEL_CHOICES, DEFAULT_CHAT_MODEL
 from openai_connector.operations.operation import Operation
 
@@ -310,6 +311,11 @@ class Chat(Operation):
             return "a message in each of its choices"
         return None
 
+    @classmethod
+    def outputs(cls) -> tuple[str, ...]:
+        """Name the keys of `output`."""
+        return ("text", "responses", "chatHistory", "finishReason", "usage", "model", "json", "refusal")
+
     def output(self, request_body: dict[str, Any], body: Any) -> dict[str, Any]:
         """Give text, responses, chatHistory, finishReason, usage, model, json and refusal of an answer."""
         choices = [choice for _, choice in sorted(enumerate(body["choices"]), key=_index)]
@@ -324,7 +330,7 @@ class Chat(Operation):
             "usage": body.get("usage"),
             "model": body.get("model"),
             "json": _json(responses[0]) if _is_json_asked(request_body) else None,
-            "refusal": messages[0].get("refusal"),
+            "refusal": _refusal(messages[0]),
         }
 
 
@@ -350,12 +356,24 @@ def _text(content: Any) -> str | None:
 
 def _said(message: Mapping[str, Any]) -> Message | None:
     """Give an answer as the next chat history takes it; None when nothing was said (a mere tool call)."""
-    role = message.get("role") or "assistant"
-    refusal = message.get("refusal")
+    role = message.get("role")
     content = message.get("content")
-    if refusal is not None:
-        return {"role": role, "content": refusal if content is None else content, "refusal": refusal}
-    return None if content is None else {"role": role, "content": content}
+    if not is_content_parts(content):
+        content = _text(content)
+    refusal = _refusal(message)
+    if content is None and refusal is None:
+        return None
+    said = {
+        "role": role if role in ROLES else "assistant",
+        "content": content if content or refusal is None else refusal,
+    }
+    return said if refusal is None else said | {"refusal": refusal}
+
+
+def _refusal(message: Mapping[str, Any]) -> str | None:
+    """Give the words of a refusal; compatible servers send an empty text where there is none."""
+    refusal = message.get("refusal")
+    return refusal if isinstance(refusal, str) and refusal else None
 
 
 def _is_json_asked(request_body: Mapping[str, Any]) -> bool:

@@ -80,13 +80,18 @@ class Moderation(Operation):
             return "results"
         return None
 
+    @classmethod
+    def outputs(cls) -> tuple[str, ...]:
+        """Name the keys of `output`."""
+        return ("flagged", "flaggedCategories", "categoryScores")
+
     def output(self, request_body: dict[str, Any], body: Any) -> dict[str, Any]:
         """Give flagged (any), flaggedCategories (highest score first) and categoryScores (the maximum of each)."""
         scores: dict[str, float] = {}
         flagged: set[str] = set()
         for result in body["results"]:
             for category, score in _entries(result.get("category_scores")):
-                if isinstance(score, (int, float)):
+                if isinstance(score, (int, float)) and not isinstance(score, bool):
                     scores[category] = max(score, scores.get(category, score))
             flagged.update(
                 category for category, is_flagged in _entries(result.get("categories")) if is_flagged is True

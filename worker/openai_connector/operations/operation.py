@@ -32,3 +32,8 @@ class Operation(Inputs):
     @abstractmethod
     def private_texts(self) -> list[str]:
         """Give the texts that no message and no log may repeat."""
+
+    @classmethod
+    @abstractmethod
+    def outputs(cls) -> tuple[str, ...]:
+        """Name the keys of `output`, for documentation and checks."""

@@ -1,0 +1,270 @@
+"""Every outcome of a job on the real engine: what the process sees, what the operator reads, what is paid for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from openai_connector.demo.engine import Engine
+from tests.diagrams import Boundary, process, service, task
+from tests.engine.records import Record, Records
+from tests.engine.worker import SECRET, Worker
+from tests.engine.zeebe_client import ZeebeClient
+from tests.stand_in import Answer, StandIn, chat_body, deeply_nested, failure, moderation_body, text_answer
+
+pytestmark = pytest.mark.usefixtures("worker")
+
+PROMPT = "A question in confidence, which no incident may repeat"
+ids = iter(range(1_000_000))
+
+
+def chat(api: StandIn, headers: Mapping[str, str], **inputs: str) -> dict[str, Any]:
+    """Give the arguments of a chat task that asks the stand-in."""
+    values = {"apiKey": "{{secrets.KEY}}", "baseUrl": api.base_url, "operation": "chat", "prompt": PROMPT} | inputs
+    return {"values": {f"openai_{name}": value for name, value in values.items()}, "headers": headers}
+
+
+async def run(zeebe: ZeebeClient, *elements: Any, **variables: Any) -> dict[str, Any]:
+    """Run a process of these elements to its end."""
+    process_id = f"outcome-{next(ids)}"
+    await zeebe.deploy(process(process_id, *elements))
+    return await zeebe.run(process_id, variables)
+
+
+async def start(zeebe: ZeebeClient, *elements: Any, **variables: Any) -> int:
+    """Start a process of these elements."""
+    process_id = f"outcome-{next(ids)}"
+    await zeebe.deploy(process(process_id, *elements))
+    return await zeebe.create_instance(process_id, variables)
+
+
+async def incident(zeebe: ZeebeClient, records: Records, *elements: Any, **variables: Any) -> Record:
+    """Start a process of these elements and wait for its incident."""
+    return await records.incident(await start(zeebe, *elements, **variables))
+
+
+async def ended(records: Records, instance: int) -> None:
+    """Wait for the end of a process instance."""
+    await records.wait_for(
+        "PROCESS_INSTANCE", "ELEMENT_COMPLETED", processInstanceKey=instance, bpmnElementType="PROCESS"
+    )
+
+
+async def test_chat_gives_its_result_to_the_process(zeebe: ZeebeClient, api: StandIn) -> None:
+    """The result variable and the expression's variables are seen after the task; inputs are not."""
+    headers = {"resultVariable": "answer", "resultExpression": "={text: output.text, tokens: body.usage.total_tokens}"}
+    variables = await run(zeebe, task(**chat(api, headers, prompt="=question", temperature="0.5")), question="Größe?")
+    assert variables["text"] == "Hello" or isinstance(variables["text"], str)
+    assert variables["tokens"] == 12
+    assert set(variables["answer"]) == {"status", "headers", "body", "output"}
+    assert variables["answer"]["output"]["chatHistory"][0] == {"role": "user", "content": "Größe?"}
+    assert not [name for name in variables if name.startswith("openai_")]
+    (request,) = api.requests
+    assert request.json["temperature"] == 0.5
+    assert request.header("Authorization") == f"Bearer {SECRET}"
+
+
+async def test_moderation_gives_its_result_to_the_process(zeebe: ZeebeClient, api: StandIn) -> None:
+    """The flagged categories come in the order of their scores."""
+    api.always(Answer(body=moderation_body({"violence": 0.7, "hate": 0.9, "sexual": 0.1})))
+    values = {"operation": "moderation", "baseUrl": api.base_url, "apiKey": "k", "moderationInput": "=text"}
+    moderation = task(
+        values={f"openai_{name}": value for name, value in values.items()},
+        headers={"resultExpression": '={flagged: "$.output.flagged"}'.replace("flagged:", '"flagged":')
+                 .replace("}", ', "why": "$.output.flaggedCategories"}')},
+    )  # fmt: skip
+    assert await run(zeebe, moderation, text="words") == {"flagged": True, "why": ["hate", "violence"], "text": "words"}
+
+
+async def test_a_history_can_be_fed_back(zeebe: ZeebeClient, api: StandIn) -> None:
+    """The next task's request carries the whole conversation, with the system message once."""
+    first = task(element_id="First", **chat(api, {"resultVariable": "first"}, systemMessage="Be short."))
+    inputs = {"systemMessage": "Be short.", "chatHistory": "=first.output.chatHistory", "prompt": "And then?"}
+    second = task(element_id="Second", **chat(api, {"resultVariable": "second"}, **inputs))
+    await run(zeebe, first, second)
+    assert [message["role"] for message in api.requests[1].json["messages"]] == ["system", "user", "assistant", "user"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ({"temperature": "=\"warm\""}, "Temperature must be a number between 0 and 2, got 'warm'"),
+        ({"apiKey": "{{secrets.MISSING}}"}, "secret 'MISSING' is not available"),
+        ({"prompt": "=missing"}, "Prompt is required"),
+        ({"baseUrl": "https://elsewhere.example.com"}, "elsewhere.example.com is not allowed"),
+    ],
+)  # fmt: skip
+async def test_bad_input_becomes_an_incident(
+    zeebe: ZeebeClient, api: StandIn, records: Records, inputs: dict[str, str], said: str
+) -> None:
+    """The incident says which field is wrong, nothing was sent, and the prompt is not repeated."""
+    raised = await incident(zeebe, records, task(**chat(api, {}, **inputs)))
+    assert said in raised["value"]["errorMessage"]
+    assert PROMPT not in raised["value"]["errorMessage"]
+    assert not api.requests
+
+
+@pytest.mark.parametrize(
+    ("answer", "calls", "said"),
+    [
+        (failure(401, f"Incorrect API key provided: {SECRET}"), 1, "401 Unauthorized"),
+        (failure(429, "Quota", code="insufficient_quota"), 1, "quota is used up"),
+        (failure(400, "Unsupported value", param="temperature"), 1, "temperature"),
+        (failure(500, "Trouble"), 2, "500 Internal Server Error"),
+        (failure(429, "Slow down"), 2, "429 Too Many Requests"),
+        (text_answer("<html>"), 1, "is not JSON"),
+        (deeply_nested(), 1, "is not JSON"),
+        (Answer(body={"choices": []}), 1, "has no choices"),
+        (Answer(302, headers=(("Location", "https://elsewhere.example.com"),)), 1, "redirect"),
+        (Answer(drop="before"), 2, "broke during the call"),
+        (Answer(delay=5), 2, "did not answer within 0.4 s"),
+    ],
+)
+async def test_a_failed_call_becomes_an_incident(
+    zeebe: ZeebeClient, api: StandIn, records: Records, answer: Answer, calls: int, said: str
+) -> None:
+    """What may pass uses up the retries, what cannot fails at once; no message has the key or the prompt."""
+    api.always(answer)
+    raised = await incident(zeebe, records, task(**chat(api, {"retryBackoff": "PT0S"}, timeout="PT0.4S"), retries=2))
+    assert said in raised["value"]["errorMessage"]
+    assert SECRET not in raised["value"]["errorMessage"]
+    assert PROMPT not in raised["value"]["errorMessage"]
+    assert api.calls == calls
+
+
+async def test_a_caught_bpmn_error_carries_its_variables(zeebe: ZeebeClient, api: StandIn) -> None:
+    """The boundary event catches the code, and what follows it sees the variables that it maps out."""
+    expression = '=if status = 200 then bpmnError("REFUSED", "no", {why: output.text}) else null'
+    caught = task(**chat(api, {"errorExpression": expression}), on_error=Boundary("REFUSED", then=service("seen")))
+    instance = await start(zeebe, caught)
+    (job,) = await zeebe.activate("seen", wait_ms=15_000)
+    assert job.processInstanceKey == instance
+    assert api.calls == 1
+    await zeebe.cancel_instance(instance)
+
+
+async def test_an_uncaught_bpmn_error_is_not_bought_again(zeebe: ZeebeClient, api: StandIn, records: Records) -> None:
+    """After the incident is resolved, with the expression overridden, the kept answer is mapped: one call in all."""
+    headers = {"resultVariable": "r", "errorExpression": '=bpmnError("NOBODY", output.text)'}
+    raised = await incident(zeebe, records, task(**chat(api, headers)))
+    value = raised["value"]
+    await zeebe.set_variables(value["elementInstanceKey"], {"openai_errorExpression": "=null"})
+    await zeebe.resolve_incident(raised["key"])
+    await ended(records, value["processInstanceKey"])
+    assert api.calls == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "override"),
+    [
+        ({"resultExpression": '=assert(output, output.text = "no")'}, {"openai_resultExpression": "={x: output.text}"}),
+        ({"resultExpression": "=output.text"}, {"openai_resultExpression": '={"x": "$.output.text"}'}),
+        ({"resultVariable": "x", "errorExpression": '="no"'}, {"openai_errorExpression": "=null"}),
+    ],
+)
+async def test_a_failed_mapping_is_mended_without_a_second_call(
+    zeebe: ZeebeClient, api: StandIn, records: Records, headers: dict[str, str], override: dict[str, str]
+) -> None:
+    """Override set, incident resolved: the process goes on with the result, and the API was asked once."""
+    instance = await start(zeebe, task(**chat(api, headers)), service("after"))
+    raised = await records.incident(instance)
+    assert "answer is kept" in raised["value"]["errorMessage"]
+    await zeebe.set_variables(raised["value"]["elementInstanceKey"], override)
+    await zeebe.resolve_incident(raised["key"], job_key=raised["value"]["jobKey"])
+    (job,) = await zeebe.activate("after", wait_ms=15_000)
+    assert json.loads(job.variables)["x"]
+    assert api.calls == 1
+    await zeebe.cancel_instance(instance)
+
+
+async def test_a_syntax_error_costs_nothing(zeebe: ZeebeClient, api: StandIn, records: Records) -> None:
+    """The incident shows line, column and a caret; nothing was sent."""
+    raised = await incident(zeebe, records, task(**chat(api, {"resultExpression": "={a: ]}"})))
+    assert "line 1, column" in raised["value"]["errorMessage"]
+    assert "^" in raised["value"]["errorMessage"]
+    assert not api.requests
+
+
+async def test_a_job_error_sets_retries_and_variables(zeebe: ZeebeClient, api: StandIn, records: Records) -> None:
+    """The modeler's own failure asks again while it leaves retries, and its variables stay at the task."""
+    expression = '=jobError("not yet", {tried: job.retries}, job.retries - 1)'
+    raised = await incident(zeebe, records, task(**chat(api, {"errorExpression": expression}), retries=2))
+    assert raised["value"]["errorMessage"].startswith("not yet")
+    assert api.calls == 2
+
+
+async def test_an_error_can_be_ignored(zeebe: ZeebeClient, api: StandIn) -> None:
+    """ignoreError completes the task in spite of a failed call."""
+    api.always(failure(500))
+    headers = {"errorExpression": '=if error.code = "500" then ignoreError({fallback: error.message}) else null'}
+    assert "500" in (await run(zeebe, task(**chat(api, headers))))["fallback"]
+
+
+@pytest.mark.parametrize("headers", [{"resultVariable": "openai_prompt"}, {"resultExpression": "={openai_prompt: 1}"}])
+async def test_a_result_that_the_task_would_swallow_is_refused(
+    zeebe: ZeebeClient, api: StandIn, records: Records, headers: dict[str, str]
+) -> None:
+    """A result of an input's name raises an incident instead of vanishing."""
+    raised = await incident(zeebe, records, task(**chat(api, headers)))
+    assert "'openai_prompt' would be lost" in raised["value"]["errorMessage"]
+    assert api.calls == (0 if "resultVariable" in headers else 1)
+
+
+async def test_back_off_and_waits_are_the_engines(
+    engine: Engine, zeebe: ZeebeClient, api: StandIn, records: Records
+) -> None:
+    """A failed call is repeated after the back-off of the engine's clock, told to wait after that; no retry is lost."""
+    api.answer(failure(500), failure(429, headers={"Retry-After": "900"}))
+    instance = await start(zeebe, task(**chat(api, {"retryBackoff": "PT10M"}), retries=2), service("after-wait"))
+    await api.until(lambda: api.calls == 1)
+    await records.wait_for("JOB", "FAILED", processInstanceKey=instance, retries=1)
+    for calls in (2, 3):
+        await asyncio.sleep(0.5)
+        assert api.calls == calls - 1
+        await asyncio.to_thread(engine.advance, timedelta(minutes=16))
+        await api.until(lambda calls=calls: api.calls == calls)  # type: ignore[misc]
+        if calls == 2:
+            await asyncio.sleep(0.3)
+    (job,) = await zeebe.activate("after-wait", wait_ms=15_000)
+    assert job.processInstanceKey == instance
+    # The engine itself "fails" an activation whose long poll the clock's jump has ended: not ours, no retry lost.
+    failed = [
+        record["value"]["retries"]
+        for record in records.find("JOB", "FAILED", processInstanceKey=instance)
+        if record["value"]["errorMessage"].startswith("The API")
+    ]
+    assert failed == [1, 1]
+    await zeebe.cancel_instance(instance)
+
+
+async def test_a_huge_answer_harms_nobody(zeebe: ZeebeClient, api: StandIn, records: Records) -> None:
+    """An answer beyond what the engine takes raises an incident that says so, and the next job is served."""
+    api.answer(Answer(body=chat_body("x" * 4_000_000)))
+    raised = await incident(zeebe, records, task(**chat(api, {"resultVariable": "r"})))
+    assert "4.0 MB" in raised["value"]["errorMessage"] or "MB of JSON" in raised["value"]["errorMessage"]
+    assert (await run(zeebe, task(**chat(api, {"resultExpression": "={s: status}"}))))["s"] == 200
+
+
+async def test_an_answer_of_odd_characters_arrives(zeebe: ZeebeClient, api: StandIn) -> None:
+    """Emoji, zero bytes escaped, and lone surrogates do not lose a paid answer."""
+    body = json.dumps(chat_body("smile 😀 broken \ud83d end"))
+    api.always(Answer(content=body.encode(), headers=(("Content-Type", "application/json"),)))
+    variables = await run(zeebe, task(**chat(api, {"resultExpression": "={t: output.text}"})))
+    assert variables["t"].startswith("smile 😀 broken ")
+    assert variables["t"].endswith(" end")
+
+
+async def test_logs_hold_nothing_private(zeebe: ZeebeClient, api: StandIn, records: Records, worker: Worker) -> None:
+    """After good and bad calls the worker's log, at its most talkative, has no secret, prompt or answer."""
+    api.answer(Answer(body=chat_body("an answer of gold")), failure(400, f"{SECRET} {PROMPT}"))
+    await run(zeebe, task(**chat(api, {"resultVariable": "r"})))
+    await incident(zeebe, records, task(**chat(api, {})))
+    log = worker.log.read_text("utf-8")
+    assert "ApiStatusError" in log
+    for private in (SECRET, PROMPT, "an answer of gold"):
+        assert private not in log

@@ -1,0 +1,87 @@
+"""The worker as users run it: a process of its own, `openai-connector run`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from openai_connector.demo.child import Child
+
+SECRET = "sk-engine-test-secret"
+READY = re.compile(r"at most \d+ jobs at once")
+
+
+class Worker:
+    """One worker process; it may ask anything on this machine, and knows the secret `KEY`."""
+
+    def __init__(self, address: str, log: Path, settings: Mapping[str, str] | None = None) -> None:
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "CONNECTOR_"))
+        }
+        self.log = log
+        self._child = Child(
+            [sys.executable, "-m", "openai_connector", "run"],
+            environment=inherited
+            | {
+                "ZEEBE_ADDRESS": address,
+                "CONNECTOR_ALLOWED_HOSTS": "127.0.0.1",
+                "CONNECTOR_LOG_LEVEL": "DEBUG",
+                "SECRET_KEY": SECRET,
+            }
+            | dict(settings or {}),
+            log=log,
+        )
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._child.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code, once it has ended."""
+        return self._child.exit_code
+
+    def start(self) -> None:
+        """Start the process; it connects on its own time."""
+        self._child.start()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        os.kill(self.pid, number)
+
+    async def ended(self, *, seconds: float = 30) -> int:
+        """Wait for the end and give the exit code."""
+        async with asyncio.timeout(seconds):
+            while self._child.running:
+                await asyncio.sleep(0.05)
+        code = self._child.exit_code
+        assert code is not None
+        return code
+
+    async def said(self, text: str, *, seconds: float = 20) -> None:
+        """Wait until the log has a text."""
+        async with asyncio.timeout(seconds):
+            while text not in self.log.read_text("utf-8", "replace"):
+                await asyncio.sleep(0.05)
+
+    def close(self) -> None:
+        """End it, gently for two seconds."""
+        self._child.terminate(timedelta(seconds=2))
+
+    async def __aenter__(self) -> Self:
+        self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.close)

@@ -1,0 +1,74 @@
+"""The README keeps its promises: complete tables, files that exist, commands that work."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from docs import tables
+from openai_connector import openai_api
+from openai_connector.mapping.task_mapping import OVERRIDES
+from openai_connector.openai_api import ApiError
+from openai_connector.operations import OPERATIONS
+
+ROOT = Path(__file__).parent.parent.parent
+TEXT = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_generated_tables_are_current() -> None:
+    """Settings, error types and the policy for failed calls stand in the README as the code has them."""
+    assert tables.current(TEXT) == TEXT, "run `make docs`"
+
+
+def test_every_error_type_is_listed() -> None:
+    """Users compare `error.type`: each exception that a call may raise is in the table."""
+    raised = {
+        name
+        for name in openai_api.__all__
+        if isinstance(kind := getattr(openai_api, name), type)
+        and issubclass(kind, ApiError)
+        and not kind.__subclasses__()
+    }
+    assert raised <= {kind for kind, _, _ in tables.ERRORS}
+
+
+def test_linked_files_exist() -> None:
+    """Every relative link and picture leads to something."""
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", TEXT) if "://" not in link]
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+@pytest.mark.parametrize("name", [name for operation in OPERATIONS.values() for name in operation.outputs()])
+def test_every_output_is_explained(name: str) -> None:
+    """Each key of `output` stands in the README."""
+    assert f"`{name}`" in TEXT
+
+
+@pytest.mark.parametrize("name", OVERRIDES.values())
+def test_every_override_is_explained(name: str) -> None:
+    """The way out of an incident names its variables."""
+    assert f"`{name}`" in TEXT
+
+
+def commands() -> list[tuple[str, str]]:
+    """Find the console examples of `openai-connector evaluate` with what they print."""
+    blocks = re.findall(r"```console\n(.*?)```", TEXT, re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [
+        (line[2:], following)
+        for line, following in zip(lines, lines[1:], strict=False)
+        if line.startswith("$ ") and "openai-connector evaluate" in line
+    ]
+
+
+@pytest.mark.parametrize(("command", "printed"), commands())
+def test_examples_print_what_the_readme_says(command: str, printed: str) -> None:
+    """The examples run, and print what stands below them."""
+    command = command.replace("openai-connector", f"{sys.executable} -m openai_connector")
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == printed
