@@ -1,6 +1,6 @@
 """The bare loop: the least that a Python worker can do for a chat job. The connector is measured against it.
 
-Activate, one POST through httpx over aiohttp, complete: no checks, no secrets, no second tries, no clean end, and the
+Activate, one POST through httpx over aiohttp, complete: no checks, no secrets, no second calls, no clean end, and the
 answer's body alone as the result. It takes the connector's own settings, as far as it needs them.
 """
 
@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -22,6 +24,16 @@ SLOTS = int(os.environ["CONNECTOR_MAX_JOBS"])
 URL = os.environ["OPENAI_BASE_URL"] + "/chat/completions"
 HEADERS = {"Content-Type": "application/json", "Authorization": f"Bearer {os.environ['SECRET_OPENAI_API_KEY']}"}
 INPUTS = ("openai_model", "openai_systemMessage", "openai_prompt", "openai_temperature", "openai_maxTokens")
+
+
+@contextmanager
+def again_when_busy() -> Iterator[None]:
+    """Let the engine's back-pressure pass; without this, jobs would be lost to their lease."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+            raise
 
 
 async def main() -> None:
@@ -50,7 +62,11 @@ async def main() -> None:
             answer = await client.post(URL, headers=HEADERS, content=json.dumps(body).encode())
             answer.raise_for_status()
             result = json.dumps({json.loads(job.customHeaders)["resultVariable"]: json.loads(answer.content)})
-            await stub.CompleteJob(pb.CompleteJobRequest(jobKey=job.key, variables=result))
+            while True:
+                with again_when_busy():
+                    await stub.CompleteJob(pb.CompleteJobRequest(jobKey=job.key, variables=result))
+                    break
+                await asyncio.sleep(0.1)
 
         def done(task: asyncio.Task[None]) -> None:
             running.discard(task)
@@ -70,19 +86,13 @@ async def main() -> None:
                 await free.wait()
                 await asyncio.sleep(0.02)
             request.maxJobsToActivate = SLOTS - len(running)
-            try:
+            with again_when_busy():
                 async for response in stub.ActivateJobs(request):
                     for job in response.jobs:
                         task = asyncio.create_task(work(job))
                         running.add(task)
                         task.add_done_callback(done)
-            except grpc.aio.AioRpcError as error:
-                # Back-pressure: the engine asks to come again.
-                if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
-                    raise
-                await asyncio.sleep(0.1)
-            if running:
-                await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)
 
 
 if __name__ == "__main__":

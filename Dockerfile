@@ -1,0 +1,44 @@
+# The worker alone: no engine, no template generator's tools, no compiler, no build back end.
+#
+#   docker build -t openai-connector .
+#   docker run --rm -e ZEEBE_ADDRESS=zeebe:26500 -e SECRET_OPENAI_API_KEY openai-connector
+#
+# Settings are environment variables: docker run --rm openai-connector run --help
+
+ARG PYTHON_VERSION=3.13
+
+FROM python:${PYTHON_VERSION}-slim AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_NO_CACHE_DIR=1 \
+    PIP_ROOT_USER_ACTION=ignore
+WORKDIR /src
+# First what seldom changes, so that a change of the code alone does not fetch it all again. The environment has no
+# pip of its own: the one of this stage fills it, and does not come along.
+COPY requirements/worker.txt requirements/worker.txt
+RUN python -m venv --without-pip /opt/openai-connector \
+ && pip --python /opt/openai-connector/bin/python install \
+        --no-deps --require-hashes --only-binary :all: -r requirements/worker.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY worker worker
+# What only the build needs is locked in the same file; it goes when the wheel is made.
+RUN pip --python /opt/openai-connector/bin/python wheel --no-deps --no-build-isolation --wheel-dir dist . \
+ && pip --python /opt/openai-connector/bin/python install --no-deps dist/*.whl \
+ && pip --python /opt/openai-connector/bin/python uninstall --yes \
+        editables hatchling packaging pathspec pluggy tomlkit trove-classifiers
+
+FROM python:${PYTHON_VERSION}-slim
+LABEL org.opencontainers.image.title="openai-connector" \
+      org.opencontainers.image.description="Camunda 8 connector worker for OpenAI and OpenAI-compatible APIs" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build /opt/openai-connector /opt/openai-connector
+ENV PATH=/opt/openai-connector/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1
+# A number, so that Kubernetes can see that it is not root (runAsNonRoot). The worker writes no files.
+USER 10001:10001
+# On SIGTERM running calls are finished (CONNECTOR_DRAIN_TIMEOUT, 60 s): give the container at least 10 s more,
+# docker stop --time 75, or terminationGracePeriodSeconds: 75.
+STOPSIGNAL SIGTERM
+# No HEALTHCHECK: the worker has no health endpoint yet, and a process that is up says nothing about the engine.
+ENTRYPOINT ["openai-connector"]
+CMD ["run"]

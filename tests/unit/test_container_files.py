@@ -1,0 +1,200 @@
+"""Dockerfile and docker-compose.yml, as far as they can be judged without a Docker engine."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tomllib
+from datetime import timedelta
+from fnmatch import fnmatchcase
+from importlib.metadata import requires
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from openai_connector import cli, settings
+from openai_connector.duration import parse_duration
+
+ROOT = Path(__file__).parents[2]
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
+WORKER: dict[str, Any] = COMPOSE["services"]["worker"]
+ENGINE: dict[str, Any] = COMPOSE["services"]["zeebe"]
+KNOWN = {name for row in settings.table() for name in row.names}
+CREDENTIAL = re.compile(r"key|secret|token|password", re.IGNORECASE)
+
+
+def instructions(text: str) -> list[tuple[str, str]]:
+    """Give the instructions of a Dockerfile with their arguments, continuation lines joined."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    joined = re.sub(r"\\\n\s*", " ", "\n".join(lines))
+    return [(word.upper(), rest.strip()) for word, _, rest in (line.partition(" ") for line in joined.splitlines())]
+
+
+DOCKERFILE = instructions((ROOT / "Dockerfile").read_text("utf-8"))
+LAST_FROM = max(number for number, (word, _) in enumerate(DOCKERFILE) if word == "FROM")
+FINAL = DOCKERFILE[LAST_FROM:]
+
+
+def arguments(word: str, stage: list[tuple[str, str]]) -> list[str]:
+    """Give the arguments of every instruction of one kind."""
+    return [rest for found, rest in stage if found == word]
+
+
+def environment() -> dict[str, str]:
+    """Give what the Dockerfile sets in all its stages."""
+    return dict(pair.split("=", 1) for rest in arguments("ENV", DOCKERFILE) for pair in rest.split())
+
+
+def copied() -> list[str]:
+    """Give the paths that the Dockerfile copies from the build context."""
+    plain = [rest.split() for rest in arguments("COPY", DOCKERFILE) if "--from" not in rest]
+    return [source for words in plain for source in words[:-1]]
+
+
+def commands() -> list[str]:
+    """Give the shell commands of all RUN instructions."""
+    return [command.strip() for rest in arguments("RUN", DOCKERFILE) for command in rest.split("&&")]
+
+
+def is_sent(path: str) -> bool:
+    """Say whether .dockerignore lets a path into the build context: the last pattern that matches it decides."""
+    sent = True
+    for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines():
+        pattern = line.strip().removeprefix("!")
+        if not pattern or pattern.startswith("#"):
+            continue
+        parents = [path, *(str(parent) for parent in PurePosixPath(path).parents)]
+        if any(fnmatchcase(one, pattern.replace("**/", "*")) or fnmatchcase(one, pattern) for one in parents):
+            sent = line.strip().startswith("!")
+    return sent
+
+
+def needed_by(names: list[str]) -> set[str]:
+    """Give distributions and everything that they need, as installed here."""
+    found: set[str] = set()
+    pending = list(names)
+    while pending:
+        name = canonicalize_name(Requirement(pending.pop()).name)
+        if name in found:
+            continue
+        found.add(name)
+        wanted = map(Requirement, requires(name) or [])
+        pending += [one.name for one in wanted if one.marker is None or one.marker.evaluate({"extra": ""})]
+    return found
+
+
+def test_the_worker_is_not_root() -> None:
+    """The image's user is a number other than 0, as Kubernetes' runAsNonRoot needs it, and is never changed back."""
+    (user,) = arguments("USER", FINAL)
+    assert all(int(part) > 0 for part in user.split(":"))
+
+
+def test_signals_reach_the_worker_itself() -> None:
+    """Entry point and command are in exec form (no shell in between), name real commands, and SIGTERM ends them."""
+    (entry_point,), (command,) = arguments("ENTRYPOINT", FINAL), arguments("CMD", FINAL)
+    (program,) = json.loads(entry_point)
+    assert program in PROJECT["project"]["scripts"]
+    assert json.loads(command)[0] in cli._COMMANDS
+    assert arguments("STOPSIGNAL", FINAL) == ["SIGTERM"]
+
+
+def test_everything_installed_is_pinned_by_its_hash() -> None:
+    """Each pip install takes the locked file with hashes, or the wheel just built; none resolves dependencies."""
+    installs = [command for command in commands() if " install " in command]
+    assert len(installs) == 2
+    locked, built = installs
+    assert "--require-hashes" in locked
+    assert "-r requirements/worker.txt" in locked
+    assert built.endswith(" dist/*.whl")
+    assert all("--no-deps" in command for command in installs)
+    assert not any(re.search(r"\b(curl|wget|apt-get|git clone)\b", command) for command in commands())
+
+
+def test_the_final_image_has_no_build_tools() -> None:
+    """What only the build needs is uninstalled, no more and no less, and the last stage runs nothing."""
+    build_only = needed_by(PROJECT["dependency-groups"]["build"]) - needed_by(PROJECT["project"]["dependencies"])
+    (uninstall,) = [command for command in commands() if " uninstall " in command]
+    assert set(uninstall.split("--yes")[1].split()) == build_only
+    assert not arguments("RUN", FINAL)
+    assert len(arguments("COPY", FINAL)) == 1
+
+
+def test_the_images_python_is_supported() -> None:
+    """The base image's Python version is one that the project says it supports, the same in both stages."""
+    (version,) = arguments("ARG", DOCKERFILE)
+    number = version.removeprefix("PYTHON_VERSION=")
+    assert f"Programming Language :: Python :: {number}" in PROJECT["project"]["classifiers"]
+    assert {base.split()[0] for base in arguments("FROM", DOCKERFILE)} == {"python:${PYTHON_VERSION}-slim"}
+
+
+def test_what_is_copied_is_there() -> None:
+    """Every path that is copied is in git, and .dockerignore lets it into the build context."""
+    tracked = subprocess.run(
+        ["git", "ls-files", "--", *copied()], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.split()
+    if not tracked:
+        pytest.skip("this is no git checkout")
+    for path in copied():
+        files = [file for file in tracked if file == path or file.startswith(f"{path}/")]
+        assert files, path
+        assert all(is_sent(file) for file in files), path
+
+
+@pytest.mark.parametrize(
+    "path", [".env", "secrets/OPENAI_API_KEY", ".git/config", ".venv/bin/python", "worker/x/__pycache__/x.pyc"]
+)
+def test_what_must_stay_outside_stays_outside(path: str) -> None:
+    """Secrets, history, environments and compiled files of the checkout never reach the build context."""
+    assert not is_sent(path)
+
+
+def test_every_environment_variable_is_a_setting() -> None:
+    """Variables that are set for the worker are settings of it, secrets with its prefix, or Python's and pip's own."""
+    foreign = re.compile(r"PATH|PYTHON[A-Z]+|PIP_[A-Z_]+|SECRET_[A-Z_]+")
+    given = environment().keys() | WORKER["environment"].keys()
+    assert given & KNOWN
+    assert not {name for name in given - KNOWN if not foreign.fullmatch(name)}
+
+
+def test_no_secret_is_written_down() -> None:
+    """Neither file gives a value to a variable that holds a credential."""
+    paths = {"CONNECTOR_SECRETS_DIR"}
+    images = environment() | dict.fromkeys(arguments("ARG", DOCKERFILE), "")
+    assert not [name for name in images if CREDENTIAL.search(name)]
+    given = WORKER["environment"].items() | ENGINE["environment"].items()
+    assert not [name for name, value in given if CREDENTIAL.search(name) and value is not None and name not in paths]
+    assert not re.search(r"sk-[A-Za-z0-9]", (ROOT / "docker-compose.yml").read_text("utf-8"))
+
+
+def test_the_worker_starts_when_the_engine_is_ready() -> None:
+    """The worker waits for the engine's health check, and reaches it under the service's name."""
+    assert WORKER["depends_on"] == {"zeebe": {"condition": "service_healthy"}}
+    assert "/actuator/health/status" in ENGINE["healthcheck"]["test"][-1]
+    assert WORKER["environment"]["ZEEBE_ADDRESS"] == "http://zeebe:26500"
+    assert re.fullmatch(r"camunda/zeebe:8\.6\.\d+", ENGINE["image"])
+
+
+def test_the_worker_has_time_to_drain() -> None:
+    """Compose gives the worker the default drain timeout and ten seconds more, as the setting's text asks for."""
+    drain = next(row.default for row in settings.table() if "CONNECTOR_DRAIN_TIMEOUT" in row.names)
+    grace = timedelta(seconds=int(WORKER["stop_grace_period"].removesuffix("s")))
+    assert grace >= parse_duration(drain) + timedelta(seconds=10)
+
+
+def test_the_secrets_folder_is_mounted_where_the_worker_looks() -> None:
+    """The folder of secrets is mounted, read-only, at the path that the worker is told."""
+    assert WORKER["volumes"] == [f"./secrets:{WORKER['environment']['CONNECTOR_SECRETS_DIR']}:ro"]
+
+
+def test_the_engines_data_survive() -> None:
+    """The engine's data folder is a named volume, and its port is open on this machine alone."""
+    ((name, target),) = (volume.split(":") for volume in ENGINE["volumes"])
+    assert name in COMPOSE["volumes"]
+    assert target == "/usr/local/zeebe/data"
+    assert ENGINE["ports"] == ["127.0.0.1:26500:26500"]
