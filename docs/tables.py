@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from openai_connector import settings
@@ -51,8 +50,9 @@ TABLES = {"errors": errors, "policy": verdicts, "settings": settings.as_markdown
 def current(text: str) -> str:
     """Put the tables into the README's text."""
     for name, table in TABLES.items():
-        pattern = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        text = pattern.sub(lambda match, made=table(): f"{match[1]}{made}\n{match[2]}", text)  # type: ignore[misc]
+        begin, end = f"<!-- generated: {name} -->\n", "<!-- end -->"
+        before, after = text.split(begin, 1)
+        text = f"{before}{begin}{table()}\n{end}{after.split(end, 1)[1]}"
     return text
 
 

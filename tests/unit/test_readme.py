@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 import sys
@@ -61,7 +62,7 @@ def commands() -> list[tuple[str, str]]:
     lines = [line for block in blocks for line in block.splitlines()]
     return [
         (line[2:], following)
-        for line, following in zip(lines, lines[1:], strict=False)
+        for line, following in itertools.pairwise(lines)
         if line.startswith("$ ") and "openai-connector evaluate" in line
     ]
 
