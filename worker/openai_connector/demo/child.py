@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -14,6 +15,10 @@ from pathlib import Path
 GUARD = Path(__file__).with_name("guard.py")
 GUARD_TIMEOUT = timedelta(seconds=5)
 """How long the guard may take to notice that its program is dead."""
+POLL_INTERVAL = 0.02
+"""Seconds."""
+UNKNOWN_CODE = 255
+"""Exit code where someone else has waited for the process."""
 
 
 class Child:
@@ -30,12 +35,22 @@ class Child:
     @property
     def running(self) -> bool:
         """Whether the program is up."""
-        return self._guard is not None and self._guard.poll() is None
+        return self._guard is not None and self.exit_code is None
 
     @property
     def exit_code(self) -> int | None:
         """The program's exit code, 128 + N after signal N; None before the start and while it runs."""
-        return self._guard.poll() if self._guard is not None else None
+        guard = self._guard
+        if guard is not None and guard.returncode is None:
+            # Not `guard.poll()`: a Ctrl-C inside it leaves its lock held, and the next `wait` hangs for ever (seen).
+            try:
+                ended, status = os.waitpid(guard.pid, os.WNOHANG)
+            except ChildProcessError:
+                guard.returncode = UNKNOWN_CODE
+            else:
+                if ended:
+                    guard.returncode = os.waitstatus_to_exitcode(status)
+        return guard.returncode if guard is not None else None
 
     def start(self) -> None:
         """Start the program; its output is appended to the log.
@@ -61,12 +76,10 @@ class Child:
 
     def wait(self, timeout: timedelta) -> bool:
         """Wait until the program has ended; False if it still runs after the timeout."""
-        if self._guard is not None:
-            try:
-                self._guard.wait(timeout.total_seconds())
-            except subprocess.TimeoutExpired:
-                return False
-        return True
+        deadline = time.monotonic() + timeout.total_seconds()
+        while self.running and time.monotonic() < deadline:
+            time.sleep(POLL_INTERVAL)
+        return not self.running
 
     def terminate(self, grace: timedelta) -> None:
         """Ask the program to end (SIGTERM) and kill it when it has not done so within `grace`."""
@@ -79,8 +92,9 @@ class Child:
         """End the program at once (SIGKILL) and return when it is gone, its ports free again."""
         self._signal(signal.SIGKILL)
         if not self.wait(GUARD_TIMEOUT) and self._guard is not None:
-            os.killpg(self._guard.pid, signal.SIGKILL)
-            self._guard.wait()
+            with suppress(ProcessLookupError):
+                os.killpg(self._guard.pid, signal.SIGKILL)
+            self.wait(GUARD_TIMEOUT)
         self._release()
 
     def last_lines(self, count: int) -> str:

@@ -114,7 +114,7 @@ def run(options: argparse.Namespace) -> int:
         console.print("\nStopped; nothing is left running.")
         return INTERRUPTED
     except (DemoError, EngineError, ModelError, process.ProcessError) as error:
-        console.print(f"\n{error}", style="red", markup=False)
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"\n{error}", style="red", markup=False)
         return 1
 
 
@@ -138,15 +138,15 @@ class _Demo:
     def play(self) -> None:
         self._console.print("[bold]OpenAI connector for Camunda 8: demo[/bold]\n")
         small_model = self._start_small_model()
-        zeebe = self._start_engine()
+        connection = self._start_engine()
         if small_model is not None:
             with self._started(f"Model    {CHAT_MODEL} (135 M parameters) at {self._base_url}"):
                 small_model.wait_until_ready()
         else:
             self._console.print(f"  Model    {self._options.model} at {self._base_url}", markup=False)
-        self._start_worker(zeebe)
-        asyncio.run(self._play_process(zeebe))
-        self._say_what_next(zeebe)
+        self._start_worker(self._options.zeebe_address or connection.target)
+        asyncio.run(self._play_process(connection))
+        self._say_what_next(connection)
         if self._options.keep:
             self._wait_for_interrupt()
 
@@ -161,11 +161,13 @@ class _Demo:
         self._base_url, self._api_key = server.base_url, DEMO_KEY
         return server
 
-    def _start_engine(self) -> str:
+    def _start_engine(self) -> Connection:
+        from openai_connector.zeebe.connection import Connection
+
         if self._options.zeebe_address:
-            address: str = self._options.zeebe_address
-            self._console.print(f"  Engine   {address}", markup=False)
-            return address
+            connection = _other_cluster(self._options.zeebe_address)
+            self._console.print(f"  Engine   {connection.target}", markup=False)
+            return connection
         version = self._options.zeebe_version or os.environ.get(VERSION_VARIABLE) or DEFAULT_VERSION
         fetch(version, progress=lambda _name, total: _download_progress(self._console, f"Zeebe {version}", total))
         engine = Engine(version, folder=self._folder / "engine", environment=RECORDS_EXPORTER)
@@ -173,7 +175,7 @@ class _Demo:
         with self._started(f"Engine   Zeebe {version}, broker and gateway on this machine"):
             engine.start()
         self._records = Records(engine.log)
-        return engine.address
+        return Connection(engine.address)
 
     def _start_worker(self, zeebe: str) -> None:
         """Start the worker as its users do: a process of its own, told everything by its environment."""
@@ -199,12 +201,12 @@ class _Demo:
                 f"{self._worker.last_lines(15)}"
             )
 
-    async def _play_process(self, zeebe: str) -> None:
+    async def _play_process(self, connection: Connection) -> None:
         import grpc
 
         from openai_connector.zeebe.connection import gateway, open_channel
 
-        channel = open_channel(_connection(zeebe, own_engine=not self._options.zeebe_address))
+        channel = open_channel(connection)
         try:
             stub = gateway(channel)
             await process.deploy(stub)
@@ -220,8 +222,8 @@ class _Demo:
                 self._console.print(f"   Ended at [bold]{done.ending}[/bold] after {done.seconds:.1f} s", style="green")
         except grpc.aio.AioRpcError as error:
             raise DemoError(
-                f"The engine at {zeebe} cannot be used ({error.code().name}: {error.details()}); check the address "
-                "and the credentials, then run this again."
+                f"The engine at {connection.target} cannot be used ({error.code().name}: {error.details()}); check "
+                "the address and the credentials, then run this again."
             ) from error
         finally:
             await channel.close()
@@ -240,20 +242,24 @@ class _Demo:
                 self._console.print(line, markup=False)
                 name = ""
 
-    def _say_what_next(self, zeebe: str) -> None:
+    def _say_what_next(self, connection: Connection) -> None:
         say = self._console.print
         if self._options.keep:
-            templates = "~/.config/camunda-modeler/resources/element-templates"
+            templates = "$HOME/.config/camunda-modeler/resources/element-templates"
             if sys.platform == "darwin":
-                templates = "~/Library/Application Support/camunda-modeler/resources/element-templates"
+                templates = "$HOME/Library/Application Support/camunda-modeler/resources/element-templates"
             say("\n[bold]Everything is still running[/bold] (Ctrl-C ends it)")
-            say(f"  Zeebe    {zeebe}")
+            say(f"  Zeebe    {connection.target}")
             say(f"  API      {self._base_url}  (worker's OPENAI_BASE_URL; secret OPENAI_API_KEY)")
             say(f"  Logs     {self._folder}")
             say("\n[bold]Deploy from Camunda Modeler[/bold]")
             say(f'  1. openai-connector templates --output "{templates}", then restart Modeler', soft_wrap=True)
             say(f"  2. open {process.DIAGRAM}", soft_wrap=True)
-            say(f"  3. Deploy: Camunda 8 Self-Managed, cluster endpoint http://{zeebe}, authentication None")
+            if self._options.zeebe_address:
+                say("  3. Deploy to your cluster as always")
+            else:
+                endpoint = f"http://{connection.target}"
+                say(f"  3. Deploy: Camunda 8 Self-Managed, cluster endpoint {endpoint}, authentication None")
             say('  4. Start an instance with the variables {"message": "Where is my parcel?"}', markup=False)
             return
         say("\n[bold]Next[/bold]")
@@ -298,18 +304,14 @@ def _worker_environment(
     return kept | {"OPENAI_API_KEY": api_key, "SECRET_OPENAI_API_KEY": api_key}
 
 
-def _connection(zeebe: str, *, own_engine: bool) -> Connection:
-    """Say how the engine is reached: another cluster with the credentials that the worker uses too."""
-    from openai_connector.zeebe.connection import Connection
-
-    if own_engine:
-        return Connection(target=zeebe)
+def _other_cluster(address: str) -> Connection:
+    """Say how another cluster is reached: with the credentials that the worker uses, from the environment."""
     from openai_connector import settings
     from openai_connector.service import connection_of
 
     for name in ADDRESS_VARIABLES:
         os.environ.pop(name, None)
-    os.environ["ZEEBE_ADDRESS"] = zeebe
+    os.environ["ZEEBE_ADDRESS"] = address
     try:
         return connection_of(settings.load())
     except settings.SettingsError as error:
