@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from openai_connector.openai_api import AllowedHosts, encode_body
-from openai_connector.openai_api.hosts import OPENAI_HOST
+from openai_connector.openai_api.hosts import OPENAI_HOST, host_of
 from openai_connector.operations import Endpoint, InvalidInputsError, Operation, read_inputs
 from openai_connector.redaction import Redaction
-from openai_connector.secrets import SecretProvider, is_placeholder, resolve
+from openai_connector.secrets import RecordedSecrets, SecretProvider, is_placeholder, resolve
 from openai_connector.task_state import fingerprint
 
 DEFAULT_BASE_URL = f"https://{OPENAI_HOST}/v1"
@@ -34,7 +34,7 @@ class ApiCall:
     """A request that may be sent, and what is needed to understand its answer."""
 
     operation: Operation = field(repr=False)
-    url: str
+    url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     request_body: dict[str, Any] = field(repr=False)
     body: bytes = field(repr=False)
@@ -58,28 +58,25 @@ def prepare_call(
         SecretError: a secret is missing.
     """
     endpoint, operation = read_inputs(variables)
-    base_url, url_secret = _base_url(endpoint, defaults, hosts, secrets)
-    key = _credential(endpoint.api_key, "api_key", secrets)
-    organization = _credential(endpoint.organization, "organization", secrets)
-    project = _credential(endpoint.project, "project", secrets)
-    if key is None and base_url.rstrip("/") == defaults.base_url.rstrip("/"):
+    used = RecordedSecrets(secrets)
+    base_url = _base_url(endpoint, defaults, hosts, used)
+    key = _credential(endpoint.api_key, "api_key", used)
+    organization = _credential(endpoint.organization, "organization", used)
+    project = _credential(endpoint.project, "project", used)
+    is_own = base_url.rstrip("/") == defaults.base_url.rstrip("/")
+    if key is None and is_own:
         key = defaults.api_key
     url = base_url.rstrip("/") + operation.path
     if endpoint.azure_api_version is not None:
-        url += "?api-version=" + quote(endpoint.azure_api_version, safe="")
-    if key is None and (endpoint.azure_resource is not None or urlsplit(url).hostname == OPENAI_HOST):
-        raise InvalidInputsError(
-            ["OpenAI API key is required: give it as {{secrets.NAME}}, or have the operator set OPENAI_API_KEY"]
-        )
+        url += "?api-version=" + quote(endpoint.azure_api_version, safe="", errors="replace")
+    if key is None and (endpoint.azure_resource is not None or host_of(url) == OPENAI_HOST):
+        other_way = ", or have the operator set OPENAI_API_KEY" if is_own else ""
+        raise InvalidInputsError([f"OpenAI API key is required: give it as {{{{secrets.NAME}}}}{other_way}"])
     request_body = operation.request_body()
     try:
         body = encode_body(request_body)
     except ValueError as error:
         raise InvalidInputsError([f"the request cannot be written as JSON ({error}): simplify the inputs"]) from None
-    used = [key, url_secret]
-    used += [
-        value for value, given in ((organization, endpoint.organization), (project, endpoint.project)) if value != given
-    ]
     return ApiCall(
         operation=operation,
         url=url,
@@ -88,31 +85,30 @@ def prepare_call(
         body=body,
         timeout=defaults.timeout if endpoint.timeout is None else timedelta(seconds=endpoint.timeout),
         fingerprint=fingerprint(METHOD, url, body, organization, project),
-        redaction=Redaction((value for value in used if value), operation.private_texts()),
+        redaction=Redaction(used.given if key is None else [*used.given, key], operation.private_texts()),
     )
 
 
-def _base_url(
-    endpoint: Endpoint, defaults: ApiDefaults, hosts: AllowedHosts, secrets: SecretProvider
-) -> tuple[str, str | None]:
-    """Give the base URL and, where it holds a secret, that secret; its host is allowed."""
+def _base_url(endpoint: Endpoint, defaults: ApiDefaults, hosts: AllowedHosts, secrets: SecretProvider) -> str:
+    """Give the base URL; its host is allowed."""
     if endpoint.azure_resource is not None:
         base_url = (
-            f"https://{quote(endpoint.azure_resource, safe='')}.openai.azure.com"
-            f"/openai/deployments/{quote(endpoint.azure_deployment or '', safe='')}"
+            f"https://{endpoint.azure_resource}.openai.azure.com"
+            f"/openai/deployments/{quote(endpoint.azure_deployment or '', safe='', errors='replace')}"
         )
         hosts.check(base_url, label="Azure resource")
-        return base_url, None
+        return base_url
     given = endpoint.base_url
     if given is None:
         hosts.check(defaults.base_url, label="OPENAI_BASE_URL")
-        return defaults.base_url, None
+        return defaults.base_url
     label = str(Endpoint.model_fields["base_url"].title)
     if not is_placeholder(given):
         hosts.check(given, label=label)  # before any secret is resolved
     resolved = resolve(given, secrets, label=label).strip()
-    hosts.check(resolved, label=label)
-    return resolved, resolved if resolved != given else None
+    if resolved != given:
+        hosts.check(resolved, label=label, is_secret=True)
+    return resolved
 
 
 def _credential(given: str | None, name: str, secrets: SecretProvider) -> str | None:

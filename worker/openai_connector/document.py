@@ -63,16 +63,22 @@ def encode_document(variables: Mapping[str, Any]) -> str:
             raise DocumentError(f"a variable's name must be text, not {type(name).__name__}")
         _check(name, value)
     text = json.dumps(variables, ensure_ascii=False, separators=(",", ":"), default=_mapping)
-    try:
-        size = len(text) if text.isascii() else len(text.encode())
-    except UnicodeEncodeError:
-        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        size = len(text.encode())
+    text = well_formed(text)
+    size = len(text.encode())
     if size > MAX_BYTES:
         raise DocumentError(
             f"the variables are {size / 1e6:.1f} MB of JSON; the engine is sent at most {MAX_BYTES / 1e6:.1f} MB. "
             "Map only what the process needs"
         )
+    return text
+
+
+def well_formed(text: str) -> str:
+    """Replace lone surrogates, which UTF-8 cannot carry, by U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
 
 

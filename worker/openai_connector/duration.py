@@ -30,7 +30,9 @@ def parse_duration(text: str | int | float | timedelta) -> timedelta:
         duration = None
     else:
         duration = _read(str(text).strip())
-    if duration is None or not timedelta(0) <= duration <= MAXIMUM:
+    if duration is not None and duration > MAXIMUM:
+        raise ValueError(f"must be at most {MAXIMUM.days} days")
+    if duration is None or duration < timedelta(0):
         raise ValueError("must be an ISO 8601 duration such as PT30S or PT5M, or a number of seconds")
     return duration
 

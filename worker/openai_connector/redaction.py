@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 MASK = "***"
 QUOTED_CHARACTERS = 20  # as much of a prompt in an API's words counts as repeating it
+CHEAP_CHARACTERS = 200_000_000  # of prompts searched for one message: about 0.2 s
+SHORT_CHARACTERS = 8  # a private text below this may well stand in a message on its own account
 
 
 class Redaction:
@@ -15,7 +18,7 @@ class Redaction:
     def __init__(self, secrets: Iterable[str] = (), private: Iterable[str] = ()) -> None:
         # The longest first: one secret may be a part of another.
         self._secrets = sorted({secret for secret in secrets if secret.strip()}, key=len, reverse=True)
-        self._private = [text for text in private if text.strip()]
+        self._private = list(private)
 
     def text(self, text: str) -> str:
         """Mask secrets in a text."""
@@ -24,24 +27,27 @@ class Redaction:
         return text
 
     def value(self, value: Any) -> Any:
-        """Mask secrets in every text of a JSON value, keys included, however deep."""
+        """Mask secrets in every text of a JSON value, keys included, however deep it is nested."""
         if not self._secrets:
             return value
-        try:
-            return self._masked(value)
-        except RecursionError:
-            return MASK
-
-    def _masked(self, value: Any) -> Any:
-        match value:
-            case str():
-                return self.text(value)
-            case Mapping():
-                return {self.text(key): self._masked(item) for key, item in value.items()}
-            case list() | tuple():
-                return [self._masked(item) for item in value]
-            case _:
-                return value
+        masked: list[Any] = [None]
+        pending: list[tuple[Any, Callable[[Any], None]]] = [(value, _setter(masked, 0))]
+        while pending:
+            item, put = pending.pop()
+            match item:
+                case str():
+                    put(self.text(item))
+                case Mapping():
+                    entries: dict[str, Any] = {self.text(key): None for key in item}
+                    put(entries)
+                    pending.extend((child, _setter(entries, self.text(key))) for key, child in item.items())
+                case list() | tuple():
+                    items: list[Any] = [None] * len(item)
+                    put(items)
+                    pending.extend((child, _setter(items, index)) for index, child in enumerate(item))
+                case _:
+                    put(item)
+        return masked[0]
 
     def message(self, message: str) -> str:
         """Mask secrets, and what repeats a private text: all of a short one, or `QUOTED_CHARACTERS` of a long one.
@@ -50,18 +56,8 @@ class Redaction:
         """
         message = self.text(message)
         hidden = [False] * len(message)
-        for start in range(len(message)):
-            end = start + QUOTED_CHARACTERS
-            piece = message[start:end]
-            if len(piece) == QUOTED_CHARACTERS and any(piece in text for text in self._private):
-                hidden[start:end] = [True] * QUOTED_CHARACTERS
-        for text in self._private:
-            # A single letter or word may well stand in the message on its own account.
-            if 8 <= len(text) < QUOTED_CHARACTERS:
-                start = message.find(text)
-                while start >= 0:
-                    hidden[start : start + len(text)] = [True] * len(text)
-                    start = message.find(text, start + 1)
+        for start, end in _repeated(message, self._private):
+            hidden[start:end] = [True] * (end - start)
         if not any(hidden):
             return message
         shown: list[str] = []
@@ -71,3 +67,40 @@ class Redaction:
             elif not position or not hidden[position - 1]:
                 shown.append(MASK)
         return "".join(shown)
+
+
+def _setter(container: Any, key: Any) -> Callable[[Any], None]:
+    def put(value: Any) -> None:
+        container[key] = value
+
+    return put
+
+
+def _repeated(message: str, private: list[str]) -> Iterable[tuple[int, int]]:
+    """Find the parts of a message that stand in private texts, which may be megabytes."""
+    for text in {text.strip() for text in private}:
+        if SHORT_CHARACTERS <= len(text) < QUOTED_CHARACTERS:
+            start = message.find(text)
+            while start >= 0:
+                yield start, start + len(text)
+                start = message.find(text, start + 1)
+    # As they are, with their white space made single spaces (as in the message), and as JSON text quotes them.
+    joined = "\0".join(private)
+    texts = "\0".join((joined, " ".join(joined.split()), json.dumps(joined, ensure_ascii=False)))
+    # Every repeated run of QUOTED_CHARACTERS holds one of these pieces whole: most messages hold none.
+    half = QUOTED_CHARACTERS // 2
+    pieces = {message[start : start + half] for start in range(len(message) - half + 1)}
+    known = pieces.intersection(texts[start : start + half] for start in range(0, len(texts) - half + 1, half))
+    if not known:
+        return
+    near = {
+        start
+        for position in range(len(message) - half + 1)
+        if message[position : position + half] in known
+        for start in range(max(position - half, 0), position + 1)
+    }
+    is_cheap = len(near) * len(texts) <= CHEAP_CHARACTERS  # else it is hidden without another look
+    for start in near:
+        piece = message[start : start + QUOTED_CHARACTERS]
+        if len(piece) == QUOTED_CHARACTERS and (not is_cheap or piece in texts):
+            yield start, start + QUOTED_CHARACTERS

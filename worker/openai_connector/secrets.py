@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-_PLACEHOLDER = re.compile(r"\{\{\s*secrets\.(?P<name>\S+?)\s*\}\}")
+_PLACEHOLDER = re.compile(r"\{\{\s*secrets\.(?P<name>[^\s{}]+)\s*\}\}")
 _BARE = re.compile(r"secrets\.(?P<name>(?:[a-zA-Z0-9]+[/._-])*[a-zA-Z0-9]+)")
 """Both forms as Camunda's connector runtime reads them; here the bare form counts only as the whole value."""
 
@@ -37,7 +37,10 @@ class EnvironmentSecrets:
 
     def get(self, name: str) -> str | None:
         """Give the value of the variable."""
-        return self._environment.get(self._prefix + name)
+        try:
+            return self._environment.get(self._prefix + name)
+        except ValueError:  # no variable can have such a name
+            return None
 
 
 class FolderSecrets:
@@ -65,6 +68,21 @@ class ChainedSecrets:
     def get(self, name: str) -> str | None:
         """Ask the providers in their order."""
         return next((value for p in self._providers if (value := p.get(name)) is not None), None)
+
+
+class RecordedSecrets:
+    """Another provider's secrets, and which of their values were given out: these must be masked."""
+
+    def __init__(self, provider: SecretProvider) -> None:
+        self._provider = provider
+        self.given: list[str] = []
+
+    def get(self, name: str) -> str | None:
+        """Ask the provider, and remember its answer."""
+        value = self._provider.get(name)
+        if value is not None:
+            self.given.append(value.strip())
+        return value
 
 
 def names_in(text: str) -> list[str]:

@@ -6,13 +6,12 @@ import asyncio
 import logging
 import signal
 import socket
-from urllib.parse import urlsplit
 
 from openai_connector import __version__
 from openai_connector.api_call import ApiDefaults
 from openai_connector.handler import FETCHED_VARIABLES, Handler, WaitLimits
 from openai_connector.openai_api import AllowedHosts, ApiClient
-from openai_connector.openai_api.hosts import ALWAYS_ALLOWED
+from openai_connector.openai_api.hosts import ALWAYS_ALLOWED, pattern_of
 from openai_connector.secrets import ChainedSecrets, EnvironmentSecrets, FolderSecrets, SecretProvider
 from openai_connector.settings import SAAS_AUDIENCE, SAAS_TOKEN_URL, Settings
 from openai_connector.zeebe.commands import Commands
@@ -65,10 +64,10 @@ def handler_of(settings: Settings, client: ApiClient) -> Handler:
         client,
         defaults=ApiDefaults(
             base_url=settings.base_url,
-            api_key=settings.api_key.get_secret_value().strip() if settings.api_key else None,
+            api_key=(settings.api_key.get_secret_value().strip() or None) if settings.api_key else None,
             timeout=settings.request_timeout,
         ),
-        hosts=AllowedHosts([*ALWAYS_ALLOWED, _host_of(settings.base_url), *settings.allowed_hosts]),
+        hosts=AllowedHosts([*ALWAYS_ALLOWED, pattern_of(settings.base_url), *settings.allowed_hosts]),
         secrets=secrets_of(settings),
         wait_limits=WaitLimits(settings.max_waits, settings.max_wait_time),
     )
@@ -102,11 +101,6 @@ def connection_of(settings: Settings) -> Connection:
         client_key=settings.client_key,
         oauth=oauth,
     )
-
-
-def _host_of(base_url: str) -> str:
-    parts = urlsplit(base_url)
-    return f"{parts.hostname}:{parts.port}" if parts.port else f"{parts.hostname}"
 
 
 def _announce(settings: Settings, connection: Connection) -> None:

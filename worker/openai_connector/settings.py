@@ -20,10 +20,19 @@ from openai_connector.duration import format_duration, parse_duration
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Positive = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
 
 
 def _split(value: Any) -> Any:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _upper(value: Any) -> Any:
+    return value.strip().upper() if isinstance(value, str) else value
+
+
+def _lower(value: Any) -> Any:
+    return value.strip().lower() if isinstance(value, str) else value
 
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
@@ -43,7 +52,9 @@ def _field(default: Any, *names: str, unit: str = "", about: str) -> Any:
 class Settings(BaseSettings):
     """The worker's settings, read from the environment; an empty variable counts as not set."""
 
-    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True, str_strip_whitespace=True
+    )
 
     zeebe_address: str = _field(
         "localhost:26500",
@@ -132,7 +143,7 @@ class Settings(BaseSettings):
         unit="duration",
         about="How long to wait for an answer of the API, where the task says nothing.",
     )
-    max_waits: int = _field(
+    max_waits: Natural = _field(
         20,
         "CONNECTOR_MAX_WAITS",
         unit="times",
@@ -174,10 +185,10 @@ class Settings(BaseSettings):
         "OPENAI_API_KEY",
         about="The key for OPENAI_BASE_URL where a task gives none; never sent anywhere else.",
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _field(
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = _field(
         "INFO", "CONNECTOR_LOG_LEVEL", about="DEBUG, INFO, WARNING or ERROR."
     )
-    log_format: Literal["text", "json"] = _field(
+    log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = _field(
         "text", "CONNECTOR_LOG_FORMAT", about="text, or json with one object a line."
     )
 
@@ -214,10 +225,8 @@ class Settings(BaseSettings):
             host, port = parts.hostname, parts.port
         except ValueError:
             host, port = None, None
-        if not host or parts.path.strip("/") or parts.query:
-            raise SettingsError(
-                f"ZEEBE_ADDRESS must be host:port or a URL such as https://zeebe:26500, got '{address}'"
-            )
+        if not host or parts.path.strip("/") or parts.query or parts.fragment or "@" in rest or " " in rest:
+            raise SettingsError("ZEEBE_ADDRESS must be host:port or a URL such as https://zeebe:26500")
         host = f"[{host}]" if ":" in host else host
         return f"{host}:{port or (443 if tls else 26500)}", tls
 
@@ -235,8 +244,8 @@ def load() -> Settings:
         name = str(problem["loc"][0]) if problem["loc"] else "The settings"
         if name in Settings.model_fields:
             name = _names(name)[0]
-        reason = problem["msg"].removeprefix("Value error, ")
-        raise SettingsError(f"{name}: {reason[0].lower()}{reason[1:]}") from None
+        reason = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+        raise SettingsError(f"{name} {reason}") from None
     _check(settings)
     return settings
 
@@ -251,6 +260,11 @@ def _check(settings: Settings) -> None:
     missing = [name for name, value in oauth.items() if not value]
     if missing and (settings.client_id or settings.client_secret):
         raise SettingsError(f"{missing[0]} must be set too: OAuth needs {', '.join(oauth)}")
+    token_url = settings.authorization_server_url
+    if token_url is not None and not token_url.startswith(("http://", "https://")):
+        raise SettingsError(
+            "ZEEBE_AUTHORIZATION_SERVER_URL must be a URL such as https://login.example.com/oauth/token"
+        )
     if bool(settings.client_certificate) != bool(settings.client_key):
         raise SettingsError("ZEEBE_CLIENT_CERTIFICATE_PATH and ZEEBE_CLIENT_KEY_PATH must be set together")
     for name, path in (
@@ -268,11 +282,25 @@ def _check(settings: Settings) -> None:
     ):
         if not duration:
             raise SettingsError(f"{name} must be longer than 0 seconds")
-    url = urlsplit(settings.base_url)
-    if url.scheme not in ("http", "https") or not url.hostname:
-        raise SettingsError(
-            f"OPENAI_BASE_URL must be a URL such as https://api.openai.com/v1, got '{settings.base_url}'"
-        )
+    _check_api(settings)
+
+
+def _check_api(settings: Settings) -> None:
+    # Imported here: only starting needs it, not every command that shows or reads settings.
+    from openai_connector.openai_api.errors import HostRefusedError
+    from openai_connector.openai_api.hosts import AllowedHosts
+
+    try:
+        AllowedHosts("*").check(settings.base_url, label="OPENAI_BASE_URL")
+    except HostRefusedError as error:
+        raise SettingsError(str(error)) from None
+    try:
+        AllowedHosts(settings.allowed_hosts)
+    except ValueError as error:
+        raise SettingsError(f"CONNECTOR_ALLOWED_HOSTS: {error}") from None
+    key = settings.api_key.get_secret_value().strip() if settings.api_key else ""
+    if not key.isascii() or not key.isprintable():
+        raise SettingsError("OPENAI_API_KEY must be made of plain letters, digits and signs, on one line")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient
 
-from openai_connector.document import parse_json
+from openai_connector import __version__
+from openai_connector.document import parse_json, well_formed
 from openai_connector.openai_api.errors import (
     ApiConnectionError,
     ApiResponse,
@@ -34,8 +35,11 @@ from openai_connector.openai_api.policy import (
 
 MAX_RESPONSE_BYTES = 10 * 1024 * 1024  # of one response's body, unpacked
 CONNECT_TIMEOUT = timedelta(seconds=20)  # for the connection alone; as long as Camunda's REST connector waits
+CONNECT_SHARE = 0.8  # of a shorter timeout: what times out later has been sent, and may have been paid for
 KEEPALIVE = timedelta(seconds=60)  # how long an idle connection is kept for the next call
+MAX_HEADER_BYTES = 64 * 1024  # of one header line; some gateways send long ones
 SHOWN_CHARACTERS = 500  # of the API's own words in a message
+SHOWN_PARAMETER_CHARACTERS = 100
 
 
 class _Transport(AiohttpTransport):
@@ -44,7 +48,12 @@ class _Transport(AiohttpTransport):
     def get_client(self) -> aiohttp.ClientSession:
         """Open the session: no limit of connections (the slots are the limit), no cookies shared between tasks."""
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE.total_seconds(), ssl=self.ssl_context)
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            max_line_size=MAX_HEADER_BYTES,
+            max_field_size=MAX_HEADER_BYTES,
+        )
 
 
 class _Client(HttpxAiohttpClient):
@@ -84,42 +93,34 @@ class ApiClient:
         Raises:
             ApiConnectionError, ApiTimeoutError, ApiStatusError, InvalidResponseError: see `errors`.
         """
-        # A request of our own, not the client's: what httpx keeps of earlier answers (cookies) is not added to it.
-        request = httpx.Request(
-            "POST",
-            url,
-            content=body,
-            headers={
-                "Content-Type": "application/json",
-                "Accept": "application/json",
-                "Accept-Encoding": "gzip, deflate",
-                "User-Agent": _USER_AGENT,
-                **headers,
-            },
-            extensions={"timeout": {"connect": min(timeout, CONNECT_TIMEOUT).total_seconds()}},
-        )
+        connect_seconds = min(timeout * CONNECT_SHARE, CONNECT_TIMEOUT).total_seconds()
         try:
+            # A request of our own, not the client's: what httpx keeps of earlier answers (cookies) is not added to it.
+            request = httpx.Request(
+                "POST",
+                url,
+                content=body,
+                headers={
+                    "Content-Type": "application/json",
+                    "Accept": "application/json",
+                    "Accept-Encoding": "gzip, deflate",
+                    "User-Agent": f"camunda-openai-connector/{__version__}",
+                    **headers,
+                },
+                extensions={"timeout": {"connect": connect_seconds}},
+            )
             async with asyncio.timeout(timeout.total_seconds()):
                 response = await self._http.send(request, stream=True)
                 try:
-                    content = await self._read(response)
+                    content, problem = await self._read(response)
                 finally:
                     await response.aclose()
         except TimeoutError:
             raise _timed_out(timeout) from None
         except httpx.TimeoutException as error:
             if isinstance(error.__cause__, aiohttp.ConnectionTimeoutError):
-                raise _no_connection("no connection within 20 s") from None
-            if isinstance(error.__cause__, aiohttp.ServerTimeoutError):
-                raise _timed_out(timeout) from None
+                raise _no_connection(f"none within {connect_seconds:g} s") from None
             raise _broken(error) from None
-        except httpx.DecodingError:
-            raise ApiConnectionError(
-                "The API's answer cannot be unpacked (bad gzip or deflate); it may have been paid for. "
-                "Check the proxy or server in between",
-                code=CONNECTION,
-                verdict=Verdict.PASSING,
-            ) from None
         except (
             httpx.HTTPError,
             httpx.InvalidURL,
@@ -129,21 +130,29 @@ class ApiClient:
             ValueError,
         ) as error:
             raise _broken(error) from None
-        return _checked(response.status_code, _headers(response), content, self._max_response_bytes)
+        return _checked(response.status_code, _headers(response), content, problem)
 
-    async def _read(self, response: httpx.Response) -> bytes | None:
-        """Read the body; None when it is larger than the limit (the rest is not read)."""
+    async def _read(self, response: httpx.Response) -> tuple[bytes, str | None]:
+        """Read the body; otherwise say what is wrong with it (the rest is not read then)."""
+        if len(response.headers.get_list("content-encoding", split_commas=True)) > 1:
+            return b"", f"is packed more than once; {_UNREADABLE}"  # a few bytes could become gigabytes
         chunks: list[bytes] = []
         size = 0
-        async for chunk in response.aiter_bytes():
-            size += len(chunk)
-            if size > self._max_response_bytes:
-                return None
-            chunks.append(chunk)
-        return b"".join(chunks)
+        try:
+            async for chunk in response.aiter_bytes():
+                size += len(chunk)
+                if size > self._max_response_bytes:
+                    return b"", (
+                        f"is larger than {self._max_response_bytes / 1e6:.0f} MB; it may have been paid for. "
+                        "Ask for less: lower Maximum tokens or Choices to generate"
+                    )
+                chunks.append(chunk)
+        except httpx.DecodingError:
+            return b"", f"cannot be unpacked (bad gzip or deflate); {_UNREADABLE}"
+        return b"".join(chunks), None
 
 
-_USER_AGENT = "camunda-openai-connector/0.1.0"
+_UNREADABLE = "it may have been paid for. Check the proxy or server in between"
 
 
 def encode_body(body: Mapping[str, Any]) -> bytes:
@@ -156,10 +165,7 @@ def encode_body(body: Mapping[str, Any]) -> bytes:
         text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except RecursionError:
         raise ValueError("nested too deep") from None
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+    return well_formed(text).encode()
 
 
 def _headers(response: httpx.Response) -> dict[str, str | list[str]]:
@@ -177,16 +183,8 @@ def _headers(response: httpx.Response) -> dict[str, str | list[str]]:
     return headers
 
 
-def _checked(status: int, headers: dict[str, str | list[str]], content: bytes | None, max_bytes: int) -> ApiResponse:
-    """Make a response of what came, or the error that it means."""
-    if content is None:
-        raise InvalidResponseError(
-            f"The API's answer is larger than {max_bytes / 1e6:.0f} MB; it may have been paid for. "
-            "Ask for less: lower Maximum tokens or Choices to generate",
-            code=INVALID_RESPONSE,
-            verdict=Verdict.FINAL,
-            response=ApiResponse(status, headers, None),
-        )
+def _checked(status: int, headers: dict[str, str | list[str]], content: bytes, problem: str | None) -> ApiResponse:
+    """Make a response of what came, or the error that it means; `problem` says why there is no content."""
     body, is_json = _parse(content)
     response = ApiResponse(status, headers, body)
     if status >= 400:
@@ -198,9 +196,14 @@ def _checked(status: int, headers: dict[str, str | list[str]], content: bytes | 
             response=response,
             wait=wait,
         )
-    problem = None
     if status >= 300:
         problem = f"is a redirect ({status}), which is not followed. Check Base URL"
+    elif problem is not None:
+        pass
+    elif status < 200:
+        problem = f"has the status {status}, which no answer has. Check Base URL, and the proxy or server in between"
+    elif body is None:
+        problem = f"is empty (status {status}). Check Base URL, and the proxy or server in between"
     elif not is_json:
         problem = "is not JSON. Check Base URL, and the proxy or server in between"
     elif isinstance(body, Mapping) and body.get("error"):
@@ -237,7 +240,9 @@ def _words(body: Any) -> str:
         return ""
     words = " ".join(words.split())
     parameter = error.get("param")
-    named = f" (parameter {parameter})" if isinstance(parameter, str) and parameter and parameter not in words else ""
+    named = ""
+    if isinstance(parameter, str) and parameter and parameter not in words:
+        named = f" (parameter {parameter[:SHOWN_PARAMETER_CHARACTERS]})"
     return f': "{words if len(words) <= SHOWN_CHARACTERS else words[:SHOWN_CHARACTERS] + "…"}"{named}'
 
 
@@ -258,6 +263,9 @@ def _no_connection(reason: str) -> ApiConnectionError:
     )
 
 
+_NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.InvalidURL, httpx.InvalidURL)
+
+
 def _broken(error: Exception) -> ApiConnectionError:
     """Tell a connection that never stood from one that broke during the call, by aiohttp's own exception."""
     cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
@@ -268,7 +276,7 @@ def _broken(error: Exception) -> ApiConnectionError:
             code=TLS,
             verdict=Verdict.PASSING,
         )
-    if isinstance(cause, (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.InvalidURL)):
+    if isinstance(cause, _NEVER_SENT):
         return _no_connection(_reason(cause))
     return ApiConnectionError(
         f"The connection to the API broke during the call ({type(cause).__name__}); "

@@ -2,56 +2,115 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Iterable
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from openai_connector.openai_api.errors import HostRefusedError, Verdict
 from openai_connector.openai_api.policy import HOST_NOT_ALLOWED
 
 OPENAI_HOST = "api.openai.com"
 ALWAYS_ALLOWED = (OPENAI_HOST, "*.openai.azure.com")
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
+"""A host as DNS has it. Anything else (percent signs, other alphabets) is refused: clients read it differently."""
 
 
 class AllowedHosts:
     """Host patterns: a name (`llm.example.com`), all below one (`*.example.com`), `host:port`, or `*` for any."""
 
     def __init__(self, patterns: Iterable[str]) -> None:
-        self._patterns = tuple(pattern.strip().lower() for pattern in patterns if pattern.strip())
+        """Read the patterns.
 
-    def check(self, url: str, *, label: str = "Base URL") -> None:
+        Raises:
+            ValueError: a pattern is none, a URL for example; the message says so.
+        """
+        self._patterns = tuple(_read_pattern(pattern.strip().lower()) for pattern in patterns if pattern.strip())
+
+    def check(self, url: str, *, label: str = "Base URL", is_secret: bool = False) -> None:
         """Refuse a URL that is none, that carries a user name, or whose host is not allowed.
+
+        Args:
+            url: an absolute URL.
+            label: what the message calls it.
+            is_secret: its host is not to be shown.
 
         Raises:
             HostRefusedError: the message names the host and the setting.
         """
-        try:
-            parts = urlsplit(url)
-            host, port = (parts.hostname or "").lower().rstrip("."), parts.port
-        except ValueError:
-            host, port, parts = "", None, urlsplit("")
-        if parts.scheme not in ("http", "https") or not host or "\\" in url or any(c.isspace() for c in url):
+        if not url.isascii():
+            raise _refused(f"{label} must be written in ASCII: the host as xn--..., the path with %")
+        parts, host, port = _split(url)
+        if parts is None or not url.isprintable() or " " in url or "\\" in url:
             raise _refused(f"{label} must be a URL such as https://api.openai.com/v1")
         if parts.username is not None or parts.password is not None:
             raise _refused(f"{label} must not carry a user name or password; use OpenAI API key")
-        if parts.query or parts.fragment:
+        if "?" in url or "#" in url:
             raise _refused(f"{label} must not carry a query or a fragment")
-        if not any(_matches(pattern, host, port) for pattern in self._patterns):
+        if not any(_matches(name, wanted_port, host, port) for name, wanted_port in self._patterns):
+            shown = "in the secret's value" if is_secret else host[:100]
             raise _refused(
-                f"{label}: the host {host[:100]} is not allowed. "
+                f"{label}: the host {shown} is not allowed. "
                 "Correct the address, or have the operator add the host to CONNECTOR_ALLOWED_HOSTS"
             )
 
 
-def _matches(pattern: str, host: str, port: int | None) -> bool:
+def host_of(url: str) -> str:
+    """Give the host of a URL in small letters; empty when it has none."""
+    return _split(url)[1]
+
+
+def pattern_of(url: str) -> str:
+    """Give the pattern that allows the host of a URL, and the port where the URL names one."""
+    parts, host, port = _split(url)
+    host = f"[{host}]" if ":" in host else host
+    return f"{host}:{port}" if parts is not None and parts.port is not None else host
+
+
+def _split(url: str) -> tuple[SplitResult | None, str, int]:
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").lower().removesuffix(".")
+        port = DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
+    except (ValueError, KeyError):
+        return None, "", 0
+    return (parts, host, port) if _is_host(host) else (None, "", 0)
+
+
+def _is_host(text: str) -> bool:
+    if ":" not in text:
+        return len(text) <= 253 and _NAME.fullmatch(text) is not None
+    try:
+        return ipaddress.IPv6Address(text).scope_id is None
+    except ValueError:
+        return False
+
+
+def _read_pattern(pattern: str) -> tuple[str, int | None]:
+    """Split a pattern into name and port."""
     if pattern == "*":
-        return True
-    name, colon, wanted_port = pattern.rpartition(":")
-    if colon and wanted_port.isdigit():
-        if port != int(wanted_port):
-            return False
-        pattern = name
-    pattern = pattern.strip("[]")
-    return host.endswith(pattern[1:]) and len(host) >= len(pattern) if pattern.startswith("*.") else host == pattern
+        return pattern, None
+    name, port = pattern, None
+    if not _is_host(pattern):
+        try:
+            parts = urlsplit(f"//{pattern}")
+            name, port = (parts.hostname or "", parts.port) if parts.netloc == pattern else ("", None)
+        except ValueError:
+            name = ""
+    if "@" in pattern or not (name == "*" or _is_host(name.removeprefix("*."))):
+        raise ValueError(f"'{pattern[:100]}' is no host; give llm.example.com, *.example.com, host:port, or * for any")
+    return name, port
+
+
+def _matches(name: str, wanted_port: int | None, host: str, port: int) -> bool:
+    if wanted_port is not None and wanted_port != port:
+        return False
+    if name.startswith("*."):
+        return host.endswith(name[1:])
+    return name in ("*", host)
 
 
 def _refused(message: str) -> HostRefusedError:

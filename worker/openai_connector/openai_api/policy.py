@@ -27,8 +27,10 @@ CODES: dict[str, tuple[Verdict, str]] = {
 
 STATUSES: dict[str, tuple[Verdict, str]] = {
     "401": (Verdict.FINAL, "Check OpenAI API key (and Organization and Project)"),
+    "402": (Verdict.FINAL, "The account has no credit left: check billing of the API account"),
     "403": (Verdict.FINAL, "The key may not do this: check its permissions, the project and the region"),
     "404": (Verdict.FINAL, "Check Base URL and Model"),
+    "407": (Verdict.FINAL, "The proxy wants a user name and password: have the operator put them into HTTPS_PROXY"),
     "408": (Verdict.PASSING, "The API gave up waiting; the job is tried again while retries are left"),
     "409": (
         Verdict.PASSING,

@@ -40,8 +40,8 @@ class InvalidInputsError(ValueError):
     """One or more inputs are wrong; `violations` names each by the label that the modeler sees."""
 
     def __init__(self, violations: list[str]) -> None:
-        super().__init__("; ".join(violations))
-        self.violations = violations
+        self.violations = list(dict.fromkeys(violations))  # two models may read the same input
+        super().__init__("; ".join(self.violations))
 
 
 _Model = TypeVar("_Model", bound=Inputs)
@@ -60,10 +60,10 @@ def read_inputs(variables: Mapping[str, Any]) -> tuple[Endpoint, Operation]:
     operation: Operation | None = None
     if not is_given(asked):
         violations.append(f"{OPERATION_LABEL} is required: {' or '.join(OPERATIONS)}")
-    elif name not in OPERATIONS:
+    elif not isinstance(name, str) or name not in OPERATIONS:
         violations.append(f"{OPERATION_LABEL} must be {' or '.join(OPERATIONS)}, got {_shown(asked)}")
     else:
-        operation = _read(OPERATIONS[str(name)], variables, violations)
+        operation = _read(OPERATIONS[name], variables, violations)
     if endpoint is None or operation is None or violations:
         raise InvalidInputsError(violations)
     return endpoint, operation

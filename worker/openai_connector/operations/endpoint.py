@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from openai_connector.operations.inputs import Inputs, Shown, line, seconds
+from openai_connector.operations.inputs import Inputs, Shown, is_given, line, read_line, seconds, violation
 
 AUTHENTICATION = "authentication"
+_RESOURCE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,62}[a-zA-Z0-9])?")  # one label of a host name
+
+
+def _read_resource(value: Any) -> str | None:
+    if not is_given(value):
+        return None
+    name = read_line(value)
+    if not _RESOURCE.fullmatch(name):
+        raise violation("must be the name of the resource alone, such as my-resource")
+    return name
 
 
 class Endpoint(Inputs):
@@ -54,7 +65,9 @@ class Endpoint(Inputs):
             pattern_message="must begin with https:// or http://",
         ),
     ] = Field(None, alias="openai_baseUrl", title="Base URL")
-    azure_resource: Annotated[str | None, line] = Field(None, alias="openai_azureResource", title="Azure resource")
+    azure_resource: Annotated[str | None, BeforeValidator(_read_resource)] = Field(
+        None, alias="openai_azureResource", title="Azure resource"
+    )
     azure_deployment: Annotated[str | None, line] = Field(None, alias="openai_azureDeployment", title="Deployment")
     azure_api_version: Annotated[str | None, line] = Field(None, alias="openai_azureApiVersion", title="API version")
     timeout: Annotated[

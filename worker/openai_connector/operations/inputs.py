@@ -1,7 +1,7 @@
 """What an input of a task may look like, and how Modeler shows it: one declaration for both.
 
 Values come as text (typed in Modeler) or as numbers, lists and contexts (FEEL). `null`, an absent variable and
-`""` all mean "not given".
+`""` (or text of nothing but white space) all mean "not given".
 """
 
 from __future__ import annotations
@@ -67,9 +67,7 @@ def violation(message: str, *, private: bool = False) -> PydanticCustomError:
 
     `private` values (prompts, histories) are never shown, others up to `SHOWN_CHARACTERS`.
     """
-    return PydanticCustomError(
-        "input", "{message}", {"message": message.replace("{", "{{").replace("}", "}}"), "private": private}
-    )
+    return PydanticCustomError("input", "{message}", {"message": message, "private": private})
 
 
 def kind_of(value: object) -> str:
@@ -92,8 +90,8 @@ def kind_of(value: object) -> str:
 
 
 def is_given(value: object) -> bool:
-    """Say whether a modeler gave this input at all."""
-    return value is not None and value != ""
+    """Say whether a modeler gave this input at all; text of nothing but white space is none either."""
+    return value is not None and not (isinstance(value, str) and not value.strip())
 
 
 def scalar_text(value: object) -> str | None:
@@ -156,21 +154,26 @@ def choice(choices: Choices) -> BeforeValidator:
 
     def read(value: Any) -> str:
         got = value.strip().lower() if isinstance(value, str) else None
-        if got not in choices:
+        if got is None or got not in choices:
             raise violation(f"must be one of {', '.join(choices)}")
         return got
 
     return _validator(read)
 
 
-def _read_line(value: Any) -> str | None:
+def read_line(value: Any) -> str:
+    """Read a short text.
+
+    Raises:
+        PydanticCustomError: it is none.
+    """
     got = scalar_text(value)
     if got is None or isinstance(value, bool):
-        raise violation(f"must be a text, not {kind_of(value)}")
-    return got.strip() or None
+        raise violation(f"must be a text, not {kind_of(value)}", private=True)
+    return got.strip()
 
 
-line = _validator(_read_line)
+line = _validator(read_line)
 """A short text such as a name or an address; spaces around it are dropped."""
 
 
