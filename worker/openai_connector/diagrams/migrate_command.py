@@ -1,0 +1,94 @@
+"""The command `openai-connector migrate`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+from openai_connector.diagrams.markup import DiagramError
+from openai_connector.diagrams.migrate import Migration, migrate
+from openai_connector.templates import JOB_TYPE
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.description = (
+        "Move the tasks of a diagram that were made with Camunda's own OpenAI or Azure OpenAI template over to this "
+        "connector's. Every value is kept and every other byte of the file stays; a task that cannot be carried over "
+        "is left as it is, and named."
+    )
+    parser.epilog = """\
+examples:
+  openai-connector migrate order.bpmn --dry-run       what would change
+  openai-connector migrate order.bpmn                 writes order.migrated.bpmn
+
+exit status: 0, 1 when a task was left as it is or a file cannot be read, 2 for wrong use."""
+    parser.add_argument("diagram", type=Path, metavar="IN.bpmn")
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("-o", "--output", type=Path, metavar="OUT.bpmn", help="default: IN.migrated.bpmn")
+    output.add_argument("--in-place", action="store_true", help="write IN.bpmn itself")
+    output.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    parser.add_argument("--force", action="store_true", help="overwrite a file that is there")
+    parser.add_argument(
+        "--replace-models", action="store_true", help="put OpenAI's named replacement for models that are shut down"
+    )
+    parser.add_argument("--job-type", default=JOB_TYPE, metavar="TYPE", help="of the new tasks (default: %(default)s)")
+
+
+def run(namespace: argparse.Namespace, today: date | None = None) -> int:
+    """Migrate, and say what was done."""
+    source: Path = namespace.diagram
+    target: Path = namespace.output or (
+        source if namespace.in_place else source.with_name(f"{source.stem}.migrated{source.suffix}")
+    )
+    try:
+        migration = migrate(
+            source.read_bytes(),
+            today or date.today(),
+            job_type=namespace.job_type,
+            replaces_models=namespace.replace_models,
+        )
+        print("\n".join(_report(source, migration)))
+        migrated = any(task.migrated for task in migration.tasks)
+        if not namespace.dry_run and (migrated or namespace.output):
+            _write(target, migration.content, may_overwrite=namespace.force or namespace.in_place)
+            print(f"Written to {target}")
+    except (DiagramError, FileExistsError) as error:
+        print(
+            f"openai-connector migrate: {error if isinstance(error, FileExistsError) else f'{source} {error}'}",
+            file=sys.stderr,
+        )
+        return 1
+    except OSError as error:
+        print(f"openai-connector migrate: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
+    return 0 if all(task.migrated for task in migration.tasks) else 1
+
+
+def _write(target: Path, content: bytes, *, may_overwrite: bool) -> None:
+    if target.exists() and not may_overwrite:
+        raise FileExistsError(f"{target} is there already; choose another name with -o, or overwrite it with --force")
+    target.write_bytes(content)
+
+
+def _report(source: Path, migration: Migration) -> Iterator[str]:
+    done = sum(task.migrated for task in migration.tasks)
+    if not migration.tasks:
+        yield f"{source}: no task of Camunda's OpenAI templates found"
+        return
+    yield f"{source}: {_count(done)} migrated, {_count(len(migration.tasks) - done)} left as it is"
+    for task in migration.tasks:
+        name = f' "{task.name}"' if task.name else ""
+        yield f"\n{task.element_id}{name} (line {task.line}): " + ("migrated" if task.migrated else "left as it is")
+        if task.reason is not None:
+            yield f"  not carried: {task.reason}"
+        yield from (f"  changed: {change}" for change in task.changes)
+        yield from (f"  look at: {warning}" for warning in task.warnings)
+    yield ""
+
+
+def _count(number: int) -> str:
+    return "1 task" if number == 1 else f"{number} tasks"
