@@ -12,11 +12,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.feel import adapter
-from tests.feel.cases import CASES
-
 from camunda_feel import FeelError, Limits, parse, parse_unary_tests, to_json
 from openai_connector.mapping.functions import CONNECTOR_FUNCTIONS
+from tests.feel import adapter
+from tests.feel.cases import CASES
 
 LIMITS = Limits(steps=100_000, range_length=10_000, regex_seconds=0.2)
 SLOW_SECONDS = 5.0
@@ -27,7 +26,17 @@ FRAGMENTS = (
     *("every ", " satisfies ", " and ", " or ", "not(", "function(", " between ", " instance of ", "null", "true"),
     *("date(", "time(", "duration(", "date and time(", 'number("', "string(", "1e5", "999999999999", ".5", "-0"),
     *("**999999999", "1..1000000", "partial", "item", "\ud800", "\U0001f600", "ä", "\x00", "\u2028", "time offset"),
-    *('@"P1Y"', '@"PT1S"', '@"2024-02-29"', '@"999999999-12-31"', '@"23:59:59Z"', "x[x]", "a.b.c", "sort(", "get value("),
+    *(
+        '@"P1Y"',
+        '@"PT1S"',
+        '@"2024-02-29"',
+        '@"999999999-12-31"',
+        '@"23:59:59Z"',
+        "x[x]",
+        "a.b.c",
+        "sort(",
+        "get value(",
+    ),
     *('"(a+)+$"', '"[a-z&&[^b]]"', '"$1"', 'from json("', 'replace("aaaa", ', "context put(", "substring("),
 )
 WORDS = ("x", "y", "deep", "wide", "self", "text", "big", "n", "list", "response")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MAX_PATTERN = 10_000
 MAX_NESTING = 50
+# Counted repetitions are written out when a pattern is compiled: this many parts, copies included.
+MAX_PARTS = 20_000
 
 _NO_LINE_END = r"[^\n\r\x85\u2028\u2029]"
 _LINE_END = r"(?:\r\n|[\n\r\x85\u2028\u2029])"
@@ -197,6 +199,7 @@ class _Translator:
         self.pos = 0
         self.depth = 0
         self.groups = 0
+        self.parts = 0
         self.names: set[str] = set()
         self.total_groups = self._count_groups()
         self.dotall, self.multiline, self.comments = ("s" in flags, "m" in flags, "x" in flags)
@@ -252,9 +255,11 @@ class _Translator:
                 self.pos += 1
                 parts.append("|")
                 continue
+            before = self.parts
+            self.parts += 1
             atom, repeatable = self.atom()
             self.skip_comments()
-            parts.append(self.quantified(atom) if repeatable else atom)
+            parts.append(self.quantified(atom, before) if repeatable else atom)
         self.dotall, self.multiline, self.comments = saved
         self.depth -= 1
         return "".join(parts)
@@ -281,13 +286,17 @@ class _Translator:
             raise PatternError("illegal repetition")
         return _quoted(char), True
 
-    def quantified(self, atom: str) -> str:
+    def quantified(self, atom: str, before: int) -> str:
+        """An atom with the quantifier that follows; `before` is the count of parts in front of it."""
         char = self.peek()
         if char and char in "*+?":
             self.pos += 1
             quantifier = char
         elif char == "{":
-            quantifier = self.braces()
+            quantifier, copies = self.braces()
+            self.parts = before + (self.parts - before) * max(1, copies)
+            if self.parts > MAX_PARTS:
+                raise PatternError(f"repetitions make more than {MAX_PARTS} parts")
         else:
             return atom
         mode = self.peek()
@@ -299,7 +308,7 @@ class _Translator:
             raise PatternError(f"dangling meta character '{self.peek()}'")
         return f"(?:{atom}){quantifier}"
 
-    def braces(self) -> str:
+    def braces(self) -> tuple[str, int]:
         close = self.pattern.find("}", self.pos)
         low, comma, high = self.pattern[self.pos + 1 : close].partition(",")
         digits = [part for part in (low, high) if part]
@@ -308,7 +317,7 @@ class _Translator:
         if any(len(part) > 9 for part in digits) or (high and int(high) < int(low)):
             raise PatternError("illegal repetition range")
         self.pos = close + 1
-        return f"{{{int(low)}{comma}{int(high) if high else ''}}}"
+        return f"{{{int(low)}{comma}{int(high) if high else ''}}}", int(low)
 
     def group(self) -> tuple[str, bool]:
         start = self.pos - 1
@@ -380,7 +389,7 @@ class _Translator:
             if not quoted:
                 return "", False
             # A quantifier after the quotation repeats its last character only.
-            return "".join(quoted[:-1]) + self.quantified(quoted[-1]), False
+            return "".join(quoted[:-1]) + self.quantified(quoted[-1], self.parts - 1), False
         simple = {
             "A": r"\A",
             "z": r"\Z",
