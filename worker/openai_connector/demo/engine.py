@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gzip
 import hashlib
 import importlib
 import json
@@ -20,6 +21,7 @@ import tarfile
 import tempfile
 import time
 import urllib.request
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import timedelta
@@ -85,10 +87,13 @@ def _install(version: str, installation: Path, progress: Progress) -> None:
     try:
         archive = _download(version, partial, progress)
         try:
-            with tarfile.open(archive, "r:gz") as tar:
-                tar.extractall(partial / "unpacked", filter="data")
+            with gzip.open(archive) as content:
+                with tarfile.open(fileobj=content) as tar:
+                    tar.extractall(partial / "unpacked", filter="data")
+                while content.read(1 << 20):
+                    pass  # up to the checksum at the end, which the last file's end comes before
             (unpacked,) = (partial / "unpacked").iterdir()
-        except (tarfile.TarError, EOFError, ValueError) as error:
+        except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError) as error:
             raise EngineError(f"The download of Zeebe {version} is damaged ({error}); run this again.") from error
         unpacked.rename(installation)
     finally:
