@@ -13,8 +13,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import psutil
+import pytest
 
-from openai_connector.demo.engine import Engine
+from openai_connector.demo.engine import Engine, EngineError
 from tests.engine.records import Records
 from tests.engine.zeebe_client import ZeebeClient
 
@@ -75,12 +76,20 @@ async def test_killed_engine_goes_on_where_it_was(own_engine: Engine) -> None:
         assert again.deadline / 1000 > time.time() + 3500
 
 
+def test_failed_start_shows_the_log(tmp_path: Path) -> None:
+    """An engine that does not come up says so with the end of its log, and nothing of it keeps running."""
+    engine = Engine(folder=tmp_path, environment={"JDK_JAVA_OPTIONS": "-Xmx1"})
+    with pytest.raises(EngineError, match=r"stopped while starting; the end of its log(.|\n)*Too small maximum heap"):
+        engine.start()
+    assert not engine.running
+
+
 def test_engine_dies_with_its_starter(tmp_path: Path) -> None:
     """A SIGKILL of the process that started the engine leaves no broker behind."""
     starter = """
         import sys, time
         from pathlib import Path
-        from openai_connector.demo.engine import Engine
+        from openai_connector.demo.engine import Engine, EngineError
         engine = Engine(folder=Path(sys.argv[1]))
         import threading
         threading.Thread(target=engine.start, daemon=True).start()

@@ -215,9 +215,13 @@ class Engine:
     def start(self) -> None:
         """Start the engine, on the data of its last run, and return when every partition is healthy.
 
+        Does nothing while it is running.
+
         Raises:
             EngineError: it could not be fetched, or it did not come up.
         """
+        if self.running:
+            return
         installation = fetch(self.version, progress=self._progress)
         if not self._ports:
             self._ports = free_ports(5)

@@ -105,7 +105,8 @@ def run(options: argparse.Namespace) -> int:
         return 1
     # A closed terminal or a `kill` cleans up like a Ctrl-C.
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _interrupt)
     try:
         with ExitStack() as stack:
             _Demo(options, console, stack).play()
