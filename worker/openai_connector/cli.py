@@ -81,9 +81,25 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run)
 
 
+def _lint(parser: argparse.ArgumentParser) -> None:
+    from openai_connector.diagrams.lint_command import add_arguments, run
+
+    add_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def _migrate(parser: argparse.ArgumentParser) -> None:
+    from openai_connector.diagrams.migrate_command import add_arguments, run
+
+    add_arguments(parser)
+    parser.set_defaults(run=run)
+
+
 _COMMANDS = {
     "run": ("Work on jobs until SIGTERM or Ctrl-C.", _run),
     "demo": ("Run a small process end to end: real engine, real small model, no key needed.", _demo),
     "evaluate": ("Try FEEL, result and error expressions without a cluster.", _evaluate),
+    "lint": ("Check the connector tasks of diagrams before they run.", _lint),
+    "migrate": ("Move a diagram made with Camunda's own OpenAI template over to this connector.", _migrate),
     "templates": ("Write the element templates for Camunda Modeler.", _templates),
 }

@@ -22,10 +22,12 @@ from openai_connector.mapping.task_mapping import (
     RESULT_EXPRESSION,
     RESULT_VARIABLE,
 )
+from openai_connector.openai_api import AllowedHosts, ApiError
 from openai_connector.operations import OPERATION_INPUT, OPERATIONS, SECRET_INPUTS, Chat, Endpoint, Moderation
 from openai_connector.operations.chat import CUSTOM
 from openai_connector.operations.inputs import Inputs
 from openai_connector.operations.models import CHAT_MODEL_CHOICES
+from openai_connector.secrets import is_placeholder
 
 OPENAI_TEMPLATE = "io.camunda.connectors.OpenAI.v1"
 AZURE_TEMPLATE = "io.camunda.connectors.AzureOpenAI.outbound.v1"
@@ -391,6 +393,11 @@ def _carry_url(task: Task, request: _Request, path: str, carried: Carried) -> No
         return
     given = task.input("url")
     assert given is not None
+    if not is_placeholder(base_url):
+        try:
+            AllowedHosts(["*"]).check(base_url)
+        except ApiError as error:
+            raise NotCarriedError(f"the URL was changed by hand: {error}") from None
     if given.is_feel:
         raise NotCarriedError("the URL is an expression: give its part before " + path + " as Base URL")
     carried.sources["openai_baseUrl"] = base_url

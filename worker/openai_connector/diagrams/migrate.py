@@ -13,7 +13,8 @@ from datetime import date
 from functools import cache
 from typing import Any
 
-from openai_connector.diagrams.camunda import LABELS, Carried, NotCarriedError, carry, template_of
+from openai_connector.diagrams.camunda import Carried, NotCarriedError, carry, template_of
+from openai_connector.diagrams.lint import check_task
 from openai_connector.diagrams.markup import Attribute, Edit, Markup, Node, Span, escaped
 from openai_connector.diagrams.tasks import (
     TEMPLATE,
@@ -25,15 +26,9 @@ from openai_connector.diagrams.tasks import (
 )
 from openai_connector.operations import OPERATION_INPUT
 from openai_connector.operations.chat import CUSTOM
-from openai_connector.operations.models import CHAT_MODEL_CHOICES, Shutdown, refused_by, shutdown_of
+from openai_connector.operations.models import CHAT_MODEL_CHOICES, shutdown_of
 from openai_connector.templates import JOB_TYPE, VARIANTS, render
 
-SENT_AS = {
-    "temperature": "openai_temperature",
-    "frequency_penalty": "openai_frequencyPenalty",
-    "presence_penalty": "openai_presencePenalty",
-}
-"""Parameters of the request that a model may refuse, and the inputs that they come from."""
 TEMPLATE_FILES = {False: "openai-connector.json", True: "azure-openai.json"}
 
 
@@ -87,42 +82,40 @@ def migrate(data: bytes, today: date, *, job_type: str = JOB_TYPE, replaces_mode
             report.reason = str(error)
             continue
         report.migrated = True
-        _mind_the_model(task, carried, today, replaces_models)
+        if replaces_models:
+            _replace_model(task, carried, today)
         edits += _Rewriting(markup, task, carried, job_type).edits()
         report.changes, report.warnings = carried.changes, carried.warnings
     content = markup.edited(edits)
-    tasks_of(Markup.read(content))  # whatever was written, it can be read
+    _look_at(content, reports, today)
     return Migration(content, reports)
 
 
-def _mind_the_model(task: Task, carried: Carried, today: date, replaces: bool) -> None:
+def _look_at(content: bytes, reports: list[TaskReport], today: date) -> None:
+    """Check the tasks that were written, as `lint` does."""
+    by_id = {report.element_id: report for report in reports if report.migrated}
+    for task in tasks_of(Markup.read(content)):
+        report = by_id.get(task.element_id)
+        if report is not None:
+            report.warnings += [finding.message for finding in check_task(task, today)]
+
+
+def _replace_model(task: Task, carried: Carried, today: date) -> None:
+    """Put OpenAI's replacement in the place of a model whose end is announced."""
     model = carried.model(task)
     shutdown = shutdown_of(model) if model else None
-    if shutdown is not None:
-        _mind_the_end(carried, shutdown, today, replaces)
-    model, inputs = carried.model(task), carried.inputs(task)
-    refused = refused_by(model) if model else ()
-    for parameter, name in SENT_AS.items():
-        if parameter in refused and inputs.get(name):
-            carried.warnings.append(f"{LABELS[name]} is refused by the model {model}: empty it")
-
-
-def _mind_the_end(carried: Carried, shutdown: Shutdown, today: date, replaces: bool) -> None:
-    sentence = shutdown.sentence(today)
-    if not replaces or shutdown.replacement is None:
-        carried.warnings.append(sentence[0].upper() + sentence[1:])
+    if shutdown is None or shutdown.replacement is None:
         return
     listed = shutdown.replacement in CHAT_MODEL_CHOICES
     carried.sources["openai_model"] = shutdown.replacement if listed else CUSTOM
-    carried.changes = [change for change in carried.changes if not change.startswith("Model ")]
-    customs = [old for old, new in carried.targets.items() if new == "openai_customModel"]
     if listed:
-        for old in customs:
+        for old in [old for old, new in carried.targets.items() if new == "openai_customModel"]:
             del carried.targets[old]
             carried.removed.append(old)
     else:
         carried.sources["openai_customModel"] = shutdown.replacement
-    carried.changes.append(f"Model {shutdown.model} is now {shutdown.replacement}: {sentence}")
+    carried.changes = [change for change in carried.changes if not change.startswith("Model ")]
+    carried.changes.append(f"Model {model} is now {shutdown.replacement}: {shutdown.sentence(today)}")
 
 
 @cache

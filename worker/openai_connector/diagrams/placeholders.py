@@ -12,9 +12,9 @@ class AskedSecrets:
         self.names: list[str] = []
 
     def get(self, name: str) -> str:
-        """Give a value that can stand anywhere."""
+        """Give a value that can stand anywhere, as a key or as a URL."""
         self.names.append(name)
-        return "secret"
+        return "https://secret.example"
 
 
 def secrets_asked(text: str) -> list[str]:

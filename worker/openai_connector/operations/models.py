@@ -86,7 +86,7 @@ def refused_by(model: str, reasoning_effort: str | None = None) -> frozenset[str
     reports differ whether `none` is enough; it counts as enough here.
     """
     if not is_reasoning(model):
-        return frozenset()
+        return frozenset({"reasoning_effort"}) if is_known(model) else frozenset()
     name = _names_of(model)[0]
     if reasoning_effort == "none" and (_KNOWS_NO_EFFORT.match(name) or not name.startswith(("o", "gpt-5"))):
         return PENALTIES
