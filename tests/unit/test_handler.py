@@ -6,12 +6,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
-from openai_connector.api_call import ApiDefaults
-from openai_connector.handler import FETCHED_VARIABLES, Handler, WaitLimits
+from openai_connector.api_call import ApiDefaults, lease_of, prepare_call
+from openai_connector.handler import OWN_VARIABLES, Handler, WaitLimits
 from openai_connector.job import BpmnError, Completed, ConnectorJob, Failed, Outcome
 from openai_connector.openai_api import (
     AllowedHosts,
@@ -22,6 +23,7 @@ from openai_connector.openai_api import (
     ApiTimeoutError,
     Verdict,
 )
+from openai_connector.operations import INPUT_NAMES
 from openai_connector.secrets import EnvironmentSecrets
 
 ANSWER = {
@@ -40,9 +42,12 @@ class FakeApi(ApiClient):
     answers: list[ApiResponse | ApiError] = field(default_factory=lambda: [ApiResponse(200, {"X-Id": "1"}, ANSWER)])
     requests: list[dict[str, Any]] = field(default_factory=list)
 
-    async def post(self, url: str, *, body: bytes, headers: Mapping[str, str], timeout: timedelta) -> ApiResponse:
+    async def send(
+        self, method: str, url: str, *, body: bytes | None, headers: Mapping[str, str], timeout: timedelta
+    ) -> ApiResponse:
         """Answer."""
-        self.requests.append({"url": url, "body": json.loads(body), "headers": dict(headers), "timeout": timeout})
+        asked = {"method": method, "url": url, "body": json.loads(body or b"null"), "headers": dict(headers)}
+        self.requests.append(asked | {"timeout": timeout})
         answer = self.answers[min(len(self.requests), len(self.answers)) - 1]
         if isinstance(answer, ApiError):
             raise answer
@@ -51,11 +56,13 @@ class FakeApi(ApiClient):
 
 def handler(api: FakeApi, **waits: Any) -> Handler:
     """Build a handler with one secret."""
+    defaults = ApiDefaults("https://llm.example.com/v1", "worker-key")
+    hosts = AllowedHosts(["llm.example.com"])
+    secrets = EnvironmentSecrets("SECRET_", {"SECRET_KEY": KEY})
     return Handler(
         api,
-        defaults=ApiDefaults("https://llm.example.com/v1", "worker-key"),
-        hosts=AllowedHosts(["llm.example.com"]),
-        secrets=EnvironmentSecrets("SECRET_", {"SECRET_KEY": KEY}),
+        prepare=partial(prepare_call, defaults=defaults, hosts=hosts, secrets=secrets),
+        lease_of=partial(lease_of, defaults=defaults),
         wait_limits=WaitLimits(**waits),
     )
 
@@ -338,7 +345,7 @@ async def test_the_error_expression_sees_failures_before_the_call() -> None:
     [
         ({}, {}, timedelta(minutes=3)),
         ({}, {"timeout": "PT10M"}, timedelta(minutes=10)),
-        ({}, {"timeout": 5}, timedelta(minutes=3)),
+        ({}, {"timeout": 5}, timedelta(seconds=5)),
         ({"jobTimeout": "PT1H"}, {"timeout": "PT10M"}, timedelta(hours=1)),
         ({"jobTimeout": "nonsense"}, {"timeout": "nonsense"}, timedelta(minutes=3)),
     ],
@@ -350,5 +357,6 @@ def test_the_lease_covers_the_timeouts(headers: dict[str, str], inputs: dict[str
 
 def test_only_the_contracts_variables_are_fetched() -> None:
     """Every name that is fetched has the contract's prefix: nothing else of the process leaks in."""
-    assert all(name.startswith("openai_") for name in FETCHED_VARIABLES)
-    assert len(set(FETCHED_VARIABLES)) == len(FETCHED_VARIABLES)
+    fetched = [*INPUT_NAMES, *OWN_VARIABLES]
+    assert all(name.startswith("openai_") for name in fetched)
+    assert len(set(fetched)) == len(fetched)

@@ -1,4 +1,4 @@
-"""One call, ready to be made: the inputs checked, the host allowed, the secrets in place."""
+"""One call of an OpenAI task, ready to be made: the inputs checked, the host allowed, the secrets in place."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from openai_connector.openai_api import AllowedHosts, encode_body
+from openai_connector.duration import parse_duration
+from openai_connector.openai_api import AllowedHosts, ApiResponse, check_answer, encode_body
 from openai_connector.openai_api.hosts import OPENAI_HOST, host_of
 from openai_connector.operations import Endpoint, InvalidInputsError, Operation, read_inputs
 from openai_connector.redaction import Redaction
@@ -34,6 +35,7 @@ class ApiCall:
     """A request that may be sent, and what is needed to understand its answer."""
 
     operation: Operation = field(repr=False)
+    method: str
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     request_body: dict[str, Any] = field(repr=False)
@@ -42,9 +44,21 @@ class ApiCall:
     fingerprint: str
     redaction: Redaction = field(repr=False)
 
-    def output(self, response_body: Any) -> dict[str, Any]:
-        """Give the answer in the form that expressions map."""
-        return self.operation.output(self.request_body, response_body)
+    def check(self, response: ApiResponse) -> None:
+        """Make sure that a response is an answer.
+
+        Raises:
+            ApiStatusError, InvalidResponseError: it is none.
+        """
+        check_answer(response, missing_in=self.operation.missing_in)
+
+    def answer_of(self, response: ApiResponse) -> dict[str, Any]:
+        """Give what is kept of an answer."""
+        return {"status": response.status, "headers": response.headers, "body": response.body}
+
+    def response_of(self, answer: Mapping[str, Any]) -> dict[str, Any]:
+        """Give what the expressions see as the response: status, headers, body and output."""
+        return {**answer, "output": self.operation.output(self.request_body, answer["body"])}
 
 
 def prepare_call(
@@ -79,6 +93,7 @@ def prepare_call(
         raise InvalidInputsError([f"the request cannot be written as JSON ({error}): simplify the inputs"]) from None
     return ApiCall(
         operation=operation,
+        method=METHOD,
         url=url,
         headers=_headers(endpoint, key, organization, project),
         request_body=request_body,
@@ -87,6 +102,14 @@ def prepare_call(
         fingerprint=fingerprint(METHOD, url, body, organization, project),
         redaction=Redaction(used.given if key is None else [*used.given, key], operation.private_texts()),
     )
+
+
+def lease_of(variables: Mapping[str, Any], defaults: ApiDefaults) -> timedelta:
+    """Say how long a task's call may take; a wrong timeout counts as none (`prepare_call` says what is wrong)."""
+    try:
+        return parse_duration(variables.get("openai_timeout") or defaults.timeout)
+    except ValueError:
+        return defaults.timeout
 
 
 def _base_url(endpoint: Endpoint, defaults: ApiDefaults, hosts: AllowedHosts, secrets: SecretProvider) -> str:
@@ -115,7 +138,15 @@ def _credential(given: str | None, name: str, secrets: SecretProvider) -> str | 
     if given is None:
         return None
     label = str(Endpoint.model_fields[name].title)
-    value = resolve(given, secrets, label=label).strip()
+    return header_value(resolve(given, secrets, label=label).strip(), label)
+
+
+def header_value(value: str, label: str) -> str:
+    """Give a value that can stand in an HTTP header.
+
+    Raises:
+        InvalidInputsError: it cannot.
+    """
     # Anything else cannot stand in an HTTP header; a client's own message would quote it.
     if not value.isascii() or not value.isprintable():
         raise InvalidInputsError(

@@ -13,22 +13,25 @@ _ABOUT = "Camunda 8 connector worker for OpenAI and OpenAI-compatible APIs"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; gives the exit status: 0, 1 for failures, 2 for wrong use, 130 after Ctrl-C."""
-    parser = argparse.ArgumentParser(prog="openai-connector", description=_ABOUT)
-    parser.add_argument("--version", action="version", version=f"openai-connector {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    name = next((argument for argument in given if not argument.startswith("-")), None)
-    for command, (about, add) in _COMMANDS.items():
-        subparser = commands.add_parser(
-            command, help=about, description=about, formatter_class=argparse.RawDescriptionHelpFormatter
-        )
-        if command == name:
-            add(subparser)
-    namespace = parser.parse_args(given)
     try:
+        namespace = _parse(list(sys.argv[1:] if arguments is None else arguments))
         return int(namespace.run(namespace) or 0)
     except KeyboardInterrupt:
         return 130
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="openai-connector", description=_ABOUT)
+    parser.add_argument("--version", action="version", version=f"openai-connector {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    asked = next((argument for argument in arguments if not argument.startswith("-")), None)
+    for name, (about, add) in _COMMANDS.items():
+        command = commands.add_parser(
+            name, help=about, description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        if name == asked:  # only this command's module is imported
+            add(command)
+    return parser.parse_args(arguments)
 
 
 def _run(parser: argparse.ArgumentParser) -> None:

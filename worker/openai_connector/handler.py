@@ -7,12 +7,11 @@ its answer has been kept from an earlier activation; then the mapping. Whatever 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
-from openai_connector.api_call import ApiCall, ApiDefaults, prepare_call
 from openai_connector.document import DocumentError, encode_document
 from openai_connector.duration import parse_duration
 from openai_connector.job import BpmnError, Completed, ConnectorJob, Failed, Outcome
@@ -25,16 +24,16 @@ from openai_connector.mapping.task_mapping import (
     error_object,
     swallow_message,
 )
-from openai_connector.openai_api import AllowedHosts, ApiClient, ApiError, InvalidResponseError, Verdict
-from openai_connector.operations import INPUT_NAMES, InvalidInputsError
+from openai_connector.openai_api import ApiClient, ApiError, ApiResponse, Verdict
+from openai_connector.operations import InvalidInputsError
 from openai_connector.redaction import Redaction
-from openai_connector.secrets import SecretError, SecretProvider
+from openai_connector.secrets import SecretError
 from openai_connector.task_state import STATE_VARIABLE, TaskState
 
 log = logging.getLogger(__name__)
 
-FETCHED_VARIABLES = (*INPUT_NAMES, *OVERRIDES.values(), STATE_VARIABLE)
-"""All that is fetched with a job: the contract's inputs and nothing else of the process."""
+OWN_VARIABLES = (*OVERRIDES.values(), STATE_VARIABLE)
+"""Fetched with every job, beside the inputs: what an operator overrides, and what the worker remembers."""
 LEAST_WAIT = timedelta(seconds=1)  # after "told to wait", so that Retry-After: 0 does not make a busy loop
 
 
@@ -46,22 +45,55 @@ class WaitLimits:
     total: timedelta = timedelta(hours=1)
 
 
+class Call(Protocol):
+    """A request that may be sent, and what is needed to understand its answer."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def body(self) -> bytes | None: ...
+    @property
+    def timeout(self) -> timedelta: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def redaction(self) -> Redaction: ...
+
+    def check(self, response: ApiResponse) -> None:
+        """Make sure that a response is an answer, else raise an `ApiError`."""
+
+    def answer_of(self, response: ApiResponse) -> Mapping[str, Any]:
+        """Give what is kept of an answer until the job is done."""
+
+    def response_of(self, answer: Mapping[str, Any]) -> Any:
+        """Give what the expressions see as the response."""
+
+
 class Handler:
-    """Turns one job into one outcome; shared by all jobs, keeps nothing between them."""
+    """Turns one job into one outcome; shared by all jobs of a type, keeps nothing between them.
+
+    Args:
+        client: asks the API.
+        prepare: makes the call that a job's variables ask for, or raises what is wrong with them.
+        lease_of: says how long that call may take.
+        wait_limits: how patient the API may ask a job to be.
+    """
 
     def __init__(
         self,
         client: ApiClient,
         *,
-        defaults: ApiDefaults,
-        hosts: AllowedHosts,
-        secrets: SecretProvider,
+        prepare: Callable[[Mapping[str, Any]], Call],
+        lease_of: Callable[[Mapping[str, Any]], timedelta],
         wait_limits: WaitLimits = WaitLimits(),
     ) -> None:
         self._client = client
-        self._defaults = defaults
-        self._hosts = hosts
-        self._secrets = secrets
+        self._prepare = prepare
+        self._lease_of = lease_of
         self._wait_limits = wait_limits
 
     async def __call__(self, job: ConnectorJob) -> Outcome:
@@ -76,46 +108,34 @@ class Handler:
         if swallowed:
             return _incident(f"{swallow_message(swallowed)}. Nothing was sent. {_way_out(job)}")
         redaction = Redaction()
-        call: ApiCall | None = None
         try:
-            call = prepare_call(job.variables, self._defaults, self._hosts, self._secrets)
+            call = self._prepare(job.variables)
             redaction = call.redaction
             answer = state.answer_to(call.fingerprint) or await self._ask(call, job, state)
         except (InvalidInputsError, SecretError, ApiError) as error:
             return self._failed_call(error, job, mapping, state, redaction)
-        decision = mapping.on_response(
-            {**answer, "output": call.output(answer["body"])}, retries=job.retries, local_names=local_names
-        )
+        decision = mapping.on_response(call.response_of(answer), retries=job.retries, local_names=local_names)
         kept = state.keeping(call.fingerprint, answer) if decision.keeps_answer else state.without_answer()
         return _remembering(decision.outcome, kept, redaction)
 
     def lease_needed(self, job: ConnectorJob) -> timedelta:
-        """Say how long the job's lease must last: its job timeout header, and at least the request timeout."""
-        needed = self._defaults.timeout
-        for given in (job.variables.get("openai_timeout") or self._defaults.timeout, job.headers.get(JOB_TIMEOUT)):
-            try:
-                needed = max(needed, parse_duration(given)) if given else needed
-            except ValueError:
-                continue  # handling the job says what is wrong with it
-        return needed
+        """Say how long the job's lease must last: its job timeout header, and at least the call's timeout."""
+        needed = self._lease_of(job.variables)
+        try:
+            return max(needed, parse_duration(job.headers.get(JOB_TIMEOUT) or needed))
+        except ValueError:
+            return needed  # handling the job says what is wrong with the header
 
-    async def _ask(self, call: ApiCall, job: ConnectorJob, state: TaskState) -> Mapping[str, Any]:
-        request_id = f"{job.key}-{job.retries}-{state.waits + 1}"
-        response = await self._client.post(
+    async def _ask(self, call: Call, job: ConnectorJob, state: TaskState) -> Mapping[str, Any]:
+        response = await self._client.send(
+            call.method,
             call.url,
             body=call.body,
-            headers={**call.headers, "X-Client-Request-Id": request_id},
+            headers={**call.headers, "X-Client-Request-Id": f"{job.key}-{job.retries}-{state.waits + 1}"},
             timeout=call.timeout,
         )
-        missing = call.operation.missing_in(response.body)
-        if missing:
-            raise InvalidResponseError(
-                f"The API's answer has no {missing}. Check Base URL and Operation",
-                code="INVALID_RESPONSE",
-                verdict=Verdict.FINAL,
-                response=response,
-            )
-        return {"status": response.status, "headers": response.headers, "body": response.body}
+        call.check(response)
+        return call.answer_of(response)
 
     def _failed_call(
         self,

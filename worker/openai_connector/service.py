@@ -6,12 +6,14 @@ import asyncio
 import logging
 import signal
 import socket
+from functools import partial
 
 from openai_connector import __version__
-from openai_connector.api_call import ApiDefaults
-from openai_connector.handler import FETCHED_VARIABLES, Handler, WaitLimits
+from openai_connector.api_call import ApiDefaults, lease_of, prepare_call
+from openai_connector.handler import OWN_VARIABLES, Handler, WaitLimits
 from openai_connector.openai_api import AllowedHosts, ApiClient
 from openai_connector.openai_api.hosts import ALWAYS_ALLOWED, pattern_of
+from openai_connector.operations import INPUT_NAMES
 from openai_connector.secrets import ChainedSecrets, EnvironmentSecrets, FolderSecrets, SecretProvider
 from openai_connector.settings import SAAS_AUDIENCE, SAAS_TOKEN_URL, Settings
 from openai_connector.zeebe.commands import Commands
@@ -31,46 +33,65 @@ async def run(settings: Settings) -> None:
     channel = open_channel(connection)
     try:
         stub = gateway(channel)
-        handler = handler_of(settings, client)
-        subscription = Subscription(
-            stub,
-            Commands(stub),
-            handler,
-            job_type=settings.job_type,
-            worker_name=f"openai-connector@{socket.gethostname()}",
-            fetch_variables=FETCHED_VARIABLES,
-            tenant_ids=settings.tenant_ids,
-            max_jobs=settings.max_jobs,
-            lease=settings.job_lease,
-            lease_needed=handler.lease_needed,
-        )
+        commands = Commands(stub)
+        subscriptions = [
+            Subscription(
+                stub,
+                commands,
+                handler,
+                job_type=job_type,
+                worker_name=f"openai-connector@{socket.gethostname()}",
+                fetch_variables=(*inputs, *OWN_VARIABLES),
+                tenant_ids=settings.tenant_ids,
+                max_jobs=settings.max_jobs,
+                lease=settings.job_lease,
+                lease_needed=handler.lease_needed,
+            )
+            for job_type, inputs, handler in job_types(settings, client)
+        ]
         _announce(settings, connection)
-        working = asyncio.create_task(subscription.run())
+        working = asyncio.gather(*(subscription.run() for subscription in subscriptions))
         await stopping.wait()
-        log.info(
-            "Draining: %d jobs in work, at most %g s", subscription.running, settings.drain_timeout.total_seconds()
-        )
-        interrupted = await subscription.drain(settings.drain_timeout)
+        running = sum(subscription.running for subscription in subscriptions)
+        log.info("Draining: %d jobs in work, at most %g s", running, settings.drain_timeout.total_seconds())
+        interrupted = await asyncio.gather(*(each.drain(settings.drain_timeout) for each in subscriptions))
         await working
-        log.info("Stopped; %d jobs were given back to the engine", interrupted)
+        log.info("Stopped; %d jobs were given back to the engine", sum(interrupted))
     finally:
         await client.aclose()
         await channel.close()
 
 
-def handler_of(settings: Settings, client: ApiClient) -> Handler:
-    """Build the handler."""
-    return Handler(
-        client,
-        defaults=ApiDefaults(
-            base_url=settings.base_url,
-            api_key=(settings.api_key.get_secret_value().strip() or None) if settings.api_key else None,
-            timeout=settings.request_timeout,
-        ),
-        hosts=AllowedHosts([*ALWAYS_ALLOWED, pattern_of(settings.base_url), *settings.allowed_hosts]),
-        secrets=secrets_of(settings),
-        wait_limits=WaitLimits(settings.max_waits, settings.max_wait_time),
+def job_types(settings: Settings, client: ApiClient) -> list[tuple[str, tuple[str, ...], Handler]]:
+    """Say what is served: each job type with its inputs and its handler."""
+    defaults = ApiDefaults(
+        base_url=settings.base_url,
+        api_key=(settings.api_key.get_secret_value().strip() or None) if settings.api_key else None,
+        timeout=settings.request_timeout,
     )
+    hosts = AllowedHosts([*ALWAYS_ALLOWED, pattern_of(settings.base_url), *settings.allowed_hosts])
+    secrets = secrets_of(settings)
+    wait_limits = WaitLimits(settings.max_waits, settings.max_wait_time)
+    handler = Handler(
+        client,
+        prepare=partial(prepare_call, defaults=defaults, hosts=hosts, secrets=secrets),
+        lease_of=partial(lease_of, defaults=defaults),
+        wait_limits=wait_limits,
+    )
+    served = [(settings.job_type, INPUT_NAMES, handler)]
+    if settings.drop_in:
+        from openai_connector import rest_call
+
+        drop_in = Handler(
+            client,
+            prepare=partial(
+                rest_call.prepare_rest_call, default_timeout=settings.request_timeout, hosts=hosts, secrets=secrets
+            ),
+            lease_of=partial(rest_call.rest_timeout, default=settings.request_timeout),
+            wait_limits=wait_limits,
+        )
+        served.append((rest_call.JOB_TYPE, rest_call.INPUTS, drop_in))
+    return served
 
 
 def secrets_of(settings: Settings) -> SecretProvider:

@@ -155,6 +155,12 @@ class Settings(BaseSettings):
         unit="duration",
         about="How long all these waits of a job may be together.",
     )
+    drop_in: bool = _field(
+        False,
+        "CONNECTOR_DROP_IN",
+        about="true: also serve tasks made with Camunda's own OpenAI templates, unchanged, by the job type "
+        "io.camunda:http-json:1. Must not run beside another worker of that job type.",
+    )
     secret_prefix: str = _field(
         "SECRET_",
         "CONNECTOR_SECRET_PREFIX",

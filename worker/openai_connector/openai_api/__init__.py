@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from openai_connector.openai_api.client import ApiClient, encode_body
+from openai_connector.openai_api.client import ApiClient, check_answer, check_status, encode_body
 from openai_connector.openai_api.errors import (
     ApiConnectionError,
     ApiError,
@@ -28,5 +28,7 @@ __all__ = [
     "HostRefusedError",
     "InvalidResponseError",
     "Verdict",
+    "check_answer",
+    "check_status",
     "encode_body",
 ]

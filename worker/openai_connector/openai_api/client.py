@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -81,27 +81,31 @@ class ApiClient:
         """Close all connections."""
         await self._http.aclose()
 
-    async def post(self, url: str, *, body: bytes, headers: Mapping[str, str], timeout: timedelta) -> ApiResponse:
-        """Send one JSON request and read the JSON answer; nothing is repeated here.
+    async def send(
+        self, method: str, url: str, *, body: bytes | None, headers: Mapping[str, str], timeout: timedelta
+    ) -> ApiResponse:
+        """Send one request and read the response, whatever its status; nothing is repeated here.
 
         Args:
+            method: in capital letters.
             url: the whole address, already checked against the allowed hosts.
-            body: the JSON text.
-            headers: beside content type, accept and user agent, which are set here.
+            body: usually JSON text.
+            headers: beside content type, accept and user agent, which are set here unless given.
             timeout: for the whole call, from the connection to the last byte.
 
         Raises:
-            ApiConnectionError, ApiTimeoutError, ApiStatusError, InvalidResponseError: see `errors`.
+            ApiConnectionError, ApiTimeoutError: there is no response.
+            InvalidResponseError: there is one, but its body cannot be read.
         """
         connect_seconds = min(timeout * CONNECT_SHARE, CONNECT_TIMEOUT).total_seconds()
         try:
             # A request of our own, not the client's: what httpx keeps of earlier answers (cookies) is not added to it.
             request = httpx.Request(
-                "POST",
+                method,
                 url,
                 content=body,
                 headers={
-                    "Content-Type": "application/json",
+                    **({} if body is None else {"Content-Type": "application/json"}),
                     "Accept": "application/json",
                     "Accept-Encoding": "gzip, deflate",
                     "User-Agent": f"camunda-openai-connector/{__version__}",
@@ -130,7 +134,10 @@ class ApiClient:
             ValueError,
         ) as error:
             raise _broken(error) from None
-        return _checked(response.status_code, _headers(response), content, problem)
+        received = ApiResponse(response.status_code, _headers(response), _parse(content), response.reason_phrase)
+        if problem is not None and response.status_code < 400:
+            raise _invalid(problem, received)
+        return received
 
     async def _read(self, response: httpx.Response) -> tuple[bytes, str | None]:
         """Read the body; otherwise say what is wrong with it (the rest is not read then)."""
@@ -183,46 +190,68 @@ def _headers(response: httpx.Response) -> dict[str, str | list[str]]:
     return headers
 
 
-def _checked(status: int, headers: dict[str, str | list[str]], content: bytes, problem: str | None) -> ApiResponse:
-    """Make a response of what came, or the error that it means; `problem` says why there is no content."""
-    body, is_json = _parse(content)
-    response = ApiResponse(status, headers, body)
-    if status >= 400:
+def check_status(response: ApiResponse) -> None:
+    """Make sure that a response has no status of 400 or above.
+
+    Raises:
+        ApiStatusError: it has.
+    """
+    if response.status >= 400:
         verdict, advice, wait = classify(response)
         raise ApiStatusError(
-            f"The API answered {status} {_phrase(status)}{_words(body)}. {advice}",
-            code=str(status),
+            f"The API answered {response.status} {_phrase(response.status)}{_words(response.body)}. {advice}",
+            code=str(response.status),
             verdict=verdict,
             response=response,
             wait=wait,
         )
+
+
+def check_answer(response: ApiResponse, *, missing_in: Callable[[Any], str | None]) -> None:
+    """Make sure that a response is an answer: a success with a JSON body that lacks nothing.
+
+    Args:
+        response: what was received.
+        missing_in: names what a body lacks to be an answer.
+
+    Raises:
+        ApiStatusError: its status is 400 or above.
+        InvalidResponseError: it is anything else that is no answer.
+    """
+    check_status(response)
+    status, body = response.status, response.body
     if status >= 300:
-        problem = f"is a redirect ({status}), which is not followed. Check Base URL"
-    elif problem is not None:
-        pass
-    elif status < 200:
-        problem = f"has the status {status}, which no answer has. Check Base URL, and the proxy or server in between"
-    elif body is None:
-        problem = f"is empty (status {status}). Check Base URL, and the proxy or server in between"
-    elif not is_json:
-        problem = "is not JSON. Check Base URL, and the proxy or server in between"
-    elif isinstance(body, Mapping) and body.get("error"):
-        problem = f"is an error in spite of its status {status}{_words(body)}. Check the server in between"
-    if problem:
-        raise InvalidResponseError(
-            f"The API's answer {problem}", code=INVALID_RESPONSE, verdict=Verdict.FINAL, response=response
-        )
-    return response
+        raise _invalid(f"is a redirect ({status}), which is not followed. Check Base URL", response)
+    if status < 200:
+        raise _invalid(f"has the status {status}, which no answer has. {_IN_BETWEEN}", response)
+    if body is None:
+        raise _invalid(f"is empty (status {status}). {_IN_BETWEEN}", response)
+    if not isinstance(body, (Mapping, list)):
+        raise _invalid(f"is not JSON. {_IN_BETWEEN}", response)
+    if isinstance(body, Mapping) and body.get("error"):
+        raise _invalid(f"is an error in spite of its status {status}{_words(body)}. {_IN_BETWEEN}", response)
+    missing = missing_in(body)
+    if missing:
+        raise _invalid(f"has no {missing}. Check Base URL and Operation", response)
 
 
-def _parse(content: bytes) -> tuple[Any, bool]:
+_IN_BETWEEN = "Check Base URL, and the proxy or server in between"
+
+
+def _invalid(problem: str, response: ApiResponse) -> InvalidResponseError:
+    return InvalidResponseError(
+        f"The API's answer {problem}", code=INVALID_RESPONSE, verdict=Verdict.FINAL, response=response
+    )
+
+
+def _parse(content: bytes) -> Any:
     """Read a body as Camunda's REST connector: a JSON object or array parsed, other text as text, blank as None."""
     text = content.decode("utf-8-sig", "replace")
     try:
         body = parse_json(text)
     except ValueError:
-        return (text if text.strip() else None), False
-    return (body if isinstance(body, (dict, list)) else text), True
+        return text if text.strip() else None
+    return body if isinstance(body, (dict, list)) else text
 
 
 def _phrase(status: int) -> str:
