@@ -13,7 +13,7 @@ import pytest
 from grpc import StatusCode
 
 from openai_connector.job import BpmnError, Completed, ConnectorJob, Failed
-from openai_connector.zeebe.commands import Commands, Delivery
+from openai_connector.zeebe.commands import AT_ONCE, Commands, Delivery
 from tests.unit.zeebe.fake_gateway import FakeGateway, hang, status
 
 SECOND = timedelta(seconds=1)
@@ -228,6 +228,23 @@ async def test_hurry_ends_patience(engine: FakeGateway, commands: Commands, job:
     engine.faults["CompleteJob"].extend([status(StatusCode.UNAVAILABLE)] * 100)
     commands.hurry(SECOND / 5)
     assert await commands.report(job, Completed()) is Delivery.UNDELIVERED
+
+
+async def test_a_flood_takes_turns(engine: FakeGateway, commands: Commands, job: ConnectorJob) -> None:
+    """Few commands are under way at once, whatever ends: of a flood the engine refuses most, and polls too."""
+    under_way = most = 0
+
+    async def watch(_: Any, __: Any) -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.01)
+        under_way -= 1
+
+    engine.faults["CompleteJob"].extend([watch] * 200)
+    await asyncio.gather(*(commands.report(job, Completed()) for _ in range(200)))
+    assert engine.count("CompleteJob") == 200
+    assert 1 < most <= AT_ONCE
 
 
 async def test_long_and_broken_texts(engine: FakeGateway, commands: Commands, job: ConnectorJob) -> None:

@@ -27,6 +27,7 @@ PATIENCE = timedelta(minutes=10)  # over all attempts: a broker's restart or the
 PROLONG_PATIENCE = timedelta(minutes=1)  # nothing is paid yet, and the lease runs
 FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0  # seconds between attempts
 MAX_MESSAGE = 10_000  # characters; the engine shortens error messages to this length itself
+AT_ONCE = 32  # commands under way; hundreds of them make the engine refuse most, and polls too (measured)
 UNKNOWN_ATTEMPTS = 3  # for UNKNOWN, which the engine uses for what it will never take, and proxies for anything
 
 _GONE = frozenset({grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION})
@@ -64,6 +65,7 @@ class Commands:
         self._stub = stub
         self._deadline = deadline.total_seconds()
         self._patience = patience.total_seconds()
+        self._turns = asyncio.Semaphore(AT_ONCE)
         self._last_moment = float("inf")  # by the loop's clock: no attempt is begun after it
 
     def hurry(self, patience: timedelta) -> None:
@@ -175,10 +177,14 @@ class Commands:
     async def _send(self, rpc: Any, request: Any, job: ConnectorJob, patience: float) -> tuple[Delivery, str]:
         """Send a command until its fate is known; the text says why it was refused or given up."""
         try:
-            await rpc(request, timeout=self._deadline)
+            await self._attempt(rpc, request)
         except grpc.aio.AioRpcError as error:
             return await self._insist(rpc, request, job, patience, error)
         return Delivery.DONE, ""
+
+    async def _attempt(self, rpc: Any, request: Any) -> None:
+        async with self._turns:
+            await rpc(request, timeout=self._deadline)
 
     async def _insist(
         self, rpc: Any, request: Any, job: ConnectorJob, patience: float, error: grpc.aio.AioRpcError
@@ -211,7 +217,7 @@ class Commands:
             logger.debug("Job %s: %s is sent again in %.1f s (%s)", job.key, name, delay, reason)
             await asyncio.sleep(delay)
             try:
-                await rpc(request, timeout=self._deadline)
+                await self._attempt(rpc, request)
             except grpc.aio.AioRpcError as next_error:
                 error = next_error
             else:
