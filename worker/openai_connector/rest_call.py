@@ -108,9 +108,7 @@ def prepare_rest_call(
         headers=headers,
         body=content,
         timeout=rest_timeout(variables, default_timeout),
-        fingerprint=fingerprint(
-            method, url, content or b"", names.get("openai-organization"), names.get("openai-project")
-        ),
+        fingerprint=fingerprint(method, url, content or b"", organization, project),
         redaction=Redaction([*used.given, *credentials_used], texts_of([{"body": body}])),
     )
 

@@ -1,0 +1,134 @@
+"""The drop-in job type: requests as Camunda's templates write them, sent with this worker's care."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from openai_connector.openai_api import AllowedHosts, ApiResponse, ApiStatusError, HostRefusedError
+from openai_connector.operations import InvalidInputsError
+from openai_connector.rest_call import RestCall, prepare_rest_call
+from openai_connector.secrets import EnvironmentSecrets, SecretError
+
+URL = "https://api.openai.com/v1/chat/completions"
+BODY = {"model": "gpt-4o", "messages": [{"role": "user", "content": "{{secrets.KEY}}"}], "n": 1, "temperature": 1}
+
+
+def prepare(**changes: Any) -> RestCall:
+    """Prepare the call of a task; a change to None leaves an input out."""
+    variables = {
+        "url": URL,
+        "method": "post",
+        "authentication": {"type": "bearer", "token": "{{secrets.KEY}}"},
+        "headers": {"Content-Type": "application/json", "OpenAI-Organization": "org-1"},
+        "body": BODY,
+        "connectionTimeoutInSeconds": "30",
+    }
+    variables = {name: value for name, value in {**variables, **changes}.items() if value is not None}
+    hosts = AllowedHosts(["api.openai.com", "*.openai.azure.com"])
+    return prepare_rest_call(variables, timedelta(minutes=3), hosts, EnvironmentSecrets("", {"KEY": "sk-1", "U": URL}))
+
+
+def test_the_request_is_the_tasks() -> None:
+    """Method, URL, headers and body go out as they are, with the secret in its place and not in the prompt."""
+    call = prepare()
+    assert (call.method, call.url) == ("POST", URL)
+    assert call.headers["Authorization"] == "Bearer sk-1"
+    assert call.headers["OpenAI-Organization"] == "org-1"
+    assert json.loads(call.body or b"") == BODY
+
+
+@pytest.mark.parametrize(
+    ("authentication", "header", "value"),
+    [
+        ({"type": "apiKey", "apiKeyLocation": "headers", "name": "api-key", "value": "secrets.KEY"}, "api-key", "sk-1"),
+        ({"type": "basic", "username": "u", "password": "p"}, "Authorization", "Basic dTpw"),
+        ({"type": "noAuth"}, "Authorization", None),
+        (None, "Authorization", None),
+    ],
+)
+def test_other_credentials(authentication: dict[str, str] | None, header: str, value: str | None) -> None:
+    """Azure's key header, basic authentication and none are served too."""
+    assert prepare(authentication=authentication).headers.get(header) == value
+
+
+def test_queries_are_kept_and_added() -> None:
+    """A URL's own query stays (Azure's API version), query parameters are added to it, encoded."""
+    url = "https://r.openai.azure.com/openai/deployments/d/chat/completions?api-version=2024-02-01"
+    assert prepare(url=url, queryParameters={"a b": "ü", "none": None}).url == url + "&a%20b=%C3%BC"
+    key = {"type": "apiKey", "apiKeyLocation": "query", "name": "key", "value": "{{secrets.KEY}}"}
+    assert prepare(authentication=key).url == URL + "?key=sk-1"
+
+
+@pytest.mark.parametrize(
+    ("changes", "seconds"),
+    [
+        ({}, 180),
+        ({"connectionTimeoutInSeconds": "600"}, 600),
+        ({"readTimeoutInSeconds": "20"}, 20),
+        ({"readTimeoutInSeconds": 45, "connectionTimeoutInSeconds": 30}, 45),
+        ({"readTimeoutInSeconds": "0"}, 180),
+        ({"readTimeoutInSeconds": "soon"}, 180),
+    ],
+)
+def test_timeouts(changes: dict[str, Any], seconds: int) -> None:
+    """The time for reading counts; the 30 s for connecting do not cut an answer short; 0 is not for ever."""
+    assert prepare(**changes).timeout == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.com/v1", "http://169.254.169.254/", "https://api.openai.com@evil.test/"]
+)
+def test_other_hosts_are_refused_before_secrets(url: str) -> None:
+    """The sentence says that this worker serves OpenAI tasks only, and how to allow a host."""
+    with pytest.raises(HostRefusedError, match=r"OpenAI tasks only|must not carry"):
+        prepare(url=url, authentication={"type": "bearer", "token": "{{secrets.MISSING}}"})
+    with pytest.raises(HostRefusedError, match="CONNECTOR_ALLOWED_HOSTS"):
+        prepare(url="https://example.com/v1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"url": 5}, "url"),
+        ({"url": ""}, "url"),
+        ({"method": "TRACE"}, "method"),
+        ({"headers": [1]}, "headers"),
+        ({"headers": {"X": {"a": 1}}}, "headers: X"),
+        ({"headers": {"X": "a\r\nEvil: 1"}}, "headers: X"),
+        ({"queryParameters": "a=b"}, "queryParameters"),
+        ({"authentication": {"type": "bearer"}}, "authentication.token"),
+        ({"authentication": {"type": "oauth-client-credentials-flow"}}, "authentication.type"),
+        ({"authentication": "bearer"}, "authentication"),
+    ],
+)
+def test_wrong_inputs_are_named(changes: dict[str, Any], said: str) -> None:
+    """Each message names the input."""
+    with pytest.raises(InvalidInputsError, match=said):
+        prepare(**changes)
+
+
+def test_a_missing_secret_is_named() -> None:
+    """The message has the secret's name."""
+    with pytest.raises(SecretError, match="MISSING"):
+        prepare(headers={"X": "{{secrets.MISSING}}"})
+
+
+def test_a_url_may_be_a_secret() -> None:
+    """A URL that is one placeholder is resolved, and its host checked."""
+    assert prepare(url="{{secrets.U}}").url == URL
+
+
+def test_any_body_is_a_result() -> None:
+    """Text, a redirect and an empty body are results, as in Camunda's connector; 400 and above is an error."""
+    call = prepare()
+    for status, body in ((200, "text"), (302, None), (204, None), (200, {"error": "x"})):
+        call.check(ApiResponse(status, {}, body, "OK"))
+        assert call.response_of(call.answer_of(ApiResponse(status, {}, body, "OK"))) == {
+            "status": status, "headers": {}, "body": body, "reason": "OK",
+        }  # fmt: skip
+    with pytest.raises(ApiStatusError):
+        call.check(ApiResponse(404, {}, None))
