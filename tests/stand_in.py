@@ -193,7 +193,7 @@ class StandIn:
                 await asyncio.sleep(0.005)
 
     async def __aenter__(self) -> Self:
-        self._web = web.Server(self._handle, access_log=None, lingering_time=0)
+        self._web = web.Server(self._handle, access_log=None, lingering_time=0, handler_cancellation=True)
         self._server = await asyncio.get_running_loop().create_server(
             self._web, self._host, 0, ssl=self._tls, backlog=2048
         )

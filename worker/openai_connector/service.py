@@ -15,7 +15,7 @@ from openai_connector.openai_api import AllowedHosts, ApiClient
 from openai_connector.openai_api.hosts import ALWAYS_ALLOWED, pattern_of
 from openai_connector.operations import INPUT_NAMES
 from openai_connector.secrets import ChainedSecrets, EnvironmentSecrets, FolderSecrets, SecretProvider
-from openai_connector.settings import SAAS_AUDIENCE, SAAS_TOKEN_URL, Settings
+from openai_connector.settings import SAAS_AUDIENCE, SAAS_TOKEN_URL, Settings, SettingsError
 from openai_connector.zeebe.commands import Commands
 from openai_connector.zeebe.connection import Connection, gateway, open_channel
 from openai_connector.zeebe.oauth import ClientCredentials
@@ -29,7 +29,7 @@ async def run(settings: Settings) -> None:
     stopping = asyncio.Event()
     _on_signals(stopping)
     connection = connection_of(settings)
-    client = ApiClient()
+    client = client_of_environment()
     channel = open_channel(connection)
     try:
         stub = gateway(channel)
@@ -60,6 +60,20 @@ async def run(settings: Settings) -> None:
     finally:
         await client.aclose()
         await channel.close()
+
+
+def client_of_environment() -> ApiClient:
+    """Open the HTTP client with the proxies and certificate authorities of the environment.
+
+    Raises:
+        SettingsError: these cannot be used.
+    """
+    try:
+        return ApiClient()
+    except OSError as error:
+        raise SettingsError(f"SSL_CERT_FILE or SSL_CERT_DIR cannot be read ({error.strerror or error})") from None
+    except ValueError as error:
+        raise SettingsError(f"HTTPS_PROXY, HTTP_PROXY or ALL_PROXY cannot be used: {error}") from None
 
 
 def job_types(settings: Settings, client: ApiClient) -> list[tuple[str, tuple[str, ...], Handler]]:

@@ -63,7 +63,10 @@ class _Client(HttpxAiohttpClient):
         return _Transport(verify=options["verify"])
 
     def _init_proxy_transport(self, *args: Any, **options: Any) -> _Transport:
-        return _Transport(verify=options["verify"], proxy=args[0] if args else options["proxy"])
+        proxy: httpx.Proxy = args[0] if args else options["proxy"]
+        if proxy.url.scheme not in ("http", "https"):
+            raise ValueError(f"a proxy must be http:// or https://, not {proxy.url.scheme}://")
+        return _Transport(verify=options["verify"], proxy=proxy)
 
 
 class ApiClient:
@@ -74,8 +77,18 @@ class ApiClient:
     """
 
     def __init__(self, *, max_response_bytes: int = MAX_RESPONSE_BYTES, verify: ssl.SSLContext | None = None) -> None:
+        """Read the environment; connections are opened when they are needed.
+
+        Raises:
+            ValueError: a proxy's address cannot be used.
+            OSError: the certificate authorities cannot be read.
+        """
         self._max_response_bytes = max_response_bytes
-        self._http = _Client(verify=verify or httpx.create_ssl_context(), follow_redirects=False)
+        verify = verify or httpx.create_ssl_context()
+        try:
+            self._http = _Client(verify=verify, follow_redirects=False)
+        except httpx.InvalidURL as error:
+            raise ValueError(str(error)) from None
 
     async def aclose(self) -> None:
         """Close all connections."""
