@@ -1,4 +1,4 @@
-"""The real engine and the real small model, started once for all engine tests."""
+"""The real engine and the real small model, started once for all tests that ask for them."""
 
 from __future__ import annotations
 
