@@ -76,9 +76,10 @@ def outcome_of(case: Mapping[str, Any]) -> dict[str, Any]:
         _UsageError: the case has not the form that `--help` shows.
     """
     headers = case.get("headers") or {}
-    retries = case.get("retries", DEFAULT_RETRIES)
-    if not isinstance(headers, Mapping) or not all(isinstance(value, str) for value in headers.values()):
+    retries = DEFAULT_RETRIES if case.get("retries") is None else case["retries"]
+    if not isinstance(headers, Mapping) or not all(isinstance(value, (str, type(None))) for value in headers.values()):
         raise _UsageError("a case's headers must be an object with text values")
+    headers = {name: text for name, text in headers.items() if text is not None}
     if isinstance(retries, bool) or not isinstance(retries, int):
         raise _UsageError("a case's retries must be a whole number")
     if "error" not in case and "response" not in case:
@@ -92,19 +93,18 @@ def outcome_of(case: Mapping[str, Any]) -> dict[str, Any]:
     given = case["error"]
     if not isinstance(given, Mapping):
         raise _UsageError("a case's error must be an object with type, code, message and variables")
-    shown = {"type": None, "code": None, "message": "", **given}
-    final = _is_final(shown)
-    message = str(shown["message"] or "")
+    final = _is_final(given)
+    message = str(given.get("message") or "")
     default = Failed(message, 0 if final else max(retries - 1, 0), None if final else mapping.backoff)
-    return _shown(mapping.on_error(shown, retries=retries, default=default).outcome)
+    return _shown(mapping.on_error(given, retries=retries, default=default).outcome)
 
 
 def _is_final(error: Mapping[str, Any]) -> bool:
     """Say whether the worker would not try again: known for the types of its own errors."""
-    if error["type"] in _OURS_AND_FINAL:
+    kind, code = error.get("type"), error.get("code")
+    if kind in _OURS_AND_FINAL:
         return True
-    code = error["code"]
-    if error["type"] != "ApiStatusError" or not isinstance(code, str) or not code.isdigit():
+    if kind != "ApiStatusError" or not isinstance(code, str) or not code.isdigit():
         return False
     variables = error.get("variables")
     response = variables.get("response") if isinstance(variables, Mapping) else None

@@ -132,7 +132,7 @@ class TaskMapping:
         answer_is_paid: bool = False,
     ) -> Decision:
         """Decide what becomes of a job that has an error: what the error expression says, else the default."""
-        response = (error.get("variables") or {}).get("response")
+        response = _entries(error.get("variables")).get("response")
         parts = {part: _entries(response).get(part) for part in RESPONSE_PARTS} | {"error": error}
         context = {**parts, "response": parts, "error": error, "job": {"retries": retries}}
         warnings: list[str] = []
