@@ -366,8 +366,7 @@ class ZonedTime(Temporal):
         return _time_text(self.nanos) + (f"@{self.zone}" if self.zone else offset_text(self.offset))
 
     def to_iso(self) -> str:
-        zone = f"[{self.zone}]" if self.zone else ""
-        return _time_text(self.nanos) + offset_text(self.offset) + zone
+        return _time_text(self.nanos) + offset_text(self.offset)
 
     def to_json(self) -> str:
         """Java's `OffsetTime.toString`, which drops seconds that are zero."""

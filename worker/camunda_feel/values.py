@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from camunda_feel.decimals import from_double
 from camunda_feel.errors import FeelEvaluationError, FeelLimitError
+from camunda_feel.hashorder import entries
 from camunda_feel.temporal import (
     Date,
     DaysTimeDuration,
@@ -289,7 +290,7 @@ def _write(value: Any, parts: list[str], run: Run, depth: int) -> None:
     elif kind in CONTEXT_TYPES:
         _descend(run, depth, len(value))
         parts.append("{")
-        for index, (key, item) in enumerate(value.items()):
+        for index, (key, item) in enumerate(entries(value)):
             parts.append(f"{', ' if index else ''}{key}:")
             _write(lift(item), parts, run, depth + 1)
         parts.append("}")

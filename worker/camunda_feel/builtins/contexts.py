@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from camunda_feel import hashorder
 from camunda_feel.builtins.library import builtin
 from camunda_feel.errors import FeelLimitError
 from camunda_feel.functions import IllegalArgumentError
@@ -16,7 +17,7 @@ Entries = dict[str, Any]
 def get_entries(run: Run, context: Entries) -> list[Entries]:
     """One context of `key` and `value` for each entry."""
     run.charge(len(context))
-    return [{"key": key, "value": value} for key, value in context.items()]
+    return [{"key": key, "value": value} for key, value in hashorder.entries(context)]
 
 
 @builtin("get value(m: context, key: any)")

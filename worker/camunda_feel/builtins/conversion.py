@@ -5,10 +5,11 @@ from __future__ import annotations
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
+from camunda_feel import hashorder
 from camunda_feel.builtins.library import builtin
 from camunda_feel.builtins.temporal import DateLike, date_of
-from camunda_feel.decimals import MATH, ONE, from_double, to_double, to_int32, unsigned_zero
-from camunda_feel.errors import FeelLimitError
+from camunda_feel.decimals import MATH, ONE, from_double, to_int32, unsigned_zero
+from camunda_feel.errors import FeelError, FeelLimitError
 from camunda_feel.functions import IllegalArgumentError
 from camunda_feel.temporal import (
     NANOS_PER_DAY,
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from camunda_feel.runtime import Run
 
 _DIGITS = frozenset("0123456789")
+_JSON_BLANKS = " \t\r\n"
+# After these a JSON text must pause or end: numbers, true, false, null.
+_JSON_WORDS = (Decimal, bool, type(None))
 _MAX_OFFSET = 18 * 3600
 _BILLION = Decimal(NANOS_PER_SECOND)
 
@@ -188,22 +192,30 @@ def string(run: Run, value: Any) -> str | None:
 
 @builtin("from json(json: string?)")
 def from_json(run: Run, text: str | None) -> Any:
-    """Every number becomes a double, and is written like one: 1 reads as 1.0."""
+    """The first JSON value of a text; whole numbers are exact, others are doubles. What follows is not read."""
     if text is None:
         return None
     import json
 
     run.charge(len(text) // 100)
+    body = text.lstrip(_JSON_BLANKS)
+    decoder = json.JSONDecoder(
+        parse_int=lambda digits: _number(run, digits), parse_float=_double, parse_constant=_no_constant
+    )
     try:
-        return json.loads(text, parse_int=_double, parse_float=_double, parse_constant=_no_constant)
+        value, end = decoder.raw_decode(body)
     except (ValueError, RecursionError):
         raise IllegalArgumentError(f"failed to parse JSON from '{text[:60]}'") from None
+    following = body[end : end + 1]
+    if type(value) in _JSON_WORDS and following and following not in _JSON_BLANKS:
+        raise IllegalArgumentError(f"failed to parse JSON from '{text[:60]}'")
+    return value
 
 
 def _double(text: str) -> Decimal:
     try:
         return from_double(float(text))
-    except Exception:
+    except FeelError:
         raise ValueError(text[:60]) from None
 
 
@@ -213,7 +225,7 @@ def _no_constant(name: str) -> Any:
 
 @builtin("to json(value: any)")
 def to_json_text(run: Run, value: Any) -> str:
-    """Compact JSON; numbers pass through doubles."""
+    """Compact JSON; numbers are written as `string` writes them."""
     parts: list[str] = []
     _write_json(value, parts, run, 0)
     text = "".join(parts)
@@ -229,7 +241,7 @@ def _write_json(value: Any, parts: list[str], run: Run, depth: int) -> None:
         raise FeelLimitError(f"data is nested deeper than {run.limits.depth} levels")
     kind = type(value)
     if kind is Decimal:
-        parts.append(_double_text(to_double(value)))
+        parts.append(str(value))
     elif kind is list:
         parts.append("[")
         for index, item in enumerate(value):
@@ -238,7 +250,7 @@ def _write_json(value: Any, parts: list[str], run: Run, depth: int) -> None:
         parts.append("]")
     elif kind in CONTEXT_TYPES:
         parts.append("{")
-        for index, (key, item) in enumerate(value.items()):
+        for index, (key, item) in enumerate(hashorder.entries(value)):
             parts.append(("," if index else "") + json.dumps(key, ensure_ascii=False) + ":")
             _write_json(lift(item), parts, run, depth + 1)
         parts.append("}")
@@ -248,16 +260,3 @@ def _write_json(value: Any, parts: list[str], run: Run, depth: int) -> None:
         parts.append(json.dumps(str(value), ensure_ascii=False))
     else:
         parts.append(json.dumps(value, ensure_ascii=False))
-
-
-def _double_text(double: float) -> str:
-    if double in (float("inf"), float("-inf")):
-        return '"Infinity"' if double > 0 else '"-Infinity"'
-    if double == int(double) and abs(double) < 2**63:
-        return str(int(double))
-    if 0.001 <= abs(double) < 10_000_000:
-        return str(from_double(double))
-    # Java's scientific notation: one digit, a point, at least one more, `E`, no plus sign.
-    sign, digits, exponent = from_double(double).as_tuple()
-    body = "".join(map(str, digits))
-    return f"{'-' if sign else ''}{body[0]}.{body[1:]}E{int(exponent) + len(body) - 1}"
