@@ -245,6 +245,25 @@ async def test_survives_every_status(
     assert "again" in back
 
 
+async def test_load_is_no_loss(
+    engine: FakeGateway, subscribe: Subscribe, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine that refuses polls because it is busy is asked again soon, without a word, unless it goes on so."""
+    monkeypatch.setattr("openai_connector.zeebe.subscription.BUSY_DELAY", 0.01)
+    monkeypatch.setattr("openai_connector.zeebe.subscription.BUSY_POLLS", 5)
+    handler = Handler()
+    handler.gate.set()
+    with caplog.at_level(logging.INFO, "openai_connector"):
+        async with subscribe(handler, long_poll=SECOND / 20) as subscription:
+            await engine.until(lambda: subscription.connected)
+            for key, refusals in ((1, 4), (2, 5)):
+                engine.faults["ActivateJobs"].extend([status(StatusCode.RESOURCE_EXHAUSTED)] * refusals)
+                await engine.until(lambda: not engine.faults["ActivateJobs"])
+                engine.add(FakeJob(key))
+                await engine.until(lambda key=key: engine.jobs[key].ended == "completed")  # type: ignore[misc]
+    assert [record.levelname for record in caplog.records] == ["INFO", "WARNING", "INFO"]
+
+
 async def test_garbage_instead_of_jobs(engine: FakeGateway, subscribe: Subscribe) -> None:
     """An answer that is no protobuf message does not end the subscription."""
 

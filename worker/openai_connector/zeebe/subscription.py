@@ -31,6 +31,8 @@ LONG_POLL = timedelta(seconds=10)  # how long the engine keeps a poll open while
 POLL_MARGIN = 10.0  # seconds beyond that until a poll without an answer is given up: the gateway hangs
 PAUSE = 0.02  # seconds after a poll with jobs: they are fetched, and slots become free, in batches
 FIRST_DELAY, LONGEST_DELAY = 0.2, 3.0  # seconds between polls that fail
+BUSY_DELAY = 0.5  # seconds at most between polls that the engine refuses because it is busy: that passes at once
+BUSY_POLLS = 20  # refused so in a row, the engine counts as lost: this is no passing load any more
 POLL_GRACE = 1.0  # seconds after stop() in which an idle poll may still bring jobs, which are given back
 GIVE_BACK_TIME = timedelta(seconds=10)  # for the outcomes of the jobs that drain() has interrupted
 
@@ -150,6 +152,7 @@ class Subscription:
         self._ended.clear()
         try:
             waits: Iterator[float] | None = None
+            refused = 0
             while not self._stopping.is_set():
                 free = self._max_jobs - len(self._entries)
                 if free <= 0:
@@ -160,11 +163,14 @@ class Subscription:
                 try:
                     jobs = await self._poll(free)
                 except Exception as error:
-                    self._lost(error)
+                    refused = refused + 1 if _is_busy(error) else 0
+                    is_load = self._connected and 0 < refused < BUSY_POLLS
+                    if not is_load:
+                        self._lost(error)
                     waits = waits or delays(FIRST_DELAY, LONGEST_DELAY)
-                    await self._sleep(next(waits))
+                    await self._sleep(min(next(waits), BUSY_DELAY if is_load else LONGEST_DELAY))
                 else:
-                    waits = None
+                    waits, refused = None, 0
                     if jobs:
                         await asyncio.sleep(PAUSE)
         finally:
@@ -355,6 +361,11 @@ class Subscription:
         if kind not in self._troubles:
             self._troubles.add(kind)
             logger.warning("Zeebe gives no jobs (%s: %s). %s; waiting for it", kind, details, advice)
+
+
+def _is_busy(error: Exception) -> bool:
+    """Say whether it is the engine's back-pressure: a busy engine refuses polls first (seen with 500 slots)."""
+    return isinstance(error, grpc.aio.AioRpcError) and error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 def _bug(job: ConnectorJob, error: Exception) -> Failed:
