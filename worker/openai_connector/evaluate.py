@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 from openai_connector.document import parse_json
 from openai_connector.duration import format_duration
+from openai_connector.failure import FINAL_TYPES
 from openai_connector.job import BpmnError, Completed, Failed, Outcome
 from openai_connector.mapping.task_mapping import (
     ERROR_EXPRESSION,
@@ -24,7 +25,6 @@ from openai_connector.openai_api import ApiResponse, Verdict
 from openai_connector.openai_api.policy import classify
 
 DEFAULT_RETRIES = 3
-_OURS_AND_FINAL = ("InvalidInputsError", "SecretError", "HostRefusedError", "InvalidResponseError")
 
 
 class _UsageError(Exception):
@@ -102,7 +102,7 @@ def outcome_of(case: Mapping[str, Any]) -> dict[str, Any]:
 def _is_final(error: Mapping[str, Any]) -> bool:
     """Say whether the worker would not try again: known for the types of its own errors."""
     kind, code = error.get("type"), error.get("code")
-    if kind in _OURS_AND_FINAL:
+    if kind in FINAL_TYPES:
         return True
     if kind != "ApiStatusError" or not isinstance(code, str) or not code.isdigit():
         return False

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
 
-from openai_connector.document import DocumentError, encode_document
+from openai_connector.call import Call
 from openai_connector.duration import parse_duration
-from openai_connector.job import BpmnError, Completed, ConnectorJob, Failed, Outcome
+from openai_connector.failure import Failure
+from openai_connector.job import ConnectorJob, Failed, Outcome
 from openai_connector.mapping.task_mapping import (
-    ERROR_VARIABLE,
     JOB_TIMEOUT,
     OVERRIDES,
     HeaderError,
@@ -24,7 +24,7 @@ from openai_connector.mapping.task_mapping import (
     error_object,
     swallow_message,
 )
-from openai_connector.openai_api import ApiClient, ApiError, ApiResponse, Verdict
+from openai_connector.openai_api import ApiClient, ApiError, Verdict
 from openai_connector.operations import InvalidInputsError
 from openai_connector.redaction import Redaction
 from openai_connector.secrets import SecretError
@@ -43,34 +43,6 @@ class WaitLimits:
 
     times: int = 20
     total: timedelta = timedelta(hours=1)
-
-
-class Call(Protocol):
-    """A request that may be sent, and what is needed to understand its answer."""
-
-    @property
-    def method(self) -> str: ...
-    @property
-    def url(self) -> str: ...
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-    @property
-    def body(self) -> bytes | None: ...
-    @property
-    def timeout(self) -> timedelta: ...
-    @property
-    def fingerprint(self) -> str: ...
-    @property
-    def redaction(self) -> Redaction: ...
-
-    def check(self, response: ApiResponse) -> None:
-        """Make sure that a response is an answer, else raise an `ApiError`."""
-
-    def answer_of(self, response: ApiResponse) -> Mapping[str, Any]:
-        """Give what is kept of an answer until the job is done."""
-
-    def response_of(self, answer: Mapping[str, Any]) -> Any:
-        """Give what the expressions see as the response."""
 
 
 class Handler:
@@ -102,11 +74,11 @@ class Handler:
         try:
             mapping = TaskMapping.read(job.headers, job.variables)
         except HeaderError as error:
-            return _incident(f"{error}. Nothing was sent. {_way_out(job)}")
+            return _incident(job, str(error), can_be_overridden=error.header in OVERRIDES)
         local_names = _local_names(job, state)
         swallowed = mapping.names_set() & local_names
         if swallowed:
-            return _incident(f"{swallow_message(swallowed)}. Nothing was sent. {_way_out(job)}")
+            return _incident(job, swallow_message(swallowed), can_be_overridden=True)
         redaction = Redaction()
         try:
             call = self._prepare(job.variables)
@@ -116,7 +88,7 @@ class Handler:
             return self._failed_call(error, job, mapping, state, redaction)
         decision = mapping.on_response(call.response_of(answer), retries=job.retries, local_names=local_names)
         kept = state.keeping(call.fingerprint, answer) if decision.keeps_answer else state.without_answer()
-        return _remembering(decision.outcome, kept, redaction)
+        return kept.beside(decision.outcome, redaction, says_kept=decision.keeps_answer)
 
     def lease_needed(self, job: ConnectorJob) -> timedelta:
         """Say how long the job's lease must last: its job timeout header, and at least the call's timeout."""
@@ -146,34 +118,20 @@ class Handler:
         redaction: Redaction,
     ) -> Outcome:
         """Decide what a failure before or during the call means; the error expression has the first word."""
+        failure = Failure.of(error)
+        log.info("Job %d of element %s: %s, code %s", job.key, job.element_id, failure.kind, failure.code)
         message = redaction.message(str(error))
-        kind, code, verdict, response, wait = _describe(error)
-        log.info("Job %d of element %s: %s, code %s", job.key, job.element_id, kind, code)
-        error_shown = redaction.value(error_object(kind, code, message, response))
+        error_shown = redaction.value(error_object(failure.kind, failure.code, message, failure.response))
         retries, backoff = max(job.retries - 1, 0), mapping.backoff
-        if verdict is Verdict.FINAL:
+        if failure.verdict is Verdict.FINAL:
             retries, backoff = 0, None
-        elif verdict is Verdict.WAIT and wait is not None:
-            backoff = max(wait, LEAST_WAIT, mapping.backoff or LEAST_WAIT)
+        elif failure.verdict is Verdict.WAIT and failure.wait is not None:
+            backoff = max(failure.wait, LEAST_WAIT, mapping.backoff or LEAST_WAIT)
             waiting = state.waiting(backoff)
             if waiting.waits <= self._wait_limits.times and waiting.waited <= self._wait_limits.total:
                 state, retries = waiting, job.retries
         decision = mapping.on_error(error_shown, retries=job.retries, default=Failed(message, retries, backoff))
-        return _remembering(decision.outcome, state, redaction)
-
-
-def _describe(
-    error: InvalidInputsError | SecretError | ApiError,
-) -> tuple[str, str, Verdict, dict[str, Any] | None, timedelta | None]:
-    """Give an error's stable type and code (listed in the README), verdict, response and wait."""
-    if isinstance(error, ApiError):
-        response = None
-        if error.response is not None:
-            response = {"status": error.response.status, "headers": error.response.headers, "body": error.response.body}
-        return type(error).__name__, error.code, error.verdict, response, error.wait
-    if isinstance(error, SecretError):
-        return "SecretError", "SECRET_NOT_AVAILABLE", Verdict.FINAL, None, None
-    return "InvalidInputsError", "INVALID_INPUTS", Verdict.FINAL, None, None
+        return state.beside(decision.outcome, redaction)
 
 
 def _local_names(job: ConnectorJob, state: TaskState) -> frozenset[str]:
@@ -181,53 +139,11 @@ def _local_names(job: ConnectorJob, state: TaskState) -> frozenset[str]:
     return frozenset(job.variables) | state.names | {STATE_VARIABLE}
 
 
-def _incident(message: str) -> Failed:
-    return Failed(message, retries=0)
-
-
-def _way_out(job: ConnectorJob) -> str:
-    """Say how to go on: the headers of a job never change, local variables override them."""
-    return (
-        f"Correct the task in Modeler; for this instance, set the local variable {' or '.join(OVERRIDES.values())} "
-        f"at element {job.element_id} in Operate, then retry the incident"
-    )
-
-
-def _remembering(outcome: Outcome, state: TaskState, redaction: Redaction) -> Outcome:
-    """Put what must be remembered beside an outcome that brings the job back, and mask what leaves the worker."""
-    match outcome:
-        case Completed():
-            return outcome
-        case BpmnError():
-            # Kept before the error is thrown: an uncaught one comes back, and must not be paid for again.
-            keep = state.variables() if _is_sendable(state.variables()) else {}
-            return replace(outcome, message=redaction.message(outcome.message), keep=keep)
-        case Failed():
-            return _failing(outcome, state, redaction)
-
-
-def _failing(outcome: Failed, state: TaskState, redaction: Redaction) -> Failed:
-    variables = redaction.value(outcome.variables)
-    message = redaction.message(outcome.message)
-    state = state.leaving(variables)
-    if state.response is not None and outcome.retries == 0:
-        message += (
-            ". The answer is kept: set the local variable openai_resultExpression or openai_errorExpression at the "
-            "task in Operate, then retry the incident; the API is not asked again"
-        )
-    if not _is_sendable({**variables, **state.variables()}):
-        if state.response is not None:
-            message += ". The answer is too large to be kept: trying again asks the API, and pays, again"
-        error = variables.get(ERROR_VARIABLE)
-        short = {key: error.get(key) for key in ("type", "code", "message")} if isinstance(error, dict) else error
-        variables = {ERROR_VARIABLE: short}
-        state = state.without_answer()
-    return replace(outcome, message=message, variables={**variables, **state.variables()})
-
-
-def _is_sendable(variables: Mapping[str, Any]) -> bool:
-    try:
-        encode_document(variables)
-    except DocumentError:
-        return False
-    return True
+def _incident(job: ConnectorJob, problem: str, *, can_be_overridden: bool) -> Failed:
+    """Refuse a job for its headers. They never change while the job exists, so the message says what helps."""
+    way_out = "start the element anew by modifying the instance in Operate (a job's headers never change)"
+    if can_be_overridden:
+        names = " or ".join(OVERRIDES.values())
+        way_out = f"set the local variable {names} at element {job.element_id} in Operate, then retry the incident"
+    end = "\n" if "\n" in problem else ". "  # a syntax error ends with a caret below the place
+    return Failed(f"{problem}{end}Nothing was sent. Correct the task in Modeler; for this instance, {way_out}", 0)

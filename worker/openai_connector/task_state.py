@@ -8,16 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from openai_connector.document import parse_json
-from openai_connector.job import ConnectorJob
+from openai_connector.document import DocumentError, encode_document, parse_json
+from openai_connector.job import BpmnError, Completed, ConnectorJob, Failed, Outcome
+from openai_connector.redaction import Redaction
+
+log = logging.getLogger(__name__)
 
 STATE_VARIABLE = "openai_state"
 VERSION = 1
+IS_KEPT = (
+    ". The answer is kept: set the local variable openai_resultExpression or openai_errorExpression at the task in "
+    "Operate, then retry the incident; the API is not asked again"
+)
+IS_TOO_LARGE = ". The answer is too large to be kept: retrying the incident asks the API, and pays, again"
 
 
 def fingerprint(method: str, url: str, body: bytes, organization: str | None, project: str | None) -> str:
@@ -111,3 +120,46 @@ class TaskState:
             "names": sorted(self.names),
         }
         return {STATE_VARIABLE: json.dumps(state, ensure_ascii=False, separators=(",", ":"))}
+
+    def beside(self, outcome: Outcome, redaction: Redaction, *, says_kept: bool = False) -> Outcome:
+        """Put this state beside an outcome that may bring the job back, and mask what leaves the worker.
+
+        Args:
+            outcome: what becomes of the job.
+            redaction: masks secrets and prompts.
+            says_kept: the message is to say how the kept answer is used.
+        """
+        match outcome:
+            case Completed():
+                return outcome
+            case BpmnError():
+                # Set before the error is thrown: an uncaught one comes back, and must not be paid for again.
+                keep = self.variables()
+                if not _is_sendable(keep):
+                    log.warning("Job %d: its answer is too large to be kept for an uncaught error", self.job_key)
+                    keep = {}
+                return replace(outcome, message=redaction.message(outcome.message), keep=keep)
+            case Failed():
+                return self._beside_failure(outcome, redaction, says_kept)
+
+    def _beside_failure(self, failed: Failed, redaction: Redaction, says_kept: bool) -> Failed:
+        variables = redaction.value(failed.variables)
+        state = self.leaving(variables)
+        said = IS_KEPT if says_kept else ""
+        if not _is_sendable({**variables, **state.variables()}):
+            said = IS_TOO_LARGE if says_kept else ""
+            # What an error carries may be as large as the API's response; its words are what is needed.
+            error = variables.get("error")
+            short = {key: error.get(key) for key in ("type", "code", "message")} if isinstance(error, dict) else error
+            variables = {"error": short}
+            state = replace(state.without_answer(), names=self.names | {"error"})
+        message = redaction.message(failed.message) + (said if failed.retries == 0 else "")
+        return replace(failed, message=message, variables={**variables, **state.variables()})
+
+
+def _is_sendable(variables: Mapping[str, Any]) -> bool:
+    try:
+        encode_document(variables)
+    except DocumentError:
+        return False
+    return True

@@ -46,9 +46,8 @@ class _Feel:
             raise ExpressionError(f"{label} cannot be read: {error}") from None
 
     def evaluate(self, variables: Mapping[str, Any]) -> tuple[Any, list[str]]:
-        from openai_connector.mapping.functions import CONNECTOR_FUNCTIONS
-
         from camunda_feel import FeelError, to_json
+        from openai_connector.mapping.functions import CONNECTOR_FUNCTIONS
 
         try:
             evaluation = self._expression.evaluate(variables, functions=CONNECTOR_FUNCTIONS)

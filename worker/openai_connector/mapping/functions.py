@@ -162,9 +162,7 @@ def backoff_up_to(attempt: Any, min_delay: Any, factor: Any, max_delay: Any) -> 
     return _backoff(attempt, min_delay, factor, max_delay)
 
 
-@CONNECTOR_FUNCTIONS.function(
-    "backoff(attempt: any, minDelay: any, factor: any, maxDelay: any, jitterFactor: any)"
-)
+@CONNECTOR_FUNCTIONS.function("backoff(attempt: any, minDelay: any, factor: any, maxDelay: any, jitterFactor: any)")
 def backoff_with_jitter(
     attempt: Any, min_delay: Any, factor: Any, max_delay: Any, jitter_factor: Any
 ) -> DaysTimeDuration:

@@ -39,7 +39,11 @@ ERROR_VARIABLE = "error"
 
 
 class HeaderError(ValueError):
-    """A task header cannot be used; the message names it and says what to do."""
+    """A task header cannot be used; the message names it and says what is wrong."""
+
+    def __init__(self, message: str, header: str) -> None:
+        super().__init__(message)
+        self.header = header
 
 
 class MappingError(ValueError):
@@ -64,7 +68,6 @@ class TaskMapping:
     result_expression: CompiledExpression | None = None
     error_expression: CompiledExpression | None = None
     backoff: timedelta | None = None
-    job_timeout: timedelta | None = None
 
     @classmethod
     def read(cls, headers: Mapping[str, str], variables: Mapping[str, Any] | None = None) -> TaskMapping:
@@ -77,16 +80,13 @@ class TaskMapping:
         for name, override in OVERRIDES.items():
             if variables and not is_blank(variables.get(override)):
                 given[name] = variables[override]
-        try:
-            return cls(
-                result_variable=None if is_blank(given.get(RESULT_VARIABLE)) else given[RESULT_VARIABLE].strip(),
-                result_expression=_expression(given, RESULT_EXPRESSION),
-                error_expression=_expression(given, ERROR_EXPRESSION),
-                backoff=_duration(given, RETRY_BACKOFF),
-                job_timeout=_duration(given, JOB_TIMEOUT),
-            )
-        except ExpressionError as error:
-            raise HeaderError(f"{error}") from None
+        _duration(given, JOB_TIMEOUT)  # the lease's; here it is only checked
+        return cls(
+            result_variable=None if is_blank(given.get(RESULT_VARIABLE)) else given[RESULT_VARIABLE].strip(),
+            result_expression=_expression(given, RESULT_EXPRESSION),
+            error_expression=_expression(given, ERROR_EXPRESSION),
+            backoff=_duration(given, RETRY_BACKOFF),
+        )
 
     def names_set(self) -> frozenset[str]:
         """Name the variables that are known to be set before there is a response."""
@@ -232,11 +232,12 @@ def _entries(response: Any) -> Mapping[str, Any]:
 
 def _expression(headers: Mapping[str, str], name: str) -> CompiledExpression | None:
     text = headers.get(name)
-    return (
-        None
-        if text is None or is_blank(text)
-        else compile_expression(LABELS[name], text, takes_paths=name == RESULT_EXPRESSION)
-    )
+    if text is None or is_blank(text):
+        return None
+    try:
+        return compile_expression(LABELS[name], text, takes_paths=name == RESULT_EXPRESSION)
+    except ExpressionError as error:
+        raise HeaderError(str(error), name) from None
 
 
 def _duration(headers: Mapping[str, str], name: str) -> timedelta | None:
@@ -247,11 +248,13 @@ def _duration(headers: Mapping[str, str], name: str) -> timedelta | None:
     try:
         if text.strip()[0] not in "Pp":
             raise ValueError
-        return parse_duration(text)
+        duration = parse_duration(text)
+        if name == JOB_TIMEOUT and not duration:
+            raise ValueError
     except ValueError:
-        raise HeaderError(
-            f"{LABELS[name]} must be an ISO 8601 duration such as PT30S or PT5M, got '{_cut(text)}'"
-        ) from None
+        example = f"{LABELS[name]} must be an ISO 8601 duration such as PT30S or PT5M"
+        raise HeaderError(f"{example}, got '{_cut(text)}'", name) from None
+    return duration
 
 
 def _code(action: Mapping[str, Any]) -> Any:
