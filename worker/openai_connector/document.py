@@ -88,26 +88,32 @@ def _mapping(value: object) -> dict[str, Any]:
 
 
 def _check(name: str, root: object) -> None:
-    """Walk without recursion: the value may be nested deeper than Python's own stack."""
-    pending: list[tuple[object, int]] = [(root, 2)]
-    while pending:
-        value, depth = pending.pop()
-        if value is None or isinstance(value, (str, bool)):
-            continue
-        if isinstance(value, int):
-            if not MIN_INTEGER <= value <= MAX_INTEGER:
-                raise DocumentError(f"variable '{name}' has an integer beyond 64 bits")
-        elif isinstance(value, float):
-            if not math.isfinite(value):
-                raise DocumentError(f"variable '{name}' has a number that JSON cannot carry ({value})")
-        elif isinstance(value, (Mapping, list, tuple)):
-            if depth > MAX_DEPTH:
-                raise DocumentError(f"variable '{name}' is nested deeper than {MAX_DEPTH} levels")
-            if isinstance(value, Mapping):
+    """Walk level by level, without recursion: the value may be nested deeper than Python's own stack."""
+    level: list[object] = [root]
+    depth = 2
+    while level:
+        below: list[object] = []
+        for value in level:
+            if value is None or isinstance(value, (str, bool)):
+                continue
+            if isinstance(value, int):
+                if not MIN_INTEGER <= value <= MAX_INTEGER:
+                    raise DocumentError(f"variable '{name}' has an integer beyond 64 bits")
+                continue
+            if isinstance(value, float):
+                if not math.isfinite(value):
+                    raise DocumentError(f"variable '{name}' has a number that JSON cannot carry ({value})")
+                continue
+            if isinstance(value, (list, tuple)):
+                below.extend(value)
+            elif isinstance(value, dict) or isinstance(value, Mapping):  # noqa: SIM101 - the first is much faster
                 for key in value:
                     if not isinstance(key, str):
                         raise DocumentError(f"variable '{name}' has a key that is no text")
-                value = value.values()
-            pending.extend((item, depth + 1) for item in value)
-        else:
-            raise DocumentError(f"variable '{name}' has a value that is not JSON ({type(value).__name__})")
+                below.extend(value.values())
+            else:
+                raise DocumentError(f"variable '{name}' has a value that is not JSON ({type(value).__name__})")
+            if depth > MAX_DEPTH:
+                raise DocumentError(f"variable '{name}' is nested deeper than {MAX_DEPTH} levels")
+        level = below
+        depth += 1
