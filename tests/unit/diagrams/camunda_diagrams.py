@@ -26,13 +26,15 @@ BODY_OF_VERSIONS_1_AND_2 = '={"model": internal_model, "messages": internal_mess
 AZURE_BODY = (
     '=context(get entries({"messages": if chatCompletion_messages = null then [{"role": chatCompletion_messageRole, '
     '"content": chatCompletion_messageContent}] else append(chatCompletion_messages, {"role": '
-    'chatCompletion_messageRole, "content": chatCompletion_messageContent}), "contentPart": chatCompletion_contentPart, '
-    '"enhancements": chatCompletion_enhancements, "dataSources": chatCompletion_dataSources, "temperature": '
+    'chatCompletion_messageRole, "content": chatCompletion_messageContent}), '
+    '"contentPart": chatCompletion_contentPart, "enhancements": chatCompletion_enhancements, '
+    '"dataSources": chatCompletion_dataSources, "temperature": '
     "if chatCompletion_temperature = null then null else number(chatCompletion_temperature), "
     '"n": if chatCompletion_n = null then null else decimal(number(chatCompletion_n), 0), '
     '"stream": chatCompletion_stream = "True", "stop": chatCompletion_stop, '
     '"max_tokens": if chatCompletion_maxTokens = null then null else decimal(number(chatCompletion_maxTokens), 0), '
-    '"presence_penalty": if chatCompletion_presencePenalty = null then null else number(chatCompletion_presencePenalty), '
+    '"presence_penalty": '
+    "if chatCompletion_presencePenalty = null then null else number(chatCompletion_presencePenalty), "
     '"frequency_penalty": '
     "if chatCompletion_frequencyPenalty = null then null else number(chatCompletion_frequencyPenalty), "
     '"logit_bias": chatCompletion_logitBias, "user": chatCompletion_user, "tools": chatCompletion_tools})'
@@ -105,6 +107,8 @@ def azure_inputs(**changed: str | None) -> dict[str, str]:
         "chatCompletion_stream": "False",
         "chatCompletion_stop": None,
         "chatCompletion_maxTokens": None,
+        "chatCompletion_presencePenalty": None,
+        "chatCompletion_frequencyPenalty": None,
         "chatCompletion_logitBias": None,
         "chatCompletion_user": None,
         "method": "post",

@@ -45,6 +45,7 @@ from openai_connector.operations import (
     SECRET_INPUTS,
     Endpoint,
     InvalidInputsError,
+    Moderation,
 )
 from openai_connector.operations.chat import CUSTOM
 from openai_connector.operations.inputs import PREFIX, Inputs
@@ -231,10 +232,11 @@ class _TaskCheck:
             yield Finding("bad-header", "warning", message, self._header_line(RESULT_VARIABLE))
 
     def _results(self) -> Iterator[Finding]:
+        results = {key: self._headers[key] for key in (RESULT_VARIABLE, RESULT_EXPRESSION) if key in self._headers}
         try:
-            mapping = TaskMapping.read(self._headers)
+            mapping = TaskMapping.read(results)
         except HeaderError:
-            return
+            mapping = TaskMapping()
         set_names = set(mapping.names_set())
         outcome = mapping.on_response({"status": 200, "headers": {}, "body": {}, "output": {}}, retries=1).outcome
         if isinstance(outcome, Completed):
@@ -303,6 +305,9 @@ class _TaskCheck:
         """Make the request that the worker would make, and look at it."""
         if self._sources.get(OPERATION_INPUT, "").startswith("="):
             return  # which inputs count is only known at run time
+        model = self._model()
+        if model is not None:
+            yield from self._model_life(*model)
         variables = self._variables()
         try:
             call = prepare_call(variables, ApiDefaults(api_key="stand-in"), AllowedHosts(["*"]), AskedSecrets())
@@ -315,7 +320,8 @@ class _TaskCheck:
             yield Finding("bad-input", "error", str(error), self._at("openai_baseUrl"))
             return
         body = call.request_body
-        yield from self._model(body)
+        if model is not None and "messages" in body:
+            yield from self._refused(model[0], body)
         if "temperature" in body and "top_p" in body:
             message = "Temperature and Top P are both given: set one of them and leave the other empty"
             yield Finding("temperature-and-top-p", "warning", message, self._at("openai_topP"))
@@ -339,15 +345,19 @@ class _TaskCheck:
             variables["openai_responseFormat"] = "json_schema"
         return variables
 
-    def _model(self, body: Mapping[str, Any]) -> Iterator[Finding]:
-        sources = ("openai_model", "openai_customModel", "openai_moderationModel")
-        if {"openai_baseUrl", "openai_azureResource"} & self._sources.keys() or self._unknown.intersection(sources):
-            return  # another server's models have any names
-        model = body.get("model")
-        if not isinstance(model, str):
-            return
-        is_custom = self._sources.get("openai_model") == CUSTOM
-        target = "openai_customModel" if is_custom else "openai_model" if "messages" in body else sources[2]
+    def _model(self) -> tuple[str, str] | None:
+        """Give the model of OpenAI's that is asked, and the input that names it."""
+        if {"openai_baseUrl", "openai_azureResource"} & self._sources.keys():
+            return None  # another server's models have any names
+        if self._sources.get(OPERATION_INPUT, "").strip().lower() == Moderation.name:
+            target = "openai_moderationModel"
+        else:
+            target = "openai_customModel" if self._sources.get("openai_model") == CUSTOM else "openai_model"
+        source = self._sources.get(target, "").strip()
+        model = _constant(source) if source.startswith("=") else source
+        return (model, target) if isinstance(model, str) and model else None
+
+    def _model_life(self, model: str, target: str) -> Iterator[Finding]:
         shutdown = shutdown_of(model)
         if shutdown is not None:
             sentence = shutdown.sentence(self._today)
@@ -356,8 +366,6 @@ class _TaskCheck:
         elif not is_known(model):
             message = f"The model {model[:100]} is not among OpenAI's of {CHECKED}: check its name"
             yield Finding("unknown-model", "warning", message, self._at(target))
-        if "messages" in body:
-            yield from self._refused(model, body)
 
     def _refused(self, model: str, body: Mapping[str, Any]) -> Iterator[Finding]:
         effort = body.get("reasoning_effort")

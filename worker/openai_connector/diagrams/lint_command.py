@@ -64,8 +64,9 @@ def _check(path: Path, today: date, job_type: str) -> list[Finding]:
 
 def _as_text(path: Path, finding: Finding) -> str:
     name = f' "{finding.element_name}"' if finding.element_name else ""
+    indented = finding.message.replace("\n", "\n    ")  # the caret below a place in an expression
     where = f"{finding.element_id}{name}: " if finding.element_id else ""
-    return f"{path}:{finding.line}: {finding.severity}: {where}{finding.message}"
+    return f"{path}:{finding.line}: {finding.severity}: {where}{indented}"
 
 
 def _as_json(path: Path, finding: Finding) -> dict[str, object]:

@@ -79,16 +79,13 @@ def _report(source: Path, migration: Migration) -> Iterator[str]:
     if not migration.tasks:
         yield f"{source}: no task of Camunda's OpenAI templates found"
         return
-    yield f"{source}: {_count(done)} migrated, {_count(len(migration.tasks) - done)} left as it is"
+    yield f"{source}: {done} of {len(migration.tasks)} tasks of Camunda's OpenAI templates migrated"
     for task in migration.tasks:
         name = f' "{task.name}"' if task.name else ""
         yield f"\n{task.element_id}{name} (line {task.line}): " + ("migrated" if task.migrated else "left as it is")
         if task.reason is not None:
             yield f"  not carried: {task.reason}"
         yield from (f"  changed: {change}" for change in task.changes)
-        yield from (f"  look at: {warning}" for warning in task.warnings)
+        for warning in task.warnings:
+            yield "  look at: " + warning.replace("\n", "\n    ")
     yield ""
-
-
-def _count(number: int) -> str:
-    return "1 task" if number == 1 else f"{number} tasks"
