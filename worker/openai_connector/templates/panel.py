@@ -24,7 +24,7 @@ OPEN_GROUPS = frozenset({"operation", "model", "prompt", "moderation", "output"}
 """Groups that hold what nearly every task needs: open from the start."""
 
 _VARIABLE = r"[^\s\d=+*/.,:;()\[\]{}\"'<>|&!?-][^\s=+*/.,:;()\[\]{}\"'<>|&!?-]*"
-_DURATION = r"P([0-9]+[DW])?(T([0-9]+H)?([0-9]+M)?([0-9]+(\.[0-9]+)?S)?)?"
+_DURATION = r"P(?=[0-9T])([0-9]+[DW])?(T(?=[0-9])([0-9]+H)?([0-9]+M)?([0-9]+(\.[0-9]+)?S)?)?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ RESULT_VARIABLE = Header(
     Shown(
         "output",
         feel=None,
-        description="Process variable for the whole response, for example <code>answer</code>. What you need is then in "
-        "<code>answer.output</code>",
+        description="Process variable for the whole response, for example <code>answer</code>. What you need is then "
+        "in <code>answer.output</code>",
         placeholder="answer",
         pattern=_VARIABLE,
         pattern_message="must be a name without spaces, for example answer",
