@@ -43,6 +43,8 @@ class Answer:
     """Where the connection is cut: before anything was sent, after the headers, or in the middle of the body."""
     raw: bytes | None = None
     """The whole HTTP response as bytes, for what no well-behaved server sends; the connection is closed after it."""
+    stay: float = 0
+    """Seconds for which the connection stays open after `raw`."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,7 @@ class StandIn:
     async def until(self, is_so: Callable[[], bool], *, seconds: float = 10) -> None:
         """Wait until something holds, such as `lambda: api.in_flight == 300`."""
         async with asyncio.timeout(seconds):
-            while not is_so():  # noqa: ASYNC110  # what is waited for may be anything
+            while not is_so():  # what is waited for may be anything
                 await asyncio.sleep(0.005)
 
     async def __aenter__(self) -> Self:
@@ -250,6 +252,7 @@ class StandIn:
             response.headers.add(name, value)
         if answer.raw is not None:
             transport.write(answer.raw)
+            await asyncio.sleep(answer.stay)
             transport.close()
             return response
         if answer.drop == "before":

@@ -36,7 +36,9 @@ from openai_connector.openai_api.policy import (
 MAX_RESPONSE_BYTES = 10 * 1024 * 1024  # of one response's body, unpacked
 CONNECT_TIMEOUT = timedelta(seconds=20)  # for the connection alone; as long as Camunda's REST connector waits
 CONNECT_SHARE = 0.8  # of a shorter timeout: what times out later has been sent, and may have been paid for
-KEEPALIVE = timedelta(seconds=60)  # how long an idle connection is kept for the next call
+# How long an idle connection is kept for the next call. Load balancers close theirs after 60 s: a request that
+# crosses that on its way is lost, and may not be repeated.
+KEEPALIVE = timedelta(seconds=15)
 MAX_HEADER_BYTES = 64 * 1024  # of one header line; some gateways send long ones
 SHOWN_CHARACTERS = 500  # of the API's own words in a message
 SHOWN_PARAMETER_CHARACTERS = 100
