@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -69,8 +70,14 @@ def read_inputs(variables: Mapping[str, Any]) -> tuple[Endpoint, Operation]:
     return endpoint, operation
 
 
+@cache
+def _fields(model: type[Inputs]) -> dict[str, tuple[str, str | None]]:
+    """Give name and label of a model's fields by their variables."""
+    return {str(field.alias): (name, field.title) for name, field in model.model_fields.items()}
+
+
 def _read(model: type[_Model], variables: Mapping[str, Any], violations: list[str]) -> _Model | None:
-    fields = {str(field.alias): (name, field.title) for name, field in model.model_fields.items()}
+    fields = _fields(model)
     given = {name: variables[alias] for alias, (name, _) in fields.items() if is_given(variables.get(alias))}
     read: _Model | None = None
     try:
