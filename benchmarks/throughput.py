@@ -49,7 +49,7 @@ SAMPLING = 0.2  # seconds between two looks at the worker
 STEADY = (0.2, 0.9)  # the part of the answers that counts as steady
 JOBS_A_SLOT = 10  # in a run: more would measure the same for longer
 MEMORY_DELAY = 8.0  # seconds: long enough for the engine to hand out a job for every slot
-STARTS = 3  # start-ups of each worker; quick: 2
+STARTS = 5  # start-ups of each worker; quick: 2
 GRACE = timedelta(seconds=15)  # for a worker to drain
 OWN_VARIABLES = re.compile(r"(ZEEBE|CAMUNDA|CONNECTOR|OPENAI|SECRET)_.*|.*_PROXY", re.IGNORECASE)
 
