@@ -48,7 +48,7 @@ AZURE_URL = (
 RESULT = {"resultExpression": "={openAiResponse: response.body}"}
 
 
-def chat_inputs(version: int = 8, **changed: str | None) -> dict[str, str]:
+def chat_inputs(version: int = 8, /, **changed: str | None) -> dict[str, str]:
     """Give the inputs of a chat task in the template's order; `a__b` means `a.b`, None leaves one out."""
     inputs: dict[str, str | None] = {
         "authentication.type": "bearer",

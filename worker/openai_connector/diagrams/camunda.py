@@ -339,7 +339,7 @@ def _carry_extras(task: Task, carried: Carried) -> None:
             continue
         assert mapped.source is not None
         # On lines of their own: an expression may end in a comment.
-        value = f"(\n{mapped.source[1:].strip()}\n)" if mapped.is_feel else _feel_text(mapped.source)
+        value = f"(\n{mapped.source[1:].strip()}\n)" if mapped.is_feel else _feel_text(mapped.source, mapped.target)
         entries.append(f'"{key}": {value}')
         carried.removed.append(mapped.target)
         carried.changes.append(f"{mapped.target} is now the entry {key} of Extra body")
@@ -555,9 +555,11 @@ def _variables(source: str) -> frozenset[str]:
         return frozenset()  # as broken afterwards as it is now; `lint` says so
 
 
-def _feel_text(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
-    return f'"{escaped}"'
+def _feel_text(value: str, label: str) -> str:
+    """Write a text as FEEL. Engines differ in how they read two backslashes (8.5: as two), so there may be none."""
+    if "\\" in value:
+        raise NotCarriedError(f"{label} has a backslash, which expressions of different engines read differently")
+    return '"' + value.replace('"', '\\"') + '"'
 
 
 def _literal(task: Task, target: str) -> str | None:
