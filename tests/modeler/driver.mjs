@@ -54,7 +54,8 @@ async function written(label, value, doIt) {
     if (held.includes(value)) return true;
     const entry = [ ...document.querySelectorAll('.bio-properties-panel-entry') ].find(
       entry => entry.querySelector('label')?.textContent.trim() === label);
-    return entry?.querySelector('.bio-properties-panel-error');
+    const error = entry?.querySelector('.bio-properties-panel-error');
+    return error && !/must not be empty/.test(error.textContent); // that one was there before
   }, { label, value }, { polling: 20, timeout: WRITTEN }).catch(() => {
     throw new Error(`the panel wrote nothing for ${label}`);
   });
@@ -168,13 +169,18 @@ const actions = {
 
   xml: async () => page.evaluate(async () => (await window.modeler.saveXML({ format: true })).xml),
 
-  // The panel as it is, in full height.
-  async screenshot({ name, height = 900 }) {
+  // The whole window, with the panel from its top and no pop-up over it.
+  async screenshot({ path, height = 900 }) {
     await page.setViewportSize({ width: 1280, height });
-    await page.evaluate(() => window.modeler.get('canvas').zoom('fit-viewport', 'auto'));
-    const path = resolve(artifacts, name);
+    await page.mouse.move(400, 20);
+    await page.evaluate(() => {
+      document.activeElement?.blur();
+      document.querySelector('.bio-properties-panel-scroll-container').scrollTop = 0;
+      window.modeler.get('canvas').zoom('fit-viewport', 'auto');
+    });
+    await page.waitForTimeout(300);
     await page.screenshot({ path });
-    return path;
+    await page.setViewportSize({ width: 1280, height: 900 });
   },
 
   pause: ({ ms }) => page.waitForTimeout(ms),

@@ -184,9 +184,9 @@ class Modeler:
         """Let the panel's delayed writes happen."""
         self._do("pause", ms=milliseconds)
 
-    def screenshot(self, name: str, height: int = 900) -> Path:
-        """Keep a picture of the whole window among the artefacts."""
-        return Path(self._do("screenshot", name=name, height=height))
+    def screenshot(self, path: Path, height: int = 900) -> None:
+        """Take a picture of the whole window, `height` pixels high."""
+        self._do("screenshot", path=str(path), height=height)
 
     def lint(self, xml: str, template: Template, version: str) -> list[str]:
         """Check a diagram by Camunda's linter, as of a version of Camunda."""

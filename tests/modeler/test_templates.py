@@ -9,7 +9,7 @@ import pytest
 from lxml import etree
 
 from tests import diagrams
-from tests.modeler.front_end import FRONT_ENDS, Modeler
+from tests.modeler.front_end import ARTIFACTS, FRONT_ENDS, Modeler
 
 NAMESPACE = {"zeebe": "http://camunda.org/schema/zeebe/1.0"}
 EMPTY = diagrams.process("modeler", diagrams.Element("Ask", "task", {"name": "Ask AI"}, ""))
@@ -249,7 +249,7 @@ def test_filled_by_label_and_exported(modeler: Modeler, front_end: str, file: st
     given = {"openai_responseFormat": "json_schema"} if "Response format" in SHOWN[file] else {}
     given = fill(modeler, template, given)
     xml = modeler.xml()
-    modeler.screenshot(f"{front_end}-{file.removesuffix('.json')}.png", 2700)
+    modeler.screenshot(ARTIFACTS / f"{front_end}-{file.removesuffix('.json')}.png", 3300)
     assert given.items() <= written(xml).items()
     assert written(xml) == as_by_hand(file, given)
     assert [report for version in LINTED_AS for report in modeler.lint(xml, template, version)] == []
@@ -269,7 +269,7 @@ def test_another_operation_leaves_no_stale_inputs(modeler: Modeler, front_end: s
     kept = {name: value for name, value in given.items() if name in ("openai_baseUrl", "openai_apiKey")}
     given = fill(modeler, template, kept | {"openai_operation": "moderation"})
     xml = modeler.xml()
-    modeler.screenshot(f"{front_end}-{file.removesuffix('.json')}-moderation.png", 1900)
+    modeler.screenshot(ARTIFACTS / f"{front_end}-{file.removesuffix('.json')}-moderation.png", 1900)
     assert written(xml) == as_by_hand(file, given)
     assert [report for version in LINTED_AS for report in modeler.lint(xml, template, version)] == []
     modeler.pause(SETTLED)

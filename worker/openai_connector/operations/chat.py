@@ -119,7 +119,7 @@ class Chat(Operation):
         Shown(
             "parameters",
             description="0 (always alike) to 2 (varied), for example <code>0.7</code>. Leave empty for reasoning "
-            "models (the listed ones are): they refuse it",
+            "models such as gpt-5 and gpt-6: they refuse it",
             pattern=r"(0|1)(\.[0-9]{1,2})?|2(\.0{1,2})?",
             pattern_message="must be a number between 0 and 2, for example 0.7",
         ),

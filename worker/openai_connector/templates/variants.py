@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from openai_connector.operations import OPERATIONS, Chat, Moderation, Operation
 from openai_connector.operations.chat import MAX_TOKENS_PARAMETERS
@@ -176,6 +176,11 @@ VARIANTS: tuple[Variant, ...] = (
             ),
             "openai_model": None,
             "openai_customModel": None,
+            "openai_maxTokensParameter": replace(
+                _MAX_TOKENS_OF_OTHERS,
+                default="max_completion_tokens",
+                description="Deployments of older models know max_tokens only",
+            ),
         },
     ),
 )
