@@ -1,0 +1,151 @@
+"""JSON read strictly, and documents that the engine takes."""
+
+from __future__ import annotations
+
+import json
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from openai_connector.document import MAX_BYTES, MAX_DEPTH, DocumentError, encode_document, parse_json, well_formed
+
+texts = st.text(st.characters(codec=None, categories=None), max_size=20)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+def nested(levels: int) -> Any:
+    """Make a list in a list …"""
+    value: Any = 0
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "text", ["NaN", "Infinity", "-Infinity", "[NaN]", '{"a": -Infinity}', "1e999", "-1e999", "1" * 400]
+)
+def test_5_numbers_that_json_has_not_are_refused(text: str) -> None:
+    """NaN and what is beyond a double is an error, not null."""
+    with pytest.raises(ValueError, match=r"not JSON|beyond the range"):
+        parse_json(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("9223372036854775807", 2**63 - 1),
+        ("-9223372036854775808", -(2**63)),
+        ("9223372036854775808", 2.0**63),
+        ("-9223372036854775809", -(2.0**63)),
+        ("1" + "0" * 300, 1e300),
+        ("-0", 0),
+        ("1.0", 1.0),
+    ],
+)
+def test_5_integers_beyond_64_bits_become_doubles(text: str, value: object) -> None:
+    """Within 64 bits a number stays an integer."""
+    got = parse_json(text)
+    assert got == value
+    assert type(got) is type(value)
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "{", "{'a': 1}", "[1,]", "01", '"\n"', b"\xff", "[" * 100_000, '{"a":' * 100_000]
+)
+def test_5_what_is_no_json_is_a_value_error(text: str | bytes) -> None:
+    """Anything else, however deep, is an ordinary error."""
+    with pytest.raises(ValueError, match=r".+"):
+        parse_json(text)
+
+
+def test_5_millions_of_digits_are_read_at_once() -> None:
+    """A number of any length is a double or an error, without Python's limit on digits."""
+    with pytest.raises(ValueError, match="beyond the range of a double"):
+        parse_json("9" * 5_000_000)
+    assert parse_json("0." + "3" * 1_000_000) == pytest.approx(1 / 3)
+
+
+@given(st.text(max_size=50) | st.binary(max_size=50))
+def test_5_any_text_is_read_or_a_value_error(text: str | bytes) -> None:
+    """No text raises anything but ValueError."""
+    try:
+        parse_json(text)
+    except ValueError:
+        return
+
+
+@given(values)
+@settings(max_examples=150)
+def test_3_any_value_is_encoded_or_a_document_error(value: Any) -> None:
+    """What is encoded can be sent as UTF-8, and is read back the same but for lone surrogates."""
+    try:
+        text = encode_document({"v": value})
+    except DocumentError:
+        return
+    back = parse_json(text.encode("utf-8"))
+    assert encode_document(back) == text
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return
+    assert back == {"v": value}
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (float("nan"), "variable 'a' has a number that JSON cannot carry (nan)"),
+        ([float("-inf")], "variable 'a' has a number that JSON cannot carry (-inf)"),
+        (2**63, "variable 'a' has an integer beyond 64 bits"),
+        ({"b": -(2**63) - 1}, "variable 'a' has an integer beyond 64 bits"),
+        (object(), "variable 'a' has a value that is not JSON (object)"),
+        ({1: 2}, "variable 'a' has a key that is no text"),
+        (b"x", "variable 'a' has a value that is not JSON (bytes)"),
+        (nested(100_000), "variable 'a' is nested deeper than 200 levels"),
+    ],
+)
+def test_3_what_the_engine_cannot_take_is_named(value: object, says: str) -> None:
+    """The message names the variable and what is wrong with it."""
+    with pytest.raises(DocumentError) as caught:
+        encode_document({"x": 1, "a": value})
+    assert str(caught.value) == says
+
+
+def test_3_the_depth_that_is_taken() -> None:
+    """200 levels with the document itself pass, 201 do not."""
+    assert encode_document({"a": nested(MAX_DEPTH - 1)})
+    with pytest.raises(DocumentError):
+        encode_document({"a": nested(MAX_DEPTH)})
+
+
+def test_3_the_size_that_is_taken() -> None:
+    """1.5 MB of UTF-8 pass, a byte more does not; the message says both sizes and what to do."""
+    room = MAX_BYTES - len('{"a":""}')
+    assert len(encode_document({"a": "ä" * (room // 2)}).encode()) <= MAX_BYTES
+    with pytest.raises(DocumentError, match=r"1\.6 MB of JSON; the engine is sent at most 1\.6 MB\. Map only what"):
+        encode_document({"a": "x" * (room + 1)})
+
+
+def test_3_names_must_be_text() -> None:
+    """A variable's name is text."""
+    with pytest.raises(DocumentError, match="name must be text, not int"):
+        encode_document({1: 2})  # type: ignore[dict-item]
+
+
+def test_3_mappings_and_tuples_are_objects_and_lists() -> None:
+    """Read-only mappings and tuples are written as JSON has them."""
+    assert encode_document(MappingProxyType({"a": MappingProxyType({"b": (1, None)})})) == '{"a":{"b":[1,null]}}'
+
+
+def test_3_lone_surrogates_are_replaced() -> None:
+    """UTF-8 cannot carry them; pairs and other characters stay."""
+    assert encode_document({"\ud800": "a\udfff😀"}) == '{"\ufffd":"a\ufffd😀"}'
+    assert well_formed("\ud83d\ude00") == "😀"
+    assert well_formed("ä") == "ä"
