@@ -1,12 +1,13 @@
-"""Java's regular expressions on the `regex` module, which can be told to give up after a time.
+r"""Java's regular expressions on the `regex` module, which can be told to give up after a time.
 
-A pattern is read in Java's grammar and written anew for `regex` (its version 1, ASCII classes): what looks
-alike but means something else is spelled out (`.`, `$`, POSIX classes, unions and intersections), and what
-Java rejects is rejected.
+A pattern is read in Java's grammar and written anew for `regex` (its version 1): what looks alike but means
+something else is spelled out (`.`, `$`, `\w`, ASCII letters of either case, unions and intersections), and
+what Java rejects is rejected.
 """
 
 from __future__ import annotations
 
+import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,35 @@ _JAVA_PROPERTIES = {
     "javaDigit": r"\p{Nd}",
     "javaLetterOrDigit": r"[\p{L}\p{Nd}]",
 }
+_BINARY_PROPERTIES = {
+    "ALPHABETIC": "Alphabetic",
+    "LETTER": "L",
+    "IDEOGRAPHIC": "Ideographic",
+    "LOWERCASE": "Lowercase",
+    "UPPERCASE": "Uppercase",
+    "TITLECASE": "Lt",
+    "WHITE_SPACE": "White_Space",
+    "WHITESPACE": "White_Space",
+    "CONTROL": "Cc",
+    "PUNCTUATION": "P",
+    "HEX_DIGIT": "Hex_Digit",
+    "HEXDIGIT": "Hex_Digit",
+    "DIGIT": "Nd",
+    "ASSIGNED": "Assigned",
+    "EMOJI": "Emoji",
+}
+_CATEGORIES = frozenset(
+    (
+        *("L", "M", "N", "Z", "C", "P", "S", "Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Me", "Mc", "Nd", "Nl", "No"),
+        *("Zs", "Zl", "Zp", "Cc", "Cf", "Co", "Cs", "Cn", "Pd", "Ps", "Pe", "Pc", "Po", "Pi", "Pf"),
+        *("Sm", "Sc", "Sk", "So"),
+    )
+)
+# With the flag `i`, Java takes each of these for all three.
+_CASED = frozenset(("Lu", "Ll", "Lt", "Lower", "Upper", "javaLowerCase", "javaUpperCase", "LOWERCASE", "UPPERCASE"))
+_WORD = "[A-Za-z0-9_]"
+_BOUNDARY = f"(?:(?<={_WORD})(?!{_WORD})|(?<!{_WORD})(?={_WORD}))"
+_NO_BOUNDARY = f"(?:(?<={_WORD})(?={_WORD})|(?<!{_WORD})(?!{_WORD}))"
 _CLASS_ESCAPES = {
     "d": "[0-9]",
     "D": "[^0-9]",
@@ -61,6 +91,7 @@ _CLASS_ESCAPES = {
 }
 _CHAR_ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "f": "\f", "a": "\a", "e": "\x1b"}
 _GROUP_OPENINGS = ("(?:", "(?=", "(?!", "(?<=", "(?<!", "(?>")
+_ASCII_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _COMMENT_BLANKS = frozenset(" \t\n\x0b\f\r")
 
 
@@ -87,10 +118,21 @@ class JavaRegex:
         return FeelLimitError(f"a regular expression may take {self.seconds} seconds at most")
 
     def _matches(self, text: str) -> Iterator[Any]:
-        try:
-            yield from self.compiled.finditer(text, timeout=self.seconds)
-        except TimeoutError:
-            raise self._too_slow() from None
+        """Java's `find` again and again: after an empty match, the search goes on one character later."""
+        deadline = time.monotonic() + self.seconds
+        start = 0
+        while start <= len(text):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise self._too_slow()
+            try:
+                match = self.compiled.search(text, start, timeout=left)
+            except TimeoutError:
+                raise self._too_slow() from None
+            if match is None:
+                return
+            yield match
+            start = match.end() + (match.end() == match.start())
 
     def find_all(self, text: str) -> list[str]:
         """The text of every match."""
@@ -176,10 +218,7 @@ def _compile(pattern: str, flags: str) -> Any:
         raise PatternError(f"longer than {MAX_PATTERN} characters")
     try:
         written = _Translator(pattern, flags).translate()
-        options = regex.VERSION1 | regex.ASCII
-        if "i" in flags:
-            options |= regex.IGNORECASE
-        return regex.compile(written, options)
+        return regex.compile(written, regex.VERSION1 | regex.UNICODE)
     except (regex.error, RecursionError, OverflowError, ValueError, KeyError) as error:
         raise PatternError(str(error)) from None
 
@@ -202,7 +241,17 @@ class _Translator:
         self.parts = 0
         self.names: set[str] = set()
         self.total_groups = self._count_groups()
-        self.dotall, self.multiline, self.comments = ("s" in flags, "m" in flags, "x" in flags)
+        self.dotall, self.multiline, self.comments = "s" in flags, "m" in flags, "x" in flags
+        self.caseless = "i" in flags
+
+    @property
+    def modes(self) -> tuple[bool, bool, bool, bool]:
+        """The flags in force, which end with the group that they were set in."""
+        return self.dotall, self.multiline, self.comments, self.caseless
+
+    @modes.setter
+    def modes(self, modes: tuple[bool, bool, bool, bool]) -> None:
+        self.dotall, self.multiline, self.comments, self.caseless = modes
 
     def _count_groups(self) -> int:
         """An upper bound, good enough to tell whether a back reference can ever match."""
@@ -244,7 +293,7 @@ class _Translator:
         self.depth += 1
         if self.depth > MAX_NESTING:
             raise PatternError(f"nested deeper than {MAX_NESTING} levels")
-        saved = self.dotall, self.multiline, self.comments
+        saved = self.modes
         parts: list[str] = []
         while True:
             self.skip_comments()
@@ -260,7 +309,7 @@ class _Translator:
             atom, repeatable = self.atom()
             self.skip_comments()
             parts.append(self.quantified(atom, before) if repeatable else atom)
-        self.dotall, self.multiline, self.comments = saved
+        self.modes = saved
         self.depth -= 1
         return "".join(parts)
 
@@ -283,8 +332,16 @@ class _Translator:
         if char in "*+?":
             raise PatternError(f"dangling meta character '{char}'")
         if char == "{":
-            raise PatternError("illegal repetition")
-        return _quoted(char), True
+            # A counted repetition of nothing, which Java takes.
+            self.pos -= 1
+            return "", True
+        return self.cased(char), True
+
+    def cased(self, char: str) -> str:
+        """A character that stands for itself, and with the flag `i` for its other case if it is ASCII."""
+        if self.caseless and char.isascii() and char.isalpha():
+            return f"[{char.lower()}{char.upper()}]"
+        return _quoted(char)
 
     def quantified(self, atom: str, before: int) -> str:
         """An atom with the quantifier that follows; `before` is the count of parts in front of it."""
@@ -352,8 +409,7 @@ class _Translator:
         """`(?i)` up to the end of the group, or `(?i:...)`."""
         self.pos += 1
         on = True
-        case = ""
-        saved = self.dotall, self.multiline, self.comments
+        saved = self.modes
         while self.peek() not in (")", ":"):
             flag = self.take()
             if flag == "-":
@@ -365,14 +421,14 @@ class _Translator:
             elif flag == "x":
                 self.comments = on
             elif flag == "i":
-                case = "i" if on else "-i"
+                self.caseless = on
             elif flag not in "dmuU":
                 raise PatternError("unknown inline modifier")
         if self.take() == ")":
             # Applies to the rest of the enclosing group, alternatives included.
-            return (f"(?{case})" if case else ""), False
-        inner = self.close(f"(?{case}:" if case else "(?:")
-        self.dotall, self.multiline, self.comments = saved
+            return "", False
+        inner = self.close("(?:")
+        self.modes = saved
         return inner, True
 
     # ---- escapes
@@ -385,7 +441,7 @@ class _Translator:
             stop = self.pattern.find("\\E", self.pos)
             text = self.pattern[self.pos : stop if stop >= 0 else self.end]
             self.pos = stop + 2 if stop >= 0 else self.end
-            quoted = [_quoted(one) for one in text]
+            quoted = [self.cased(one) for one in text]
             if not quoted:
                 return "", False
             # A quantifier after the quotation repeats its last character only.
@@ -395,8 +451,8 @@ class _Translator:
             "z": r"\Z",
             "Z": rf"(?={_LINE_END}?\Z)",
             "G": r"\G",
-            "b": r"\b",
-            "B": r"\B",
+            "b": _BOUNDARY,
+            "B": _NO_BOUNDARY,
             "R": r"(?>\r\n|[\n\x0b\f\r\x85\u2028\u2029])",
             "X": r"\X",
         }.get(char)
@@ -413,14 +469,16 @@ class _Translator:
             return _CLASS_ESCAPES[char], True
         if char in "pP":
             return self.property(negated=char == "P"), True
-        return _quoted(self.escaped_char(char)), True
+        return self.cased(self.escaped_char(char)), True
 
     def back_reference(self, digit: str) -> str:
         number = int(digit)
         while self.peek() and self.peek() in "0123456789" and number * 10 + int(self.peek()) <= self.groups:
             number = number * 10 + int(self.take())
         # A reference to a group that is not there never matches; Java compiles it all the same.
-        return f"(?:\\{number})" if number <= self.total_groups else "(?!)"
+        if number > self.total_groups:
+            return "(?!)"
+        return f"(?i:\\{number})" if self.caseless else f"(?:\\{number})"
 
     def escaped_char(self, char: str) -> str:
         if char in _CHAR_ESCAPES:
@@ -465,18 +523,35 @@ class _Translator:
             self.pos = stop + 1
         else:
             name = self.take()
+        return f"[^{self.named_class(name)}]" if negated else self.named_class(name)
+
+    def named_class(self, name: str) -> str:
+        """A class by one of Java's names; the name alone means a general category, `Is` also scripts."""
+        if self.caseless and (name in _CASED or name.removeprefix("Is").upper() in _CASED):
+            return r"[\p{Lu}\p{Ll}\p{Lt}]"
         if name in _POSIX:
-            return f"[{'^' if negated else ''}{_POSIX[name]}]"
+            return f"[{_POSIX[name]}]"
         if name in _JAVA_PROPERTIES:
-            return f"[^{_JAVA_PROPERTIES[name]}]" if negated else _JAVA_PROPERTIES[name]
-        plain = name.replace("=", "").replace("_", "").replace(" ", "").replace("-", "")
-        if not (plain.isascii() and plain.isalnum()):
-            raise PatternError("malformed character family")
-        if name.startswith("Is"):
-            name = name[2:]
-        elif name.startswith("In"):
-            name = "Block=" + name[2:]
-        return f"\\{'P' if negated else 'p'}{{{name}}}"
+            return _JAVA_PROPERTIES[name]
+        if name in _CATEGORIES:
+            return f"\\p{{gc={name}}}"
+        key, equals, value = name.partition("=")
+        kind = {"sc": "Script", "script": "Script", "blk": "Block", "block": "Block"}.get(key.lower())
+        if equals and key.lower() in ("gc", "general_category") and value in _CATEGORIES:
+            return f"\\p{{gc={value}}}"
+        if not equals and name.startswith("In"):
+            kind, value = "Block", name[2:]
+        elif not equals and name.startswith("Is"):
+            value = name[2:]
+            if value.upper() in _BINARY_PROPERTIES:
+                return f"\\p{{{_BINARY_PROPERTIES[value.upper()]}}}"
+            if value in _CATEGORIES:
+                return f"\\p{{gc={value}}}"
+            kind = "Script"
+        plain = value.replace("_", "").replace(" ", "").replace("-", "")
+        if kind is None or not (plain.isascii() and plain.isalnum()):
+            raise PatternError("unknown character property")
+        return f"\\p{{{kind}={value}}}"
 
     # ---- character classes
 
@@ -525,7 +600,7 @@ class _Translator:
                 stop = self.pattern.find("\\E", self.pos)
                 text = self.pattern[self.pos : stop if stop >= 0 else self.end]
                 self.pos = stop + 2 if stop >= 0 else self.end
-                return "".join(map(_quoted, text))
+                return "".join(map(self.class_char, text))
             char = self.escaped_char(escaped)
         following = self.pattern[self.pos + 1 : self.pos + 2]
         if self.peek() == "-" and following and following not in "[]":
@@ -535,5 +610,14 @@ class _Translator:
                 last = self.escaped_char(self.take())
             if last < char:
                 raise PatternError("illegal character range")
-            return f"{_quoted(char)}-{_quoted(last)}"
+            swapped = "".join(
+                letter.swapcase() for letter in _ASCII_LETTERS if self.caseless and char <= letter <= last
+            )
+            return f"{_quoted(char)}-{_quoted(last)}{swapped}"
+        return self.class_char(char)
+
+    def class_char(self, char: str) -> str:
+        """A member of a class, with its other case where that counts."""
+        if self.caseless and char.isascii() and char.isalpha():
+            return char.lower() + char.upper()
         return _quoted(char)

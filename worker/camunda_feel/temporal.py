@@ -190,8 +190,11 @@ class DaysTimeDuration(Temporal):
 
     @property
     def millis(self) -> int:
-        """Whole milliseconds, truncated."""
-        return _quotient(self.nanos, 1_000_000)
+        """Whole milliseconds, truncated; raise OutOfRangeError if a Java long cannot hold them."""
+        millis = _quotient(self.nanos, 1_000_000)
+        if not -(2**63) <= millis < 2**63:
+            raise OutOfRangeError("days and time duration is out of range")
+        return millis
 
     def _parts(self) -> tuple[int, int, int, int]:
         seconds = self.seconds
@@ -313,10 +316,6 @@ class Date(Temporal):
         return f"{'+' if year > 9999 else ''}{_year_text(year)}-{month:02}-{day:02}"
 
 
-def _date_text(days: int) -> str:
-    return str(Date(days)).removeprefix("+")
-
-
 def _clock_properties(nanos: int) -> dict[str, Any]:
     seconds = nanos // NANOS_PER_SECOND
     return {"hour": seconds // 3600, "minute": seconds // 60 % 60, "second": seconds % 60}
@@ -412,7 +411,11 @@ class LocalDateTime(Temporal):
         return {**self.date.properties(), **clock, "time offset": None, "timezone": None}
 
     def __str__(self) -> str:
-        return f"{_date_text(self.nanos // NANOS_PER_DAY)}T{_time_text(self.time_nanos)}"
+        return self.to_json().removeprefix("+")
+
+    def to_json(self) -> str:
+        """Years beyond 9999 have a plus sign here, and none in what `string` gives."""
+        return f"{self.date}T{_time_text(self.time_nanos)}"
 
 
 class ZonedDateTime(Temporal):
@@ -442,9 +445,9 @@ class ZonedDateTime(Temporal):
         return cls(LocalDateTime(instant + offset * NANOS_PER_SECOND), offset, zone)
 
     @classmethod
-    def of_zone_text(cls, local: LocalDateTime, zone: str) -> ZonedDateTime:
+    def of_zone_text(cls, local: LocalDateTime, zone: str, *, inside_text: bool = False) -> ZonedDateTime:
         """A local time in a zone that may itself be an offset such as `+02:00`."""
-        offset, region = parse_zone(zone)
+        offset, region = parse_zone(zone, inside_text=inside_text)
         return cls(local, offset or 0) if region is None else cls.of_local(local, region)
 
     @property
@@ -489,7 +492,7 @@ class ZonedDateTime(Temporal):
 
     def to_json(self) -> str:
         """The zone id is dropped."""
-        return str(self.local) + offset_text(self.offset)
+        return self.local.to_json() + offset_text(self.offset)
 
     def to_iso(self) -> str:
         return self.to_json() + (f"[{self.zone}]" if self.zone else "")
@@ -515,12 +518,15 @@ def _zone_info(zone: str) -> ZoneInfo | None:
         return None
 
 
+# Names in the zone data that Java's list of regions lacks.
+_NO_JAVA_ZONES = frozenset(("EST", "HST", "MST", "ROC", "GMT+0", "GMT-0", "Factory", "localtime"))
+
+
 @lru_cache(maxsize=1)
 def _zone_names() -> frozenset[str]:
     from zoneinfo import available_timezones
 
-    # Names that exist as files but that Java's list of regions lacks.
-    return frozenset(available_timezones()) - {"Factory", "localtime"}
+    return frozenset(available_timezones()) - _NO_JAVA_ZONES
 
 
 def _prefixed_offset(zone: str) -> tuple[str, int] | None:
@@ -556,8 +562,18 @@ def parse_offset(text: str) -> int | None:
     return -total if text[0] == "-" else total
 
 
-def parse_zone(zone: str) -> tuple[int | None, str | None]:
-    """Java's `ZoneId.of`: an offset or a region's canonical name; raise OutOfRangeError for neither."""
+def _is_full_offset(text: str) -> bool:
+    return len(text) in (6, 9) and text[0] in "+-" and text[3] == ":"
+
+
+def parse_zone(zone: str, *, inside_text: bool = False) -> tuple[int | None, str | None]:
+    """Java's `ZoneId.of`: an offset or a region's canonical name; raise OutOfRangeError for neither.
+
+    Inside the text of a time, offsets must have hours and minutes, as in `+02:00` or `UTC+02:00`.
+    """
+    rest = zone.lstrip("UTCGM") if inside_text else zone
+    if inside_text and rest[:1] in ("+", "-") and not _is_full_offset(rest):
+        raise OutOfRangeError(f"unknown time zone {zone[:60]!r}")
     offset = parse_offset(zone)
     if offset is not None:
         return offset, None
@@ -707,12 +723,20 @@ def _split_zone(text: str) -> tuple[str, str, str]:
     if at:
         return clock, "", zone
     if clock.endswith("]") and "[" in clock:
-        clock, _, zone = clock[:-1].partition("[")
+        # A zone in brackets only follows an offset.
+        before, _, zone = clock[:-1].partition("[")
+        if not _ends_with_offset(before):
+            return clock, "", ""
+        clock = before
     if clock.endswith("Z"):
         return clock[:-1], "Z", zone
-    if len(clock) > 6 and clock[-6] in "+-" and clock[-3] == ":":
+    if _ends_with_offset(clock):
         return clock[:-6], clock[-6:], zone
     return clock, "", zone
+
+
+def _ends_with_offset(clock: str) -> bool:
+    return clock.endswith("Z") or (len(clock) > 6 and clock[-6] in "+-" and clock[-3] == ":")
 
 
 def parse_time(text: str) -> LocalTime | ZonedTime | None:
@@ -737,7 +761,7 @@ def _zoned_time(nanos: int, offset_part: str, zone: str) -> ZonedTime | None:
         offset = parse_offset(offset_part)
         return None if offset is None else ZonedTime(nanos, offset)
     try:
-        offset, region = parse_zone(zone)
+        offset, region = parse_zone(zone, inside_text=True)
     except OutOfRangeError:
         return None
     if region is None:
@@ -775,7 +799,7 @@ def parse_date_time(text: str, *, literal: bool = False) -> LocalDateTime | Zone
 
 def _zoned_date_time(local: LocalDateTime, offset_part: str, zone: str) -> ZonedDateTime | None:
     if not offset_part:
-        return ZonedDateTime.of_zone_text(local, zone)
+        return ZonedDateTime.of_zone_text(local, zone, inside_text=True)
     offset = parse_offset(offset_part)
     if offset is None:
         return None
@@ -870,8 +894,8 @@ def parse_years_months(text: str) -> YearsMonthsDuration | None:
 
 
 def _looks_like_days_time(text: str) -> bool:
-    """The engine's stricter test for strings: capitals, a decimal point, minus signs only."""
-    return all(char in "-PTDHMS.0123456789" for char in text)
+    """The engine's stricter test for strings: capitals and minus signs only."""
+    return all(char in "-PTDHMS.,0123456789" for char in text)
 
 
 def parse_duration(text: str, *, literal: bool = False) -> YearsMonthsDuration | DaysTimeDuration | None:
@@ -895,7 +919,7 @@ def parse_literal(word: str, text: str) -> Temporal | None:
         return parse_date(text)
     if text.startswith(("P", "-P")):
         return parse_duration(text)
-    return parse_date_time(text) if "T" in text[1:] else parse_time(text)
+    return parse_date_time(text) if is_date(text.partition("T")[0]) else parse_time(text)
 
 
 # ---- from Python
