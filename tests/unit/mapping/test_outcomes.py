@@ -11,12 +11,12 @@ from openai_connector.evaluate import outcome_of
 HTTP = {"status": 200, "headers": {"X-Id": "7"}, "body": {"a": 1, "items": [{"n": "x"}, {"n": "y"}]}}
 
 
-def success(response: Any = HTTP, *, retries: int = 3, **headers: str) -> dict[str, Any]:
+def success(response: Any = HTTP, *, retries: int = 3, **headers: Any) -> dict[str, Any]:
     """Map a response."""
     return outcome_of({"response": response, "headers": headers, "retries": retries})
 
 
-def failure(error: Any = None, *, retries: int = 3, **headers: str) -> dict[str, Any]:
+def failure(error: Any = None, *, retries: int = 3, **headers: Any) -> dict[str, Any]:
     """Handle an error."""
     error = error or {"type": "ApiStatusError", "code": "429", "message": "slow down"}
     return outcome_of({"error": error, "headers": headers, "retries": retries})

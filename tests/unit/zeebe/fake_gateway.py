@@ -91,7 +91,7 @@ class FakeGateway(GatewayServicer):
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until a condition holds, at most ten seconds."""
         async with asyncio.timeout(10):
-            while not condition():  # noqa: ASYNC110 - it is a condition of many kinds
+            while not condition():
                 await asyncio.sleep(0.005)
 
     async def _enter(self, command: str, request: Any, context: Any) -> None:

@@ -121,7 +121,7 @@ async def test_renewed_ahead_of_expiry(server: TokenServer, engine: FakeGateway)
     await engine.until(lambda: len(server.forms) == 2)
     server.gate.set()
     async with asyncio.timeout(5):
-        while await tokens.get() != "token-2":  # noqa: ASYNC110 - nothing else tells
+        while await tokens.get() != "token-2":
             await asyncio.sleep(0.01)
     assert len(server.forms) == 2
 
