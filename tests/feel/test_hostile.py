@@ -287,3 +287,21 @@ def repr_json(value: Any) -> Any:
     if isinstance(value, list):
         return [repr_json(item) for item in value]
     return {key: repr_json(item) for key, item in value.items()}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(" * 48 + "1" + ")" * 48,
+        "[" * 48 + "1" + "]" * 48,
+        "{a: " * 48 + "1" + "}" * 48,
+        "not(" * 48 + "true" + ")" * 48,
+        "if " * 47 + "true" + " then true else false" * 47,
+        "1 in (" * 24 + "1" + ")" * 24,
+        "for x in [1] return " * 48 + "1",
+        "[1][item = " * 48 + "1" + "]" * 48,
+    ],
+)
+def test_allowed_nesting_works(text: str) -> None:
+    """Nesting within the limit parses and evaluates with Python's ordinary stack."""
+    parse(text).evaluate()

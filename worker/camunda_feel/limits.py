@@ -8,8 +8,10 @@ class Limits(NamedTuple):
 
     steps: int = 1_000_000
     """Items visited plus functions called in one evaluation (about a second of work)."""
-    depth: int = 100
-    """Nesting of expressions, of function calls and of data that is compared, printed or converted."""
+    nesting: int = 50
+    """Levels of parentheses, lists, calls and so on in an expression (a chain of `else if` is one level)."""
+    depth: int = 200
+    """Levels of data that is compared, printed or converted; also properties and filters in a row."""
     size: int = 4_000_000
     """Characters of a string, or items of a list, that an evaluation may build; also nodes of a JSON result."""
     range_length: int = 100_000

@@ -81,8 +81,8 @@ class Parser(Scanner):
             node, self.pos = self.seen_expressions[start]
             return node
         self.depth += 1
-        if self.depth > self.limits.depth:
-            raise self.error(f"expression is nested deeper than {self.limits.depth} levels", start)
+        if self.depth > self.limits.nesting:
+            raise self.error(f"expression is nested deeper than {self.limits.nesting} levels", start)
         head = self.text[start : start + 1]
         node = None
         if head == "i":
