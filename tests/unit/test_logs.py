@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
+import ssl
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import pytest
 
+from openai_connector.api_call import ApiDefaults, lease_of, prepare_call
+from openai_connector.handler import Handler
+from openai_connector.job import Completed, ConnectorJob, Failed, Outcome
+from openai_connector.openai_api import AllowedHosts, ApiClient
+from openai_connector.secrets import EnvironmentSecrets
 from openai_connector.telemetry.logs import JsonFormatter, configure
+from tests.stand_in import Answer, StandIn, chat_body, deeply_nested, failure, text_answer
 
 
 @pytest.fixture(autouse=True)
@@ -69,3 +79,147 @@ def test_an_exception_is_part_of_the_record() -> None:
     except KeyError:
         record = logging.LogRecord("a", logging.ERROR, "f", 1, "m", None, sys.exc_info())
     assert "KeyError" in json.loads(JsonFormatter().format(record))["exception"]
+
+
+# Nothing private leaves, whatever happens to a call
+
+TLS = ssl.create_default_context()  # read once: that is most of what a client costs
+SECRETS = {"KEY": "sk-MARKER-key", "ORG": "org-MARKER-org", "PATH": "MARKER-path"}
+PROMPT = "MARKER-prompt says that the customer Anna Muster owes us money"
+SYSTEM = "MARKER-system you are the assistant of a very secret company"
+HISTORY = "MARKER-history is what somebody said some time ago"
+ANSWER = "MARKER-answer is what the model said to all of that"
+ECHO = f"Refused: {SECRETS['KEY']} {SECRETS['ORG']} {SECRETS['PATH']} {PROMPT} {SYSTEM} {HISTORY}"
+
+FAILURES: dict[str, Answer] = {
+    "good": Answer(body=chat_body(ANSWER)),
+    "echoed 400": failure(400, ECHO),
+    "echoed 401": failure(401, ECHO, code="invalid_api_key", headers={"X-Echo": SECRETS["KEY"]}),
+    "echoed 429": failure(429, ECHO, headers={"Retry-After": "1"}),
+    "echoed 500": Answer(500, body={"error": ECHO}),
+    "echo in the parameter": failure(400, "No.", param=ECHO[:90]),
+    "error in a success": Answer(body={"error": {"message": ECHO}}),
+    "text": text_answer(ECHO),
+    "no choices": Answer(body={"answer": ANSWER, "key": SECRETS["KEY"]}),
+    "nested": deeply_nested(),
+    "redirect": Answer(302, headers=(("Location", f"/{SECRETS['KEY']}"),)),
+    "bad gzip": Answer(content=ECHO.encode(), headers=(("Content-Encoding", "gzip"),)),
+    "broken": Answer(drop="body", body=chat_body(ANSWER)),
+    "dropped": Answer(drop="before"),
+    "no HTTP": Answer(raw=ECHO.encode()),
+    "silent": Answer(delay=30),
+}
+HEADERS: dict[str, dict[str, str]] = {
+    "variable": {"resultVariable": "answer"},
+    "not a context": {"resultExpression": "=response.output.text"},
+    "collision": {"resultVariable": "openai_prompt"},
+    "syntax error": {"resultExpression": "={a: "},
+    "default": {},
+}
+BAD_INPUTS: dict[str, dict[str, Any]] = {
+    "prompt": {"prompt": {"a": PROMPT}},
+    "history": {"chatHistory": [{"role": "user", "content": [HISTORY]}]},
+    "history text": {"chatHistory": HISTORY},
+    "system": {"systemMessage": [SYSTEM]},
+    "schema": {"responseFormat": "json_schema", "jsonSchema": HISTORY},
+    "extra body": {"extraBody": [PROMPT]},
+    "missing secret": {"apiKey": "{{secrets.KEY}}{{secrets.NONE}}"},
+    "host": {"baseUrl": "https://evil.example/{{secrets.PATH}}"},
+    "secret host": {"baseUrl": "{{secrets.PATH}}"},
+    "line break": {"apiKey": f"{SECRETS['KEY']}\nX: 1"},
+    "too many": {"temperature": "warm", "prompt": None, "chatHistory": [PROMPT], "model": [SYSTEM]},
+}
+
+
+class Kept(logging.Handler):
+    """Keeps every log line of every logger, as text and as JSON."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a record."""
+        self.lines += [JsonFormatter().format(record), logging.Formatter().format(record)]
+
+
+async def said_about(api: StandIn, headers: dict[str, str], **inputs: Any) -> tuple[Outcome, list[str]]:
+    """Work on a job as the worker does, at the finest log level; give its outcome and all log lines."""
+    kept = Kept()
+    configure("DEBUG", "json")
+    logging.getLogger().handlers[:] = [kept]
+    given: dict[str, Any] = {
+        "operation": "chat",
+        "model": "m",
+        "apiKey": "{{secrets.KEY}}",
+        "organization": "{{secrets.ORG}}",
+        "baseUrl": f"{api.base_url}/{{{{secrets.PATH}}}}",
+        "systemMessage": SYSTEM,
+        "prompt": PROMPT,
+        "chatHistory": [{"role": "user", "content": HISTORY}],
+        "timeout": 0.3,
+    }
+    job = ConnectorJob(
+        key=7,
+        type="openai-connector:1",
+        process_instance_key=1,
+        process_definition_key=2,
+        bpmn_process_id="p",
+        element_id="Ask",
+        element_instance_key=5,
+        retries=3,
+        tenant_id="<default>",
+        headers=headers,
+        variables={f"openai_{name}": value for name, value in (given | inputs).items()},
+    )
+    client = ApiClient(verify=TLS)
+    defaults, hosts, secrets = ApiDefaults(), AllowedHosts(["127.0.0.1"]), EnvironmentSecrets("", SECRETS)
+    handler = Handler(
+        client,
+        prepare=partial(prepare_call, defaults=defaults, hosts=hosts, secrets=secrets),
+        lease_of=partial(lease_of, defaults=defaults),
+    )
+    try:
+        outcome = await handler(job)
+    finally:
+        await client.aclose()
+        logging.getLogger("after").info("%r %r", job, outcome)  # what a careless log line would show
+    assert kept.lines
+    return outcome, kept.lines
+
+
+def check_nothing_private(outcome: Outcome, lines: list[str]) -> None:
+    """Look for the markers."""
+    assert "MARKER" not in "".join(lines)
+    if isinstance(outcome, Failed):
+        assert "MARKER" not in outcome.message
+        assert len(outcome.message) > 20
+    shown = str(outcome.variables)
+    assert isinstance(outcome, Completed) or not any(secret in shown for secret in SECRETS.values())
+
+
+@pytest.mark.parametrize("headers", HEADERS)
+@pytest.mark.parametrize("answer", FAILURES)
+async def test_7_nothing_private_is_logged_or_said(answer: str, headers: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Secrets, prompts, histories and answers stand in no log line and in no message; secrets in no error variable."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    async with StandIn() as api:
+        api.always(FAILURES[answer])
+        outcome, lines = await said_about(api, HEADERS[headers])
+    if headers == "not a context" and answer == "good":
+        # The modeler's own expression gave the answer: at most 100 characters of it are shown.
+        assert isinstance(outcome, Failed)
+        outcome = replace(outcome, message=outcome.message.replace("MARKER-answer", ""))
+    check_nothing_private(outcome, lines)
+
+
+@pytest.mark.parametrize("inputs", BAD_INPUTS)
+async def test_7_nothing_private_is_said_of_bad_inputs(inputs: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wrong with inputs is said without their private content, and nothing is sent."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    async with StandIn() as api:
+        outcome, lines = await said_about(api, {}, **BAD_INPUTS[inputs])
+        assert api.calls == 0
+    assert isinstance(outcome, Failed)
+    assert outcome.retries == 0
+    check_nothing_private(outcome, lines)

@@ -1,0 +1,139 @@
+"""The composition root: the parts get what the settings say."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import pytest
+
+from openai_connector.api_call import ApiCall
+from openai_connector.openai_api import ApiClient, HostRefusedError
+from openai_connector.operations import INPUT_NAMES, InvalidInputsError
+from openai_connector.service import client_of_environment, connection_of, job_types, secrets_of
+from openai_connector.settings import SettingsError, load
+from tests.stand_in import StandIn
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings of the machine that runs the tests do not count."""
+    for name in os.environ:
+        if name.upper().startswith(("ZEEBE_", "CAMUNDA_", "CONNECTOR_", "OPENAI_")) or name.upper().endswith("_PROXY"):
+            monkeypatch.delenv(name)
+
+
+async def prepared(monkeypatch: pytest.MonkeyPatch, inputs: dict[str, str], **variables: str) -> ApiCall:
+    """Prepare a call by the handler of these settings."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    client = ApiClient()
+    try:
+        [(job_type, fetched, handler)] = job_types(load(), client)
+        assert job_type == "openai-connector:1"
+        assert fetched == INPUT_NAMES
+        given = {"operation": "chat", "model": "m", "prompt": "Hello"} | inputs
+        call = handler._prepare({f"openai_{name}": value for name, value in given.items()})
+        assert isinstance(call, ApiCall)
+        return call
+    finally:
+        await client.aclose()
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    ["https://llm.example.com/v1", "http://llm.example.com:8080/v1", "http://[::1]:8080/v1", "http://[::1]/v1"],
+)
+async def test_5_the_workers_own_address_is_asked_with_its_key(monkeypatch: pytest.MonkeyPatch, base_url: str) -> None:
+    """The host of OPENAI_BASE_URL is allowed, and OPENAI_API_KEY goes there."""
+    call = await prepared(monkeypatch, {}, OPENAI_BASE_URL=base_url, OPENAI_API_KEY=" sk-1 ")
+    assert call.url == f"{base_url}/chat/completions"
+    assert call.headers == {"Authorization": "Bearer sk-1"}
+
+
+async def test_5_a_blank_key_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OPENAI_API_KEY of nothing but spaces counts as not set."""
+    with pytest.raises(InvalidInputsError, match="OpenAI API key is required"):
+        await prepared(monkeypatch, {}, OPENAI_API_KEY="  ")
+
+
+async def test_5_openai_and_azure_stay_allowed_beside_the_workers_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OPENAI_BASE_URL and CONNECTOR_ALLOWED_HOSTS add to the hosts that are always allowed."""
+    own = {"OPENAI_BASE_URL": "https://llm.example.com/v1", "CONNECTOR_ALLOWED_HOSTS": "*.corp.example"}
+    for host in ("api.openai.com", "x.openai.azure.com", "a.corp.example", "llm.example.com"):
+        call = await prepared(monkeypatch, {"baseUrl": f"https://{host}/v1", "apiKey": "k"}, **own)
+        assert call.url == f"https://{host}/v1/chat/completions"
+    with pytest.raises(HostRefusedError):
+        await prepared(monkeypatch, {"baseUrl": "https://other.example/v1", "apiKey": "k"}, **own)
+
+
+async def test_5_any_host_may_be_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`*` allows every host."""
+    call = await prepared(monkeypatch, {"baseUrl": "http://anything.example:1"}, CONNECTOR_ALLOWED_HOSTS="*")
+    assert call.headers == {}
+
+
+def test_7_secrets_come_from_the_environment_then_from_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The environment with the prefix is asked first, then the folder."""
+    (tmp_path / "A").write_text("file-a")
+    (tmp_path / "B").write_text("file-b")
+    monkeypatch.setenv("SECRET_A", "variable-a")
+    monkeypatch.setenv("CONNECTOR_SECRETS_DIR", str(tmp_path))
+    secrets = secrets_of(load())
+    assert (secrets.get("A"), secrets.get("B"), secrets.get("PATH")) == ("variable-a", "file-b", None)
+    monkeypatch.setenv("CONNECTOR_SECRET_PREFIX", "")
+    assert secrets_of(load()).get("PATH") == os.environ["PATH"]
+
+
+def test_2_camunda_saas_has_its_own_token_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cluster id, client id and secret make the whole connection."""
+    for name, value in (("CLUSTER_ID", "c1"), ("CLIENT_ID", "id"), ("CLIENT_SECRET", "s")):
+        monkeypatch.setenv(f"CAMUNDA_{name}", value)
+    connection = connection_of(load())
+    assert (connection.target, connection.tls) == ("c1.bru-2.zeebe.camunda.io:443", True)
+    assert connection.oauth is not None
+    assert connection.oauth.token_url == "https://login.cloud.camunda.io/oauth/token"
+    assert (connection.oauth.client_id, connection.oauth.audience) == ("id", "zeebe.camunda.io")
+
+
+def test_2_without_client_id_there_is_no_oauth() -> None:
+    """A local engine needs no token."""
+    assert connection_of(load()).oauth is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("SSL_CERT_FILE", "/no/file", "SSL_CERT_FILE or SSL_CERT_DIR cannot be read"),
+        (
+            "ALL_PROXY",
+            "socks5://localhost:1",
+            "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY cannot be used: a proxy must be http",
+        ),
+        ("HTTP_PROXY", "http://a:b:c", "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY cannot be used: Invalid port"),
+    ],
+)
+def test_5_what_the_client_cannot_use_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
+) -> None:
+    """One sentence names the variables."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        client_of_environment()
+    assert str(caught.value).startswith(says)
+
+
+async def test_5_the_environments_client_asks(caplog: pytest.LogCaptureFixture) -> None:
+    """With an ordinary environment the client works, and logs no address."""
+    client = client_of_environment()
+    try:
+        with caplog.at_level(logging.INFO, "openai_connector"):
+            async with StandIn() as api:
+                response = await client.send(
+                    "POST", f"{api.base_url}/moderations", body=b"{}", headers={}, timeout=load().request_timeout
+                )
+        assert response.status == 200
+        assert not [record for record in caplog.records if record.name.startswith("openai_connector")]
+    finally:
+        await client.aclose()

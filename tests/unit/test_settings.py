@@ -1,0 +1,223 @@
+"""Settings: every name, every unit, and what stops the start."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openai_connector import settings
+from openai_connector.settings import Settings, SettingsError, load
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings of the machine that runs the tests do not count."""
+    for name in os.environ:
+        if name.upper().startswith(("ZEEBE_", "CAMUNDA_", "CONNECTOR_", "OPENAI_")):
+            monkeypatch.delenv(name)
+
+
+def loaded(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Settings:
+    """Load settings with these variables."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return load()
+
+
+def problem(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
+    """Give what is said of these variables."""
+    with pytest.raises(SettingsError) as caught:
+        loaded(monkeypatch, **variables)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_2_defaults() -> None:
+    """What holds when nothing is set."""
+    got = load()
+    assert got.gateway() == ("localhost:26500", False)
+    assert (got.job_type, got.max_jobs, got.job_lease) == ("openai-connector:1", 100, timedelta(minutes=5))
+    assert (got.request_timeout, got.drain_timeout) == (timedelta(minutes=3), timedelta(seconds=60))
+    assert (got.secret_prefix, got.secrets_dir, got.allowed_hosts) == ("SECRET_", None, ())
+    assert (got.base_url, got.api_key) == ("https://api.openai.com/v1", None)
+    assert (got.log_level, got.log_format) == ("INFO", "text")
+    assert (got.max_waits, got.max_wait_time) == (20, timedelta(hours=1))
+
+
+VALUES: list[tuple[str, str, str, Any]] = [
+    *(
+        (name, "zeebe_address", "zeebe:1", "zeebe:1")
+        for name in ("ZEEBE_ADDRESS", "CAMUNDA_CLIENT_GRPCADDRESS", "CAMUNDA_GRPC_ADDRESS", "ZEEBE_GRPC_ADDRESS")
+    ),
+    *((name, "token_audience", "a", "a") for name in ("ZEEBE_TOKEN_AUDIENCE", "CAMUNDA_TOKEN_AUDIENCE")),
+    ("ZEEBE_TOKEN_SCOPE", "token_scope", "s", "s"),
+    ("CAMUNDA_CLUSTER_ID", "cluster_id", "c", "c"),
+    ("CAMUNDA_CLUSTER_REGION", "cluster_region", "r", "r"),
+    ("ZEEBE_TENANT_IDS", "tenant_ids", "a, b,,", ("a", "b")),
+    ("CONNECTOR_JOB_TYPE", "job_type", "t", "t"),
+    ("CONNECTOR_MAX_JOBS", "max_jobs", "7", 7),
+    ("CONNECTOR_JOB_LEASE", "job_lease", "PT1M", timedelta(minutes=1)),
+    ("CONNECTOR_JOB_LEASE", "job_lease", "90", timedelta(seconds=90)),
+    ("CONNECTOR_DRAIN_TIMEOUT", "drain_timeout", "0", timedelta(0)),
+    ("CONNECTOR_REQUEST_TIMEOUT", "request_timeout", "0.5", timedelta(seconds=0.5)),
+    ("CONNECTOR_MAX_WAITS", "max_waits", "0", 0),
+    ("CONNECTOR_MAX_WAIT_TIME", "max_wait_time", "PT2H", timedelta(hours=2)),
+    ("CONNECTOR_SECRET_PREFIX", "secret_prefix", "MY_", "MY_"),
+    ("CONNECTOR_ALLOWED_HOSTS", "allowed_hosts", " a.example , *.b.example:8443 ", ("a.example", "*.b.example:8443")),
+    ("OPENAI_BASE_URL", "base_url", " http://localhost:11434/v1 ", "http://localhost:11434/v1"),
+    ("CONNECTOR_LOG_LEVEL", "log_level", "debug", "DEBUG"),
+    ("CONNECTOR_LOG_FORMAT", "log_format", "JSON", "json"),
+]
+
+
+@pytest.mark.parametrize(("name", "field", "text", "value"), VALUES)
+def test_2_each_variable_is_read(monkeypatch: pytest.MonkeyPatch, name: str, field: str, text: str, value: Any) -> None:
+    """Under each of its names, in any case of letters, with spaces around it."""
+    assert getattr(loaded(monkeypatch, **{name: text}), field) == value
+    monkeypatch.delenv(name)
+    assert getattr(loaded(monkeypatch, **{name.lower(): f" {text} "}), field) == value
+
+
+@pytest.mark.parametrize("name", [name for name, *_ in VALUES])
+def test_2_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Compose files set empty variables; only the secret prefix means something when it is empty."""
+    got = loaded(monkeypatch, **{name: ""})
+    assert got == load()
+    assert got.secret_prefix == ("" if name == "CONNECTOR_SECRET_PREFIX" else "SECRET_")
+
+
+def test_2_the_first_name_that_is_set_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty first name leaves it to the next."""
+    assert loaded(monkeypatch, ZEEBE_ADDRESS="a:1", ZEEBE_GRPC_ADDRESS="b:1").zeebe_address == "a:1"
+    assert loaded(monkeypatch, ZEEBE_ADDRESS="").zeebe_address == "b:1"
+
+
+@pytest.mark.parametrize(
+    ("address", "target", "tls"),
+    [
+        ("zeebe", "zeebe:26500", False),
+        ("zeebe:443", "zeebe:443", False),
+        ("http://zeebe:26500", "zeebe:26500", False),
+        ("grpc://zeebe", "zeebe:26500", False),
+        ("https://zeebe", "zeebe:443", True),
+        ("GRPCS://zeebe:26500/", "zeebe:26500", True),
+        ("[::1]:26500", "[::1]:26500", False),
+        ("https://[::1]", "[::1]:443", True),
+    ],
+)
+def test_2_addresses_of_the_gateway(monkeypatch: pytest.MonkeyPatch, address: str, target: str, tls: bool) -> None:
+    """The scheme says whether TLS is spoken, and which port is meant."""
+    assert loaded(monkeypatch, ZEEBE_ADDRESS=address).gateway() == (target, tls)
+
+
+def test_2_a_certificate_means_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without a scheme a certificate authority asks for TLS; with http:// it is a contradiction."""
+    file = tmp_path / "ca.pem"
+    file.write_text("x")
+    assert loaded(monkeypatch, ZEEBE_CA_CERTIFICATE_PATH=str(file), ZEEBE_ADDRESS="zeebe:1").gateway() == (
+        "zeebe:1",
+        True,
+    )
+    assert "says no TLS, but a certificate is set" in problem(monkeypatch, ZEEBE_ADDRESS="http://zeebe:1")
+
+
+def test_2_camunda_saas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cluster id, region, client id and secret are enough."""
+    got = loaded(
+        monkeypatch,
+        CAMUNDA_CLUSTER_ID="c1",
+        CAMUNDA_CLUSTER_REGION="dsm-1",
+        CAMUNDA_CLIENT_ID="id",
+        CAMUNDA_CLIENT_SECRET="hidden",
+    )
+    assert got.gateway() == ("c1.dsm-1.zeebe.camunda.io:443", True)
+    assert "hidden" not in repr(got)
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"ZEEBE_ADDRESS": "zeebe:x"}, "ZEEBE_ADDRESS must be host:port or a URL such as https://zeebe:26500"),
+        ({"ZEEBE_ADDRESS": "ftp://zeebe"}, "ZEEBE_ADDRESS must begin with http://, https://, grpc:// or grpcs://"),
+        ({"ZEEBE_ADDRESS": "::1"}, "ZEEBE_ADDRESS must be host:port"),
+        ({"ZEEBE_ADDRESS": "zee be:1"}, "ZEEBE_ADDRESS must be host:port"),
+        ({"ZEEBE_ADDRESS": "https://zeebe:1/path"}, "ZEEBE_ADDRESS must be host:port"),
+        ({"CONNECTOR_MAX_JOBS": "0"}, "CONNECTOR_MAX_JOBS must be greater than or equal to 1"),
+        ({"CONNECTOR_MAX_JOBS": "many"}, "CONNECTOR_MAX_JOBS must be a valid integer"),
+        ({"CONNECTOR_MAX_WAITS": "-1"}, "CONNECTOR_MAX_WAITS must be greater than or equal to 0"),
+        ({"CONNECTOR_JOB_LEASE": "5 min"}, "CONNECTOR_JOB_LEASE must be an ISO 8601 duration such as PT30S"),
+        ({"CONNECTOR_JOB_LEASE": "0"}, "CONNECTOR_JOB_LEASE must be longer than 0 seconds"),
+        ({"CONNECTOR_DRAIN_TIMEOUT": "-1"}, "CONNECTOR_DRAIN_TIMEOUT must be an ISO 8601 duration"),
+        ({"CONNECTOR_REQUEST_TIMEOUT": "P1Y"}, "CONNECTOR_REQUEST_TIMEOUT must be an ISO 8601 duration"),
+        ({"CONNECTOR_REQUEST_TIMEOUT": "PT0S"}, "CONNECTOR_REQUEST_TIMEOUT must be longer than 0 seconds"),
+        ({"CONNECTOR_LOG_LEVEL": "loud"}, "CONNECTOR_LOG_LEVEL must be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
+        ({"CONNECTOR_LOG_FORMAT": "xml"}, "CONNECTOR_LOG_FORMAT must be 'text' or 'json'"),
+        ({"CONNECTOR_SECRETS_DIR": "/no/folder"}, "CONNECTOR_SECRETS_DIR: there is no folder /no/folder"),
+        (
+            {"CONNECTOR_ALLOWED_HOSTS": "https://a.example/v1"},
+            "CONNECTOR_ALLOWED_HOSTS: 'https://a.example/v1' is no host",
+        ),
+        ({"OPENAI_BASE_URL": "api.openai.com/v1"}, "OPENAI_BASE_URL must be a URL such as https://api.openai.com/v1"),
+        ({"OPENAI_BASE_URL": "https://a.example/v1?key=x"}, "OPENAI_BASE_URL must not carry a query"),
+        ({"OPENAI_API_KEY": "a\nb"}, "OPENAI_API_KEY must be made of plain letters"),
+        ({"ZEEBE_CLIENT_ID": "a"}, "ZEEBE_CLIENT_SECRET must be set too: OAuth needs"),
+        ({"CAMUNDA_CLIENT_SECRET": "a"}, "ZEEBE_CLIENT_ID must be set too: OAuth needs"),
+        ({"ZEEBE_CLIENT_ID": "a", "ZEEBE_CLIENT_SECRET": "b"}, "ZEEBE_AUTHORIZATION_SERVER_URL must be set too"),
+        (
+            {"ZEEBE_CLIENT_ID": "a", "ZEEBE_CLIENT_SECRET": "b", "CAMUNDA_OAUTH_URL": "login"},
+            "ZEEBE_AUTHORIZATION_SERVER_URL must be a URL",
+        ),
+        ({"ZEEBE_CA_CERTIFICATE_PATH": "/no/file"}, "ZEEBE_CA_CERTIFICATE_PATH: there is no file /no/file"),
+        (
+            {"ZEEBE_CLIENT_KEY_PATH": "/no/file"},
+            "ZEEBE_CLIENT_CERTIFICATE_PATH and ZEEBE_CLIENT_KEY_PATH must be set together",
+        ),
+    ],
+)
+def test_2_a_wrong_setting_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], says: str
+) -> None:
+    """One sentence names the variable and says what it takes."""
+    assert problem(monkeypatch, **variables).startswith(says)
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"OPENAI_BASE_URL": "https://user:HIDDEN@a.example/v1"},
+        {"OPENAI_API_KEY": "HIDDEN\n1"},
+        {"ZEEBE_ADDRESS": "https://user:HIDDEN@zeebe:1"},
+        {"ZEEBE_CLIENT_SECRET": "HIDDEN"},
+    ],
+)
+def test_7_no_secret_stands_in_a_message(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
+    """What is wrong with a secret is said without it."""
+    assert "HIDDEN" not in problem(monkeypatch, **variables)
+
+
+def test_7_secrets_do_not_stand_in_the_representation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys are hidden when settings are printed."""
+    assert "HIDDEN" not in repr(loaded(monkeypatch, OPENAI_API_KEY="HIDDEN"))
+
+
+def test_2_one_table_for_readme_and_help() -> None:
+    """Every setting stands in both with its names, its default and what it is; no secret has a default."""
+    markdown, text = settings.as_markdown(), settings.as_text()
+    for row in settings.table():
+        assert row.about
+        for name in row.names:
+            assert f"`{name}`" in markdown
+            assert name in text
+        if row.default:
+            assert f"`{row.default}`" in markdown
+            assert f"[{row.default}]" in text
+    assert len(list(settings.table())) == len(Settings.model_fields)
+
+
+def test_2_durations_in_the_table_are_iso() -> None:
+    """The default of a duration is shown as it may be typed."""
+    assert "CONNECTOR_JOB_LEASE [PT5M]" in settings.as_text()
