@@ -1,0 +1,122 @@
+"""The examples, as they are, on a real engine against a stand-in API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openai_connector.demo.engine import Engine
+from openai_connector.diagrams.lint import check
+from tests.engine.records import Records
+from tests.engine.worker import Worker
+from tests.engine.zeebe_client import ZeebeClient
+from tests.stand_in import Answer, Request, StandIn, chat_body
+
+FOLDER = Path(__file__).parents[2] / "examples"
+EXAMPLES = sorted(FOLDER.glob("*.bpmn"))
+USER_TASK = "io.camunda.zeebe:userTask"
+
+
+@pytest.fixture
+async def worker(engine: Engine, api: StandIn, tmp_path: Path) -> AsyncIterator[Worker]:
+    """A worker whose own API is the stand-in: the examples name none."""
+    settings = {"OPENAI_BASE_URL": api.base_url, "SECRET_OPENAI_API_KEY": "sk-examples"}
+    async with Worker(engine.address, tmp_path / "worker.log", settings) as worker:
+        yield worker
+
+
+async def run(zeebe: ZeebeClient, name: str, variables: dict[str, Any]) -> dict[str, Any]:
+    await zeebe.deploy((FOLDER / f"{name}.bpmn").read_text("utf-8"), f"{name}.bpmn")
+    return await zeebe.run(name, variables)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_example_is_clean_and_drawn(path: Path) -> None:
+    """No example has a finding, and each has its picture and its place in the README."""
+    assert check(path.read_bytes(), date(2026, 11, 22)) == []
+    assert path.with_suffix(".png").is_file()
+    readme = (FOLDER / "README.md").read_text("utf-8")
+    assert f"({path.name})" in readme
+    assert f"({path.stem}.png)" in readme
+
+
+def test_there_are_four_examples() -> None:
+    """The tests below run every example that there is."""
+    assert [path.stem for path in EXAMPLES] == ["chat-loop", "extract-order", "flagged-review", "moderate-then-answer"]
+
+
+@pytest.mark.usefixtures("worker")
+async def test_moderate_then_answer(zeebe: ZeebeClient, api: StandIn) -> None:
+    """A harmless message is answered, a harmful one is not."""
+    answered = await run(zeebe, "moderate-then-answer", {"message": "Where is my parcel?"})
+    assert (answered["flagged"], answered["answer"], answered["tokens"]) == (False, "Answer 1", 12)
+    refused = await run(zeebe, "moderate-then-answer", {"message": "I will kill you"})
+    assert (refused["flagged"], refused["categories"], "answer" in refused) == (True, ["violence"], False)
+    assert [request.path for request in api.requests] == ["/v1/moderations", "/v1/chat/completions", "/v1/moderations"]
+    assert {request.header("Authorization") for request in api.requests} == {"Bearer sk-examples"}
+
+
+@pytest.mark.usefixtures("worker")
+async def test_extract_order(zeebe: ZeebeClient, api: StandIn) -> None:
+    """The answer's JSON becomes a context; a complete order goes on, an incomplete one is asked back about."""
+
+    def reply(request: Request) -> Answer | None:
+        if "response_format" not in request.json:
+            return None
+        given = "blue" in request.json["messages"][-1]["content"]
+        order = {"article": "mug", "quantity": 2 if given else None, "address": "Main Street 1"}
+        return Answer(body=chat_body(json.dumps(order | {"missing": [] if given else ["quantity"]})))
+
+    api.always(reply)
+    complete = await run(zeebe, "extract-order", {"email": "Two blue mugs, please"})
+    assert (complete["order"]["quantity"], "reply" in complete) == (2, False)
+    incomplete = await run(zeebe, "extract-order", {"email": "Mugs, please"})
+    assert (incomplete["order"]["missing"], incomplete["reply"]) == (["quantity"], "Answer 1")
+    asked = api.requests[0].json["response_format"]["json_schema"]
+    assert (asked["name"], asked["strict"], asked["schema"]["additionalProperties"]) == ("order", True, False)
+    assert api.requests[-1].json["messages"][-1]["content"] == (
+        "Ask the customer for what is missing in this order: quantity\n\nThe customer's e-mail:\nMugs, please"
+    )
+
+
+@pytest.mark.usefixtures("worker")
+async def test_order_that_is_no_json_is_an_incident(zeebe: ZeebeClient, api: StandIn, records: Records) -> None:
+    """An answer without JSON stops the process with a sentence, before the gateway misreads it."""
+    api.always(Answer(body=chat_body("I cannot do that")))
+    await zeebe.deploy((FOLDER / "extract-order.bpmn").read_text("utf-8"), "extract-order.bpmn")
+    instance = await zeebe.create_instance("extract-order", {"email": "Mugs"})
+    incident = await records.incident(instance)
+    assert "The answer is no order: stop" in incident["value"]["errorMessage"]
+    await zeebe.cancel_instance(instance)
+
+
+@pytest.mark.usefixtures("worker")
+async def test_chat_loop(zeebe: ZeebeClient, api: StandIn, records: Records) -> None:
+    """Each question is sent with all that was said before; the system message once."""
+    from pyzeebe.proto import gateway_pb2 as pb
+
+    await zeebe.deploy((FOLDER / "chat-loop.bpmn").read_text("utf-8"), "chat-loop.bpmn")
+    instance = await zeebe.create_instance("chat-loop", {})
+    for form in ({"message": "Hello"}, {"message": "And then?"}, {"goodbye": True}):
+        (job,) = await zeebe.activate(USER_TASK, wait_ms=20_000)
+        assert job.processInstanceKey == instance
+        await zeebe.stub.CompleteJob(pb.CompleteJobRequest(jobKey=job.key, variables=json.dumps(form)))
+    await records.wait_for("PROCESS_INSTANCE", "ELEMENT_COMPLETED", processInstanceKey=instance, elementId="chat-loop")
+    first, second = (request.json["messages"] for request in api.requests)
+    assert [message["role"] for message in first] == ["system", "user"]
+    assert second == [*first, {"role": "assistant", "content": "Answer 1"}, {"role": "user", "content": "And then?"}]
+
+
+@pytest.mark.usefixtures("worker")
+async def test_flagged_review(zeebe: ZeebeClient, api: StandIn) -> None:
+    """A harmless review is published; a flagged one takes the boundary event's way, with the categories."""
+    published = await run(zeebe, "flagged-review", {"review": "Nice mugs"})
+    assert (published["scores"], "letter" in published) == ({"violence": 0.1}, False)
+    told = await run(zeebe, "flagged-review", {"review": "I will kill the mug"})
+    assert (told["categories"], told["letter"], "scores" in told) == (["violence"], "Answer 1", False)
+    assert api.requests[-1].json["messages"][-1]["content"].endswith("because of: violence")
