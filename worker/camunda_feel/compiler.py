@@ -575,6 +575,11 @@ def _iteration(node: ast.Iteration) -> Evaluate:
 def _sources(iterators: tuple[tuple[str, Node], ...]) -> Callable[[Scope], list[list[Any]] | ErrorValue]:
     """All the lists to iterate over, evaluated before any of their variables is bound."""
     sources = tuple((compile_node(source), source.pos) for _, source in iterators)
+    first, first_pos = sources[0]
+
+    def evaluate_one(scope: Scope) -> list[list[Any]] | ErrorValue:
+        value = first(scope)
+        return [value] if type(value) is list else scope.run.invalid("list", value, first_pos)
 
     def evaluate(scope: Scope) -> list[list[Any]] | ErrorValue:
         values = [(source(scope), pos) for source, pos in sources]
@@ -583,7 +588,7 @@ def _sources(iterators: tuple[tuple[str, Node], ...]) -> Callable[[Scope], list[
                 return scope.run.invalid("list", value, pos)
         return [value for value, _ in values]
 
-    return evaluate
+    return evaluate_one if len(sources) == 1 else evaluate
 
 
 def _bindings(names: tuple[str, ...], lists: list[list[Any]], run: Run) -> Iterator[dict[str, Any]]:
@@ -649,18 +654,6 @@ def _matches_count(function: Function, count: int) -> bool:
     return size == count or (size < count and function.var_args)
 
 
-def _candidates(name: str, scope: Scope) -> Iterator[Function]:
-    """Functions of a name, innermost first; built-in ones come before those that the caller registered."""
-    found: Scope | None = scope
-    while found is not None:
-        if found.functions:
-            yield from found.functions.get(name, ())
-        found = found.parent
-    yield from BUILTINS.by_name.get(name, ())
-    if scope.run.functions:
-        yield from scope.run.functions.get(name, ())
-
-
 def _call(node: ast.Call) -> Evaluate:
     name, pos = node.name, node.pos
     count = len(node.positional)
@@ -670,6 +663,21 @@ def _call(node: ast.Call) -> Evaluate:
 
     def fits(function: Function) -> bool:
         return _matches_count(function, count) if given is None else given <= function.names
+
+    builtin = next(filter(fits, BUILTINS.by_name.get(name, ())), None)
+
+    def resolve(scope: Scope) -> Function | None:
+        """Innermost first; built-in functions come before those that the caller registered."""
+        found: Scope | None = scope
+        while found is not None:
+            if found.functions:
+                for function in found.functions.get(name, ()):
+                    if fits(function):
+                        return function
+            found = found.parent
+        if builtin is not None or not scope.run.functions:
+            return builtin
+        return next(filter(fits, scope.run.functions.get(name, ())), None)
 
     def arguments(function: Function, scope: Scope) -> list[Any]:
         if given is not None:
@@ -700,7 +708,7 @@ def _call(node: ast.Call) -> Evaluate:
         return scope.run.fail(NO_FUNCTION_FOUND, f"no function found with name '{name}' and {wanted}", pos)
 
     def evaluate(scope: Scope) -> Any:
-        function = next(filter(fits, _candidates(name, scope)), None)
+        function = resolve(scope)
         if function is None:
             no_function(scope)
             return None
