@@ -14,7 +14,7 @@ from openai_connector.operations import Chat, read_inputs
 from openai_connector.templates import VARIANTS, render
 from tests.engine.worker import SECRET, Worker
 from tests.engine.zeebe_client import ZeebeClient
-from tests.modeler.front_end import FRONT_ENDS, Modeler
+from tests.modeler.front_end import Modeler
 from tests.modeler.test_templates import EMPTY, in_both
 from tests.stand_in import StandIn
 
@@ -45,40 +45,40 @@ async def own_worker(engine: Engine, api: StandIn, tmp_path: Path) -> AsyncItera
 async def test_every_template_runs_to_the_end(modeler: Modeler, zeebe: ZeebeClient, api: StandIn) -> None:
     """Filled by label in either front end, a chat, a moderation and both through any server give their results."""
     made = templates(JOB_TYPE)
-    for front_end in FRONT_ENDS:
-        for file, operation in (
-            ("openai-connector.json", "Chat"),
-            ("openai-connector.json", "Moderation"),
-            ("openai-chat.json", "Chat"),
-            ("openai-moderation.json", "Moderation"),
-            ("openai-compatible.json", "Chat"),
-        ):
-            process_id = f"made-{front_end}-{file}-{operation}".replace(".", "_")
-            draw(modeler, front_end, made[file], process_id)
-            if operation == "Moderation" and file == "openai-connector.json":
-                modeler.choice("Operation", operation)
-            if file == "openai-compatible.json":
-                modeler.fill("Base URL", api.base_url)
-                modeler.fill("Model", "mistral-small")
-                modeler.fill("API key", KEY)
-            if operation == "Chat":
-                modeler.feel("Prompt", '"Summarize: " + text')
-                modeler.fill("Maximum tokens", "100")
-                modeler.feel("Result expression", "{result: response.output.text}")
-            else:
-                modeler.feel("Evaluation input", "text")
-                modeler.feel("Result expression", "{result: response.output.flagged}")
-            modeler.fill("Result variable", "whole")
-            await zeebe.deploy(modeler.xml())
-            ended = await zeebe.run(process_id, {"text": f"{front_end} and {file}"})
-            request = api.requests[-1].json
-            assert ended["result"] == ended["whole"]["output"]["text" if operation == "Chat" else "flagged"]
-            if operation == "Chat":
-                assert request["messages"] == [{"role": "user", "content": f"Summarize: {front_end} and {file}"}]
-                assert request["max_tokens" if "compatible" in file else "max_completion_tokens"] == 100
-                assert "temperature" not in request
-            else:
-                assert request == {"input": f"{front_end} and {file}"}
+    for front_end, file, operation in (
+        ("8.5", "openai-connector.json", "Chat"),
+        ("today", "openai-connector.json", "Moderation"),
+        ("today", "openai-chat.json", "Chat"),
+        ("8.5", "openai-moderation.json", "Moderation"),
+        ("8.5", "openai-compatible.json", "Chat"),
+        ("today", "openai-compatible.json", "Chat"),
+    ):
+        process_id = f"made-{front_end}-{file}-{operation}".replace(".", "_")
+        draw(modeler, front_end, made[file], process_id)
+        if operation == "Moderation" and file == "openai-connector.json":
+            modeler.choice("Operation", operation)
+        if file == "openai-compatible.json":
+            modeler.fill("Base URL", api.base_url)
+            modeler.fill("Model", "mistral-small")
+            modeler.fill("API key", KEY)
+        if operation == "Chat":
+            modeler.feel("Prompt", '"Summarize: " + text')
+            modeler.fill("Maximum tokens", "100")
+            modeler.feel("Result expression", "{result: response.output.text}")
+        else:
+            modeler.feel("Evaluation input", "text")
+            modeler.feel("Result expression", "{result: response.output.flagged}")
+        modeler.fill("Result variable", "whole")
+        await zeebe.deploy(modeler.xml())
+        ended = await zeebe.run(process_id, {"text": f"{front_end} and {file}"})
+        request = api.requests[-1].json
+        assert ended["result"] == ended["whole"]["output"]["text" if operation == "Chat" else "flagged"]
+        if operation == "Chat":
+            assert request["messages"] == [{"role": "user", "content": f"Summarize: {front_end} and {file}"}]
+            assert request["max_tokens" if "compatible" in file else "max_completion_tokens"] == 100
+            assert "temperature" not in request
+        else:
+            assert request == {"input": f"{front_end} and {file}"}
 
 
 @in_both
