@@ -53,7 +53,7 @@ def failure(error: Any = None, *, retries: int = 3, **headers: Any) -> dict[str,
         (HTTP, {"resultExpression": "={f: function(x) x, y: 1}"}, {"y": 1}),
     ],
 )  # fmt: skip
-def test_1_results_are_the_variables(response: Any, headers: dict[str, str], variables: dict[str, Any]) -> None:
+def test_1_results_are_the_variables(response: Any, headers: dict[str, Any], variables: dict[str, Any]) -> None:
     """Result variable and result expression give the variables that Camunda's runtime would give."""
     outcome = success(response, **headers)
     assert (outcome["outcome"], outcome["variables"]) == ("complete", variables)
@@ -268,7 +268,7 @@ def test_4_messages_are_cut() -> None:
 @pytest.mark.parametrize("name", ["resultExpression", "errorExpression"])
 def test_5_a_syntax_error_has_line_column_and_caret(name: str) -> None:
     """The message shows the line of the expression with a caret below the place."""
-    outcome = success(**{name: "={a: 1,\n b: ]}"})
+    outcome = success(**dict[str, Any]({name: "={a: 1,\n b: ]}"}))
     assert (outcome["outcome"], outcome["retries"]) == ("fail", 0)
     assert "line 2, column" in outcome["errorMessage"]
     assert outcome["errorMessage"].splitlines()[-1].strip() == "^"
@@ -281,7 +281,7 @@ def test_5_a_syntax_error_has_line_column_and_caret(name: str) -> None:
 @pytest.mark.parametrize("name", ["retryBackoff", "jobTimeout"])
 def test_7_a_bad_duration_is_final(name: str, text: str) -> None:
     """Anything but an ISO 8601 duration fails the job before the call, with an example."""
-    outcome = success(**{name: text})
+    outcome = success(**dict[str, Any]({name: text}))
     assert (outcome["outcome"], outcome["retries"]) == ("fail", 0)
     assert "PT30S" in outcome["errorMessage"]
     assert text in outcome["errorMessage"]
