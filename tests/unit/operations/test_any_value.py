@@ -14,7 +14,13 @@ from openai_connector.operations import INPUT_NAMES, Chat, InvalidInputsError, r
 from tests.unit.operations.reading import CHAT, chat_request, moderation, variables
 
 texts = st.text(st.characters(codec=None, categories=None), max_size=20)  # lone surrogates too
-scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | texts
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts
+)
 words = st.sampled_from(
     ["chat", "moderation", "custom", "json_schema", "json_object", "user", "assistant", "role", "content", "0.5", "5",
      "PT5S", "https://x/v1", "{{secrets.A}}", "[]", "{}", "null", "\x00", "a\r\nb: c"]
