@@ -76,7 +76,7 @@ def is_blank(text: object) -> bool:
 
 @lru_cache(maxsize=CACHED_EXPRESSIONS)
 def compile_expression(label: str, text: str, *, takes_paths: bool) -> CompiledExpression:
-    """Compile an expression; one `=` before it is optional, as in Camunda's runtime.
+    """Compile an expression; a `=` before it is optional, as in Camunda's runtime.
 
     Args:
         label: what the modeler calls it.
@@ -86,7 +86,8 @@ def compile_expression(label: str, text: str, *, takes_paths: bool) -> CompiledE
     Raises:
         ExpressionError: a syntax error, with line, column and a caret below the place.
     """
-    text = text.strip().removeprefix("=").strip()
+    # Modeler shows an "=" of its own in these fields: one that is typed there too makes two.
+    text = text.strip().lstrip("=").strip()
     try:
         mapping = PathMapping.read(text) if takes_paths else None
     except PathError as error:
