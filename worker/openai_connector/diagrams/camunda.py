@@ -176,6 +176,8 @@ def carry(task: Task) -> Carried:
     Raises:
         NotCarriedError: it asks something that this connector does not, or cannot be read.
     """
+    if task.definition.get("type") is None or any(header.node.get("value") is None for header in task.headers):
+        raise NotCarriedError("its job type or the value of a header is missing")
     targets = [mapped.target for mapped in task.inputs]
     if twice := sorted({target for target in targets if targets.count(target) > 1}):
         raise NotCarriedError(f"the input {twice[0]} is mapped twice: remove one of the mappings")

@@ -396,9 +396,9 @@ class _TaskCheck:
                 message = "Response format is JSON object, but no message has the word JSON: the API refuses that"
                 yield Finding("json-not-said", "error", message, self._at("openai_responseFormat"))
         elif kind == "json_schema" and isinstance(wanted, Mapping) and "openai_jsonSchema" not in self._unknown:
-            schema = wanted["json_schema"]
-            if schema.get("strict") is True:
-                for path in _loose_objects(schema.get("schema"), "the schema"):
+            schema = wanted.get("json_schema")
+            if isinstance(schema, Mapping) and schema.get("strict") is True:
+                for path in _loose_objects(schema.get("schema")):
                     message = (
                         f'JSON schema: {path} must have "additionalProperties": false and every property in '
                         '"required": the API wants that'
@@ -459,21 +459,21 @@ def _stand_in(target: str) -> Any:
     raise AssertionError(f"no stand-in for {target}")
 
 
-def _loose_objects(schema: Any, path: str) -> Iterator[str]:
+def _loose_objects(root: Any) -> Iterator[str]:
     """Name the objects of a schema that a strict schema must not have."""
-    if not isinstance(schema, Mapping):
-        return
-    properties = schema.get("properties")
-    if isinstance(properties, Mapping):
-        required = schema.get("required")
-        if schema.get("additionalProperties") is not False or set(properties) - set(required or ()):
-            yield path
-        for name, inner in properties.items():
-            yield from _loose_objects(inner, name)
-    yield from _loose_objects(schema.get("items"), f"items of {path}")
-    for definitions in (schema.get("$defs"), schema.get("definitions")):
-        if isinstance(definitions, Mapping):
-            for name, inner in definitions.items():
-                yield from _loose_objects(inner, name)
-    for inner in schema.get("anyOf") or ():
-        yield from _loose_objects(inner, path)
+    pending: list[tuple[Any, str]] = [(root, "the schema")]
+    while pending:
+        schema, path = pending.pop()
+        if not isinstance(schema, Mapping):
+            continue
+        properties = schema.get("properties")
+        if isinstance(properties, Mapping):
+            required = schema.get("required")
+            listed = required if isinstance(required, list) else []
+            if schema.get("additionalProperties") is not False or any(name not in listed for name in properties):
+                yield path
+        inner = [schema.get(key) for key in ("properties", "$defs", "definitions")]
+        pending += [(value, name) for part in inner if isinstance(part, Mapping) for name, value in part.items()]
+        pending.append((schema.get("items"), f"items of {path}"))
+        any_of = schema.get("anyOf")
+        pending += [(value, path) for value in any_of] if isinstance(any_of, list) else []

@@ -16,8 +16,9 @@ from openai_connector.templates import JOB_TYPE
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.description = (
-        "Check the tasks of this connector, and those of Camunda's own OpenAI templates, before they run: inputs, "
-        "expressions, secrets, models. Literals are checked by the worker's own code."
+        "Check the tasks of this connector, and those of Camunda's own OpenAI templates,\n"
+        "before they run: inputs, expressions, secrets, models. Literals are checked by\n"
+        "the worker's own code."
     )
     parser.epilog = """\
 examples:

@@ -169,10 +169,11 @@ class _Rewriting:
         node = self._task.node
         if node.name != "serviceTask":
             return  # the templates are for service tasks; anything else works as well without a link
-        icon = self._template["icon"]["contents"]
-        wanted = {TEMPLATE: self._template["id"], TEMPLATE_VERSION: str(self._template["version"])}
-        if self._task.template_id is None or (ZEEBE, TEMPLATE_ICON) in node.attributes:
-            wanted[TEMPLATE_ICON] = icon
+        wanted = {
+            TEMPLATE: self._template["id"],
+            TEMPLATE_VERSION: str(self._template["version"]),
+            TEMPLATE_ICON: self._template["icon"]["contents"],
+        }
         prefix = _prefix(node)
         declared = "" if prefix else f' xmlns:zeebe="{ZEEBE}"'
         added = declared

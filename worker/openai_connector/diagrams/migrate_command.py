@@ -16,9 +16,9 @@ from openai_connector.templates import JOB_TYPE
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.description = (
-        "Move the tasks of a diagram that were made with Camunda's own OpenAI or Azure OpenAI template over to this "
-        "connector's. Every value is kept and every other byte of the file stays; a task that cannot be carried over "
-        "is left as it is, and named."
+        "Move the tasks of a diagram that were made with Camunda's own OpenAI or Azure\n"
+        "OpenAI template over to this connector. Every value is kept, and every other byte\n"
+        "of the file; a task that cannot be carried over is left as it is, and named."
     )
     parser.epilog = """\
 examples:
