@@ -198,6 +198,7 @@ def test_temperature_beside_top_p() -> None:
         ({"resultVariable": "openai_prompt"}, "lost-result", "The result 'openai_prompt' would be lost"),
         ({"resultExpression": "={openai_model: 1}"}, "lost-result", "The result 'openai_model' would be lost"),
         ({"resultExpression": '{"openai_model": "$.body"}'}, "lost-result", "The result 'openai_model' would be lost"),
+        ({"resultExpression": "=={a: question}"}, "unseen-variable", "Result expression reads 'question'"),
         ({"resultExpression": "={a: question}"}, "unseen-variable", "Result expression reads 'question'"),
         ({"errorExpression": "=bpmnError(order.id, error.message)"}, "unseen-variable", "reads 'order'"),
         ({"mine": "sk-1234567890abcdefgh"}, "literal-key", "The header mine holds an API key"),

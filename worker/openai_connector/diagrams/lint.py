@@ -422,7 +422,7 @@ def _feel_syntax(label: str, source: str, line: int) -> Iterator[Finding]:
 def _variables_of(expression: str) -> frozenset[str]:
     from camunda_feel import FeelError, parse
 
-    text = expression.strip().removeprefix("=").strip()
+    text = expression.strip().lstrip("=").strip()
     try:
         return parse(text).variables if text else frozenset()
     except FeelError:
