@@ -99,6 +99,8 @@ def test_other_hosts_are_refused_before_secrets(url: str) -> None:
         ({"headers": [1]}, "headers"),
         ({"headers": {"X": {"a": 1}}}, "headers: X"),
         ({"headers": {"X": "a\r\nEvil: 1"}}, "headers: X"),
+        ({"headers": {"X: 1\r\nEvil": "1"}}, "no name of a header"),
+        ({"authentication": {"type": "apiKey", "name": "a b", "value": "k"}}, "no name of a header"),
         ({"queryParameters": "a=b"}, "queryParameters"),
         ({"authentication": {"type": "bearer"}}, "authentication.token"),
         ({"authentication": {"type": "oauth-client-credentials-flow"}}, "authentication.type"),

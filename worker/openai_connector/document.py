@@ -25,12 +25,17 @@ def parse_json(text: str | bytes) -> Any:
     """Read JSON text strictly: NaN and infinities are refused, integers beyond 64 bits become doubles.
 
     Raises:
-        ValueError: not JSON, a number beyond the range of a double, or nested too deep for the parser.
+        NestedTooDeepError: for the parser, at some hundreds of levels.
+        ValueError: not JSON, or a number beyond the range of a double.
     """
     try:
-        return json.loads(text, parse_constant=_refuse, parse_int=_integer, parse_float=_double)
+        return _DECODER.decode(text if isinstance(text, str) else text.decode())
     except RecursionError:
-        raise ValueError("nested too deep") from None
+        raise NestedTooDeepError("nested too deep") from None
+
+
+class NestedTooDeepError(ValueError):
+    """JSON text is nested deeper than can be read."""
 
 
 def _refuse(constant: str) -> object:
@@ -49,6 +54,10 @@ def _double(digits: str) -> float:
     if math.isinf(number):
         raise ValueError("a number is beyond the range of a double")
     return number
+
+
+# Built once: json.loads with arguments builds one a call.
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_int=_integer, parse_float=_double)
 
 
 def encode_document(variables: Mapping[str, Any]) -> str:

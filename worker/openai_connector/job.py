@@ -50,7 +50,7 @@ class BpmnError:
 class Failed:
     """Fail the job: the engine tries again while retries are left, else it raises an incident."""
 
-    message: str
+    message: str = field(repr=False)
     retries: int
     """Retries left after this failure, 0 or more; 0 raises an incident."""
     backoff: timedelta | None = None

@@ -9,6 +9,7 @@ the timeout of connecting is not taken for that of the answer.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -35,6 +36,7 @@ INPUTS = (
     "connectionTimeoutInSeconds",
     "readTimeoutInSeconds",
 )
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -90,7 +92,7 @@ def prepare_rest_call(
             [f"method must be one of {', '.join(METHODS)}, got {kind_of(variables.get('method'))}"]
         )
     headers = {
-        header_value(name, "headers"): header_value(value, f"headers: {name[:50]}")
+        _header_name(name): header_value(value, f"headers: {name[:50]}")
         for name, value in _texts(variables, "headers", used).items()
     }
     query = _texts(variables, "queryParameters", used)
@@ -120,6 +122,12 @@ def rest_timeout(variables: Mapping[str, Any], default: timedelta) -> timedelta:
         return read
     connect = _seconds(variables.get("connectionTimeoutInSeconds"))
     return default if connect is None else max(connect, default)
+
+
+def _header_name(name: str) -> str:
+    if not _TOKEN.fullmatch(name):
+        raise InvalidInputsError([f"headers: '{name[:50]}' is no name of a header"])
+    return name
 
 
 def _seconds(value: Any) -> timedelta | None:
@@ -198,7 +206,8 @@ def _authenticate(given: Any, headers: dict[str, str], query: dict[str, str], se
             return [password, encoded]
         case "apiKey":
             value = credential("value")
-            (query if given.get("apiKeyLocation") == "query" else headers)[credential("name")] = value
+            in_query, name = given.get("apiKeyLocation") == "query", credential("name")
+            (query if in_query else headers)[name if in_query else _header_name(name)] = value
             return [value, _quoted(value)]
         case other:
             shown = f"'{other[:50]}'" if isinstance(other, str) else kind_of(other)

@@ -50,6 +50,8 @@ class AllowedHosts:
             raise _refused(f"{label} must not carry a user name or password; use OpenAI API key")
         if "?" in url or "#" in url:
             raise _refused(f"{label} must not carry a query or a fragment")
+        if parts.scheme == "http" and any(_matches(name, None, host, port) for name, _ in _ENCRYPTED):
+            raise _refused(f"{label} must begin with https:// for {host}: the key would go unencrypted")
         if not any(_matches(name, wanted_port, host, port) for name, wanted_port in self._patterns):
             shown = "in the secret's value" if is_secret else host[:100]
             raise _refused(
@@ -111,6 +113,9 @@ def _matches(name: str, wanted_port: int | None, host: str, port: int) -> bool:
     if name.startswith("*."):
         return host.endswith(name[1:])
     return name in ("*", host)
+
+
+_ENCRYPTED = [_read_pattern(pattern) for pattern in ALWAYS_ALLOWED]
 
 
 def _refused(message: str) -> HostRefusedError:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
+from openai_connector.document import NestedTooDeepError, parse_json
 from openai_connector.job import ConnectorJob
 
 if TYPE_CHECKING:
@@ -52,18 +52,11 @@ def _job(raw: ActivatedJob, headers: Mapping[str, str], variables: Mapping[str, 
 
 def _object(what: str, text: str) -> dict[str, Any]:
     try:
-        value = _DECODER.decode(text) if text else {}
-    except RecursionError:
+        value = parse_json(text) if text else {}
+    except NestedTooDeepError:
         raise DecodeError(f"the {what} are nested too deeply to be read") from None
     except ValueError:
         raise DecodeError(f"the {what} are not JSON that can be read") from None
     if not isinstance(value, dict):
         raise DecodeError(f"the {what} are not a JSON object")
     return value
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse)  # built once: json.loads with arguments builds one a call
