@@ -145,3 +145,10 @@ def test_8_values_given_out_are_recorded() -> None:
     resolve("{{secrets.KEY}}", recorded, label="Project")
     assert recorded.get("NONE") is None
     assert recorded.given == ["value"]
+
+
+def test_8_an_empty_value_does_not_hide_another_providers() -> None:
+    """A variable that a compose file sets to nothing leaves the secret file of the same name in use."""
+    empty, full = EnvironmentSecrets("", {"A": " ", "B": ""}), EnvironmentSecrets("", {"A": "value"})
+    chain = ChainedSecrets(empty, full)
+    assert (chain.get("A"), chain.get("B"), chain.get("C")) == ("value", "", None)

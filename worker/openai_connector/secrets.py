@@ -60,14 +60,18 @@ class FolderSecrets:
 
 
 class ChainedSecrets:
-    """Several providers: the first that knows a name gives its value."""
+    """Several providers: the first that has a value for a name gives it.
+
+    An empty value counts only where no other provider has one: compose files set variables to nothing.
+    """
 
     def __init__(self, *providers: SecretProvider) -> None:
         self._providers = providers
 
     def get(self, name: str) -> str | None:
         """Ask the providers in their order."""
-        return next((value for p in self._providers if (value := p.get(name)) is not None), None)
+        values = [value for provider in self._providers if (value := provider.get(name)) is not None]
+        return next((value for value in values if value.strip()), values[0] if values else None)
 
 
 class RecordedSecrets:
