@@ -130,11 +130,11 @@ def test_7_there_is_no_way_out_of_the_folder(tmp_path: Path, name: str) -> None:
 
 
 def test_8_a_chain_asks_in_its_order(tmp_path: Path) -> None:
-    """The first that knows a name gives its value, even an empty one."""
+    """The first that has a value for a name gives it."""
     (tmp_path / "KEY").write_text("file", "utf-8")
     (tmp_path / "OTHER").write_text("file", "utf-8")
-    chain = ChainedSecrets(EnvironmentSecrets("", {"KEY": ""}), FolderSecrets(tmp_path))
-    assert chain.get("KEY") == ""
+    chain = ChainedSecrets(EnvironmentSecrets("", {"KEY": "variable"}), FolderSecrets(tmp_path))
+    assert chain.get("KEY") == "variable"
     assert chain.get("OTHER") == "file"
     assert chain.get("NONE") is None
 
