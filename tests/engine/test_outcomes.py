@@ -137,14 +137,15 @@ async def test_a_failed_call_becomes_an_incident(
     assert api.calls == calls
 
 
-async def test_a_caught_bpmn_error_carries_its_variables(zeebe: ZeebeClient, api: StandIn) -> None:
-    """The boundary event catches the code, and what follows it sees the variables that it maps out."""
+async def test_a_caught_bpmn_error_carries_its_variables(zeebe: ZeebeClient, api: StandIn, records: Records) -> None:
+    """The boundary event of that code catches it, and has the error's variables."""
     expression = '=if status = 200 then bpmnError("REFUSED", "no", {why: output.text}) else null'
     caught = task(**chat(api, {"errorExpression": expression}), on_error=Boundary("REFUSED", then=service("seen")))
     instance = await start(zeebe, caught)
     (job,) = await zeebe.activate("seen", wait_ms=15_000)
     assert job.processInstanceKey == instance
     assert api.calls == 1
+    await records.wait_for("VARIABLE", "CREATED", processInstanceKey=instance, name="why")
     await zeebe.cancel_instance(instance)
 
 
