@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
 
@@ -25,16 +26,22 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--version", action="version", version=f"openai-connector {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     asked = next((argument for argument in arguments if not argument.startswith("-")), None)
-    for name, (about, add) in _COMMANDS.items():
+    for name, (about, module) in _COMMANDS.items():
         command = commands.add_parser(
             name, help=about, description=about, formatter_class=argparse.RawDescriptionHelpFormatter
         )
-        if name == asked:  # only this command's module is imported
-            add(command)
+        if name != asked:  # only the asked command's module is imported
+            continue
+        if module:
+            implementation = importlib.import_module(f"openai_connector.{module}")
+            implementation.add_arguments(command)
+            command.set_defaults(run=implementation.run)
+        else:
+            _add_run(command)
     return parser.parse_args(arguments)
 
 
-def _run(parser: argparse.ArgumentParser) -> None:
+def _add_run(parser: argparse.ArgumentParser) -> None:
     if any(argument in ("-h", "--help") for argument in sys.argv):
         from openai_connector.settings import as_text
 
@@ -63,46 +70,15 @@ def _run(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=work)
 
 
-def _demo(parser: argparse.ArgumentParser) -> None:
-    from openai_connector.demo.run import add_arguments, run
-
-    add_arguments(parser)
-    parser.set_defaults(run=run)
-
-
-def _templates(parser: argparse.ArgumentParser) -> None:
-    from openai_connector.templates import add_arguments, run
-
-    add_arguments(parser)
-    parser.set_defaults(run=run)
-
-
-def _evaluate(parser: argparse.ArgumentParser) -> None:
-    from openai_connector.evaluate import add_arguments, run
-
-    add_arguments(parser)
-    parser.set_defaults(run=run)
-
-
-def _lint(parser: argparse.ArgumentParser) -> None:
-    from openai_connector.diagrams.lint_command import add_arguments, run
-
-    add_arguments(parser)
-    parser.set_defaults(run=run)
-
-
-def _migrate(parser: argparse.ArgumentParser) -> None:
-    from openai_connector.diagrams.migrate_command import add_arguments, run
-
-    add_arguments(parser)
-    parser.set_defaults(run=run)
-
-
+# What a command does, and the module that has its `add_arguments` and `run`.
 _COMMANDS = {
-    "run": ("Work on jobs until SIGTERM or Ctrl-C.", _run),
-    "demo": ("Run a small process end to end: real engine, real small model, no key needed.", _demo),
-    "evaluate": ("Try FEEL, result and error expressions without a cluster.", _evaluate),
-    "lint": ("Check the connector tasks of diagrams before they run.", _lint),
-    "migrate": ("Move a diagram made with Camunda's own OpenAI template over to this connector.", _migrate),
-    "templates": ("Write the element templates for Camunda Modeler.", _templates),
+    "run": ("Work on jobs until SIGTERM or Ctrl-C.", ""),
+    "demo": ("Run a small process end to end: real engine, real small model, no key needed.", "demo.run"),
+    "evaluate": ("Try FEEL, result and error expressions without a cluster.", "evaluate"),
+    "lint": ("Check the connector tasks of diagrams before they run.", "diagrams.lint_command"),
+    "migrate": (
+        "Move a diagram made with Camunda's own OpenAI template over to this connector.",
+        "diagrams.migrate_command",
+    ),
+    "templates": ("Write the element templates for Camunda Modeler.", "templates"),
 }
