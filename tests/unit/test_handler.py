@@ -234,6 +234,22 @@ async def test_5_a_job_error_with_retries_calls_again() -> None:
     assert len(api.requests) == 2
 
 
+async def test_5_trying_again_after_a_failed_mapping_buys_nothing() -> None:
+    """An error expression that always tries again maps the kept answer again: a broken expression costs one call."""
+    api = FakeApi()
+    headers = {
+        "resultExpression": "=output.text",
+        "errorExpression": "=if error != null then jobError(error.message, {}, job.retries - 1) else null",
+    }
+    current, retries = job(headers), []
+    for _ in range(3):
+        outcome = failed(await handler(api)(current))
+        retries.append(outcome.retries)
+        current = again(current, outcome)
+    assert retries == [2, 1, 0]
+    assert len(api.requests) == 1
+
+
 async def test_5_an_answer_too_large_to_keep_is_said_to_be() -> None:
     """The message says that trying again pays again, and what is sent is small."""
     large = {"choices": [{"message": {"content": "x" * 2_000_000}}]}

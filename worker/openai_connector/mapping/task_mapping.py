@@ -144,8 +144,8 @@ class TaskMapping:
         if action is None:
             failed = _failed(default.message, default.retries, default.backoff, {ERROR_VARIABLE: error})
             return Decision(failed, keeps_answer=answer_is_paid, warnings=tuple(warnings))
-        decision = _sendable(action, warnings)
-        return Decision(decision.outcome, decision.keeps_answer and answer_is_paid, tuple(warnings))
+        # Also where retries are left: a generic "try again" must not buy an answer anew for a broken expression.
+        return Decision(_sendable(action, warnings).outcome, answer_is_paid, tuple(warnings))
 
     def _map_result(self, response: Any, warnings: list[str]) -> tuple[dict[str, Any], Outcome | None]:
         variables: dict[str, Any] = {self.result_variable: response} if self.result_variable else {}
