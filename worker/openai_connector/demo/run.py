@@ -254,7 +254,7 @@ class _Demo:
             say(f"  API      {self._base_url}  (worker's OPENAI_BASE_URL; secret OPENAI_API_KEY)")
             say(f"  Logs     {self._folder}")
             say("\n[bold]Deploy from Camunda Modeler[/bold]")
-            say(f'  1. openai-connector templates --output "{templates}", then restart Modeler', soft_wrap=True)
+            say(f'  1. {_command()} templates --output "{templates}", then restart Modeler', soft_wrap=True)
             say(f"  2. open {process.DIAGRAM}", soft_wrap=True)
             if self._options.zeebe_address:
                 say("  3. Deploy to your cluster as always")
@@ -264,9 +264,13 @@ class _Demo:
             say('  4. Start an instance with the variables {"message": "Where is my parcel?"}', markup=False)
             return
         say("\n[bold]Next[/bold]")
-        say("  openai-connector demo --keep                  leave it running, deploy your own diagrams from Modeler")
-        say("  OPENAI_API_KEY=sk-... openai-connector demo   the same process with OpenAI's models")
-        say("  openai-connector run --help                   connect the worker to your own cluster")
+        command = _command()
+        for line, meaning in (
+            (f"{command} demo --keep", "leave it running, deploy your own diagrams from Modeler"),
+            (f"OPENAI_API_KEY=sk-... {command} demo", "the same process with OpenAI's models"),
+            (f"{command} run --help", "connect the worker to your own cluster"),
+        ):
+            say(f"  {line:{len(command) + 29}}{meaning}", markup=False)
 
     def _wait_for_interrupt(self) -> NoReturn:
         while True:
@@ -382,3 +386,11 @@ def _result_lines(step: process.Step) -> list[tuple[str, str]]:
 def _shortened(text: object) -> str:
     line = " ".join(str(text or "").split())
     return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
+
+
+def _command() -> str:
+    """Give the command as it can be typed here: `make` installs it where no PATH leads."""
+    if shutil.which("openai-connector"):
+        return "openai-connector"
+    path = Path(sys.argv[0])
+    return os.path.relpath(path) if path.stem == "openai-connector" else f"{sys.executable} -m openai_connector"
