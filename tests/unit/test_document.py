@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openai_connector.document import MAX_BYTES, MAX_DEPTH, DocumentError, encode_document, parse_json, well_formed
+from openai_connector.document import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    DocumentError,
+    NestedTooDeepError,
+    encode_document,
+    parse_json,
+    well_formed,
+)
 
 texts = st.text(st.characters(codec=None, categories=None), max_size=20)
 values = st.recursive(
@@ -149,3 +157,15 @@ def test_3_lone_surrogates_are_replaced() -> None:
     assert encode_document({"\ud800": "a\udfff😀"}) == '{"\ufffd":"a\ufffd😀"}'
     assert well_formed("\ud83d\ude00") == "😀"
     assert well_formed("ä") == "ä"
+
+
+@pytest.mark.parametrize(("levels", "is_read"), [(500, True), (501, False), (5_000, False), (100_000, False)])
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+def test_depth_is_bounded_the_same_on_every_python(opening: str, closing: str, levels: int, is_read: bool) -> None:
+    """Text nested 500 levels deep is read, text one deeper is refused, however deep Python itself could read."""
+    text = opening * levels + "1" + closing * levels
+    if is_read:
+        assert parse_json(text)
+    else:
+        with pytest.raises(NestedTooDeepError):
+            parse_json(text)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 MAX_DEPTH = 200  # levels of nested objects and arrays
+MAX_READ_DEPTH = 500  # of JSON that is read: Python 3.11 itself cannot read some 990
 MAX_BYTES = 3 * 1024 * 1024 // 2  # UTF-8 bytes; the limit of Camunda's own connector runtime
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
 
@@ -25,13 +26,28 @@ def parse_json(text: str | bytes) -> Any:
     """Read JSON text strictly: NaN and infinities are refused, integers beyond 64 bits become doubles.
 
     Raises:
-        NestedTooDeepError: for the parser, at some hundreds of levels.
+        NestedTooDeepError: deeper than `MAX_READ_DEPTH`.
         ValueError: not JSON, or a number beyond the range of a double.
     """
+    text = text if isinstance(text, str) else text.decode()
     try:
-        return _DECODER.decode(text if isinstance(text, str) else text.decode())
+        value = _DECODER.decode(text)
     except RecursionError:
         raise NestedTooDeepError("nested too deep") from None
+    # Python's versions let the parser go to different depths; few texts have so many brackets at all.
+    if text.count("[") + text.count("{") > MAX_READ_DEPTH and _depth(value) > MAX_READ_DEPTH:
+        raise NestedTooDeepError("nested too deep")
+    return value
+
+
+def _depth(value: object) -> int:
+    """Count levels of nested objects and arrays, without recursion."""
+    depth, level = 0, [value]
+    while level:
+        inside = (item.values() if isinstance(item, dict) else item for item in level if isinstance(item, (dict, list)))
+        level = [value for values in inside for value in values if isinstance(value, (dict, list))]
+        depth += 1
+    return depth
 
 
 class NestedTooDeepError(ValueError):
