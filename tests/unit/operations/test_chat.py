@@ -217,10 +217,13 @@ def test_4_any_model_id_passes() -> None:
             {"customModel": "x"},
             "Custom model version is given, but Model is not Custom: choose Custom or empty it",
         ),
-        ({"responseFormat": "json_schema"}, "JSON schema is required, because Response format is json_schema"),
+        (
+            {"responseFormat": "json_schema"},
+            "JSON schema is required, because Response format is 'JSON that follows a schema'",
+        ),
         (
             {"jsonSchema": {"type": "object"}},
-            "JSON schema is given, but Response format is not json_schema: choose it or empty the schema",
+            "JSON schema is given, but Response format is another: choose 'JSON that follows a schema', or empty it",
         ),
     ],
 )

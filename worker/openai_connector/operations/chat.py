@@ -57,6 +57,7 @@ class Chat(Operation):
 
     name: ClassVar[str] = "chat"
     label: ClassVar[str] = "Chat"
+    about: ClassVar[str] = "a model answers a prompt."
     path: ClassVar[str] = "/chat/completions"
 
     model: Annotated[
@@ -261,10 +262,11 @@ class Chat(Operation):
         if "custom_model" in given and not custom:
             yield "Custom model version is given, but Model is not Custom: choose Custom or empty it"
         schema = str(given.get("response_format", "")).strip().lower() == "json_schema"
+        asked = FORMATS["json_schema"]
         if schema and "json_schema" not in given:
-            yield "JSON schema is required, because Response format is json_schema"
+            yield f"JSON schema is required, because Response format is '{asked}'"
         if "json_schema" in given and not schema:
-            yield "JSON schema is given, but Response format is not json_schema: choose it or empty the schema"
+            yield f"JSON schema is given, but Response format is another: choose '{asked}', or empty it"
 
     def request_body(self) -> dict[str, Any]:
         """Give the request's body; a model's refusal of a parameter is the API's to say, not guessed here."""
@@ -335,7 +337,7 @@ class Chat(Operation):
 
 
 def _name_of(schema: Mapping[str, Any]) -> str:
-    """Name a bare schema: the API wants a-z, A-Z, 0-9, _ and -, at most 64 (facts: openai-api)."""
+    """Name a bare schema: the API wants a-z, A-Z, 0-9, _ and -, at most 64 (API reference)."""
     title = schema.get("title")
     return _NOT_IN_NAMES.sub("_", title).strip("_")[:64] or ANSWER_NAME if isinstance(title, str) else ANSWER_NAME
 

@@ -80,7 +80,7 @@ SAMPLING = frozenset({"temperature", "top_p", "logprobs", "top_logprobs"})
 
 
 def refused_by(model: str, reasoning_effort: str | None = None) -> frozenset[str]:
-    """Name the request's parameters that the model's family refuses (facts: OpenAI's deployment checklist).
+    """Name the request's parameters that the model's family refuses (OpenAI's deployment checklist).
 
     Reasoning models refuse penalties always, and sampling parameters unless the effort is `none`. On gpt-6,
     reports differ whether `none` is enough; it counts as enough here.

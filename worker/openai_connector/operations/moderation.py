@@ -36,6 +36,7 @@ class Moderation(Operation):
 
     name: ClassVar[str] = "moderation"
     label: ClassVar[str] = "Moderation"
+    about: ClassVar[str] = "is a text harmful?"
     path: ClassVar[str] = "/moderations"
 
     input: Annotated[

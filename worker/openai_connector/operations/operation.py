@@ -14,6 +14,9 @@ class Operation(Inputs):
     name: ClassVar[str]
     """The value of the input `openai_operation`."""
     label: ClassVar[str]
+    """How the dropdown *Operation* names it."""
+    about: ClassVar[str]
+    """One sentence below that dropdown, to choose by."""
     path: ClassVar[str]
     """Where it is asked, below the base URL."""
 

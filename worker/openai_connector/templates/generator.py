@@ -53,7 +53,7 @@ def render(variant: Variant, job_type: str = JOB_TYPE) -> dict[str, Any]:
         _hidden({"type": "zeebe:taskDefinition", "property": "type"}, job_type),
         _hidden({"type": "zeebe:taskHeader", "key": "elementTemplateId"}, variant.id),
         _hidden({"type": "zeebe:taskHeader", "key": "elementTemplateVersion"}, str(version)),
-        *sorted(_visible(variant), key=lambda shown: list(GROUPS).index(shown["group"])),
+        *sorted(_visible(variant), key=_position),
     ]
     used = {prop.get("group") for prop in properties}
     return {
@@ -76,6 +76,17 @@ def render(variant: Variant, job_type: str = JOB_TYPE) -> dict[str, Any]:
         ],
         "properties": properties,
     }
+
+
+def _position(prop: Property) -> int:
+    """Say where a property stands in the panel: by its group.
+
+    Raises:
+        ValueError: there is no such group.
+    """
+    if prop["group"] not in GROUPS:
+        raise ValueError(f"{prop['id']}: add its group '{prop['group']}' to GROUPS in templates/panel.py")
+    return list(GROUPS).index(prop["group"])
 
 
 def _icon() -> str:
@@ -131,7 +142,7 @@ def _operation(variant: Variant) -> Property:
     return {
         "id": OPERATION_INPUT,
         "label": "Operation",
-        "description": "Chat: a model answers a prompt. Moderation: is a text harmful?",
+        "description": " ".join(f"{operation.label}: {operation.about}" for operation in variant.operations),
         "type": "Dropdown",
         "value": variant.operations[0].name,
         "choices": [{"name": operation.label, "value": operation.name} for operation in variant.operations],
