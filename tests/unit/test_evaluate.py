@@ -118,7 +118,6 @@ def test_9_every_answer_has_the_same_keys(capsys: pytest.CaptureFixture[str], tm
 @pytest.mark.parametrize(
     "arguments",
     [
-        [],
         ["--case", "missing.json"],
         ["--response", "missing.json"],
         ["a", "--context", "missing.json"],

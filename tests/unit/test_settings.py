@@ -82,6 +82,19 @@ def test_2_each_variable_is_read(monkeypatch: pytest.MonkeyPatch, name: str, fie
     assert getattr(loaded(monkeypatch, **{name.lower(): f" {text} "}), field) == value
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("CONNECTOR_DROP_IN", "CONNECTOR_DROP_IN must be true or false"),
+        ("CONNECTOR_MAX_JOBS", "CONNECTOR_MAX_JOBS must be a whole number"),
+    ],
+)
+def test_a_wrong_setting_is_refused_in_plain_words(monkeypatch: pytest.MonkeyPatch, name: str, said: str) -> None:
+    """What a setting takes is not said in a programmer's words."""
+    with pytest.raises(SettingsError, match=f"^{said}$"):
+        loaded(monkeypatch, **{name: "perhaps"})
+
+
 @pytest.mark.parametrize("name", [name for name, *_ in VALUES])
 def test_2_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Compose files set empty variables; only the secret prefix means something when it is empty."""

@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="openai-connector", description=_ABOUT)
     parser.add_argument("--version", action="version", version=f"openai-connector {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     asked = next((argument for argument in arguments if not argument.startswith("-")), None)
     for name, (about, module) in _COMMANDS.items():
         command = commands.add_parser(
@@ -38,7 +38,13 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
             command.set_defaults(run=implementation.run)
         else:
             _add_run(command)
+    parser.set_defaults(run=lambda _: _say_how(parser))
     return parser.parse_args(arguments)
+
+
+def _say_how(parser: argparse.ArgumentParser) -> int:
+    parser.print_help(sys.stderr)
+    return 2
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:

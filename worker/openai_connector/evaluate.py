@@ -54,7 +54,7 @@ a file with one case a line is answered line by line."""
 
 
 def run(namespace: argparse.Namespace) -> int:
-    """Evaluate; the exit status is 1 when an expression or an input cannot be read, else 0."""
+    """Evaluate; the exit status is 1 when an expression or an input cannot be read, 2 for wrong use, else 0."""
     try:
         if namespace.case is not None:
             return _answer_cases(namespace.case)
@@ -62,7 +62,8 @@ def run(namespace: argparse.Namespace) -> int:
             print(_json(outcome_of(_case_of(namespace))))
             return 0
         if namespace.expression is None:
-            raise _UsageError("give an expression, --case, --response or --error (see --help)")
+            print("openai-connector evaluate: give an expression, --case, --response or --error", file=sys.stderr)
+            return 2
         return _evaluate(namespace.expression, _context(namespace.context))
     except _UsageError as error:
         print(f"openai-connector evaluate: {error}", file=sys.stderr)

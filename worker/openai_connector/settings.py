@@ -237,6 +237,10 @@ class Settings(BaseSettings):
         return f"{host}:{port or (443 if tls else 26500)}", tls
 
 
+_REASONS = {"bool_parsing": "must be true or false", "int_parsing": "must be a whole number"}
+"""What pydantic says in a programmer's words."""
+
+
 def load() -> Settings:
     """Read the settings from the environment.
 
@@ -250,7 +254,8 @@ def load() -> Settings:
         name = str(problem["loc"][0]) if problem["loc"] else "The settings"
         if name in Settings.model_fields:
             name = _names(name)[0]
-        reason = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+        reason = _REASONS.get(problem["type"])
+        reason = reason or problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
         raise SettingsError(f"{name} {reason}") from None
     _check(settings)
     return settings
@@ -336,6 +341,8 @@ def _names(field: str) -> tuple[str, ...]:
 def _shown(default: Any) -> str:
     if default is None or default == ():
         return ""
+    if isinstance(default, bool):
+        return str(default).lower()
     return format_duration(default) if isinstance(default, timedelta) else str(default)
 
 

@@ -192,7 +192,7 @@ def test_temperature_beside_top_p() -> None:
         ({"resultExpression": "={a: }"}, "bad-header", "Result expression has a syntax error"),
         ({"resultExpression": '{"a": "$.body[?("}'}, "bad-header", "Result expression has a JSONPath"),
         ({"errorExpression": "=if error then"}, "bad-header", "Error expression has a syntax error"),
-        ({"retryBackoff": "30 s"}, "bad-header", "Retry back-off must be an ISO 8601 duration"),
+        ({"retryBackoff": "30 s"}, "bad-header", "Retry backoff must be an ISO 8601 duration"),
         ({"jobTimeout": "P1Y"}, "bad-header", "Job timeout must be an ISO 8601 duration"),
         ({"resultVariable": "my answer"}, "bad-header", "Result variable must be a name without spaces"),
         ({"resultVariable": "openai_prompt"}, "lost-result", "The result 'openai_prompt' would be lost"),

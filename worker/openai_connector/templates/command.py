@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from openai_connector.templates.generator import JOB_TYPE, render, text
@@ -19,8 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the templates and name each file; the value is the exit status."""
-    for path in write_all(arguments.output, arguments.job_type):
-        print(path)
+    try:
+        written = write_all(arguments.output, arguments.job_type)
+    except OSError as error:
+        print(f"openai-connector templates: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
+    print(*written, sep="\n")
     return 0
 
 
