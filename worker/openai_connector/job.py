@@ -23,7 +23,7 @@ class ConnectorJob:
     """Retries left, as the engine counts them: 3 on the first attempt of a task with three retries."""
     tenant_id: str
     headers: Mapping[str, str] = field(repr=False)
-    """The task headers. They never change while the job exists, not even by migration (facts: zeebe)."""
+    """The task headers. They never change while the job exists, not even by migration (measured)."""
     variables: Mapping[str, Any] = field(repr=False)
     """The fetched variables: the task's own inputs, merged with outer ones of the same names."""
 

@@ -1,7 +1,7 @@
 """One call of a task made with Camunda's own OpenAI template: the drop-in job type `io.camunda:http-json:1`.
 
 Such a task carries a whole HTTP request, which Camunda's REST connector would send. It is served as that connector
-would (facts: connectors-runtime, sections 1, 3 and 4), but for three: only allowed hosts are asked, secrets are
+would, but for three: only allowed hosts are asked, secrets are
 resolved in the URL, the credentials, headers and query parameters alone (never in the body, which holds prompts), and
 the timeout of connecting is not taken for that of the answer.
 """

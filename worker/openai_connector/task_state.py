@@ -1,7 +1,7 @@
 """What the worker must remember about a task across activations, kept in the engine itself.
 
 It is the reserved local variable `openai_state`: one JSON text, bound to the job's key. Zeebe keeps local
-variables over failures, lease expiry and resolved incidents (facts: zeebe).
+variables over failures, lease expiry and resolved incidents (measured).
 """
 
 from __future__ import annotations

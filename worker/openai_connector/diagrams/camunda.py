@@ -1,7 +1,7 @@
 """Tasks of Camunda's own OpenAI templates, said in this connector's inputs.
 
-Those templates are made over the general REST connector: their input mappings build a URL, headers and a body
-(facts: connectors-runtime, section 1). What such a task asks is found by evaluating its own mappings with marked
+Those templates are made over the general REST connector: their input mappings build a URL, headers and a body.
+What such a task asks is found by evaluating its own mappings with marked
 values in place of what a person fills in: where the request comes out as this connector would make it, the values
 can be carried over; where somebody changed the mappings by hand, the difference shows.
 """

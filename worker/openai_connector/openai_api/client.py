@@ -45,7 +45,7 @@ SHOWN_PARAMETER_CHARACTERS = 100
 
 
 class _Transport(AiohttpTransport):
-    """httpx over aiohttp: httpx's own pool needs quadratic time in the calls under way (facts: openai-api)."""
+    """httpx over aiohttp: httpx's own pool needs quadratic time in the calls under way (measured)."""
 
     def get_client(self) -> aiohttp.ClientSession:
         """Open the session: no limit of connections (the slots are the limit), no cookies shared between tasks."""
@@ -192,7 +192,7 @@ def encode_body(body: Mapping[str, Any]) -> bytes:
 
 def _headers(response: httpx.Response) -> dict[str, str | list[str]]:
     headers: dict[str, str | list[str]] = {}
-    # `.raw` has the names as received (facts: openai-api); Camunda's users know them so.
+    # `.raw` has the names as received; Camunda's users know them so.
     for raw_name, raw_value in response.headers.raw:
         name, value = raw_name.decode("latin-1"), raw_value.decode("utf-8", "replace")
         known = headers.get(name)

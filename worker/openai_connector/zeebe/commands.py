@@ -33,7 +33,7 @@ UNKNOWN_ATTEMPTS = 3  # for UNKNOWN, which the engine uses for what it will neve
 _GONE = frozenset({grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION})
 _REFUSED = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE})
 _REFUSED_DETAILS = ("EXCEEDED_BATCH_RECORD_SIZE", "exceeds maximum size", "larger than max")
-"""Said by the engine and by gRPC of what is too large, under status codes that otherwise pass (facts: zeebe)."""
+"""Said by the engine and by gRPC of what is too large, under status codes that otherwise pass (measured)."""
 
 
 class Delivery(Enum):
