@@ -82,19 +82,6 @@ def test_2_each_variable_is_read(monkeypatch: pytest.MonkeyPatch, name: str, fie
     assert getattr(loaded(monkeypatch, **{name.lower(): f" {text} "}), field) == value
 
 
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("CONNECTOR_DROP_IN", "CONNECTOR_DROP_IN must be true or false"),
-        ("CONNECTOR_MAX_JOBS", "CONNECTOR_MAX_JOBS must be a whole number"),
-    ],
-)
-def test_a_wrong_setting_is_refused_in_plain_words(monkeypatch: pytest.MonkeyPatch, name: str, said: str) -> None:
-    """What a setting takes is not said in a programmer's words."""
-    with pytest.raises(SettingsError, match=f"^{said}$"):
-        loaded(monkeypatch, **{name: "perhaps"})
-
-
 @pytest.mark.parametrize("name", [name for name, *_ in VALUES])
 def test_2_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Compose files set empty variables; only the secret prefix means something when it is empty."""
@@ -160,7 +147,8 @@ def test_2_camunda_saas(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"ZEEBE_ADDRESS": "zee be:1"}, "ZEEBE_ADDRESS must be host:port"),
         ({"ZEEBE_ADDRESS": "https://zeebe:1/path"}, "ZEEBE_ADDRESS must be host:port"),
         ({"CONNECTOR_MAX_JOBS": "0"}, "CONNECTOR_MAX_JOBS must be greater than or equal to 1"),
-        ({"CONNECTOR_MAX_JOBS": "many"}, "CONNECTOR_MAX_JOBS must be a valid integer"),
+        ({"CONNECTOR_MAX_JOBS": "many"}, "CONNECTOR_MAX_JOBS must be a whole number"),
+        ({"CONNECTOR_DROP_IN": "perhaps"}, "CONNECTOR_DROP_IN must be true or false"),
         ({"CONNECTOR_MAX_WAITS": "-1"}, "CONNECTOR_MAX_WAITS must be greater than or equal to 0"),
         ({"CONNECTOR_JOB_LEASE": "5 min"}, "CONNECTOR_JOB_LEASE must be an ISO 8601 duration such as PT30S"),
         ({"CONNECTOR_JOB_LEASE": "0"}, "CONNECTOR_JOB_LEASE must be longer than 0 seconds"),
