@@ -601,6 +601,49 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("random number() < 1", {}, "true"),
     ("no such function(1)", {}, "SYNTAX ERROR"),
     ("orTotal(1)", {}, "SYNTAX ERROR"),
+    # ranges: pairs that a function does not know fail, pairs of different types give null
+    ("meets(1, 1)", {}, "FAILURE"),
+    ("finished by(5, [3..5])", {}, "FAILURE"),
+    ('meets(1, "a")', {}, "null"),
+    ("after(range: (2..3], point: 4)", {}, "true"),
+    ("after(point: 4, range: (2..3])", {}, "true"),
+    # positions are Java ints; fractions below 1 point behind the last item
+    ("sublist([1, 2], 0.1)", {}, "[]"),
+    ("sublist([1, 2], 2, -2147483649)", {}, "[]"),
+    ("remove([1, 2], 0.1)", {}, "[1, 2, 1, 2]"),
+    ("remove([1, 2], 0)", {}, "null"),
+    # names of parameters are those of the engine as it is packaged
+    ("floor(n: 1.55, scala: 1)", {}, "null"),
+    ("sublist(list: [1, 2], start: 2)", {}, "[2]"),
+    ("sublist(list: [1, 2], start position: 2)", {}, "null"),
+    ('get value(context: {a: 1}, keys: "a")', {}, "null"),
+    ('get value(context: {a: 1}, keys: ["a"])', {}, "1"),
+    # a number longer than 34 digits keeps its own precision
+    ("modulo(1234567890123456789012345678901234567.89, 2)", {}, "1.89"),
+    ("odd(12345678901234567890123456789012345678)", {}, "false"),
+    ("sum(12345678901234567890123456789012345678.5, 1)", {}, "12345678901234567890123456789012345679.5"),
+    ("round up(1, -2147483649)", {}, "null"),
+    ('number("\u0663")', {}, "3"),
+    # counting begins with the number as written, and needs steps of one to be exact
+    ("for i in 5/0.5..9 return i", {}, "[1E+1, 9]"),
+    ("for i in 1/3..3 return i", {}, "FAILURE"),
+    ('@"10:00.5"', {}, "null"),
+    ('@"2024-02-29T10:00.5"', {}, "null"),
+    # contexts written in FEEL are different ones here, data is compared by value
+    ("list contains([{a: 1 + 0}], {a: 1})", {}, "false"),
+    ("list contains([x], x)", {"x": {"a": 1}}, "true"),
+    # lines of Java's patterns
+    ('split("a\r\nb", "(?m)^")', {}, '["a\r\n", "b"]'),
+    ('replace("a\r\nb\r\n", "(?m)$", "!")', {}, '"a!\r\nb!\r\n!"'),
+    ('matches("", "(?m)^")', {}, "false"),
+    ('matches("a", "\\N{LATIN SMALL LETTER A}")', {}, "true"),
+    ("from json(x)", {"x": "[1e999, 1e9]"}, "[null, 1.0E+9]"),
+    # errors become items
+    ("count(for i in [1, 2] return x.f(i))", {}, "2"),
+    ("for i in [1] return x.f(i)", {}, '[error("expected context but found null")]'),
+    ("(for i in [1] return x.f(i))[1]", {}, "null"),
+    ("any([null..3], true)", {}, "true"),
+    ("concatenate(x.f(1))[1]", {}, "null"),
 ]
 
 # `x` is 3 in all of these.
@@ -632,4 +675,9 @@ UNARY_CASES: list[tuple[str, str, str]] = [
     ("not(null)", "null", "false"),
     ("1,", "3", "SYNTAX ERROR"),
     ("", "3", "SYNTAX ERROR"),
+    # what takes any number of arguments collects `?` before it is bound, and does not ask again
+    ("sum(?) > 1", "3", "false"),
+    ("sum(?) > 1", "null", "true"),
+    ("any(? = 3)", "3", "false"),
+    ("count(for i in [1, 2] return i + ?) > 1", "3", "true"),
 ]

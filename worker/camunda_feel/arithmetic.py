@@ -175,12 +175,14 @@ def raise_to(x: Any, y: Any, run: Run, maths: Maths) -> Any:
     return power(x, y, maths) if type(x) is Decimal and type(y) is Decimal else None
 
 
+# Of all operators only this one looks at its operands one by one.
+_RAISE = "raise {0} to the power of {1}"
 OPERATIONS: dict[str, tuple[Callable[[Any, Any, Run, Maths], Any], str]] = {
     "+": (add, "add {1} to {0}"),
     "-": (subtract, "subtract {1} from {0}"),
     "*": (multiply, "multiply {0} by {1}"),
     "/": (divide, "divide {0} by {1}"),
-    "**": (raise_to, "raise {0} to the power of {1}"),
+    "**": (raise_to, _RAISE),
 }
 
 
@@ -189,5 +191,7 @@ def undefined(x: Any, y: Any, phrase: str, run: Run, pos: int) -> ErrorValue | N
     for value in (x, y):
         if type(value) is ErrorValue:
             return value if value.fatal else None
+        if phrase is _RAISE and type(value) is not Decimal:
+            break
     run.warn(INVALID_TYPE, "can't " + phrase.format(brief(x), brief(y)), pos)
     return None

@@ -7,12 +7,13 @@ travels on, and what is evaluated twice.
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import accumulate, repeat
 from typing import TYPE_CHECKING, Any
 
 from camunda_feel import ast
 from camunda_feel.arithmetic import OPERATIONS, undefined
 from camunda_feel.builtins import BUILTINS
-from camunda_feel.decimals import MATH, ONE, context, precision_of, to_int32, unsigned_zero
+from camunda_feel.decimals import MATH, ONE, context, maths_of, precision_of, to_int32, unsigned_zero
 from camunda_feel.errors import FeelEvaluationError, FeelLimitError
 from camunda_feel.runtime import (
     FUNCTION_INVOCATION_FAILURE,
@@ -285,7 +286,7 @@ def _comparison(node: ast.Comparison) -> Evaluate:
 
         def differ(scope: Scope) -> Any:
             same = _equal(left(scope), right(scope), scope.run, pos)
-            return not same if type(same) is bool else same if _is_fatal(same) else None
+            return not same if type(same) is bool else _or_null(scope.run.invalid("boolean", same, pos))
 
         return differ
     test = _ORDER_TESTS[operator]
@@ -368,7 +369,21 @@ def _combination(operands: Sequence[Evaluate], decisive: bool, pos: int) -> Eval
 
 
 def _logic(node: ast.Logic) -> Evaluate:
-    return _combination(tuple(map(compile_node, node.operands)), node.operator == "or", node.pos)
+    operands, decisive, pos = tuple(map(compile_node, node.operands)), node.operator == "or", node.pos
+    if len(operands) == 2:
+        return _combination(operands, decisive, pos)
+    first, rest = operands[0], operands[1:]
+
+    def evaluate(scope: Scope) -> Any:
+        # `a and b and c` is `(a and b) and c`: a null in between is warned of again.
+        value = first(scope)
+        for operand in rest:
+            value = _fold((part(scope) for part in (lambda _, left=value: left, operand)), decisive, scope.run, pos)
+            if value is decisive:
+                break
+        return value
+
+    return evaluate
 
 
 def _any_of(node: ast.AnyOf) -> Evaluate:
@@ -455,6 +470,9 @@ def _in_range(node: ast.InRange) -> Evaluate:
 
     def evaluate(scope: Scope) -> Any:
         low, high = start(scope), end(scope)
+        if scope.find(_input_name(scope)) is MISSING:
+            # The engine asks for the input once for each end, and says so twice if there is none.
+            _input(scope, pos)
         value = _input(scope, pos)
         if not (type(value) is type(low) is type(high)) or not all(map(is_comparable, (value, low, high))):
             message = f"can't compare {brief(value)} with {brief(low)} and {brief(high)}"
@@ -517,11 +535,11 @@ def _filter(node: ast.Filter) -> Evaluate:
         if type(items) is not list:
             return _or_null(scope.run.invalid("list", items, pos))
         if fixed is not None:
-            return _index(items, fixed)
+            return _or_null(_index(items, fixed))
         if not per_item:
             index = condition(scope)
             if type(index) is Decimal:
-                return _index(items, index)
+                return _or_null(_index(items, index))
         return _or_null(_filter_items(items, condition, scope))
 
     return evaluate
@@ -553,6 +571,24 @@ def _filter_items(items: list[Any], condition: Evaluate, scope: Scope) -> Any:
     return kept
 
 
+class _Numbers:
+    """`a..b` after `in`, counted as they are asked for."""
+
+    __slots__ = ("add", "low", "step", "steps")
+
+    def __init__(self, low: Decimal, step: Decimal, steps: int, add: Callable[[Decimal, Decimal], Decimal]) -> None:
+        self.low = low
+        self.step = step
+        self.steps = steps
+        self.add = add
+
+    def __len__(self) -> int:
+        return self.steps + 1
+
+    def __iter__(self) -> Iterator[Decimal]:
+        return accumulate(repeat(self.step, self.steps), self.add, initial=self.low)
+
+
 def _iteration(node: ast.Iteration) -> Evaluate:
     start, end, pos = compile_node(node.start), compile_node(node.end), node.pos
 
@@ -562,36 +598,42 @@ def _iteration(node: ast.Iteration) -> Evaluate:
         for value in (low, high):
             if type(value) is not Decimal:
                 return run.invalid("number", value, pos)
+        maths = maths_of(low)
         step = ONE if low < high else -ONE
-        distance = MATH.subtract(high, low).copy_abs()
+        distance = maths.subtract(high, low).copy_abs()
         if distance >= run.limits.range_length:
             raise FeelLimitError(f"an iteration may have {run.limits.range_length} numbers at most")
-        run.charge(int(distance))
-        return [MATH.add(low, MATH.multiply(step, Decimal(count))) for count in range(int(distance) + 1)]
+        if maths.subtract(maths.add(low, step), low) != step or MATH.subtract(high, MATH.subtract(high, step)) != step:
+            raise FeelEvaluationError(f"{brief(low)} and {brief(high)} have too many digits to be counted between")
+        return _Numbers(low, step, int(distance), maths.add)
 
     return evaluate
 
 
-def _sources(iterators: tuple[tuple[str, Node], ...]) -> Callable[[Scope], list[list[Any]] | ErrorValue]:
+_Items = list[Any] | _Numbers
+_ITERABLE = (list, _Numbers)
+
+
+def _sources(iterators: tuple[tuple[str, Node], ...]) -> Callable[[Scope], list[_Items] | ErrorValue]:
     """All the lists to iterate over, evaluated before any of their variables is bound."""
     sources = tuple((compile_node(source), source.pos) for _, source in iterators)
     first, first_pos = sources[0]
 
-    def evaluate_one(scope: Scope) -> list[list[Any]] | ErrorValue:
+    def evaluate_one(scope: Scope) -> list[_Items] | ErrorValue:
         value = first(scope)
-        return [value] if type(value) is list else scope.run.invalid("list", value, first_pos)
+        return [value] if type(value) in _ITERABLE else scope.run.invalid("list", value, first_pos)
 
-    def evaluate(scope: Scope) -> list[list[Any]] | ErrorValue:
+    def evaluate(scope: Scope) -> list[_Items] | ErrorValue:
         values = [(source(scope), pos) for source, pos in sources]
         for value, pos in values:
-            if type(value) is not list:
+            if type(value) not in _ITERABLE:
                 return scope.run.invalid("list", value, pos)
         return [value for value, _ in values]
 
     return evaluate_one if len(sources) == 1 else evaluate
 
 
-def _bindings(names: tuple[str, ...], lists: list[list[Any]], run: Run) -> Iterator[dict[str, Any]]:
+def _bindings(names: tuple[str, ...], lists: list[_Items], run: Run) -> Iterator[dict[str, Any]]:
     """Each combination of items as a dict of variables, the first list being the outermost loop."""
     if len(names) == 1:
         name = names[0]
@@ -621,10 +663,8 @@ def _for(node: ast.For) -> Evaluate:
             if uses_partial:
                 run.charge(len(results))
                 variables["partial"] = results.copy()
-            value = body(Scope(run, variables, scope))
-            if _is_fatal(value):
-                return value
-            results.append(value)
+            # Errors, fatal ones too, become items: that is how the engine has it.
+            results.append(body(Scope(run, variables, scope)))
         run.check_size(len(results))
         return results
 
@@ -689,8 +729,7 @@ def _call(node: ast.Call) -> Evaluate:
         rest = values[fixed:]
         if fixed == 0 and len(rest) == 1 and type(rest[0]) is list:
             return rest
-        errors = [value for value in rest if type(value) is ErrorValue]
-        return [*values[:fixed], *errors, rest]
+        return [*values[:fixed], rest]
 
     def invoke(function: Function, scope: Scope) -> Any:
         values = arguments(function, scope)

@@ -13,6 +13,8 @@ from camunda_feel.errors import FeelEvaluationError, FeelLimitError
 
 PRECISION = 34
 _MAX_SCALE = 2_147_483_647
+# Places by which Java's BigInteger can be shifted before it is too long for it.
+_MAX_SHIFT = 646_456_993
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
@@ -50,6 +52,12 @@ def unsigned_zero(number: Decimal) -> Decimal:
 def precision_of(number: Decimal) -> int:
     """How many digits an operation with this left operand keeps: longer literals keep their own length."""
     return max(PRECISION, len(number.as_tuple().digits))
+
+
+def maths_of(number: Decimal) -> decimal.Context:
+    """The arithmetic for this left operand."""
+    precision = precision_of(number)
+    return MATH if precision == PRECISION else context(precision)
 
 
 def from_double(value: float) -> Decimal:
@@ -143,10 +151,10 @@ def power(base: Decimal, exponent: Decimal, maths: decimal.Context = MATH) -> De
 
 def rescale(number: Decimal, scale: int, rounding: str, digits: int) -> Decimal | None:
     """Round to `scale` places without limit of precision; None if that is impossible or needs too many digits."""
-    if not -_MAX_SCALE <= scale <= _MAX_SCALE:
-        return None
     if not number:
         return Decimal((0, (0,), -scale))
+    if not -_MAX_SCALE <= scale <= _MAX_SCALE or abs(int(number.as_tuple().exponent) + scale) > _MAX_SHIFT:
+        return None
     if number.adjusted() + scale > digits:
         raise FeelLimitError(f"a number may have {digits} digits at most")
     try:

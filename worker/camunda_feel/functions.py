@@ -8,7 +8,8 @@
 
 A parameter's type is `any` or one of `TYPES`; `?` after it admits null; `...` after the last one collects any
 number of arguments (one list given alone is taken for all of them). Overloads are declarations of the same
-name, tried in order. A body whose first parameter is called `run` is handed the evaluation's state.
+name, tried in order; one body may have several signatures. A body whose first parameter is called `run` is handed
+the evaluation's state.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from camunda_feel.temporal import (
     YearsMonthsDuration,
     ZonedDateTime,
 )
-from camunda_feel.values import Context, ErrorValue, Function, brief, lift
+from camunda_feel.values import CONTEXT_TYPES, ErrorValue, Function, brief, lift
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +37,7 @@ TYPES: dict[str, frozenset[type]] = {
     "string": frozenset((str,)),
     "boolean": frozenset((bool,)),
     "list": frozenset((list,)),
-    "context": frozenset((dict, Context)),
+    "context": frozenset(CONTEXT_TYPES),
     "function": frozenset((Function,)),
     "date like": frozenset((Date, LocalDateTime, ZonedDateTime)),
     "duration": frozenset((YearsMonthsDuration, DaysTimeDuration)),
@@ -57,23 +58,26 @@ class FunctionLibrary:
     def __init__(self) -> None:
         self.by_name: dict[str, list[Function]] = {}
 
-    def function(self, signature: str) -> Callable[[Body], Body]:
-        """Declare the decorated callable under a signature like `"substring(string: string, start: number)"`."""
+    def function(self, *signatures: str) -> Callable[[Body], Body]:
+        """Declare the decorated callable under signatures like `"substring(string: string, start: number)"`."""
 
         def declare(body: Body) -> Body:
-            name, _, rest = signature.partition("(")
-            parameters = [part.partition(":") for part in rest[:-1].split(", ")] if rest != ")" else []
-            names = tuple(part[0] for part in parameters)
-            types = [part[2].strip() for part in parameters]
-            var_args = bool(types) and types[-1].endswith("...")
-            if var_args:
-                types[-1] = types[-1][:-3]
-            invoke = _checked(signature, tuple(map(_accepted, types)), body)
-            function = Function(names, invoke, var_args=var_args)
-            self.by_name.setdefault(name, []).append(function)
+            for signature in signatures:
+                self._declare(signature, body)
             return body
 
         return declare
+
+    def _declare(self, signature: str, body: Callable[..., Any]) -> None:
+        name, _, rest = signature.partition("(")
+        parameters = [part.partition(":") for part in rest[:-1].split(", ")] if rest != ")" else []
+        names = tuple(part[0] for part in parameters)
+        types = [part[2].strip() for part in parameters]
+        var_args = bool(types) and types[-1].endswith("...")
+        if var_args:
+            types[-1] = types[-1][:-3]
+        invoke = _checked(signature, tuple(map(_accepted, types)), body)
+        self.by_name.setdefault(name, []).append(Function(names, invoke, var_args=var_args))
 
 
 def _accepted(type_name: str) -> frozenset[type] | None:

@@ -23,6 +23,8 @@ MAX_PARTS = 20_000
 
 _NO_LINE_END = r"[^\n\r\x85\u2028\u2029]"
 _LINE_END = r"(?:\r\n|[\n\r\x85\u2028\u2029])"
+_WITHIN_LINE_END = r"(?<=\r)\n"
+_LINE_START = rf"(?:\A|(?<={_LINE_END}))(?!{_WITHIN_LINE_END}|\Z)"
 # Java's names of POSIX classes, all of them ASCII.
 _POSIX = {
     "Lower": "a-z",
@@ -324,11 +326,9 @@ class _Translator:
         if char == ".":
             return (r"(?s:.)" if self.dotall else _NO_LINE_END), True
         if char == "^":
-            return (rf"(?:\A|(?<={_LINE_END})(?!\Z))" if self.multiline else r"\A"), True
+            return (_LINE_START if self.multiline else r"\A"), True
         if char == "$":
-            if self.multiline:
-                return rf"(?={_LINE_END}|\Z)", True
-            return rf"(?={_LINE_END}?\Z)", True
+            return rf"(?!{_WITHIN_LINE_END})(?={_LINE_END}{'|' if self.multiline else '?'}\Z)", True
         if char in "*+?":
             raise PatternError(f"dangling meta character '{char}'")
         if char == "{":
@@ -449,7 +449,7 @@ class _Translator:
         simple = {
             "A": r"\A",
             "z": r"\Z",
-            "Z": rf"(?={_LINE_END}?\Z)",
+            "Z": rf"(?!{_WITHIN_LINE_END})(?={_LINE_END}?\Z)",
             "G": r"\G",
             "b": _BOUNDARY,
             "B": _NO_BOUNDARY,
@@ -497,6 +497,8 @@ class _Translator:
             code = self.hexadecimal(self.pattern[self.pos + 1 : stop])
             self.pos = stop + 1
             return code
+        if char == "N":
+            return self.named_char()
         if char in "xu":
             width = 2 if char == "x" else 4
             code = self.hexadecimal(self.pattern[self.pos : self.pos + width], width)
@@ -507,6 +509,19 @@ class _Translator:
         if char.isascii() and char.isalnum():
             raise PatternError(f"illegal escape sequence '\\{char}'")
         return char
+
+    def named_char(self) -> str:
+        import unicodedata
+
+        stop = self.pattern.find("}", self.pos)
+        name = self.pattern[self.pos + 1 : stop]
+        if self.peek() != "{" or stop < 0:
+            raise PatternError("illegal character name escape sequence")
+        self.pos = stop + 1
+        try:
+            return unicodedata.lookup(name)
+        except KeyError:
+            raise PatternError("unknown character name") from None
 
     def hexadecimal(self, digits: str, width: int = 0) -> str:
         valid = digits and all(digit in "0123456789abcdefABCDEF" for digit in digits)

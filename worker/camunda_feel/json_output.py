@@ -9,7 +9,7 @@ from camunda_feel.decimals import is_whole, to_double
 from camunda_feel.errors import FeelLimitError
 from camunda_feel.limits import DEFAULT_LIMITS, Limits
 from camunda_feel.temporal import Temporal
-from camunda_feel.values import CONTEXT_TYPES, Function, lift
+from camunda_feel.values import CONTEXT_TYPES, ErrorValue, Function, lift
 
 _LONG = 2**63
 
@@ -48,7 +48,7 @@ class _Converter:
             return _number(lifted)
         if isinstance(lifted, Temporal):
             return lifted.to_json()
-        if isinstance(lifted, Function):
+        if isinstance(lifted, Function | ErrorValue):
             return None
         if type(lifted) is not kind:
             return self.convert(lifted, depth)

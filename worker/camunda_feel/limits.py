@@ -6,15 +6,15 @@ from typing import NamedTuple
 class Limits(NamedTuple):
     """Bounds of one parse or evaluation; exceeding one raises a `FeelError` that names it."""
 
-    steps: int = 1_000_000
-    """Items visited plus functions called in one evaluation (about a second of work)."""
+    steps: int = 3_000_000
+    """Items visited plus functions called in one evaluation (about two seconds of work)."""
     nesting: int = 50
     """Levels of parentheses, lists, calls and so on in an expression (a chain of `else if` is one level)."""
     depth: int = 200
     """Levels of data that is compared, printed or converted; also properties and filters in a row."""
     size: int = 4_000_000
     """Characters of a string, or items of a list, that an evaluation may build; also nodes of a JSON result."""
-    range_length: int = 100_000
+    range_length: int = 2_000_000
     """Numbers of an iteration `a..b`."""
     digits: int = 10_000
     """Digits of one number, written or calculated."""

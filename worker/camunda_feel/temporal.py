@@ -692,7 +692,7 @@ def parse_date(text: str, *, leading_zeros: bool = False) -> Date | None:
 
 
 def _clock(text: str, *, strict: bool) -> int | None:
-    """Nanoseconds of `HH:mm[:ss][.fraction]`; the lenient form takes 24:00 as midnight."""
+    """Nanoseconds of `HH:mm[:ss[.fraction]]`; the lenient form takes 24:00 as midnight."""
     hour, minute = _digits(text, 0, 2), _digits(text, 3, 2)
     if hour is None or minute is None or text[2] != ":":
         return None
@@ -703,7 +703,7 @@ def _clock(text: str, *, strict: bool) -> int | None:
             return None
         second, end = found, 8
     nanos = 0
-    if text[end : end + 1] == ".":
+    if end == 8 and text[8:9] == ".":
         fraction = text[end + 1 :]
         if len(fraction) > 9 or (fraction and not (fraction.isascii() and fraction.isdigit())):
             return None
@@ -866,7 +866,9 @@ def parse_java_duration(text: str) -> DaysTimeDuration | None:
         if nanos is None:
             return None
         total += nanos
-    return DaysTimeDuration(sign * total) if -MAX_DURATION <= sign * total < MAX_DURATION else None
+    # The sign in front is applied last.
+    fits = -MAX_DURATION <= total < MAX_DURATION and -MAX_DURATION <= sign * total < MAX_DURATION
+    return DaysTimeDuration(sign * total) if fits else None
 
 
 def _is_years_months(text: str) -> bool:

@@ -4,7 +4,7 @@
 |---|---|
 | null, boolean, string | None, bool, str |
 | number | Decimal (an int or float inside data handed in, until it is read) |
-| list, context | list, dict (`Context` if it holds functions) |
+| list, context | list, dict (`Context` if written in FEEL) |
 | dates, times, durations | the types of `temporal` |
 | function, range | Function, Range |
 
@@ -51,6 +51,12 @@ class ErrorValue:
     def __init__(self, message: str, *, fatal: bool = False) -> None:
         self.message = message
         self.fatal = fatal
+
+    def __str__(self) -> str:
+        return f'{"fatal " if self.fatal else ""}error("{self.message}")'
+
+    def feel_encode(self) -> None:
+        """Left over in a list, it is no value to a caller."""
 
 
 class Function:

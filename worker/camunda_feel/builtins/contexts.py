@@ -12,17 +12,18 @@ from camunda_feel.values import CONTEXT_TYPES, lift
 Entries = dict[str, Any]
 
 
-@builtin("get entries(context: context)")
-@builtin("get entries(m: context)")
+@builtin("get entries(context: context)", "get entries(m: context)")
 def get_entries(run: Run, context: Entries) -> list[Entries]:
     """One context of `key` and `value` for each entry."""
     run.charge(len(context))
     return [{"key": key, "value": value} for key, value in hashorder.entries(context)]
 
 
-@builtin("get value(m: context, key: any)")
-@builtin("get value(context: context, key: any)")
-@builtin("get value(context: context, keys: any)")
+@builtin(
+    "get value(m: context, key: any)",
+    "get value(context: context, key: any)",
+    "get value(context: context, keys: list)",
+)
 def get_value(context: Entries, key: Any) -> Any:
     """The entry of a key, or of a path of keys; null if there is none."""
     if type(key) is str:
@@ -37,9 +38,11 @@ def get_value(context: Entries, key: Any) -> Any:
     return value
 
 
-@builtin("context put(context: context, key: any, value: any)")
-@builtin("put(context: context, key: any, value: any)")
-@builtin("context put(context: context, keys: any, value: any)")
+@builtin(
+    "context put(context: context, key: any, value: any)",
+    "put(context: context, key: any, value: any)",
+    "context put(context: context, keys: list, value: any)",
+)
 def context_put(run: Run, context: Entries, key: Any, value: Any) -> Entries | None:
     """A copy with one entry added or replaced, at a key or at a path of keys."""
     keys: list[Any] = [key]
@@ -63,12 +66,13 @@ def context_put(run: Run, context: Entries, key: Any, value: Any) -> Entries | N
     return result
 
 
-@builtin("context merge(contexts: list...)")
-@builtin("put all(contexts: list...)")
-def context_merge(run: Run, contexts: list[Any]) -> Entries | None:
-    """All entries in one context, later ones winning."""
+@builtin("context merge(contexts: any...)", "put all(contexts: any...)")
+def context_merge(run: Run, contexts: Any) -> Entries | None:
+    """All entries in one context, later ones winning. Whatever does not fit gives null, without a warning."""
+    if type(contexts) is not list:
+        return None
     result: Entries = {}
-    for context in contexts:
+    for context in map(lift, contexts):
         if type(context) not in CONTEXT_TYPES:
             return None
         run.charge(len(context))
@@ -76,11 +80,13 @@ def context_merge(run: Run, contexts: list[Any]) -> Entries | None:
     return result
 
 
-@builtin("context(entries: list)")
-def context(entries: list[Any]) -> Entries | None:
-    """The inverse of `get entries`."""
+@builtin("context(entries: any)")
+def context(entries: Any) -> Entries | None:
+    """The inverse of `get entries`. Whatever does not fit gives null, without a warning."""
+    if type(entries) is not list:
+        return None
     result: Entries = {}
-    for entry in entries:
+    for entry in map(lift, entries):
         if type(entry) not in CONTEXT_TYPES or "value" not in entry:
             return None
         key = entry.get("key", MISSING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from camunda_feel import hashorder
 from camunda_feel.builtins.library import builtin
 from camunda_feel.builtins.temporal import DateLike, date_of
 from camunda_feel.decimals import MATH, ONE, from_double, to_int32, unsigned_zero
-from camunda_feel.errors import FeelError, FeelLimitError
+from camunda_feel.errors import FeelLimitError
 from camunda_feel.functions import IllegalArgumentError
 from camunda_feel.temporal import (
     NANOS_PER_DAY,
@@ -33,7 +34,6 @@ from camunda_feel.values import CONTEXT_TYPES, Function, Range, lift, to_text
 if TYPE_CHECKING:
     from camunda_feel.runtime import Run
 
-_DIGITS = frozenset("0123456789")
 _JSON_BLANKS = " \t\r\n"
 # After these a JSON text must pause or end: numbers, true, false, null.
 _JSON_WORDS = (Decimal, bool, type(None))
@@ -139,6 +139,11 @@ def years_and_months_duration(start: DateLike, end: DateLike) -> YearsMonthsDura
     return YearsMonthsDuration(date_of(start).months_until(date_of(end)))
 
 
+def _are_digits(text: str) -> bool:
+    """One digit at least, of any script whose digits are single UTF-16 units."""
+    return text.isdecimal() and max(text) <= "\uffff"
+
+
 def _number(run: Run, text: str) -> Decimal:
     """What `new BigDecimal(text)` takes: sign, digits with a point somewhere, exponent; no blanks."""
     if len(text) > run.limits.digits:
@@ -147,11 +152,7 @@ def _number(run: Run, text: str) -> Decimal:
     body = mantissa[1:] if mantissa[:1] in ("+", "-") else mantissa
     whole, _, fraction = body.partition(".")
     power = exponent[1:] if exponent[:1] in ("+", "-") else exponent
-    well_formed = (
-        bool(whole or fraction)
-        and _DIGITS.issuperset(whole + fraction)
-        and (not mark or (0 < len(power) <= 10 and _DIGITS.issuperset(power)))
-    )
+    well_formed = _are_digits(whole + fraction) and (not mark or (len(power) <= 10 and _are_digits(power)))
     if well_formed and abs(int(exponent or 0) - len(fraction)) < 2**31:
         try:
             return unsigned_zero(Decimal(text))
@@ -200,7 +201,9 @@ def from_json(run: Run, text: str | None) -> Any:
     run.charge(len(text) // 100)
     body = text.lstrip(_JSON_BLANKS)
     decoder = json.JSONDecoder(
-        parse_int=lambda digits: _number(run, digits), parse_float=_double, parse_constant=_no_constant
+        parse_int=lambda digits: _number(run, digits),
+        parse_float=_double,
+        parse_constant=_no_constant,
     )
     try:
         value, end = decoder.raw_decode(body)
@@ -212,11 +215,10 @@ def from_json(run: Run, text: str | None) -> Any:
     return value
 
 
-def _double(text: str) -> Decimal:
-    try:
-        return from_double(float(text))
-    except FeelError:
-        raise ValueError(text[:60]) from None
+def _double(text: str) -> Decimal | None:
+    """Null beyond the range of doubles."""
+    value = float(text)
+    return from_double(value) if math.isfinite(value) else None
 
 
 def _no_constant(name: str) -> Any:

@@ -8,10 +8,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from camunda_feel.builtins.library import builtin
-from camunda_feel.decimals import MATH, ONE, ZERO, from_double, power, to_double, to_int32, unsigned_zero
+from camunda_feel.decimals import MATH, from_double, maths_of, power, to_double, to_int32, unsigned_zero, wrap_int32
 from camunda_feel.errors import FeelEvaluationError, FeelLimitError
 from camunda_feel.functions import IllegalArgumentError
-from camunda_feel.values import Function, brief, equals, is_comparable, lift, order
+from camunda_feel.values import Function, brief, contains, equals, is_comparable, lift, order
 
 if TYPE_CHECKING:
     from camunda_feel.runtime import Run
@@ -21,8 +21,8 @@ Items = list[Any]
 
 @builtin("list contains(list: list, element: any)")
 def list_contains(run: Run, items: Items, element: Any) -> bool:
-    """By value; items of another type are different."""
-    return any(equals(item, element, run) is True for item in items)
+    """As `in` sees it: by value, items of another type being different."""
+    return contains(items, element, run)
 
 
 @builtin("count(list: list)")
@@ -69,7 +69,7 @@ def _numbers(items: Items) -> list[Decimal]:
 
 
 def _sum(numbers: list[Decimal]) -> Decimal:
-    return functools.reduce(MATH.add, numbers, ZERO)
+    return functools.reduce(maths_of(numbers[0]).add, numbers)
 
 
 @builtin("sum(list: list...)")
@@ -81,13 +81,13 @@ def total(items: Items) -> Decimal | None:
 @builtin("product(list: list...)")
 def product(items: Items) -> Decimal | None:
     """Null for an empty list."""
-    return unsigned_zero(functools.reduce(MATH.multiply, _numbers(items), ONE)) if items else None
+    return unsigned_zero(functools.reduce(maths_of(items[0]).multiply, items)) if items and _numbers(items) else None
 
 
 @builtin("mean(list: list...)")
 def mean(items: Items) -> Decimal | None:
     """The average; null for an empty list."""
-    return MATH.divide(_sum(_numbers(items)), Decimal(len(items))) if items else None
+    return maths_of(items[0]).divide(_sum(items), Decimal(len(items))) if items and _numbers(items) else None
 
 
 @builtin("median(list: list...)")
@@ -132,45 +132,42 @@ def _three_valued(items: Items, decisive: bool) -> bool | None:
     return not decisive if all(type(item) is bool for item in items) else None
 
 
-@builtin("all(list: list...)")
-@builtin("and(list: list...)")
+@builtin("all(list: list...)", "and(list: list...)")
 def conjunction(items: Items) -> bool | None:
     """True for an empty list."""
     return _three_valued(items, decisive=False)
 
 
-@builtin("any(list: list...)")
-@builtin("or(list: list...)")
+@builtin("any(list: list...)", "or(list: list...)")
 def disjunction(items: Items) -> bool | None:
     """False for an empty list."""
     return _three_valued(items, decisive=True)
 
 
 def _index(items: Items, position: int) -> int:
-    """Offset of a position that counts from 1, or from -1 backwards; it may lie before the list."""
-    return position - 1 if position > 0 else len(items) + position
+    """Offset of a position that counts from 1, or from -1 backwards; zero for one before the list."""
+    return position - 1 if position > 0 else max(0, len(items) + position)
 
 
 def _position(position: Decimal) -> int:
-    value = to_int32(position)
-    if value == 0:
+    """A Java int. Fractions below 1 pass the engine's check for zero and then point behind the last item."""
+    if not position:
         raise IllegalArgumentError("positions begin at 1")
-    return value
+    return to_int32(position)
 
 
 @builtin("sublist(list: list, start: number)")
-@builtin("sublist(list: list, start position: number)")
 def sublist(items: Items, start: Decimal) -> Items:
     """From a position to the end."""
-    return items[max(0, _index(items, _position(start))) :]
+    return items[_index(items, _position(start)) :]
 
 
 @builtin("sublist(list: list, start: number, length: number)")
-@builtin("sublist(list: list, start position: number, length: number)")
 def sublist_of_length(items: Items, start: Decimal, length: Decimal) -> Items:
     """At most `length` items from a position."""
-    first = _index(items, _position(start))
-    return items[max(0, first) : max(0, first + to_int32(length))]
+    place = _position(start)
+    first = place - 1 if place > 0 else len(items) + place
+    return items[max(0, first) : max(0, wrap_int32(first + to_int32(length)))]
 
 
 @builtin("append(list: list, items: list...)")
@@ -194,15 +191,15 @@ def concatenate(run: Run, lists: Items) -> Items:
 @builtin("insert before(list: list, position: number, newItem: any)")
 def insert_before(items: Items, position: Decimal, item: Any) -> Items:
     """A copy with an item more."""
-    place = max(0, _index(items, _position(position)))
+    place = _index(items, _position(position))
     return [*items[:place], item, *items[place:]]
 
 
 @builtin("remove(list: list, position: number)")
 def remove(items: Items, position: Decimal) -> Items:
     """A copy with an item less, or the same if there is none at the position."""
-    place = _index(items, _position(position))
-    return items[: max(0, place)] + items[max(0, place + 1) :]
+    place = _position(position)
+    return items[: _index(items, place)] + items[_index(items, wrap_int32(place + 1)) :]
 
 
 @builtin("reverse(list: list)")

@@ -5,7 +5,7 @@ import math
 from decimal import Decimal
 
 from camunda_feel.builtins.library import builtin
-from camunda_feel.decimals import MATH, from_double, rescale, to_double, to_int32, unsigned_zero
+from camunda_feel.decimals import from_double, maths_of, rescale, to_double, to_int32, unsigned_zero
 from camunda_feel.errors import FeelEvaluationError
 from camunda_feel.functions import IllegalArgumentError
 from camunda_feel.runtime import Run
@@ -52,8 +52,9 @@ def floor(run: Run, n: Decimal) -> Decimal:
     return _round(run, n, Decimal(0), "FLOOR")
 
 
-# The engine misspells this parameter and the one of `round half down`; named calls depend on it.
-@builtin("floor(n: number, scala: number)")
+# The engine misspells this parameter and the one of `round half down`, and its packaging then renames it: these
+# two can hardly be called by name.
+@builtin("floor(n: number, camundajar.impl.scala: number)")
 def floor_scale(run: Run, n: Decimal, scale: Decimal) -> Decimal:
     """Towards negative infinity, at some place."""
     return _round(run, n, scale, "FLOOR")
@@ -89,14 +90,13 @@ def round_half_up(run: Run, n: Decimal, scale: Decimal) -> Decimal:
     return _round(run, n, scale, "HALF_UP")
 
 
-@builtin("round half down(n: number, scala: number)")
+@builtin("round half down(n: number, camundajar.impl.scala: number)")
 def round_half_down(run: Run, n: Decimal, scale: Decimal) -> Decimal:
     """To the nearest, halves towards zero."""
     return _round(run, n, scale, "HALF_DOWN")
 
 
-@builtin("abs(number: any)")
-@builtin("abs(n: any)")
+@builtin("abs(number: any)", "abs(n: any)")
 def absolute(n: object) -> object:
     """Of a number or a duration."""
     if isinstance(n, Decimal):
@@ -113,8 +113,9 @@ def modulo(dividend: Decimal, divisor: Decimal) -> Decimal:
     """The remainder with the sign of the divisor; a divisor of zero fails the evaluation."""
     if not divisor:
         raise FeelEvaluationError("division by zero")
-    remainder = MATH.add(MATH.remainder(dividend, divisor), divisor)
-    return unsigned_zero(MATH.remainder(remainder, divisor))
+    maths = maths_of(dividend)
+    remainder = maths.add(maths.remainder(dividend, divisor), divisor)
+    return unsigned_zero(maths.remainder(remainder, divisor))
 
 
 @builtin("sqrt(number: number)")
@@ -144,13 +145,13 @@ def exponential(number: Decimal) -> Decimal:
 @builtin("odd(number: number)")
 def odd(number: Decimal) -> bool:
     """False for fractions."""
-    return MATH.remainder(number.copy_abs(), _TWO) == 1
+    return maths_of(number).remainder(number.copy_abs(), _TWO) == 1
 
 
 @builtin("even(number: number)")
 def even(number: Decimal) -> bool:
     """False for fractions."""
-    return not MATH.remainder(number, _TWO)
+    return not maths_of(number).remainder(number, _TWO)
 
 
 @builtin("random number()")

@@ -1,8 +1,12 @@
-"""How points and ranges lie to each other. Both must be of one type, which must not be string."""
+"""How points and ranges lie to each other. Both must be of one type, which must not be string.
+
+Where a function does not take the pair at all, such as two points where it needs a range, the engine fails.
+"""
 
 from typing import Any
 
 from camunda_feel.builtins.library import builtin
+from camunda_feel.errors import FeelEvaluationError
 from camunda_feel.functions import IllegalArgumentError
 from camunda_feel.values import RANGE_POINTS, Range, order
 
@@ -21,13 +25,13 @@ def _ranges(x: Any, y: Any) -> bool:
 
 def _need_ranges(x: Any, y: Any) -> None:
     if not _ranges(x, y):
-        raise IllegalArgumentError("both must be ranges")
+        raise FeelEvaluationError("both must be ranges")
 
 
 def _need_range(value: Any, point: Any) -> None:
     _check(value, point)
     if not isinstance(value, Range) or isinstance(point, Range):
-        raise IllegalArgumentError("must be a range and a point")
+        raise FeelEvaluationError("must be a range and a point")
 
 
 def _less(x: Any, y: Any) -> bool:
@@ -62,10 +66,12 @@ def _same_start(x: Range, y: Range) -> bool:
     return bool(x.start_closed == y.start_closed and x.start == y.start)
 
 
-@builtin("before(point1: any, point2: any)")
-@builtin("before(point: any, range: any)")
-@builtin("before(range: any, point: any)")
-@builtin("before(range1: any, range2: any)")
+@builtin(
+    "before(point1: any, point2: any)",
+    "before(point: any, range: any)",
+    "before(range: any, point: any)",
+    "before(range1: any, range2: any)",
+)
 def before(x: Any, y: Any) -> bool:
     """Wholly earlier."""
     _check(x, y)
@@ -76,10 +82,12 @@ def before(x: Any, y: Any) -> bool:
     return _less(end, start) or ((open_end or open_start) and bool(end == start))
 
 
-@builtin("after(point1: any, point2: any)")
-@builtin("after(point: any, range: any)")
-@builtin("after(range: any, point: any)")
-@builtin("after(range1: any, range2: any)")
+@builtin(
+    "after(point1: any, point2: any)",
+    "after(point: any, range: any)",
+    "after(range: any, point: any)",
+    "after(range1: any, range2: any)",
+)
 def after(x: Any, y: Any) -> bool:
     """Wholly later."""
     return before(y, x)
@@ -119,8 +127,7 @@ def overlaps_after(x: Any, y: Any) -> bool:
     return overlaps_before(y, x)
 
 
-@builtin("finishes(point: any, range: any)")
-@builtin("finishes(range1: any, range2: any)")
+@builtin("finishes(point: any, range: any)", "finishes(range1: any, range2: any)")
 def finishes(x: Any, y: Any) -> bool:
     """They end together and the first starts no earlier."""
     if _ranges(x, y):
@@ -130,8 +137,7 @@ def finishes(x: Any, y: Any) -> bool:
 
 
 # Declared with the engine's parameter names, which are those of `finishes`.
-@builtin("finished by(point: any, range: any)")
-@builtin("finished by(range1: any, range2: any)")
+@builtin("finished by(point: any, range: any)", "finished by(range1: any, range2: any)")
 def finished_by(x: Any, y: Any) -> bool:
     """They end together and the first starts no later."""
     if not _ranges(x, y):
@@ -139,8 +145,7 @@ def finished_by(x: Any, y: Any) -> bool:
     return finishes(y, x)
 
 
-@builtin("includes(range: any, point: any)")
-@builtin("includes(range1: any, range2: any)")
+@builtin("includes(range: any, point: any)", "includes(range1: any, range2: any)")
 def includes(x: Any, y: Any) -> bool:
     """The second lies within the first."""
     if _ranges(x, y):
@@ -149,15 +154,13 @@ def includes(x: Any, y: Any) -> bool:
     return _holds(x, y)
 
 
-@builtin("during(point: any, range: any)")
-@builtin("during(range1: any, range2: any)")
+@builtin("during(point: any, range: any)", "during(range1: any, range2: any)")
 def during(x: Any, y: Any) -> bool:
     """The first lies within the second."""
     return includes(y, x)
 
 
-@builtin("starts(point: any, range: any)")
-@builtin("starts(range1: any, range2: any)")
+@builtin("starts(point: any, range: any)", "starts(range1: any, range2: any)")
 def starts(x: Any, y: Any) -> bool:
     """They start together and the first ends no later."""
     if _ranges(x, y):
@@ -166,15 +169,13 @@ def starts(x: Any, y: Any) -> bool:
     return bool(y.start_closed and y.start == x)
 
 
-@builtin("started by(range: any, point: any)")
-@builtin("started by(range1: any, range2: any)")
+@builtin("started by(range: any, point: any)", "started by(range1: any, range2: any)")
 def started_by(x: Any, y: Any) -> bool:
     """They start together and the first ends no earlier."""
     return starts(y, x)
 
 
-@builtin("coincides(point1: any, point2: any)")
-@builtin("coincides(range1: any, range2: any)")
+@builtin("coincides(point1: any, point2: any)", "coincides(range1: any, range2: any)")
 def coincides(x: Any, y: Any) -> bool:
     """They are the same."""
     if _ranges(x, y):
