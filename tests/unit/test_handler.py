@@ -260,6 +260,46 @@ async def test_5_an_answer_too_large_to_keep_is_said_to_be() -> None:
     assert len(json.dumps(dict(outcome.variables))) < 10_000
 
 
+@pytest.mark.parametrize("usage", ["x" * 1_000_000, json.loads("[" * 250 + "]" * 250)], ids=["large", "deep"])
+async def test_5_an_answer_is_kept_where_its_error_variable_cannot_be(usage: Any) -> None:
+    """The error's copy of the response gives way to the kept answer: one call."""
+    api = FakeApi(answers=[ApiResponse(200, {}, ANSWER | {"usage": usage})])
+    first = job({"resultExpression": "=output.text"})
+    outcome = failed(await handler(api)(first))
+    assert "answer is kept" in outcome.message
+    assert outcome.variables["error"].keys() == {"type", "code", "message"}
+    mended = await handler(api)(again(first, outcome, resultExpression="={x: output.text}"))
+    assert mended == Completed({"x": "Hello"})
+    assert len(api.requests) == 1
+
+
+async def test_5_variables_that_give_way_to_the_answer_are_said_to() -> None:
+    """A job error's large variables are left out for the answer's sake, and the message says so."""
+    api = FakeApi(answers=[ApiResponse(200, {}, ANSWER | {"usage": "x" * 1_000_000})])
+    outcome = failed(await handler(api)(job({"errorExpression": '=jobError("No.", {u: output.usage})'})))
+    assert outcome.message.startswith("No. Variables of this failure were left out")
+    assert "answer is kept" in outcome.message
+    assert outcome.variables.keys() == {"error", "openai_state"}
+
+
+async def test_5_a_bpmn_error_says_that_its_answer_is_not_kept() -> None:
+    """Uncaught, it becomes an incident with its message: there is no other place to say so."""
+    api = FakeApi(answers=[ApiResponse(200, {}, ANSWER | {"usage": "x" * 2_000_000})])
+    outcome = await handler(api)(job({"errorExpression": '=bpmnError("C", "words")'}))
+    assert isinstance(outcome, BpmnError)
+    assert outcome.message.startswith("words. The answer is too large to be kept")
+    assert not outcome.keep
+
+
+async def test_4_what_to_do_is_never_cut_off() -> None:
+    """A message of any length is sent with 6,000 characters at most, its advice among them."""
+    headers = {"resultExpression": '=assert(1, false, string join(for i in 1..7000 return "x"))'}
+    outcome = failed(await handler(FakeApi())(job(headers)))
+    assert len(outcome.message) == 6000
+    assert outcome.message.endswith("the API is not asked again")
+    assert len(outcome.variables["error"]["message"]) == 6000
+
+
 async def test_6_names_left_by_a_failure_are_remembered() -> None:
     """A result of a name that an earlier failure left at the task fails before the call."""
     api = FakeApi(answers=[refused(500), ApiResponse(200, {}, ANSWER)])
@@ -276,6 +316,22 @@ async def test_6_a_name_known_only_after_the_call_keeps_the_answer() -> None:
     outcome = failed(await handler(FakeApi())(job({"resultExpression": "={openai_model: 1}"})))
     assert "'openai_model'" in outcome.message
     assert "is kept" in outcome.message
+
+
+@pytest.mark.parametrize("answer", [refused(500), ApiResponse(200, {}, ANSWER)], ids=["failed call", "failed mapping"])
+async def test_6_variables_of_ignore_error_are_not_swallowed(answer: ApiResponse | ApiError) -> None:
+    """A name that an earlier failure left at the task is refused there too, instead of getting lost."""
+    api = FakeApi(answers=[refused(500), answer])
+    ignore = "ignoreError({error: error.message})"
+    headers = {
+        "resultExpression": "=output.text",
+        "errorExpression": f"=if job.retries > 2 then null else {ignore}",
+    }
+    first = job(headers)
+    outcome = failed(await handler(api)(again(first, failed(await handler(api)(first)))))
+    assert outcome.retries == 0
+    assert "'error' would be lost" in outcome.message
+    assert ("answer is kept" in outcome.message) is isinstance(answer, ApiResponse)
 
 
 async def test_7_a_wait_costs_no_retry() -> None:
@@ -328,6 +384,14 @@ async def test_8_secrets_are_masked_however_deep() -> None:
     outcome = failed(await handler(FakeApi(answers=[echo]))(job()))
     assert KEY not in json.dumps(dict(outcome.variables)) + outcome.message
     assert "***" in outcome.message
+
+
+async def test_8_secrets_are_masked_in_a_bpmn_errors_variables() -> None:
+    """A key that a successful answer echoes is not carried on by the error made of it."""
+    api = FakeApi(answers=[ApiResponse(200, {"X-Echo": KEY}, ANSWER)])
+    outcome = await handler(api)(job({"errorExpression": '=bpmnError("C", "", {h: response.headers})'}))
+    assert isinstance(outcome, BpmnError)
+    assert outcome.variables == {"h": {"X-Echo": "***"}}
 
 
 async def test_8_prompts_do_not_reach_messages() -> None:

@@ -130,7 +130,12 @@ class Handler:
             waiting = state.waiting(backoff)
             if waiting.waits <= self._wait_limits.times and waiting.waited <= self._wait_limits.total:
                 state, retries = waiting, job.retries
-        decision = mapping.on_error(error_shown, retries=job.retries, default=Failed(message, retries, backoff))
+        decision = mapping.on_error(
+            error_shown,
+            retries=job.retries,
+            default=Failed(message, retries, backoff),
+            local_names=_local_names(job, state),
+        )
         return state.beside(decision.outcome, redaction)
 
 

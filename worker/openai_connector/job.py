@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+MAX_MESSAGE = 6000
+"""Characters of a message to the engine, as in Camunda's runtime."""
+
 
 @dataclass(frozen=True, slots=True)
 class ConnectorJob:

@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 from openai_connector.document import DocumentError, encode_document, parse_json
-from openai_connector.job import BpmnError, Completed, ConnectorJob, Failed, Outcome
+from openai_connector.job import MAX_MESSAGE, BpmnError, Completed, ConnectorJob, Failed, Outcome
 from openai_connector.redaction import Redaction
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,7 @@ IS_KEPT = (
     "Operate, then retry the incident; the API is not asked again"
 )
 IS_TOO_LARGE = ". The answer is too large to be kept: retrying the incident asks the API, and pays, again"
+LEFT_OUT = ". Variables of this failure were left out: they are too large"
 
 
 def fingerprint(method: str, url: str, body: bytes, organization: str | None, project: str | None) -> str:
@@ -134,27 +135,36 @@ class TaskState:
                 return outcome
             case BpmnError():
                 # Set before the error is thrown: an uncaught one comes back, and must not be paid for again.
-                keep = self.variables()
+                keep, said = self.variables(), ""
                 if not _is_sendable(keep):
                     log.warning("Job %d: its answer is too large to be kept for an uncaught error", self.job_key)
-                    keep = {}
-                return replace(outcome, message=redaction.message(outcome.message), keep=keep)
+                    keep, said = {}, IS_TOO_LARGE if says_kept else ""
+                message = _message(redaction.message(outcome.message), said)
+                return replace(outcome, message=message, variables=redaction.value(outcome.variables), keep=keep)
             case Failed():
                 return self._beside_failure(outcome, redaction, says_kept)
 
     def _beside_failure(self, failed: Failed, redaction: Redaction, says_kept: bool) -> Failed:
-        variables = redaction.value(failed.variables)
-        state = self.leaving(variables)
-        said = IS_KEPT if says_kept else ""
-        if not _is_sendable({**variables, **state.variables()}):
-            said = IS_TOO_LARGE if says_kept else ""
-            # What an error carries may be as large as the API's response; its words are what is needed.
-            error = variables.get("error")
-            short = {key: error.get(key) for key in ("type", "code", "message")} if isinstance(error, dict) else error
-            variables = {"error": short}
-            state = replace(state.without_answer(), names=self.names | {"error"})
-        message = redaction.message(failed.message) + (said if failed.retries == 0 else "")
-        return replace(failed, message=message, variables={**variables, **state.variables()})
+        """Send what can be sent: first the error's response gives way, which may be the answer itself."""
+        whole = redaction.value(failed.variables)
+        short = {name: _without_response(error) for name, error in whole.items() if name == "error"}
+        for variables, kept in (whole, self), (short, self), (short, self.without_answer()):
+            state = kept.leaving(variables)
+            if _is_sendable(sent := {**variables, **state.variables()}):
+                break
+        said = "" if whole.keys() <= sent.keys() else LEFT_OUT
+        if says_kept and failed.retries == 0:
+            said += IS_KEPT if state.response is not None else IS_TOO_LARGE
+        return replace(failed, message=_message(redaction.message(failed.message), said), variables=sent)
+
+
+def _without_response(error: Any) -> Any:
+    return {key: error.get(key) for key in ("type", "code", "message")} if isinstance(error, dict) else error
+
+
+def _message(text: str, said: str) -> str:
+    """Put together what happened and what to do, which is never cut off."""
+    return (text[: MAX_MESSAGE - len(said)].rstrip(".") if said else text[:MAX_MESSAGE]) + said
 
 
 def _is_sendable(variables: Mapping[str, Any]) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 from openai_connector.document import DocumentError, encode_document
 from openai_connector.duration import parse_duration
-from openai_connector.job import BpmnError, Completed, Failed, Outcome
+from openai_connector.job import MAX_MESSAGE, BpmnError, Completed, Failed, Outcome
 from openai_connector.mapping.expression import CompiledExpression, ExpressionError, compile_expression, is_blank
 
 RESULT_VARIABLE = "resultVariable"
@@ -32,7 +32,6 @@ LABELS = {
     RETRY_BACKOFF: "Retry backoff",
     JOB_TIMEOUT: "Job timeout",
 }
-MAX_MESSAGE = 6000  # characters of a message to the engine, as in Camunda's runtime
 SHOWN_CHARACTERS = 100  # of an offending value in a message
 RESPONSE_PARTS = ("status", "headers", "body")
 ERROR_VARIABLE = "error"
@@ -109,6 +108,7 @@ class TaskMapping:
                 error_object("MappingError", "MAPPING_FAILED", str(error), response),
                 retries=retries,
                 default=_failed(str(error), 0, None, {}),
+                local_names=local_names,
                 answer_is_paid=True,
             )
         context = {**_entries(response), **variables, "response": response, "job": {"retries": retries}}
@@ -116,12 +116,7 @@ class TaskMapping:
             action = thrown or self._evaluate_error(context, warnings)
         except MappingError as error:
             return Decision(_failed(str(error), 0, None, {}), keeps_answer=True, warnings=tuple(warnings))
-        outcome = action or Completed(variables)
-        swallowed = sorted(set(outcome.variables) & set(local_names)) if isinstance(outcome, Completed) else []
-        if swallowed:
-            outcome = _failed(swallow_message(swallowed), 0, None, {})
-            return Decision(outcome, keeps_answer=True, warnings=tuple(warnings))
-        return _sendable(outcome, warnings)
+        return _deliverable(action or Completed(variables), local_names, warnings)
 
     def on_error(
         self,
@@ -129,6 +124,7 @@ class TaskMapping:
         *,
         retries: int,
         default: Failed,
+        local_names: Collection[str] = (),
         answer_is_paid: bool = False,
     ) -> Decision:
         """Decide what becomes of a job that has an error: what the error expression says, else the default."""
@@ -145,7 +141,7 @@ class TaskMapping:
             failed = _failed(default.message, default.retries, default.backoff, {ERROR_VARIABLE: error})
             return Decision(failed, keeps_answer=answer_is_paid, warnings=tuple(warnings))
         # Also where retries are left: a generic "try again" must not buy an answer anew for a broken expression.
-        return Decision(_sendable(action, warnings).outcome, answer_is_paid, tuple(warnings))
+        return Decision(_deliverable(action, local_names, warnings).outcome, answer_is_paid, tuple(warnings))
 
     def _map_result(self, response: Any, warnings: list[str]) -> tuple[dict[str, Any], Outcome | None]:
         variables: dict[str, Any] = {self.result_variable: response} if self.result_variable else {}
@@ -186,7 +182,7 @@ class TaskMapping:
 def error_object(kind: str, code: str | None, message: str, response: Any = None) -> dict[str, Any]:
     """Give an error as Camunda's runtime shows it to expressions and, when the job fails, to the process."""
     parts = {part: _entries(response).get(part) for part in RESPONSE_PARTS}
-    return {"type": kind, "code": code, "message": message, "variables": {"response": parts}}
+    return {"type": kind, "code": code, "message": message[:MAX_MESSAGE], "variables": {"response": parts}}
 
 
 def swallow_message(names: Collection[str]) -> str:
@@ -194,7 +190,7 @@ def swallow_message(names: Collection[str]) -> str:
     quoted = ", ".join(f"'{name}'" for name in sorted(names))
     return (
         f"The result {quoted} would be lost: the task has a local variable of the same name, which keeps it. "
-        "Choose another name in Result variable or Result expression"
+        "Choose another name in Result variable, Result expression or ignoreError"
     )
 
 
@@ -304,8 +300,11 @@ def _failed(message: str, retries: int, backoff: timedelta | None, variables: Ma
     return Failed(message[:MAX_MESSAGE], retries, backoff, variables)
 
 
-def _sendable(outcome: Outcome, warnings: list[str]) -> Decision:
-    """Make sure that the engine takes the variables; otherwise the job fails, with the answer kept."""
+def _deliverable(outcome: Outcome, local_names: Collection[str], warnings: list[str]) -> Decision:
+    """Make sure that the process gets the variables; otherwise the job fails, with the answer kept."""
+    swallowed = outcome.variables.keys() & local_names if isinstance(outcome, Completed) else ()
+    if swallowed:
+        return Decision(_failed(swallow_message(swallowed), 0, None, {}), True, tuple(warnings))
     try:
         encode_document(outcome.variables)
     except DocumentError as error:
