@@ -36,7 +36,7 @@ ENV PATH=/opt/openai-connector/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1
 # A number, so that Kubernetes can see that it is not root (runAsNonRoot). The worker writes no files.
 USER 10001:10001
-# On SIGTERM running calls are finished (CONNECTOR_DRAIN_TIMEOUT, 60 s): give the container at least 10 s more,
+# On SIGTERM running calls are finished (CONNECTOR_DRAIN_TIMEOUT, 60 s): give the container at least 15 s more,
 # docker stop --time 75, or terminationGracePeriodSeconds: 75.
 STOPSIGNAL SIGTERM
 # No HEALTHCHECK: the worker has no health endpoint yet, and a process that is up says nothing about the engine.

@@ -68,7 +68,7 @@ def test_findings_name_element_and_line() -> None:
     [
         ({"openai_prompt": None}, "error", "bad-input", "Prompt is required"),
         ({"openai_model": None}, "error", "bad-input", "Model is required"),
-        ({"openai_operation": "talk"}, "error", "bad-input", "Operation must be chat or moderation, got 'talk'"),
+        ({"openai_operation": "talk"}, "error", "bad-input", "Operation must be chat or moderation"),
         ({"openai_maxTokens": "many"}, "error", "bad-input", "Maximum tokens must be a whole number of at least 1"),
         ({"openai_maxTokens": "=0"}, "error", "bad-input", "Maximum tokens must be a whole number of at least 1"),
         ({"openai_timeout": "soon"}, "error", "bad-input", "Request timeout must be an ISO 8601 duration"),

@@ -216,8 +216,11 @@ def test_modeler_would_write_the_same() -> None:
     required = {
         prop["binding"]["name"]
         for prop in render(VARIANTS[0])["properties"]
-        if prop["binding"]["type"] == "zeebe:input" and not prop.get("optional") and "allMatch" not in str(prop)
-    } - {"openai_moderationInput"}
+        if prop["binding"]["type"] == "zeebe:input"
+        and not prop.get("optional")
+        and "allMatch" not in str(prop)
+        and prop.get("condition", {}).get("equals", "chat") == "chat"
+    }
     assert required <= inputs_of(result).keys()
 
 

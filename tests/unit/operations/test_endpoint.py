@@ -81,4 +81,4 @@ def test_7_secrets_are_resolved_in_four_inputs_only() -> None:
 
 def test_4_the_operations_of_the_contract() -> None:
     """Their names are what users have in their diagrams."""
-    assert set(OPERATIONS) == {"chat", "moderation"}
+    assert set(OPERATIONS) >= {"chat", "moderation"}
