@@ -152,6 +152,19 @@ async def test_stale_activation_is_dropped(engine: FakeGateway, subscribe: Subsc
     assert len(handler.started) == 1
 
 
+async def test_stale_activation_of_a_job_told_to_wait(engine: FakeGateway, subscribe: Subscribe) -> None:
+    """With its retries unchanged an old activation looks like a new one, but the job is in its back-off."""
+    engine.add(FakeJob(1))
+    engine.faults["FailJob"].extend([status(StatusCode.UNAVAILABLE)] * 3)
+    handler = Handler(Failed("told to wait", retries=3, backoff=timedelta(hours=1)))
+    handler.gate.set()
+    async with subscribe(handler, lease=SECOND / 20) as subscription:
+        await engine.until(lambda: engine.jobs[1].reports != [])
+        await engine.until(lambda: subscription.running == 0)
+    assert engine.jobs[1].activations > 1
+    assert len(handler.started) == 1
+
+
 @pytest.mark.parametrize(
     ("variables", "headers", "words"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import traceback
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from datetime import timedelta
@@ -50,16 +51,18 @@ _ADVICE = {
 class _Entry:
     """A job in work."""
 
-    __slots__ = ("again", "reporting", "task", "working")
+    __slots__ = ("again", "retry_from", "task", "working")
 
     def __init__(self) -> None:
         self.task: asyncio.Task[None] | None = None
         self.working = False
         """The work has begun and has no outcome yet. Only then may the task be cancelled: before its first step
         it would end without a report, and while reporting it has an answer to deliver."""
-        self.reporting = False
+        self.retry_from = math.inf
+        """From when on, by the event loop's clock, another activation may be the retry of a reported failure: not
+        during its back-off. An earlier one is of this very attempt, whose lease was over."""
         self.again: ActivatedJob | None = None
-        """The same job, activated again while its outcome was being reported."""
+        """The same job, activated again while its failure was being reported."""
 
 
 class Subscription:
@@ -259,7 +262,7 @@ class Subscription:
         if entry is not None:
             # Its lease was over before the work was. It is worked on already; the lease has begun anew.
             logger.debug("Job %s was activated again while this worker works on it", raw.key)
-            if entry.reporting:
+            if asyncio.get_running_loop().time() >= entry.retry_from:
                 entry.again = raw
             return
         entry = self._entries[raw.key] = _Entry()
@@ -293,9 +296,11 @@ class Subscription:
             entry.working = True
             outcome = await self._outcome(job)
             entry.working = False
-        entry.reporting = True
         if isinstance(outcome, Delivery):
             return
+        if isinstance(outcome, Failed):
+            backoff = outcome.backoff or timedelta(0)
+            entry.retry_from = asyncio.get_running_loop().time() + backoff.total_seconds()
         try:
             delivery = await self._commands.report(job, outcome)
         except Exception as error:
