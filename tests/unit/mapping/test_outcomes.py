@@ -174,6 +174,7 @@ def test_3_error_expressions_decide_on_success(expression: str, expected: dict[s
         '={errorType: "bpmnError", code: "C", variables: [1]}',
         '={errorType: "jobError", message: "m", retries: "two"}',
         '={errorType: "jobError", message: "m", retryBackoff: "soon"}',
+        '={errorType: "jobError", message: "m", retryBackoff: {seconds: 5}}',
     ],
 )
 def test_3_a_wrong_error_expression_is_final(expression: str) -> None:
@@ -216,6 +217,12 @@ def test_3_a_result_expression_may_throw() -> None:
     """A result expression whose whole value is a bpmnError is understood as one."""
     outcome = success(resultVariable="r", resultExpression='=if status = 200 then bpmnError("C", "m") else {}')
     assert (outcome["outcome"], outcome["errorCode"], outcome["errorMessage"]) == ("bpmnError", "C", "m")
+
+
+def test_3_messages_that_are_no_texts_become_json() -> None:
+    """A message of a raw context may be anything; what Python would print of it is nobody's language."""
+    action = '{errorType: "jobError", message: {ok: true, list: [null]}}'
+    assert success(errorExpression=action)["errorMessage"] == '{"ok":true,"list":[null]}'
 
 
 # --- 4: error object and default failure

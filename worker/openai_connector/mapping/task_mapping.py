@@ -258,7 +258,7 @@ def _code(action: Mapping[str, Any]) -> Any:
 
 
 def _text(value: Any) -> str:
-    return "" if value is None else str(value)
+    return "" if value is None else value if isinstance(value, str) else _json(value)
 
 
 def _action(value: Mapping[str, Any], label: str) -> Outcome | None:
@@ -279,7 +279,7 @@ def _action(value: Mapping[str, Any], label: str) -> Outcome | None:
         case "jobError":
             backoff = value.get("retryBackoff")
             try:
-                wait = parse_duration(backoff) if isinstance(backoff, (str, int, float)) else timedelta(0)
+                wait = timedelta(0) if backoff is None else parse_duration(backoff)
             except ValueError as error:
                 raise MappingError(f"{label}: retryBackoff {error}, got {shown(backoff)}") from None
             retries = value.get("retries")
