@@ -87,6 +87,23 @@ def test_kinds_of_warnings(text: str, kind: str) -> None:
     assert kind in [warning.type for warning in evaluation.warnings]
 
 
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("1 and true and 2", ["INVALID_TYPE", "INVALID_TYPE"]),
+        ('1 != "a"', ["NOT_COMPARABLE", "INVALID_TYPE"]),
+        ("[1..3]", ["NO_VARIABLE_FOUND", "NO_VARIABLE_FOUND", "NOT_COMPARABLE"]),
+        ("for x in 1, y in 2 return x", ["INVALID_TYPE", "INVALID_TYPE"]),
+        ("[a.f(1), b]", ["NO_VARIABLE_FOUND", "INVALID_TYPE"]),
+        ("context(1)", []),
+        ('"a" ** null', ["INVALID_TYPE"]),
+    ],
+)
+def test_warnings_come_as_the_engine_gives_them(text: str, kinds: list[str]) -> None:
+    """Each null on the way is warned of, and as often as the engine looks at it."""
+    assert [warning.type for warning in parse(f"is defined(for i in [1] return {text})").evaluate().warnings] == kinds
+
+
 def test_warnings_are_bounded() -> None:
     """A loop that warns a thousand times keeps a hundred warnings."""
     assert len(parse("for i in 1..1000 return nope").evaluate().warnings) == 100

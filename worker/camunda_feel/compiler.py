@@ -125,7 +125,7 @@ def _path(value: Any, key: str, run: Run, pos: int, depth: int = 0) -> Any:
         return [_path(lift(item), key, run, pos, depth + 1) for item in value]
     elif value is None:
         run.warn(NO_CONTEXT_ENTRY_FOUND, f"no context entry found with key '{key}'; the context is null", pos)
-    elif kind is ErrorValue:
+    elif kind is ErrorValue and not depth:
         return value
     else:
         try:
@@ -154,10 +154,13 @@ def _list(node: ast.ListLiteral) -> Evaluate:
     items = tuple(map(compile_node, node.items))
 
     def evaluate(scope: Scope) -> Any:
-        values = [item(scope) for item in items]
-        for value in values:
+        values = []
+        for item in items:
+            value = item(scope)
             if type(value) is ErrorValue:
+                # The items after it are not evaluated.
                 return ErrorValue(value.message)
+            values.append(value)
         return values
 
     return evaluate
@@ -625,10 +628,8 @@ def _sources(iterators: tuple[tuple[str, Node], ...]) -> Callable[[Scope], list[
 
     def evaluate(scope: Scope) -> list[_Items] | ErrorValue:
         values = [(source(scope), pos) for source, pos in sources]
-        for value, pos in values:
-            if type(value) not in _ITERABLE:
-                return scope.run.invalid("list", value, pos)
-        return [value for value, _ in values]
+        wrong = [scope.run.invalid("list", value, pos) for value, pos in values if type(value) not in _ITERABLE]
+        return wrong[0] if wrong else [value for value, _ in values]
 
     return evaluate_one if len(sources) == 1 else evaluate
 

@@ -7,14 +7,19 @@ what Java rejects is rejected.
 
 from __future__ import annotations
 
+import sys
 import time
+from bisect import bisect_left
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from camunda_feel.errors import FeelEvaluationError, FeelLimitError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+# In the machine's byte order, as memoryview reads it.
+_UTF_16 = "utf-16-le" if sys.byteorder == "little" else "utf-16-be"
 
 MAX_PATTERN = 10_000
 MAX_NESTING = 50
@@ -119,53 +124,85 @@ class JavaRegex:
     def _too_slow(self) -> FeelEvaluationError:
         return FeelLimitError(f"a regular expression may take {self.seconds} seconds at most")
 
-    def _matches(self, text: str) -> Iterator[Any]:
-        """Java's `find` again and again: after an empty match, the search goes on one character later."""
+    def _matches(self, text: str, units: str) -> Iterator[tuple[int, int, Any]]:
+        """Java's `find` again and again: after an empty match, the search goes on one UTF-16 unit later.
+
+        Gives start and end as offsets in `units`, and the match.
+        """
         deadline = time.monotonic() + self.seconds
-        start = 0
-        while start <= len(text):
+
+        def tried(find: Callable[..., Any], subject: str, start: int) -> Any:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise self._too_slow()
             try:
-                match = self.compiled.search(text, start, timeout=left)
+                return find(subject, start, timeout=left)
             except TimeoutError:
                 raise self._too_slow() from None
+
+        pairs = [place for place, char in enumerate(text) if char > "\uffff"] if len(units) > len(text) else []
+        start = 0
+        while start <= len(text):
+            match = tried(self.compiled.search, text, start)
             if match is None:
                 return
-            yield match
-            start = match.end() + (match.end() == match.start())
+            first, start = match.span()
+            before = bisect_left(pairs, first)
+            yield first + before, start + bisect_left(pairs, start), match
+            if first == start:
+                start += 1
+                if before < len(pairs) and pairs[before] == first:
+                    place = first + before + 1
+                    between = tried(self.compiled.match, units, place)
+                    if between is not None and between.end() == place:
+                        yield place, place, between
 
     def find_all(self, text: str) -> list[str]:
         """The text of every match."""
-        return [match.group() for match in self._matches(text)]
+        return [match.group() for _, _, match in self._matches(text, _units(text))]
 
     def split(self, text: str) -> list[str]:
         """Java's `split(text, -1)`: empty parts stay, but an empty match at the beginning splits nothing off."""
+        units = _units(text)
         parts = []
-        start = 0
-        for match in self._matches(text):
-            if match.end() == 0:
+        done = 0
+        for start, end, _ in self._matches(text, units):
+            if end == 0:
                 continue
-            parts.append(text[start : match.start()])
-            start = match.end()
-        return [*parts, text[start:]]
+            parts.append(units[done:start])
+            done = end
+        parts.append(units[done:])
+        return list(map(_joined, parts)) if len(units) > len(text) else parts
 
     def replace_all(self, text: str, replacement: str, size: int) -> str:
         """Java's `replaceAll`. Raises ValueError if a match is found and the replacement is malformed."""
+        units = _units(text)
         parts: list[str] = []
-        start = length = 0
+        done = length = 0
         template: list[str | int] | None = None
-        for match in self._matches(text):
+        for start, end, match in self._matches(text, units):
             if template is None:
                 template = _template(replacement, self.compiled.groups, self.compiled.groupindex)
             inserted = "".join(part if isinstance(part, str) else match.group(part) or "" for part in template)
-            parts += (text[start : match.start()], inserted)
-            start = match.end()
+            parts += (units[done:start], inserted)
+            done = end
             length += len(parts[-1]) + len(parts[-2])
             if length > size:
                 raise FeelLimitError(f"a string may have {size} characters at most")
-        return "".join(parts) + text[start:]
+        parts.append(units[done:])
+        return _joined("".join(parts)) if len(units) > len(text) else "".join(parts)
+
+
+def _units(text: str) -> str:
+    """The text with the characters beyond U+FFFF cut into their halves."""
+    if text.isascii() or max(text) <= "\uffff":
+        return text
+    return "".join(map(chr, memoryview(text.encode(_UTF_16, "surrogatepass")).cast("H")))
+
+
+def _joined(units: str) -> str:
+    """The text with halves that stand side by side made one again."""
+    return units.encode(_UTF_16, "surrogatepass").decode(_UTF_16, "surrogatepass")
 
 
 def _template(replacement: str, groups: int, names: Any) -> list[str | int]:
@@ -245,15 +282,16 @@ class _Translator:
         self.total_groups = self._count_groups()
         self.dotall, self.multiline, self.comments = "s" in flags, "m" in flags, "x" in flags
         self.caseless = "i" in flags
+        self.unix_lines = self.unicode_case = False
 
     @property
-    def modes(self) -> tuple[bool, bool, bool, bool]:
+    def modes(self) -> tuple[bool, ...]:
         """The flags in force, which end with the group that they were set in."""
-        return self.dotall, self.multiline, self.comments, self.caseless
+        return self.dotall, self.multiline, self.comments, self.caseless, self.unix_lines, self.unicode_case
 
     @modes.setter
-    def modes(self, modes: tuple[bool, bool, bool, bool]) -> None:
-        self.dotall, self.multiline, self.comments, self.caseless = modes
+    def modes(self, modes: tuple[bool, ...]) -> None:
+        self.dotall, self.multiline, self.comments, self.caseless, self.unix_lines, self.unicode_case = modes
 
     def _count_groups(self) -> int:
         """An upper bound, good enough to tell whether a back reference can ever match."""
@@ -324,11 +362,11 @@ class _Translator:
         if char == "\\":
             return self.escape()
         if char == ".":
-            return (r"(?s:.)" if self.dotall else _NO_LINE_END), True
+            return (r"(?s:.)" if self.dotall else r"[^\n]" if self.unix_lines else _NO_LINE_END), True
         if char == "^":
-            return (_LINE_START if self.multiline else r"\A"), True
+            return (self.line_start() if self.multiline else r"\A"), True
         if char == "$":
-            return rf"(?!{_WITHIN_LINE_END})(?={_LINE_END}{'|' if self.multiline else '?'}\Z)", True
+            return self.text_end("|" if self.multiline else "?"), True
         if char in "*+?":
             raise PatternError(f"dangling meta character '{char}'")
         if char == "{":
@@ -337,10 +375,19 @@ class _Translator:
             return "", True
         return self.cased(char), True
 
+    def line_start(self) -> str:
+        return r"(?:\A|(?<=\n))(?!\Z)" if self.unix_lines else _LINE_START
+
+    def text_end(self, joint: str) -> str:
+        """The end of the text, before an optional line end (`?`), or at any line's end (`|`)."""
+        return rf"(?=\n{joint}\Z)" if self.unix_lines else rf"(?!{_WITHIN_LINE_END})(?={_LINE_END}{joint}\Z)"
+
     def cased(self, char: str) -> str:
-        """A character that stands for itself, and with the flag `i` for its other case if it is ASCII."""
+        """A character that stands for itself, and with the flag `i` for its other case if it is ASCII (or with `u`)."""
         if self.caseless and char.isascii() and char.isalpha():
             return f"[{char.lower()}{char.upper()}]"
+        if self.caseless and self.unicode_case and char.isalpha():
+            return f"(?i:{char})"
         return _quoted(char)
 
     def quantified(self, atom: str, before: int) -> str:
@@ -422,7 +469,11 @@ class _Translator:
                 self.comments = on
             elif flag == "i":
                 self.caseless = on
-            elif flag not in "dmuU":
+            elif flag == "d":
+                self.unix_lines = on
+            elif flag == "u":
+                self.unicode_case = on
+            elif flag != "U":
                 raise PatternError("unknown inline modifier")
         if self.take() == ")":
             # Applies to the rest of the enclosing group, alternatives included.
@@ -449,7 +500,7 @@ class _Translator:
         simple = {
             "A": r"\A",
             "z": r"\Z",
-            "Z": rf"(?!{_WITHIN_LINE_END})(?={_LINE_END}?\Z)",
+            "Z": self.text_end("?"),
             "G": r"\G",
             "b": _BOUNDARY,
             "B": _NO_BOUNDARY,
