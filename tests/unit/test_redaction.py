@@ -18,6 +18,12 @@ def test_8_secrets_are_masked_in_text() -> None:
     assert Redaction(["abc", "abcdef"]).text("abcdef-abc-xyz") == "***-***-xyz"
 
 
+def test_8_what_is_left_of_a_cut_secret_is_masked() -> None:
+    """An API's words are shortened: the key that they end in may have lost its end."""
+    key = "sk-proj-" + "".join(chr(65 + n % 26) for n in range(60))
+    assert Redaction([key]).message(f"Wrong key {key[:40]}…") == "Wrong key ***…"
+
+
 def test_8_blank_secrets_mask_nothing() -> None:
     """An empty secret would stand between all letters."""
     assert Redaction(["", " "]).text("a b") == "a b"

@@ -56,7 +56,8 @@ class Redaction:
         """
         message = self.text(message)
         hidden = [False] * len(message)
-        for start, end in _repeated(message, self._private):
+        # Of a secret, a part may be left where the message was cut.
+        for start, end in _repeated(message, [*self._private, *self._secrets]):
             hidden[start:end] = [True] * (end - start)
         if not any(hidden):
             return message
