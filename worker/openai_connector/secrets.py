@@ -112,7 +112,7 @@ def resolve(text: str, provider: SecretProvider, *, label: str) -> str:
         if got is None:
             raise SecretError(
                 f"{label}: secret '{name[:100]}' is not available. Have the operator define it for the worker "
-                "(see Secrets in the manual), or correct its name"
+                "(see Secrets in the README), or correct its name"
             )
         if not got.strip():
             raise SecretError(f"{label}: secret '{name[:100]}' is empty. Have the operator give it a value")
