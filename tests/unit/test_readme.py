@@ -7,11 +7,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from docs import tables
 from openai_connector import openai_api
+from openai_connector.evaluate import outcome_of
 from openai_connector.mapping.task_mapping import OVERRIDES
 from openai_connector.openai_api import ApiError
 from openai_connector.operations import OPERATIONS
@@ -54,6 +56,30 @@ def test_every_output_is_explained(name: str) -> None:
 def test_every_override_is_explained(name: str) -> None:
     """The way out of an incident names its variables."""
     assert f"`{name}`" in TEXT
+
+
+def expressions(heading: str) -> list[str]:
+    """Find the expressions below a heading, each from its = on."""
+    section = TEXT.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    blocks = [block for block in re.findall(r"```\n(.*?)```", section, re.DOTALL) if block.startswith("=")]
+    return [f"={text.strip()}" for block in blocks for text in re.split(r"^=", block, flags=re.MULTILINE)[1:]]
+
+
+@pytest.mark.parametrize(
+    ("header", "text"),
+    [("resultExpression", text) for text in expressions("Mapping results")]
+    + [("errorExpression", text) for text in expressions("Errors and retries")],
+)
+def test_expressions_can_be_copied(header: str, text: str) -> None:
+    """Each expression works on an answer, and an error expression on a failure at each attempt too."""
+    output = {"text": "t", "refusal": None, "flagged": True, "flaggedCategories": ["a"], "usage": {"total_tokens": 1}}
+    cases: list[dict[str, Any]] = [{"response": {"output": output}}]
+    if header == "errorExpression":
+        error = {"type": "ApiStatusError", "code": "429", "message": "busy"}
+        cases += [{"error": error, "retries": retries} for retries in (3, 2, 1)]
+    for case in cases:
+        outcome = outcome_of({**case, "headers": {header: text}})
+        assert outcome["outcome"] in ("complete", "bpmnError") or outcome["errorMessage"] == "busy"
 
 
 def commands() -> list[tuple[str, str]]:

@@ -127,7 +127,7 @@ def _backoff(
         raise FeelEvaluationError("backoff needs an attempt from 1, a factor above 0 and a jitterFactor from 0")
     low, high = min_delay.millis, max_delay.millis
     if not 0 <= low <= high:
-        raise FeelEvaluationError("backoff needs a minDelay that is not above maxDelay")
+        raise FeelEvaluationError("backoff needs a minDelay from PT0S to maxDelay, which is PT5S unless given")
     try:
         grown = low * float(factor) ** (float(attempt) - 1)
     except OverflowError:
