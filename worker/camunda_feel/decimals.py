@@ -16,7 +16,9 @@ _MAX_SCALE = 2_147_483_647
 # Places by which Java's BigInteger can be shifted before it is too long for it.
 _MAX_SHIFT = 646_456_993
 
-ZERO = Decimal(0)
+# Numbers that lie further apart are not divided digit by digit.
+_MAX_REMAINDER_DIGITS = 10_000
+
 ONE = Decimal(1)
 
 
@@ -147,6 +149,22 @@ def power(base: Decimal, exponent: Decimal, maths: decimal.Context = MATH) -> De
     if n < 0:
         result = wide.divide(ONE, result)
     return unsigned_zero(maths.plus(result))
+
+
+def remainder(dividend: Decimal, divisor: Decimal, maths: decimal.Context) -> Decimal:
+    """What a division to a whole number leaves, not rounded.
+
+    Fails if the whole number has more digits than `maths` allows, zeros at its end aside.
+    """
+    lowest = min(int(number.as_tuple().exponent) for number in (dividend, divisor))
+    digits = max(dividend.adjusted(), divisor.adjusted()) - lowest + 2
+    if digits <= maths.prec or digits > _MAX_REMAINDER_DIGITS:
+        return maths.remainder(dividend, divisor)
+    wide = context(digits)
+    quotient = wide.normalize(wide.divide_int(dividend, divisor))
+    if len(quotient.as_tuple().digits) > maths.prec:
+        raise FeelEvaluationError("quotient has too many digits")
+    return wide.remainder(dividend, divisor)
 
 
 def rescale(number: Decimal, scale: int, rounding: str, digits: int) -> Decimal | None:

@@ -217,11 +217,14 @@ def contains(items: list[Any], value: Any, run: Run) -> bool:
     return any(_same(lift(item), value, run) for item in items)
 
 
-def _same(x: Any, y: Any, run: Run) -> bool:
+def _same(x: Any, y: Any, run: Run, depth: int = 0) -> bool:
     if type(x) is Context or type(y) is Context:
         return x is y
     if type(x) is list and type(y) is list:
-        return len(x) == len(y) and all(_same(lift(a), lift(b), run) for a, b in zip(x, y, strict=True))
+        if len(x) != len(y):
+            return False
+        _descend(run, depth, len(x))
+        return all(_same(lift(a), lift(b), run, depth + 1) for a, b in zip(x, y, strict=True))
     return equals(x, y, run) is True
 
 

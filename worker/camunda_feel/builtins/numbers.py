@@ -5,7 +5,7 @@ import math
 from decimal import Decimal
 
 from camunda_feel.builtins.library import builtin
-from camunda_feel.decimals import from_double, maths_of, rescale, to_double, to_int32, unsigned_zero
+from camunda_feel.decimals import from_double, maths_of, remainder, rescale, to_double, to_int32, unsigned_zero
 from camunda_feel.errors import FeelEvaluationError
 from camunda_feel.functions import IllegalArgumentError
 from camunda_feel.runtime import Run
@@ -114,8 +114,8 @@ def modulo(dividend: Decimal, divisor: Decimal) -> Decimal:
     if not divisor:
         raise FeelEvaluationError("division by zero")
     maths = maths_of(dividend)
-    remainder = maths.add(maths.remainder(dividend, divisor), divisor)
-    return unsigned_zero(maths.remainder(remainder, divisor))
+    shifted = maths.add(remainder(dividend, divisor, maths), divisor)
+    return unsigned_zero(remainder(shifted, divisor, maths))
 
 
 @builtin("sqrt(number: number)")
@@ -145,13 +145,13 @@ def exponential(number: Decimal) -> Decimal:
 @builtin("odd(number: number)")
 def odd(number: Decimal) -> bool:
     """False for fractions."""
-    return maths_of(number).remainder(number.copy_abs(), _TWO) == 1
+    return remainder(number.copy_abs(), _TWO, maths_of(number)) == 1
 
 
 @builtin("even(number: number)")
 def even(number: Decimal) -> bool:
     """False for fractions."""
-    return not maths_of(number).remainder(number, _TWO)
+    return not remainder(number, _TWO, maths_of(number))
 
 
 @builtin("random number()")
