@@ -177,6 +177,19 @@ async def test_5_a_failed_mapping_is_mended_without_a_second_call(headers: dict[
     assert len(api.requests) == 1
 
 
+async def test_5_an_override_without_quotes_is_refused() -> None:
+    """Operate takes JSON: an unquoted mapping is an object there, and silence about it would help nobody."""
+    api = FakeApi()
+    first = job({"resultExpression": "=output.text"})
+    outcome = failed(await handler(api)(first))
+    wrong = again(first, outcome, resultExpression={"x": "$.output.text"})
+    refusal = failed(await handler(api)(wrong))
+    assert "openai_resultExpression must be a text in double quotes, not a context" in refusal.message
+    mended = await handler(api)(again(wrong, outcome, resultExpression='{"x": "$.output.text"}'))
+    assert mended == Completed({"x": "Hello"})
+    assert len(api.requests) == 1
+
+
 async def test_5_another_request_is_a_new_call() -> None:
     """A kept answer belongs to its request alone: another prompt is asked anew."""
     api = FakeApi()

@@ -149,6 +149,7 @@ def _incident(job: ConnectorJob, problem: str, *, can_be_overridden: bool) -> Fa
     way_out = "start the element anew by modifying the instance in Operate (a job's headers never change)"
     if can_be_overridden:
         names = " or ".join(OVERRIDES.values())
-        way_out = f"set the local variable {names} at element {job.element_id} in Operate, then retry the incident"
+        where = f"at element {job.element_id} in Operate, as a text in double quotes"
+        way_out = f"set the local variable {names} {where}, then retry the incident"
     end = "\n" if "\n" in problem else ". "  # a syntax error ends with a caret below the place
     return Failed(f"{problem}{end}Nothing was sent. Correct the task in Modeler; for this instance, {way_out}", 0)

@@ -24,7 +24,7 @@ STATE_VARIABLE = "openai_state"
 VERSION = 1
 IS_KEPT = (
     ". The answer is kept: set the local variable openai_resultExpression or openai_errorExpression at the task in "
-    "Operate, then retry the incident; the API is not asked again"
+    "Operate, as a text in double quotes, then retry the incident; the API is not asked again"
 )
 IS_TOO_LARGE = ". The answer is too large to be kept: retrying the incident asks the API, and pays, again"
 LEFT_OUT = ". Variables of this failure were left out: they are too large"

@@ -73,12 +73,15 @@ class TaskMapping:
         """Read headers, and the local variables that override them.
 
         Raises:
-            HeaderError: before any money is spent: a syntax error, or a duration that is none.
+            HeaderError: before any money is spent: a syntax error, no duration, or an override that is no text.
         """
         given = dict(headers)
         for name, override in OVERRIDES.items():
-            if variables and not is_blank(variables.get(override)):
-                given[name] = variables[override]
+            value = (variables or {}).get(override)
+            if value is not None and not isinstance(value, str):
+                raise HeaderError(f"The variable {override} must be a text in double quotes, not {shown(value)}", name)
+            if not is_blank(value):
+                given[name] = str(value)
         _duration(given, JOB_TIMEOUT)  # the lease's; here it is only checked
         return cls(
             result_variable=None if is_blank(given.get(RESULT_VARIABLE)) else given[RESULT_VARIABLE].strip(),
