@@ -141,6 +141,14 @@ def test_3_the_size_that_is_taken() -> None:
         encode_document({"a": "x" * (room + 1)})
 
 
+def test_3_short_decimals_take_more_room_in_the_engine() -> None:
+    """The engine stores a double in 9 bytes: 1.4 MB of "0.5," are refused there, and so before."""
+    assert encode_document({"a": [0.5] * 220_000})
+    assert encode_document({"a": [0.123456789012] * 95_000})
+    with pytest.raises(DocumentError, match=r"so many decimal numbers that they are 3\.2 MB to the engine"):
+        encode_document({"a": [0.5] * 350_000})
+
+
 def test_3_names_must_be_text() -> None:
     """A variable's name is text."""
     with pytest.raises(DocumentError, match="name must be text, not int"):

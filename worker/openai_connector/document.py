@@ -15,6 +15,8 @@ from typing import Any
 MAX_DEPTH = 200  # levels of nested objects and arrays
 MAX_READ_DEPTH = 500  # of JSON that is read: Python 3.11 itself cannot read some 990
 MAX_BYTES = 3 * 1024 * 1024 // 2  # UTF-8 bytes; the limit of Camunda's own connector runtime
+MAX_STORED_BYTES = 2_000_000  # in the engine's own form, MessagePack: 2 MB are taken, 3 MB are not
+STORED_DOUBLE_BYTES = 9  # whatever its text: a list of 0.5 is stored in more than twice the bytes of its JSON
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
 
 
@@ -81,12 +83,13 @@ def encode_document(variables: Mapping[str, Any]) -> str:
 
     Raises:
         DocumentError: not JSON (NaN, an unknown type, a key that is no text), an integer beyond 64 bits,
-            nested deeper than `MAX_DEPTH` or larger than `MAX_BYTES`.
+            nested deeper than `MAX_DEPTH` or larger than `MAX_BYTES` (or stored, `MAX_STORED_BYTES`).
     """
+    growth = 0
     for name, value in variables.items():
         if not isinstance(name, str):
             raise DocumentError(f"a variable's name must be text, not {type(name).__name__}")
-        _check(name, value)
+        growth += _check(name, value)
     text = json.dumps(variables, ensure_ascii=False, separators=(",", ":"), default=_mapping)
     text = well_formed(text)
     size = len(text.encode())
@@ -94,6 +97,11 @@ def encode_document(variables: Mapping[str, Any]) -> str:
         raise DocumentError(
             f"the variables are {size / 1e6:.1f} MB of JSON; the engine is sent at most {MAX_BYTES / 1e6:.1f} MB. "
             "Map only what the process needs"
+        )
+    if size + growth > MAX_STORED_BYTES:
+        raise DocumentError(
+            f"the variables have so many decimal numbers that they are {(size + growth) / 1e6:.1f} MB to the engine, "
+            f"which is sent at most {MAX_STORED_BYTES / 1e6:.1f} MB. Map only what the process needs"
         )
     return text
 
@@ -112,10 +120,14 @@ def _mapping(value: object) -> dict[str, Any]:
     return dict(value)
 
 
-def _check(name: str, root: object) -> None:
-    """Walk level by level, without recursion: the value may be nested deeper than Python's own stack."""
+def _check(name: str, root: object) -> int:
+    """Refuse what is no JSON for the engine, and give the bytes that doubles take there beyond their text.
+
+    Level by level, without recursion: the value may be nested deeper than Python's own stack.
+    """
     level: list[object] = [root]
     depth = 2
+    growth = 0
     while level:
         below: list[object] = []
         for value in level:
@@ -128,6 +140,7 @@ def _check(name: str, root: object) -> None:
             if isinstance(value, float):
                 if not math.isfinite(value):
                     raise DocumentError(f"variable '{name}' has a number that JSON cannot carry ({value})")
+                growth += max(0, STORED_DOUBLE_BYTES - 1 - len(repr(value)))  # 1 for the comma after it
                 continue
             if isinstance(value, (list, tuple)):
                 below.extend(value)
@@ -142,3 +155,4 @@ def _check(name: str, root: object) -> None:
                 raise DocumentError(f"variable '{name}' is nested deeper than {MAX_DEPTH} levels")
         level = below
         depth += 1
+    return growth
