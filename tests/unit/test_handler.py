@@ -399,6 +399,16 @@ async def test_8_secrets_are_masked_however_deep() -> None:
     assert "***" in outcome.message
 
 
+@pytest.mark.parametrize("key", ["4", "e", "code", "response"])
+async def test_8_a_dummy_key_changes_no_error_code(key: str) -> None:
+    """Servers without keys are given anything as a key: expressions find code, type and status all the same."""
+    expression = "=bpmnError(error.code + string(error.variables.response.status) + string(response.status))"
+    api = FakeApi(answers=[refused(404)])
+    outcome = await handler(api)(job({"errorExpression": expression}, apiKey=key))
+    assert isinstance(outcome, BpmnError)
+    assert outcome.code == "404404404"
+
+
 async def test_8_secrets_are_masked_in_a_bpmn_errors_variables() -> None:
     """A key that a successful answer echoes is not carried on by the error made of it."""
     api = FakeApi(answers=[ApiResponse(200, {"X-Echo": KEY}, ANSWER)])

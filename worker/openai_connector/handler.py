@@ -121,7 +121,9 @@ class Handler:
         failure = Failure.of(error)
         log.info("Job %d of element %s: %s, code %s", job.key, job.element_id, failure.kind, failure.code)
         message = redaction.message(str(error))
-        error_shown = redaction.value(error_object(failure.kind, failure.code, message, failure.response))
+        # The parts one by one: a dummy key such as "1" must not change codes and names that expressions compare.
+        response = {part: redaction.value(value) for part, value in (failure.response or {}).items()}
+        error_shown = error_object(failure.kind, failure.code, message, response)
         retries, backoff = max(job.retries - 1, 0), mapping.backoff
         if failure.verdict is Verdict.FINAL:
             retries, backoff = 0, None
