@@ -195,6 +195,26 @@ async def test_a_wrong_input_is_corrected_at_the_task(zeebe: ZeebeClient, api: S
     await zeebe.cancel_instance(instance)
 
 
+@pytest.mark.parametrize(
+    ("large", "expression"),
+    [("x" * 1_400_000, "=output.text"), ([0.5] * 350_000, "={all: body.usage}")],
+    ids=["text", "decimals"],
+)
+async def test_a_large_answer_is_kept_too(
+    zeebe: ZeebeClient, api: StandIn, records: Records, large: Any, expression: str
+) -> None:
+    """The engine takes 1.4 MB of state beside the error; what it would refuse as a result is kept as well: one call."""
+    body = json.dumps(chat_body("Hello") | {"usage": large}, separators=(",", ":"))
+    api.always(Answer(content=body.encode()))
+    raised = await incident(zeebe, records, task(**chat(api, {"resultExpression": expression})))
+    assert "answer is kept" in raised["value"]["errorMessage"]
+    override = {"openai_resultExpression": "={x: output.text}"}
+    await zeebe.set_variables(raised["value"]["elementInstanceKey"], override)
+    await zeebe.resolve_incident(raised["key"], job_key=raised["value"]["jobKey"])
+    await ended(records, raised["value"]["processInstanceKey"])
+    assert api.calls == 1
+
+
 async def test_a_syntax_error_costs_nothing(zeebe: ZeebeClient, api: StandIn, records: Records) -> None:
     """The incident shows line, column and a caret; nothing was sent."""
     raised = await incident(zeebe, records, task(**chat(api, {"resultExpression": "={a: ]}"})))
