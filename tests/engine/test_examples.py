@@ -20,18 +20,30 @@ from tests.stand_in import Answer, Request, StandIn, chat_body
 FOLDER = Path(__file__).parents[2] / "examples"
 EXAMPLES = sorted(FOLDER.glob("*.bpmn"))
 USER_TASK = "io.camunda.zeebe:userTask"
+JOB_TYPE = "examples"  # not the connector's own: the worker that other tests share would take the jobs
 
 
 @pytest.fixture
 async def worker(engine: Engine, api: StandIn, tmp_path: Path) -> AsyncIterator[Worker]:
     """A worker whose own API is the stand-in: the examples name none."""
-    settings = {"OPENAI_BASE_URL": api.base_url, "SECRET_OPENAI_API_KEY": "sk-examples"}
+    settings = {
+        "OPENAI_BASE_URL": api.base_url,
+        "SECRET_OPENAI_API_KEY": "sk-examples",
+        "CONNECTOR_JOB_TYPE": JOB_TYPE,
+    }
     async with Worker(engine.address, tmp_path / "worker.log", settings) as worker:
         yield worker
 
 
+async def deploy(zeebe: ZeebeClient, name: str) -> None:
+    """Deploy an example for this module's worker alone."""
+    text = (FOLDER / f"{name}.bpmn").read_text("utf-8")
+    assert 'type="openai-connector:1"' in text
+    await zeebe.deploy(text.replace('type="openai-connector:1"', f'type="{JOB_TYPE}"'), f"{name}.bpmn")
+
+
 async def run(zeebe: ZeebeClient, name: str, variables: dict[str, Any]) -> dict[str, Any]:
-    await zeebe.deploy((FOLDER / f"{name}.bpmn").read_text("utf-8"), f"{name}.bpmn")
+    await deploy(zeebe, name)
     return await zeebe.run(name, variables)
 
 
@@ -88,7 +100,7 @@ async def test_extract_order(zeebe: ZeebeClient, api: StandIn) -> None:
 async def test_order_that_is_no_json_is_an_incident(zeebe: ZeebeClient, api: StandIn, records: Records) -> None:
     """An answer without JSON stops the process with a sentence, before the gateway misreads it."""
     api.always(Answer(body=chat_body("I cannot do that")))
-    await zeebe.deploy((FOLDER / "extract-order.bpmn").read_text("utf-8"), "extract-order.bpmn")
+    await deploy(zeebe, "extract-order")
     instance = await zeebe.create_instance("extract-order", {"email": "Mugs"})
     incident = await records.incident(instance)
     assert "The answer is no order: stop" in incident["value"]["errorMessage"]
@@ -100,7 +112,7 @@ async def test_chat_loop(zeebe: ZeebeClient, api: StandIn, records: Records) -> 
     """Each question is sent with all that was said before; the system message once."""
     from pyzeebe.proto import gateway_pb2 as pb
 
-    await zeebe.deploy((FOLDER / "chat-loop.bpmn").read_text("utf-8"), "chat-loop.bpmn")
+    await deploy(zeebe, "chat-loop")
     instance = await zeebe.create_instance("chat-loop", {})
     for form in ({"message": "Hello"}, {"message": "And then?"}, {"goodbye": True}):
         (job,) = await zeebe.activate(USER_TASK, wait_ms=20_000)

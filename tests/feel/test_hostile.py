@@ -305,3 +305,11 @@ def repr_json(value: Any) -> Any:
 def test_allowed_nesting_works(text: str) -> None:
     """Nesting within the limit parses and evaluates with Python's ordinary stack."""
     parse(text).evaluate()
+
+
+def test_time_is_bounded_where_steps_are_few() -> None:
+    """Work on long strings costs few steps: the seconds of an evaluation end it all the same."""
+    expression = parse('count(for i in 1..100 return split(text, ","))')
+    with pytest.raises(FeelLimitError, match="seconds"):
+        expression.evaluate({"text": "a," * 1000}, limits=Limits(seconds=0))
+    assert expression.evaluate({"text": "a,b"}).value == 100

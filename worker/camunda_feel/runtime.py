@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from camunda_feel.errors import FeelLimitError
@@ -40,7 +41,7 @@ class FeelWarning(NamedTuple):
 class Run:
     """One evaluation."""
 
-    __slots__ = ("clock", "functions", "limits", "steps", "warned")
+    __slots__ = ("clock", "deadline", "functions", "limits", "steps", "warned")
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class Run:
         self.functions = functions
         self.clock = clock
         self.steps = limits.steps
+        self.deadline = perf_counter() + limits.seconds
         self.warned: list[tuple[str, str, int]] = []
 
     def charge(self, steps: int) -> None:
@@ -59,6 +61,8 @@ class Run:
         self.steps -= steps
         if self.steps < 0:
             raise FeelLimitError(f"evaluation needs more than {self.limits.steps} steps")
+        if perf_counter() > self.deadline:
+            raise FeelLimitError(f"evaluation needs more than {self.limits.seconds:g} seconds")
 
     def check_size(self, size: int) -> None:
         """Raise FeelLimitError if a string or list of this size may not be built."""

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from openai_connector.mapping.jsonpath import PathError, PathMapping
 
 CACHED_EXPRESSIONS = 1000  # compiled expressions kept; a cluster's diagrams have a few hundred at most
+MOST_SECONDS = 2.0  # of one evaluation: the other jobs wait meanwhile
 
 
 class ExpressionError(Exception):
@@ -46,11 +47,12 @@ class _Feel:
             raise ExpressionError(f"{label} cannot be read: {error}") from None
 
     def evaluate(self, variables: Mapping[str, Any]) -> tuple[Any, list[str]]:
-        from camunda_feel import FeelError, to_json
+        from camunda_feel import FeelError, Limits, to_json
         from openai_connector.mapping.functions import CONNECTOR_FUNCTIONS
 
         try:
-            evaluation = self._expression.evaluate(variables, functions=CONNECTOR_FUNCTIONS)
+            limits = Limits(seconds=MOST_SECONDS)
+            evaluation = self._expression.evaluate(variables, functions=CONNECTOR_FUNCTIONS, limits=limits)
             return to_json(evaluation.value), [str(warning) for warning in evaluation.warnings]
         except FeelError as error:
             raise ExpressionError(f"{self._label} failed: {error}") from None
