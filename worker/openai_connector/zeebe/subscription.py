@@ -16,7 +16,7 @@ import grpc
 import grpc.aio
 from pyzeebe.proto import gateway_pb2 as pb
 
-from openai_connector.job import ConnectorJob, Failed, Outcome
+from openai_connector.job import Completed, ConnectorJob, Failed, Outcome
 from openai_connector.zeebe import lease as job_lease
 from openai_connector.zeebe.backoff import delays
 from openai_connector.zeebe.commands import Commands, Delivery
@@ -35,6 +35,7 @@ FIRST_DELAY, LONGEST_DELAY = 0.2, 3.0  # seconds between polls that fail
 BUSY_DELAY = 0.5  # seconds at most between polls that the engine refuses because it is busy: that passes at once
 BUSY_POLLS = 20  # refused so in a row, the engine counts as lost: this is no passing load any more
 POLL_GRACE = 1.0  # seconds after stop() in which an idle poll may still bring jobs, which are given back
+STALE_TIME = 30.0  # seconds for which an ended job is remembered where its lease was over: longer than a poll takes
 GIVE_BACK_TIME = timedelta(seconds=10)  # for the outcomes of the jobs that drain() has interrupted
 
 _ADVICE = {
@@ -51,9 +52,13 @@ _ADVICE = {
 class _Entry:
     """A job in work."""
 
-    __slots__ = ("again", "retry_from", "task", "working")
+    __slots__ = ("again", "retry_from", "since", "stale_until", "task", "working")
 
-    def __init__(self) -> None:
+    def __init__(self, since: float) -> None:
+        self.since = since
+        """When it was activated, by the event loop's clock."""
+        self.stale_until = 0.0
+        """Until when, by that clock, an activation that still arrives is of this attempt, whose lease was over."""
         self.task: asyncio.Task[None] | None = None
         self.working = False
         """The work has begun and has no outcome yet. Only then may the task be cancelled: before its first step
@@ -116,6 +121,7 @@ class Subscription:
         )
         # By job key. Also what keeps the tasks alive: the event loop itself holds only weak references to them.
         self._entries: dict[int, _Entry] = {}
+        self._stale: dict[int, float] = {}  # ended jobs by key: until when an activation is an old one
         self._slot_free = asyncio.Event()
         self._stopping = asyncio.Event()
         self._ended = asyncio.Event()  # run() is not running
@@ -258,20 +264,28 @@ class Subscription:
         return jobs
 
     def _take(self, raw: ActivatedJob) -> None:
+        now = asyncio.get_running_loop().time()
         entry = self._entries.get(raw.key)
         if entry is not None:
             # Its lease was over before the work was. It is worked on already; the lease has begun anew.
             logger.debug("Job %s was activated again while this worker works on it", raw.key)
-            if asyncio.get_running_loop().time() >= entry.retry_from:
+            if now >= entry.retry_from:
                 entry.again = raw
             return
-        entry = self._entries[raw.key] = _Entry()
+        if now < self._stale.get(raw.key, 0.0):
+            logger.debug("Job %s has ended; this activation was sent before", raw.key)
+            return
+        entry = self._entries[raw.key] = _Entry(now)
         entry.task = asyncio.create_task(self._work(raw, entry))
         entry.task.add_done_callback(partial(self._release, raw.key))
 
     def _release(self, key: int, task: asyncio.Task[None]) -> None:
         entry = self._entries.pop(key)
         self._slot_free.set()
+        loop = asyncio.get_running_loop()
+        if loop.time() < entry.stale_until:
+            self._stale[key] = entry.stale_until
+            loop.call_later(STALE_TIME, self._stale.pop, key, None)
         if task.cancelled():
             return
         if (error := task.exception()) is not None:
@@ -306,6 +320,12 @@ class Subscription:
         except Exception as error:
             outcome = _bug(job, error)
             delivery = await self._commands.report(job, outcome)
+        if asyncio.get_running_loop().time() - entry.since >= self._lease.total_seconds():
+            # The lease may have been over: what the engine sent then can arrive after the outcome is taken.
+            if isinstance(outcome, Completed) and delivery in (Delivery.DONE, Delivery.GONE):
+                entry.stale_until = math.inf
+            elif isinstance(outcome, Failed) and delivery is Delivery.DONE:
+                entry.stale_until = entry.retry_from
         if entry.again is not None and not (
             # Failed with retries left, the job may be back before the engine's acknowledgement. Any other
             # activation is older than the outcome, and void.
