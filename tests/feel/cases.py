@@ -612,8 +612,10 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("sublist([1, 2], 2, -2147483649)", {}, "[]"),
     ("remove([1, 2], 0.1)", {}, "[1, 2, 1, 2]"),
     ("remove([1, 2], 0)", {}, "null"),
-    # names of parameters are those of the engine as it is packaged
-    ("floor(n: 1.55, scala: 1)", {}, "null"),
+    # names of parameters are those of the engine as Zeebe ships it, misspelt or not
+    ("floor(n: 1.55, scala: 1)", {}, "1.5"),
+    ("floor(n: 1.55, scale: 1)", {}, "null"),
+    ("round half down(n: 5.55, scala: 1)", {}, "5.5"),
     ("sublist(list: [1, 2], start: 2)", {}, "[2]"),
     ("sublist(list: [1, 2], start position: 2)", {}, "null"),
     ('get value(context: {a: 1}, keys: "a")', {}, "null"),

@@ -52,9 +52,8 @@ def floor(run: Run, n: Decimal) -> Decimal:
     return _round(run, n, Decimal(0), "FLOOR")
 
 
-# The engine misspells this parameter and the one of `round half down`, and its packaging then renames it: these
-# two can hardly be called by name.
-@builtin("floor(n: number, camundajar.impl.scala: number)")
+# The engine misspells this parameter and the one of `round half down` (seen on the jar that Zeebe 8.6.0 ships).
+@builtin("floor(n: number, scala: number)")
 def floor_scale(run: Run, n: Decimal, scale: Decimal) -> Decimal:
     """Towards negative infinity, at some place."""
     return _round(run, n, scale, "FLOOR")
@@ -90,7 +89,7 @@ def round_half_up(run: Run, n: Decimal, scale: Decimal) -> Decimal:
     return _round(run, n, scale, "HALF_UP")
 
 
-@builtin("round half down(n: number, camundajar.impl.scala: number)")
+@builtin("round half down(n: number, scala: number)")
 def round_half_down(run: Run, n: Decimal, scale: Decimal) -> Decimal:
     """To the nearest, halves towards zero."""
     return _round(run, n, scale, "HALF_DOWN")
