@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from openai_connector.demo.engine import Engine
+from tests.processes import left_running
 
 FOREIGN = ("OPENAI_", "ZEEBE_", "CAMUNDA_", "CONNECTOR_", "SECRET_")
 PATIENCE = 120.0
@@ -31,11 +32,17 @@ class Demo:
     def output(self) -> str:
         return self._output.read_text("utf-8")
 
-    def descendants(self) -> list[psutil.Process]:
+    def descendants(self) -> list[int]:
         try:
-            return psutil.Process(self.process.pid).children(recursive=True)
+            return [child.pid for child in psutil.Process(self.process.pid).children(recursive=True)]
         except psutil.NoSuchProcess:
             return []
+
+    def starts_java(self) -> bool:
+        try:
+            return any(psutil.Process(pid).name() == "java" for pid in self.descendants())
+        except psutil.NoSuchProcess:  # one of them ended just now: to be asked again
+            return False
 
     def wait_until(self, reached: Callable[[], object]) -> None:
         deadline = time.monotonic() + PATIENCE
@@ -64,11 +71,6 @@ def _demo(folder: Path, *arguments: str) -> Iterator[Demo]:
         process.wait()
 
 
-def _assert_all_gone(processes: list[psutil.Process]) -> None:
-    _, alive = psutil.wait_procs(processes, timeout=20)
-    assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
-
-
 def test_demo_runs_and_cleans_up_after_ctrl_c(tmp_path: Path) -> None:
     """With nothing but the demo itself, both messages come to their ends; Ctrl-C leaves no process and no file."""
     with _demo(tmp_path, "--keep") as demo:
@@ -77,7 +79,7 @@ def test_demo_runs_and_cleans_up_after_ctrl_c(tmp_path: Path) -> None:
         assert len(started) == 6  # engine, model and worker, each with its guard
         demo.process.send_signal(signal.SIGINT)
         assert demo.process.wait(PATIENCE) == 130
-        _assert_all_gone(started)
+        assert left_running(started) == []
         assert "Ended at Answered" in demo.output
         assert "Ended at Rejected" in demo.output
         assert ".flaggedCategories       harassment" in demo.output
@@ -91,11 +93,11 @@ def test_demo_runs_and_cleans_up_after_ctrl_c(tmp_path: Path) -> None:
 def test_ctrl_c_while_the_engine_starts(tmp_path: Path) -> None:
     """A Ctrl-C in mid-start ends the engine and the loading model, quietly."""
     with _demo(tmp_path) as demo:
-        demo.wait_until(lambda: any(process.name() == "java" for process in demo.descendants()))
+        demo.wait_until(demo.starts_java)
         started = demo.descendants()
         demo.process.send_signal(signal.SIGINT)
         assert demo.process.wait(PATIENCE) == 130
-        _assert_all_gone(started)
+        assert left_running(started) == []
         assert "Traceback" not in demo.output
     assert list((tmp_path / "scratch").iterdir()) == []
 
@@ -103,7 +105,7 @@ def test_ctrl_c_while_the_engine_starts(tmp_path: Path) -> None:
 def test_demo_on_another_cluster_and_api(engine: Engine, model_api: str, tmp_path: Path) -> None:
     """With an address of a cluster and of an API the demo starts neither, and the process runs all the same."""
     with _demo(tmp_path, "--zeebe-address", f"http://{engine.address}", "--api-base-url", model_api) as demo:
-        started: set[psutil.Process] = set()
+        started: set[int] = set()
         while demo.process.poll() is None:
             started.update(demo.descendants())
             time.sleep(0.1)

@@ -12,12 +12,12 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-import psutil
 import pytest
 
 from openai_connector.demo.engine import Engine, EngineError
 from tests.engine.records import Records
 from tests.engine.zeebe_client import ZeebeClient
+from tests.processes import left_running
 
 JOB_TYPE = "engine-test"
 DIAGRAM = f"""<bpmn:definitions xmlns:bpmn="http://www.omg.org/spec/BPMN/20100524/MODEL"
@@ -101,11 +101,8 @@ def test_engine_dies_with_its_starter(tmp_path: Path) -> None:
     command = [sys.executable, "-c", textwrap.dedent(starter), str(tmp_path)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    broker = psutil.Process(int(process.stdout.readline()))
+    broker = int(process.stdout.readline())
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     process.stdout.close()
-    deadline = time.monotonic() + 20
-    while broker.is_running() and broker.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not broker.is_running() or broker.status() == psutil.STATUS_ZOMBIE
+    assert left_running([broker]) == []

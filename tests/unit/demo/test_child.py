@@ -11,24 +11,11 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-import psutil
-
 from openai_connector.demo.child import Child
+from tests.processes import left_running
 
 LONG = timedelta(seconds=20)
 SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
-
-
-def _gone(pid: int) -> bool:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        try:
-            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                return True
-        except psutil.NoSuchProcess:
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def _wait_for_output(child: Child) -> None:
@@ -55,7 +42,7 @@ def test_terminated_program_is_started_again(tmp_path: Path) -> None:
     first = child.pid
     child.terminate(LONG)
     assert child.exit_code == 128 + signal.SIGTERM
-    assert _gone(first)
+    assert left_running([first]) == []
     child.start()
     assert child.running
     assert child.pid != first
@@ -73,7 +60,7 @@ def test_deaf_program_is_killed(tmp_path: Path) -> None:
     _wait_for_output(child)
     child.terminate(timedelta(seconds=0.1))
     assert child.exit_code == 128 + signal.SIGKILL
-    assert _gone(child.pid)
+    assert left_running([child.pid]) == []
 
 
 def test_program_dies_with_its_starter(tmp_path: Path) -> None:
@@ -92,7 +79,7 @@ def test_program_dies_with_its_starter(tmp_path: Path) -> None:
         assert process.stdout is not None
         pid = int(process.stdout.readline())
         process.kill()
-    assert _gone(pid)
+    assert left_running([pid]) == []
 
 
 def test_program_survives_the_thread_that_started_it(tmp_path: Path) -> None:
