@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from openai_connector.api_call import ApiDefaults, lease_of, prepare_call
+from openai_connector.document import MAX_READ_DEPTH, parse_json
 from openai_connector.handler import OWN_VARIABLES, Handler, WaitLimits
 from openai_connector.job import BpmnError, Completed, ConnectorJob, Failed, Outcome
 from openai_connector.openai_api import (
@@ -260,6 +261,39 @@ async def test_5_trying_again_after_a_failed_mapping_buys_nothing() -> None:
         retries.append(outcome.retries)
         current = again(current, outcome)
     assert retries == [2, 1, 0]
+    assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize("part", ["operations.chat.Chat.output", "mapping.task_mapping.TaskMapping.on_response"])
+async def test_5_a_bug_in_mapping_buys_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, part: str
+) -> None:
+    """An exception that nobody expected keeps the paid answer too; a corrected worker maps it."""
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError(PROMPT)
+
+    api, first = FakeApi(), job({"resultExpression": "={x: output.text}"})
+    with monkeypatch.context() as patched:
+        patched.setattr(f"openai_connector.{part}", broken)
+        outcome = failed(await handler(api)(first))
+    assert outcome.retries == 0
+    assert "RuntimeError at test_handler.py" in outcome.message
+    assert "answer is kept" in outcome.message
+    assert PROMPT not in outcome.message + caplog.text
+    assert await handler(api)(again(first, outcome, retries=1)) == Completed({"x": "Hello"})
+    assert len(api.requests) == 1
+
+
+async def test_5_the_deepest_answer_that_can_be_read_is_kept() -> None:
+    """Around a body at the limit of depth the state has levels of its own: it is read all the same."""
+    usage = json.loads("[" * (MAX_READ_DEPTH - 1) + "]" * (MAX_READ_DEPTH - 1))
+    api = FakeApi(answers=[ApiResponse(200, {}, parse_json(json.dumps(ANSWER | {"usage": usage})))])
+    first = job({"resultVariable": "r"})
+    outcome = failed(await handler(api)(first))
+    assert "answer is kept" in outcome.message
+    done = await handler(api)(again(first, outcome, retries=1, errorExpression="=ignoreError({x: output.text})"))
+    assert done == Completed({"x": "Hello"})
     assert len(api.requests) == 1
 
 

@@ -24,11 +24,11 @@ class DocumentError(ValueError):
     """The variables cannot be sent to the engine; the message says which one, and why."""
 
 
-def parse_json(text: str | bytes) -> Any:
+def parse_json(text: str | bytes, *, max_depth: int = MAX_READ_DEPTH) -> Any:
     """Read JSON text strictly: NaN and infinities are refused, integers beyond 64 bits become doubles.
 
     Raises:
-        NestedTooDeepError: deeper than `MAX_READ_DEPTH`.
+        NestedTooDeepError: deeper than `max_depth`.
         ValueError: not JSON, or a number beyond the range of a double.
     """
     text = text if isinstance(text, str) else text.decode()
@@ -37,7 +37,7 @@ def parse_json(text: str | bytes) -> Any:
     except RecursionError:
         raise NestedTooDeepError("nested too deep") from None
     # Python's versions let the parser go to different depths; few texts have so many brackets at all.
-    if text.count("[") + text.count("{") > MAX_READ_DEPTH and _depth(value) > MAX_READ_DEPTH:
+    if text.count("[") + text.count("{") > max_depth and _depth(value) > max_depth:
         raise NestedTooDeepError("nested too deep")
     return value
 

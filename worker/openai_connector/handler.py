@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from openai_connector.bug import place_of
 from openai_connector.call import Call
 from openai_connector.duration import parse_duration
 from openai_connector.failure import Failure
@@ -19,6 +20,7 @@ from openai_connector.job import ConnectorJob, Failed, Outcome
 from openai_connector.mapping.task_mapping import (
     JOB_TIMEOUT,
     OVERRIDES,
+    Decision,
     HeaderError,
     TaskMapping,
     error_object,
@@ -86,7 +88,7 @@ class Handler:
             answer = state.answer_to(call.fingerprint) or await self._ask(call, job, state)
         except (InvalidInputsError, SecretError, ApiError) as error:
             return self._failed_call(error, job, mapping, state, redaction)
-        decision = mapping.on_response(call.response_of(answer), retries=job.retries, local_names=local_names)
+        decision = _mapped(call, answer, job, mapping, local_names)
         kept = state.keeping(call.fingerprint, answer) if decision.keeps_answer else state.without_answer()
         return kept.beside(decision.outcome, redaction, says_kept=decision.keeps_answer)
 
@@ -139,6 +141,21 @@ class Handler:
             local_names=_local_names(job, state),
         )
         return state.beside(decision.outcome, redaction)
+
+
+def _mapped(
+    call: Call, answer: Mapping[str, Any], job: ConnectorJob, mapping: TaskMapping, local_names: frozenset[str]
+) -> Decision:
+    """Decide what becomes of an answer; it is paid for, so that not even a bug may lose it."""
+    try:
+        return mapping.on_response(call.response_of(answer), retries=job.retries, local_names=local_names)
+    except Exception as error:
+        place = place_of(error)
+        log.error("Job %d of element %s: mapping its answer failed unexpectedly (%s)", job.key, job.element_id, place)
+        message = (
+            f"Mapping the answer failed unexpectedly ({place}). This is a bug: please report it with the worker's log"
+        )
+        return Decision(Failed(message, 0), keeps_answer=True)
 
 
 def _local_names(job: ConnectorJob, state: TaskState) -> frozenset[str]:

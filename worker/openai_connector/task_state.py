@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from openai_connector.document import DocumentError, encode_document, parse_json
+from openai_connector.document import MAX_READ_DEPTH, DocumentError, encode_document, parse_json
 from openai_connector.job import MAX_MESSAGE, BpmnError, Completed, ConnectorJob, Failed, Outcome
 from openai_connector.redaction import Redaction
 
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 STATE_VARIABLE = "openai_state"
 VERSION = 1
+OWN_DEPTH = 2  # levels of the state around a kept answer, whose body may be as deep as can be read
 IS_KEPT = (
     ". The answer is kept: set the local variable openai_resultExpression or openai_errorExpression at the task in "
     "Operate, as a text in double quotes, then retry the incident; the API is not asked again"
@@ -62,7 +63,7 @@ class TaskState:
         if not isinstance(text, str):
             return empty
         try:
-            match parse_json(text):
+            match parse_json(text, max_depth=MAX_READ_DEPTH + OWN_DEPTH):
                 case {
                     "version": 1,
                     "jobKey": job.key,

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import math
-import traceback
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from datetime import timedelta
 from functools import partial
@@ -16,6 +15,7 @@ import grpc
 import grpc.aio
 from pyzeebe.proto import gateway_pb2 as pb
 
+from openai_connector.bug import place_of
 from openai_connector.job import Completed, ConnectorJob, Failed, Outcome
 from openai_connector.zeebe import lease as job_lease
 from openai_connector.zeebe.backoff import delays
@@ -290,7 +290,7 @@ class Subscription:
             return
         if (error := task.exception()) is not None:
             logger.error(
-                "Job %s: reporting its outcome failed (%s). This is a bug: please report it", key, _place(error)
+                "Job %s: reporting its outcome failed (%s). This is a bug: please report it", key, place_of(error)
             )
         elif entry.again is not None:
             self._take(entry.again)
@@ -380,7 +380,7 @@ class Subscription:
             kind, details = error.code().name, (error.details() or "")[:300]
             advice = _ADVICE.get(error.code(), "See the gateway's log")
         else:
-            kind, details, advice = type(error).__name__, _place(error), "This is a bug: please report it"
+            kind, details, advice = type(error).__name__, place_of(error), "This is a bug: please report it"
         if self._troubles is None:
             self._troubles = set()
         if kind not in self._troubles:
@@ -394,9 +394,9 @@ def _is_busy(error: Exception) -> bool:
 
 
 def _bug(job: ConnectorJob, error: Exception) -> Failed:
-    logger.error("Job %s: the connector failed unexpectedly (%s)", job.key, _place(error))
+    logger.error("Job %s: the connector failed unexpectedly (%s)", job.key, place_of(error))
     return Failed(
-        f"The connector failed unexpectedly ({_place(error)}). This is a bug: please report it together with "
+        f"The connector failed unexpectedly ({place_of(error)}). This is a bug: please report it together with "
         "the worker's log of this moment.",
         retries=max(0, job.retries - 1),
     )
@@ -404,10 +404,3 @@ def _bug(job: ConnectorJob, error: Exception) -> Failed:
 
 def _given_back(when: str) -> str:
     return f"The worker was stopped {when}; it has given the job back for another worker, retries unchanged."
-
-
-def _place(error: BaseException) -> str:
-    """Say what was raised and where, without the exception's text: it may hold anybody's data."""
-    frames = traceback.extract_tb(error.__traceback__, limit=-1)
-    where = f" at {frames[0].filename.rsplit('/', 1)[-1]}:{frames[0].lineno}" if frames else ""
-    return type(error).__name__ + where
