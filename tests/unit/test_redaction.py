@@ -24,6 +24,31 @@ def test_8_what_is_left_of_a_cut_secret_is_masked() -> None:
     assert Redaction([key]).message(f"Wrong key {key[:40]}…") == "Wrong key ***…"
 
 
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        r"sk-a+b/c\"d\"\\1234-\u00e9",
+        r"sk-a+b/c\"d\"\\1234-é",
+        "sk-a%2Bb%2Fc%22d%22%5C1234-%C3%A9",
+        "sk-a%2Bb/c%22d%22%5C1234-%C3%A9",
+        "sk-a%2bb%2fc%22d%22%5c1234-%c3%a9",
+        "c2stYStiL2MiZCJcMTIzNC3DqQ==",
+        "c2stYStiL2MiZCJcMTIzNC3DqQ",
+    ],
+    ids=["JSON in ASCII", "JSON", "URL", "path", "URL in small letters", "base64", "base64 without its end"],
+)
+def test_8_quoted_secrets_are_masked(quoted: str) -> None:
+    """Servers and proxies echo a key as it stands in JSON text, in a URL or in base64."""
+    redaction = Redaction(['sk-a+b/c"d"\\1234-é'])
+    for masked in (redaction.message(f"got {quoted}"), redaction.value([f"got {quoted}"])[0]):
+        assert masked.rstrip("=") == "got ***"
+
+
+def test_8_a_dummy_key_is_masked_as_it_is_alone() -> None:
+    """The base64 of a key of a few letters is a part of ordinary words."""
+    assert Redaction(["1"]).text("1 MQ") == "*** MQ"
+
+
 def test_8_blank_secrets_mask_nothing() -> None:
     """An empty secret would stand between all letters."""
     assert Redaction(["", " "]).text("a b") == "a b"

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 MASK = "***"
 QUOTED_CHARACTERS = 20  # as much of a prompt in an API's words counts as repeating it
 CHEAP_CHARACTERS = 200_000_000  # of prompts searched for one message: about 0.2 s
-SHORT_CHARACTERS = 8  # a private text below this may well stand in a message on its own account
+SHORT_CHARACTERS = 8  # a text below this may well stand in a message on its own account
 
 
 class Redaction:
     """Masks the secrets that a job used, and what its prompts say."""
 
     def __init__(self, secrets: Iterable[str] = (), private: Iterable[str] = ()) -> None:
+        spellings = {spelling for secret in secrets if secret.strip() for spelling in _spellings(secret)}
         # The longest first: one secret may be a part of another.
-        self._secrets = sorted({secret for secret in secrets if secret.strip()}, key=len, reverse=True)
+        self._secrets = sorted(spellings, key=len, reverse=True)
         self._private = list(private)
 
     def text(self, text: str) -> str:
@@ -68,6 +72,21 @@ class Redaction:
             elif not position or not hidden[position - 1]:
                 shown.append(MASK)
         return "".join(shown)
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    """Give a secret as it is, and as servers and proxies quote it: in JSON text, in a URL, in base64."""
+    yield secret
+    if len(secret) < SHORT_CHARACTERS:
+        return  # dummy keys: their base64 might stand anywhere
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    content = secret.encode("utf-8", "replace")
+    for url in (quote(content), quote(content, safe=""), quote_plus(content)):
+        yield url
+        yield re.sub("%..", lambda escape: escape[0].lower(), url)
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        yield encode(content).decode().rstrip("=")
 
 
 def _setter(container: Any, key: Any) -> Callable[[Any], None]:
