@@ -46,6 +46,7 @@ def test_the_request_is_the_tasks() -> None:
     [
         ({"type": "apiKey", "apiKeyLocation": "headers", "name": "api-key", "value": "secrets.KEY"}, "api-key", "sk-1"),
         ({"type": "basic", "username": "u", "password": "p"}, "Authorization", "Basic dTpw"),
+        ({"type": "basic", "username": "ü", "password": "p"}, "Authorization", "Basic w7w6cA=="),
         ({"type": "noAuth"}, "Authorization", None),
         (None, "Authorization", None),
     ],
@@ -61,6 +62,24 @@ def test_queries_are_kept_and_added() -> None:
     assert prepare(url=url, queryParameters={"a b": "ü", "none": None}).url == url + "&a%20b=%C3%BC"
     key = {"type": "apiKey", "apiKeyLocation": "query", "name": "key", "value": "{{secrets.KEY}}"}
     assert prepare(authentication=key).url == URL + "?key=sk-1"
+    for end, query in (("?", "?a=b"), ("?x=1&", "?x=1&a=b"), ("?x=1#there", "?x=1&a=b")):
+        assert prepare(url=URL + end, queryParameters={"a": "b"}).url == URL + query
+    assert prepare(url=URL + "?").url == URL + "?"
+
+
+def test_only_some_methods_have_a_body() -> None:
+    """As in Camunda's connector, GET and DELETE go out without one, whatever the input says."""
+    assert [method for method in ("get", "Post", "PUT", "patch", "DELETE") if prepare(method=method).body] == [
+        "Post",
+        "PUT",
+        "patch",
+    ]
+
+
+def test_headers_of_any_spelling_replace_the_clients_own() -> None:
+    """A content type in small letters would otherwise go out beside the client's: "application/json, ..."."""
+    given = prepare(headers={"content-type": "text/plain", "ACCEPT": "*/*", "x-Team": "a"}, authentication=None).headers
+    assert dict(given) == {"Content-Type": "text/plain", "Accept": "*/*", "x-Team": "a"}
 
 
 @pytest.mark.parametrize(
@@ -95,7 +114,11 @@ def test_other_hosts_are_refused_before_secrets(url: str) -> None:
     [
         ({"url": 5}, "url"),
         ({"url": ""}, "url"),
-        ({"method": "TRACE"}, "method"),
+        ({"method": "trace"}, "method must be one of .*, got 'TRACE'"),
+        ({"method": 5}, "method"),
+        ({"headers": {"Host": "evil.test"}}, "headers: Host is set by the worker"),
+        ({"headers": {"content-length": "5"}}, "headers: content-length is set by the worker"),
+        ({"authentication": {"type": "apiKey", "name": "HOST", "value": "k"}}, "headers: HOST is set"),
         ({"headers": [1]}, "headers"),
         ({"headers": {"X": {"a": 1}}}, "headers: X"),
         ({"headers": {"X": "a\r\nEvil: 1"}}, "headers: X"),

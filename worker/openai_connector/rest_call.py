@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from openai_connector.api_call import header_value
 from openai_connector.openai_api import AllowedHosts, ApiResponse, HostRefusedError, check_status, encode_body
@@ -38,6 +38,11 @@ INPUTS = (
 )
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_WITH_BODY = ("POST", "PUT", "PATCH")  # as Camunda's connector: it sends no body with the others
+# Headers that the client sets unless they are given, by the very spelling that it knows.
+_SPELLED = {name.lower(): name for name in ("Content-Type", "Accept", "Accept-Encoding", "User-Agent")}
+# A Host of its own would lead a credential past the check of the URL; the others are made from the body.
+_NOT_GIVEN = ("host", "content-length", "transfer-encoding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +93,8 @@ def prepare_rest_call(
     url = _url(variables.get("url"), hosts, used)
     method = (scalar_text(variables.get("method")) or "").strip().upper()
     if method not in METHODS:
-        raise InvalidInputsError(
-            [f"method must be one of {', '.join(METHODS)}, got {kind_of(variables.get('method'))}"]
-        )
+        shown = f"'{method[:20]}'" if method else kind_of(variables.get("method"))
+        raise InvalidInputsError([f"method must be one of {', '.join(METHODS)}, got {shown}"])
     headers = {
         _header_name(name): header_value(value, f"headers: {name[:50]}")
         for name, value in _texts(variables, "headers", used).items()
@@ -98,9 +102,10 @@ def prepare_rest_call(
     query = _texts(variables, "queryParameters", used)
     credentials_used = _authenticate(variables.get("authentication"), headers, query, used)
     if query:
-        pairs = "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in query.items())
-        url += ("&" if urlsplit(url).query else "?") + pairs
-    body = variables.get("body")
+        url, _, own = url.partition("#")[0].partition("?")  # a fragment is never sent
+        pairs = [f"{_quoted(name)}={_quoted(value)}" for name, value in query.items()]
+        url += "?" + "&".join([*([own.rstrip("&")] if own.strip("&") else []), *pairs])
+    body = variables.get("body") if method in _WITH_BODY else None
     content = _content(body)
     lower = {name.lower(): value for name, value in headers.items()}
     organization, project = lower.get("openai-organization"), lower.get("openai-project")
@@ -127,7 +132,9 @@ def rest_timeout(variables: Mapping[str, Any], default: timedelta) -> timedelta:
 def _header_name(name: str) -> str:
     if not _TOKEN.fullmatch(name):
         raise InvalidInputsError([f"headers: '{name[:50]}' is no name of a header"])
-    return name
+    if name.lower() in _NOT_GIVEN:
+        raise InvalidInputsError([f"headers: {name} is set by the worker: remove it"])
+    return _SPELLED.get(name.lower(), name)
 
 
 def _seconds(value: Any) -> timedelta | None:
@@ -185,12 +192,13 @@ def _authenticate(given: Any, headers: dict[str, str], query: dict[str, str], se
     if not isinstance(given, Mapping):
         raise InvalidInputsError([f"authentication must be a context, not {kind_of(given)}"])
 
-    def credential(name: str) -> str:
+    def credential(name: str, *, is_encoded: bool = False) -> str:
         text = scalar_text(given.get(name))
         if not text:
             raise InvalidInputsError([f"authentication.{name} is required: give it as {{{{secrets.NAME}}}}"])
         label = f"authentication.{name}"
-        return header_value(resolve(text, secrets, label=label).strip(), label)
+        value = resolve(text, secrets, label=label).strip()
+        return value if is_encoded else header_value(value, label)
 
     match given.get("type"):
         case "noAuth" | None:
@@ -200,8 +208,8 @@ def _authenticate(given: Any, headers: dict[str, str], query: dict[str, str], se
             headers["Authorization"] = f"Bearer {token}"
             return [token]
         case "basic":
-            user, password = credential("username"), credential("password")
-            encoded = base64.b64encode(f"{user}:{password}".encode()).decode()
+            user, password = credential("username", is_encoded=True), credential("password", is_encoded=True)
+            encoded = base64.b64encode(f"{user}:{password}".encode("utf-8", "replace")).decode()
             headers["Authorization"] = f"Basic {encoded}"
             return [password, encoded]
         case "apiKey":
