@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from pathlib import Path
 
 import pytest
+import trustme
 
 from openai_connector.api_call import ApiCall
 from openai_connector.openai_api import ApiClient, HostRefusedError
 from openai_connector.operations import INPUT_NAMES, InvalidInputsError
-from openai_connector.service import client_of_environment, connection_of, job_types, secrets_of
+from openai_connector.service import client_of_environment, connection_of, job_types, run, secrets_of
 from openai_connector.settings import SettingsError, load
+from openai_connector.zeebe.subscription import Subscription
 from tests.stand_in import StandIn
 
 
@@ -95,6 +98,29 @@ def test_2_camunda_saas_has_its_own_token_server(monkeypatch: pytest.MonkeyPatch
     assert connection.oauth is not None
     assert connection.oauth.token_url == "https://login.cloud.camunda.io/oauth/token"
     assert (connection.oauth.client_id, connection.oauth.audience) == ("id", "zeebe.camunda.io")
+
+
+def test_2_a_private_authority_holds_for_the_token_server_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Who runs Zeebe behind a private authority mostly runs the authorization server behind it as well."""
+    authority = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(str(authority))
+    for name, value in (("CLIENT_ID", "id"), ("CLIENT_SECRET", "s"), ("CA_CERTIFICATE_PATH", str(authority))):
+        monkeypatch.setenv(f"ZEEBE_{name}", value)
+    monkeypatch.setenv("ZEEBE_AUTHORIZATION_SERVER_URL", "https://login.example.com/token")
+    connection = connection_of(load())
+    assert connection.oauth is not None
+    assert connection.ca_certificate == connection.oauth.ca_certificate == authority
+
+
+async def test_2_a_subscription_that_breaks_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that takes no more jobs must not stay: a supervisor starts another only when it ends."""
+
+    async def broken(_: Subscription) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(Subscription, "run", broken)
+    with pytest.raises(RuntimeError, match="broken"):
+        await asyncio.wait_for(run(load()), 10)
 
 
 def test_2_without_client_id_there_is_no_oauth() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from openai_connector import settings
 from openai_connector.settings import Settings, SettingsError, load
@@ -117,7 +118,7 @@ def test_2_addresses_of_the_gateway(monkeypatch: pytest.MonkeyPatch, address: st
 def test_2_a_certificate_means_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without a scheme a certificate authority asks for TLS; with http:// it is a contradiction."""
     file = tmp_path / "ca.pem"
-    file.write_text("x")
+    trustme.CA().cert_pem.write_to_path(str(file))
     assert loaded(monkeypatch, ZEEBE_CA_CERTIFICATE_PATH=str(file), ZEEBE_ADDRESS="zeebe:1").gateway() == (
         "zeebe:1",
         True,
@@ -143,6 +144,8 @@ def test_2_camunda_saas(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({"ZEEBE_ADDRESS": "zeebe:x"}, "ZEEBE_ADDRESS must be host:port or a URL such as https://zeebe:26500"),
         ({"ZEEBE_ADDRESS": "ftp://zeebe"}, "ZEEBE_ADDRESS must begin with http://, https://, grpc:// or grpcs://"),
+        ({"CAMUNDA_GRPC_ADDRESS": "ftp://zeebe"}, "CAMUNDA_GRPC_ADDRESS must begin with http://"),
+        ({"ZEEBE_ADDRESS": "", "zeebe_grpc_address": "a b"}, "ZEEBE_GRPC_ADDRESS must be host:port"),
         ({"ZEEBE_ADDRESS": "::1"}, "ZEEBE_ADDRESS must be host:port"),
         ({"ZEEBE_ADDRESS": "zee be:1"}, "ZEEBE_ADDRESS must be host:port"),
         ({"ZEEBE_ADDRESS": "https://zeebe:1/path"}, "ZEEBE_ADDRESS must be host:port"),
@@ -170,7 +173,7 @@ def test_2_camunda_saas(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"ZEEBE_CLIENT_ID": "a", "ZEEBE_CLIENT_SECRET": "b"}, "ZEEBE_AUTHORIZATION_SERVER_URL must be set too"),
         (
             {"ZEEBE_CLIENT_ID": "a", "ZEEBE_CLIENT_SECRET": "b", "CAMUNDA_OAUTH_URL": "login"},
-            "ZEEBE_AUTHORIZATION_SERVER_URL must be a URL",
+            "CAMUNDA_OAUTH_URL must be a URL",
         ),
         ({"ZEEBE_CA_CERTIFICATE_PATH": "/no/file"}, "ZEEBE_CA_CERTIFICATE_PATH: there is no file /no/file"),
         (
@@ -184,6 +187,36 @@ def test_2_a_wrong_setting_stops_the_start(
 ) -> None:
     """One sentence names the variable and says what it takes."""
     assert problem(monkeypatch, **variables).startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        (("bad", None, None), "ZEEBE_CA_CERTIFICATE_PATH: no certificates in PEM can be read from"),
+        (
+            (None, "bad", "key"),
+            "ZEEBE_CLIENT_CERTIFICATE_PATH and ZEEBE_CLIENT_KEY_PATH: no certificate and key in PEM",
+        ),
+        ((None, "ca", "key"), "ZEEBE_CLIENT_CERTIFICATE_PATH and ZEEBE_CLIENT_KEY_PATH: no certificate and key in PEM"),
+        (("ca", "certificate", "key"), None),
+    ],
+)
+def test_2_certificates_are_read_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, files: tuple[str | None, ...], says: str | None
+) -> None:
+    """gRPC takes any file for a certificate, and then waits for a connection that never comes."""
+    authority = trustme.CA()
+    issued = authority.issue_cert("worker.example")
+    authority.cert_pem.write_to_path(str(tmp_path / "ca"))
+    issued.cert_chain_pems[0].write_to_path(str(tmp_path / "certificate"))
+    issued.private_key_pem.write_to_path(str(tmp_path / "key"))
+    (tmp_path / "bad").write_text("no PEM")
+    names = ("ZEEBE_CA_CERTIFICATE_PATH", "ZEEBE_CLIENT_CERTIFICATE_PATH", "ZEEBE_CLIENT_KEY_PATH")
+    variables = {name: str(tmp_path / file) for name, file in zip(names, files, strict=True) if file}
+    if says is None:
+        assert loaded(monkeypatch, **variables).gateway()[1]
+    else:
+        assert problem(monkeypatch, **variables).startswith(says)
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ async def run(settings: Settings) -> None:
         ]
         _announce(settings, connection)
         working = asyncio.gather(*(subscription.run() for subscription in subscriptions))
+        working.add_done_callback(lambda _: stopping.set())  # a bug ends the worker: its supervisor starts it anew
         await stopping.wait()
         running = sum(subscription.running for subscription in subscriptions)
         log.info("Draining: %d jobs in work, at most %g s", running, settings.drain_timeout.total_seconds())
@@ -127,6 +128,7 @@ def connection_of(settings: Settings) -> Connection:
             client_secret=settings.client_secret.get_secret_value(),
             audience=settings.token_audience or (SAAS_AUDIENCE if settings.cluster_id else None),
             scope=settings.token_scope,
+            ca_certificate=settings.ca_certificate,
         )
     return Connection(
         target,

@@ -101,7 +101,8 @@ class Settings(BaseSettings):
         None,
         "ZEEBE_CA_CERTIFICATE_PATH",
         unit="file",
-        about="Certificate authorities for Zeebe, PEM. Unset: the system's.",
+        about="Certificate authorities for Zeebe, and beside the system's for its authorization server, PEM. "
+        "Unset: the system's.",
     )
     client_certificate: Path | None = _field(
         None, "ZEEBE_CLIENT_CERTIFICATE_PATH", unit="file", about="Client certificate for mutual TLS, PEM."
@@ -215,24 +216,23 @@ class Settings(BaseSettings):
         if self.cluster_id:
             return f"{self.cluster_id}.{self.cluster_region}.zeebe.camunda.io:443", True
         has_certificate = bool(self.ca_certificate or self.client_certificate)
+        name = _name("zeebe_address")
         address = self.zeebe_address.strip()
         scheme, separator, rest = address.partition("://")
         if not separator:
             scheme, rest = "", address
         if scheme.lower() not in ("", "http", "https", "grpc", "grpcs"):
-            raise SettingsError(
-                f"ZEEBE_ADDRESS must begin with http://, https://, grpc:// or grpcs://, got '{address}'"
-            )
+            raise SettingsError(f"{name} must begin with http://, https://, grpc:// or grpcs://, got '{address}'")
         tls = scheme.lower() in ("https", "grpcs") or (not scheme and has_certificate)
         if has_certificate and not tls:
-            raise SettingsError("ZEEBE_ADDRESS says no TLS, but a certificate is set: begin it with https://")
+            raise SettingsError(f"{name} says no TLS, but a certificate is set: begin it with https://")
         try:
             parts = urlsplit(f"//{rest}")
             host, port = parts.hostname, parts.port
         except ValueError:
             host, port = None, None
         if not host or parts.path.strip("/") or parts.query or parts.fragment or "@" in rest or " " in rest:
-            raise SettingsError("ZEEBE_ADDRESS must be host:port or a URL such as https://zeebe:26500")
+            raise SettingsError(f"{name} must be host:port or a URL such as https://zeebe:26500")
         host = f"[{host}]" if ":" in host else host
         return f"{host}:{port or (443 if tls else 26500)}", tls
 
@@ -253,7 +253,7 @@ def load() -> Settings:
         problem = error.errors(include_url=False, include_input=False)[0]
         name = str(problem["loc"][0]) if problem["loc"] else "The settings"
         if name in Settings.model_fields:
-            name = _names(name)[0]
+            name = _name(name)
         reason = _REASONS.get(problem["type"])
         reason = reason or problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
         raise SettingsError(f"{name} {reason}") from None
@@ -274,7 +274,7 @@ def _check(settings: Settings) -> None:
     token_url = settings.authorization_server_url
     if token_url is not None and not token_url.startswith(("http://", "https://")):
         raise SettingsError(
-            "ZEEBE_AUTHORIZATION_SERVER_URL must be a URL such as https://login.example.com/oauth/token"
+            f"{_name('authorization_server_url')} must be a URL such as https://login.example.com/oauth/token"
         )
     if bool(settings.client_certificate) != bool(settings.client_key):
         raise SettingsError("ZEEBE_CLIENT_CERTIFICATE_PATH and ZEEBE_CLIENT_KEY_PATH must be set together")
@@ -285,6 +285,7 @@ def _check(settings: Settings) -> None:
     ):
         if path is not None and not path.is_file():
             raise SettingsError(f"{name}: there is no file {path}")
+    _check_certificates(settings)
     if settings.secrets_dir is not None and not settings.secrets_dir.is_dir():
         raise SettingsError(f"CONNECTOR_SECRETS_DIR: there is no folder {settings.secrets_dir}")
     for name, duration in (
@@ -294,6 +295,35 @@ def _check(settings: Settings) -> None:
         if not duration:
             raise SettingsError(f"{name} must be longer than 0 seconds")
     _check_api(settings)
+
+
+def _check_certificates(settings: Settings) -> None:
+    """Read the PEM files once: gRPC takes any content, and then says no more than that there is no connection."""
+    authority, certificate, key = settings.ca_certificate, settings.client_certificate, settings.client_key
+    if authority is None and certificate is None:
+        return
+    import ssl  # only where there are certificates
+
+    context = ssl.create_default_context()
+    if authority is not None:
+        try:
+            context.load_verify_locations(authority)
+        except OSError as error:
+            raise SettingsError(
+                f"ZEEBE_CA_CERTIFICATE_PATH: no certificates in PEM can be read from {authority} ({_why(error)})"
+            ) from None
+    if certificate is not None:
+        try:
+            context.load_cert_chain(certificate, key, password="")  # else it would ask for a passphrase
+        except OSError as error:
+            raise SettingsError(
+                "ZEEBE_CLIENT_CERTIFICATE_PATH and ZEEBE_CLIENT_KEY_PATH: no certificate and key in PEM, without a "
+                f"passphrase, can be read from {certificate} and {key} ({_why(error)})"
+            ) from None
+
+
+def _why(error: OSError) -> str:
+    return str(getattr(error, "reason", None) or error.strerror or type(error).__name__)
 
 
 def _check_api(settings: Settings) -> None:
@@ -336,6 +366,13 @@ def _names(field: str) -> tuple[str, ...]:
     alias = Settings.model_fields[field].validation_alias
     assert isinstance(alias, AliasChoices)
     return tuple(str(choice) for choice in alias.choices)
+
+
+def _name(field: str) -> str:
+    """Give the name under which a setting was made: the one to be corrected."""
+    names = _names(field)
+    set_names = {name.upper() for name, value in os.environ.items() if value}
+    return next((name for name in names if name in set_names), names[0])
 
 
 def _shown(default: Any) -> str:
