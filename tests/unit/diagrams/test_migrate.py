@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import errno
+import io
+import os
 import re
+import sys
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -294,6 +297,17 @@ def test_task_without_a_link_counts_by_its_inputs() -> None:
     assert migrate(untouched, TODAY).content == untouched
 
 
+@pytest.mark.parametrize("kind", ["sendTask", "scriptTask", "businessRuleTask", "intermediateThrowEvent"])
+def test_other_elements_are_moved_over_whole(kind: str) -> None:
+    """An element that somebody turned into another kind leaves Camunda's template, too; without a link it gets none."""
+    text = diagram(task(chat_inputs())).replace("bpmn:serviceTask", f"bpmn:{kind}")
+    result, report = moved(text)
+    assert (report.migrated, result.template_id) == (True, "openai-connector.v1")
+    assert migrate(text.encode(), TODAY).content == migrate(migrate(text.encode(), TODAY).content, TODAY).content
+    unlinked = diagram(task(chat_inputs(), template=None)).replace("bpmn:serviceTask", f"bpmn:{kind}")
+    assert moved(unlinked)[0].template_id is None
+
+
 @pytest.mark.parametrize(
     ("inputs", "reason"),
     [
@@ -424,6 +438,38 @@ class TestCommand:
         assert main(["migrate", str(source), "--in-place"]) == 0
         assert b"openai-connector.v1" in source.read_bytes()
 
+    def test_a_file_is_never_half_written(self, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """When the disk is full, the diagram that was to be overwritten is still there, whole and alone."""
+        before = source.read_bytes()
+
+        def is_full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(os, "replace", is_full)
+        assert main(["migrate", str(source), "--in-place"]) == 1
+        assert [(path, path.read_bytes()) for path in source.parent.iterdir()] == [(source, before)]
+
+    def test_a_link_and_its_rights_stay(self, source: Path) -> None:
+        """In place, a symbolic link leads to the new file, which may be read by whom the old one could."""
+        link = source.with_name("link.bpmn")
+        link.symlink_to(source)
+        source.chmod(0o640)
+        assert main(["migrate", str(link), "--in-place"]) == 0
+        assert (link.is_symlink(), source.stat().st_mode & 0o777) == (True, 0o640)
+        assert b"openai-connector.v1" in source.read_bytes()
+
+    def test_names_that_the_console_lacks(self, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A report goes to a console of any encoding, and the file is written."""
+        source.write_text(diagram(task(chat_inputs())).replace("Ask the model", "Grüße ☺"), "utf-8")
+        console = io.TextIOWrapper(io.BytesIO(), "latin-1")
+        monkeypatch.setattr(sys, "stdout", console)
+        assert main(["migrate", str(source)]) == 0
+        assert main(["lint", str(source)]) == 0
+        assert main(["lint", "--json", str(source)]) == 0
+        console.flush()
+        assert console.buffer.getvalue().count("Grüße \\u263a".encode("latin-1")) == 2
+        assert source.with_name("order.migrated.bpmn").is_file()
+
     def test_nothing_to_do(self, source: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """A diagram without such tasks is named and not written anew; with -o it is copied."""
         source.write_text(diagram(), "utf-8")
@@ -436,6 +482,10 @@ class TestCommand:
         """Malformed XML, a file that is not there and a task that was left give the exit status 1."""
         assert main(["migrate", str(source.with_name("no.bpmn"))]) == 1
         assert "no.bpmn: No such file" in capsys.readouterr().err
+        assert main(["migrate", "."]) == 1
+        assert capsys.readouterr().err == "openai-connector migrate: .: Is a directory\n"
+        assert main(["migrate", str(source), "-o", str(source.parent / "no" / "out.bpmn")]) == 1
+        assert "out.bpmn: No such file" in capsys.readouterr().err
         source.write_text("<a><b></a>", "utf-8")
         assert main(["migrate", str(source)]) == 1
         assert capsys.readouterr().err == (
@@ -449,4 +499,12 @@ class TestCommand:
         """A company's own job type is written."""
         assert main(["migrate", str(source), "--in-place", "--job-type", "acme:ai"]) == 0
         (result,) = tasks_of(Markup.read(source.read_bytes()))
-        assert (result.job_type, json.loads(json.dumps(result.template_id))) == ("acme:ai", "openai-connector.v1")
+        assert (result.job_type, result.template_id) == ("acme:ai", "openai-connector.v1")
+
+    @pytest.mark.parametrize("command", [["migrate", "a.bpmn"], ["lint", "a.bpmn"], ["templates", "--output", "a"]])
+    @pytest.mark.parametrize("job_type", ["", " ", "a\nb", "\udcff"])
+    def test_job_type_that_is_none(self, command: list[str], job_type: str, capsys: pytest.CaptureFixture[str]) -> None:
+        """A job type that no engine would take, or no file hold, is refused before anything is read."""
+        with pytest.raises(SystemExit, match="2"):
+            main([*command, "--job-type", job_type])
+        assert "--job-type: must be a text such as acme-ai:1" in capsys.readouterr().err

@@ -8,9 +8,10 @@ from collections import Counter
 from datetime import date
 from pathlib import Path
 
+from openai_connector.diagrams.console import say
 from openai_connector.diagrams.lint import Finding, check
 from openai_connector.diagrams.markup import DiagramError
-from openai_connector.templates import JOB_TYPE
+from openai_connector.templates import JOB_TYPE, read_job_type
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +29,13 @@ examples:
 exit status: 0 (warnings included), 1 when an error was found or a file cannot be read, 2 for wrong use."""
     parser.add_argument("diagrams", type=Path, nargs="+", metavar="DIAGRAM.bpmn")
     parser.add_argument("--json", action="store_true", help="print a JSON array of findings")
-    parser.add_argument("--job-type", default=JOB_TYPE, metavar="TYPE", help="of this connector (default: %(default)s)")
+    parser.add_argument(
+        "--job-type",
+        type=read_job_type,
+        default=JOB_TYPE,
+        metavar="TYPE",
+        help="of this connector (default: %(default)s)",
+    )
     parser.add_argument(
         "--today",
         type=date.fromisoformat,
@@ -45,12 +52,14 @@ def run(namespace: argparse.Namespace) -> int:
     for path in namespace.diagrams:
         found += [(path, finding) for finding in _check(path, today, namespace.job_type)]
     if namespace.json:
-        print(json.dumps([_as_json(path, finding) for path, finding in found], indent=2, ensure_ascii=False))
+        # In ASCII: what reads it need not know this console's encoding.
+        print(json.dumps([_as_json(path, finding) for path, finding in found], indent=2))
     else:
-        for path, finding in found:
-            print(_as_text(path, finding))
         count = Counter(finding.severity for _, finding in found)
-        print(f"{_number(count['error'], 'error')}, {_number(count['warning'], 'warning')}")
+        say(
+            *(_as_text(path, finding) for path, finding in found),
+            f"{_number(count['error'], 'error')}, {_number(count['warning'], 'warning')}",
+        )
     return 1 if any(finding.severity == "error" for _, finding in found) else 0
 
 

@@ -167,7 +167,7 @@ class _Rewriting:
     def _link(self) -> Iterator[Edit]:
         """Set the attributes that link an element to its template."""
         node = self._task.node
-        if node.name != "serviceTask":
+        if node.name != "serviceTask" and self._task.template_id is None:
             return  # the templates are for service tasks; anything else works as well without a link
         wanted = {
             TEMPLATE: self._template["id"],

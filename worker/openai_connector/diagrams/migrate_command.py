@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+from openai_connector.diagrams.console import say
 from openai_connector.diagrams.markup import DiagramError
 from openai_connector.diagrams.migrate import Migration, migrate
-from openai_connector.templates import JOB_TYPE
+from openai_connector.templates import JOB_TYPE, read_job_type
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,15 +39,18 @@ exit status: 0, 1 when a task was left as it is or a file cannot be read, 2 for 
     parser.add_argument(
         "--replace-models", action="store_true", help="put OpenAI's named replacement for models that are shut down"
     )
-    parser.add_argument("--job-type", default=JOB_TYPE, metavar="TYPE", help="of the new tasks (default: %(default)s)")
+    parser.add_argument(
+        "--job-type",
+        type=read_job_type,
+        default=JOB_TYPE,
+        metavar="TYPE",
+        help="of the new tasks (default: %(default)s)",
+    )
 
 
 def run(namespace: argparse.Namespace, today: date | None = None) -> int:
     """Migrate, and say what was done."""
     source: Path = namespace.diagram
-    target: Path = namespace.output or (
-        source if namespace.in_place else source.with_name(f"{source.stem}.migrated{source.suffix}")
-    )
     try:
         migration = migrate(
             source.read_bytes(),
@@ -51,27 +58,45 @@ def run(namespace: argparse.Namespace, today: date | None = None) -> int:
             job_type=namespace.job_type,
             replaces_models=namespace.replace_models,
         )
-        print("\n".join(_report(source, migration)))
-        migrated = any(task.migrated for task in migration.tasks)
-        if not namespace.dry_run and (migrated or namespace.output):
-            _write(target, migration.content, may_overwrite=namespace.force or namespace.in_place)
-            print(f"Written to {target}")
-    except (DiagramError, FileExistsError) as error:
-        print(
-            f"openai-connector migrate: {error if isinstance(error, FileExistsError) else f'{source} {error}'}",
-            file=sys.stderr,
-        )
-        return 1
+    except DiagramError as error:
+        return _failed(f"{source} {error}")
     except OSError as error:
-        print(f"openai-connector migrate: {error.filename}: {error.strerror}", file=sys.stderr)
-        return 1
+        return _failed(f"{source}: {error.strerror}")
+    say(*_report(source, migration))
+    target: Path = namespace.output or (
+        source if namespace.in_place else source.with_name(f"{source.stem}.migrated{source.suffix}")
+    )
+    if not namespace.dry_run and (namespace.output or any(task.migrated for task in migration.tasks)):
+        if target.exists() and not (namespace.force or namespace.in_place):
+            return _failed(f"{target} is there already; choose another name with -o, or overwrite it with --force")
+        try:
+            _write(target, migration.content)
+        except OSError as error:
+            return _failed(f"{target}: {error.strerror}")
+        say(f"Written to {target}")
     return 0 if all(task.migrated for task in migration.tasks) else 1
 
 
-def _write(target: Path, content: bytes, *, may_overwrite: bool) -> None:
-    if target.exists() and not may_overwrite:
-        raise FileExistsError(f"{target} is there already; choose another name with -o, or overwrite it with --force")
-    target.write_bytes(content)
+def _failed(message: str) -> int:
+    print(f"openai-connector migrate: {message}", file=sys.stderr)
+    return 1
+
+
+def _write(target: Path, content: bytes) -> None:
+    """Write a file; one that is there is whole at any time, the old one or the new."""
+    if not target.is_file():
+        target.write_bytes(content)
+        return
+    target = target.resolve()  # a link stays a link
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as new:
+        try:
+            new.write(content)
+            new.close()
+            shutil.copymode(target, new.name)
+            os.replace(new.name, target)
+        except OSError:
+            os.unlink(new.name)
+            raise
 
 
 def _report(source: Path, migration: Migration) -> Iterator[str]:

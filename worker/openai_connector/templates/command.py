@@ -14,8 +14,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add `--output` and `--job-type`."""
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder to write the templates to")
     parser.add_argument(
-        "--job-type", default=JOB_TYPE, metavar="TYPE", help="job type of the tasks (default: %(default)s)"
+        "--job-type",
+        type=read_job_type,
+        default=JOB_TYPE,
+        metavar="TYPE",
+        help="job type of the tasks (default: %(default)s)",
     )
+
+
+def read_job_type(text: str) -> str:
+    """Read a job type of the command line.
+
+    Raises:
+        ArgumentTypeError: it is empty or cannot be written to a file.
+    """
+    if not text.strip() or not text.isprintable():
+        raise argparse.ArgumentTypeError("must be a text such as acme-ai:1")
+    return text.strip()
 
 
 def run(arguments: argparse.Namespace) -> int:
