@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import psutil
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds that killed programs get to be gone."""
 
 

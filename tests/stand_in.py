@@ -143,6 +143,8 @@ class StandIn:
         self._tls = tls
         self._host = host
         self._transports: set[asyncio.Transport] = set()
+        self._open = asyncio.Event()
+        self._open.set()
         self._queue: list[Answer] = []
         self._always: Answer | Script | None = None
         self._server: asyncio.Server | None = None
@@ -188,7 +190,15 @@ class StandIn:
         """Answer every call so for which nothing is queued; a function may choose by the request (None: a good one)."""
         self._always = answer
 
-    async def until(self, is_so: Callable[[], bool], *, seconds: float = 10) -> None:
+    def hold(self) -> None:
+        """Keep all answers back until `release`; requests are received and counted meanwhile."""
+        self._open.clear()
+
+    def release(self) -> None:
+        """Give the answers that were held, and those to come at once."""
+        self._open.set()
+
+    async def until(self, is_so: Callable[[], bool], *, seconds: float = 60) -> None:
         """Wait until something holds, such as `lambda: api.in_flight == 300`."""
         async with asyncio.timeout(seconds):
             while not is_so():  # what is waited for may be anything
@@ -217,6 +227,7 @@ class StandIn:
         try:
             request = await self._record(received)
             answer = self._next(request)
+            await self._open.wait()
             await asyncio.sleep(answer.delay or self._delay)
             return await self._send(received, request, answer)
         finally:

@@ -11,22 +11,27 @@ from openai_connector.demo.records import RECORDS_EXPORTER, Record
 __all__ = ["RECORDS_EXPORTER", "Record", "Records"]
 
 
+PATIENCE = 60.0
+"""Seconds that anything may take on a busy machine."""
+
+
 class Records(records.Records):
     """The events of one engine, to be waited for."""
 
-    async def wait_for(self, value_type: str, intent: str, *, timeout: float = 20.0, **value: Any) -> Record:
-        """Wait for the first such event.
+    async def wait_for(
+        self, value_type: str, intent: str, *, count: int = 1, timeout: float = PATIENCE, **value: Any
+    ) -> list[Record]:
+        """Wait for that many such events, and give all that there are then.
 
         Raises:
-            TimeoutError: there was none within `timeout` seconds.
+            TimeoutError: there were fewer within `timeout` seconds.
         """
         async with asyncio.timeout(timeout):
-            while True:
-                for record in self.find(value_type, intent, **value):
-                    return record
+            while len(found := self.find(value_type, intent, **value)) < count:
                 await asyncio.sleep(0.05)
+        return found
 
-    async def incident(self, process_instance_key: int, *, after: int = 0, timeout: float = 20.0) -> Record:
+    async def incident(self, process_instance_key: int, *, after: int = 0, timeout: float = PATIENCE) -> Record:
         """Wait for an incident of a process instance; `value.errorMessage` says why, `key` resolves it.
 
         Args:

@@ -19,6 +19,8 @@ from tests.engine.records import Records
 from tests.engine.zeebe_client import ZeebeClient
 from tests.processes import left_running
 
+pytestmark = pytest.mark.usefixtures("installation")
+
 JOB_TYPE = "engine-test"
 DIAGRAM = f"""<bpmn:definitions xmlns:bpmn="http://www.omg.org/spec/BPMN/20100524/MODEL"
     xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" id="definitions" targetNamespace="test">
@@ -40,19 +42,17 @@ async def test_advanced_clock_ends_a_lease(engine: Engine, zeebe: ZeebeClient) -
     (job,) = await zeebe.activate(JOB_TYPE, lease_ms=3_600_000)
     assert await zeebe.activate(JOB_TYPE, wait_ms=200) == []
     await asyncio.to_thread(engine.advance, timedelta(hours=2))
-    (again,) = await zeebe.activate(JOB_TYPE, wait_ms=10_000)
+    (again,) = await zeebe.activate(JOB_TYPE)
     assert again.key == job.key
     await zeebe.cancel_instance(instance)
 
 
 async def test_records_show_the_message_of_an_incident(zeebe: ZeebeClient, records: Records) -> None:
     """An incident's key and message are found, and resolving it brings the job back."""
-    from pyzeebe.proto import gateway_pb2 as pb
-
     await zeebe.deploy(DIAGRAM)
     instance = await zeebe.create_instance("engine-test")
     (job,) = await zeebe.activate(JOB_TYPE)
-    await zeebe.stub.FailJob(pb.FailJobRequest(jobKey=job.key, retries=0, errorMessage="Prompt is “missing”"))
+    await zeebe.fail_job(job.key, "Prompt is “missing”")
     incident = await records.incident(instance)
     assert incident["value"]["errorMessage"] == "Prompt is “missing”"
     await zeebe.resolve_incident(incident["key"], job_key=job.key)
@@ -71,7 +71,7 @@ async def test_killed_engine_goes_on_where_it_was(own_engine: Engine) -> None:
         own_engine.kill()
         assert not own_engine.running
         await asyncio.to_thread(own_engine.start)
-        (again,) = await zeebe.activate(JOB_TYPE, wait_ms=10_000)
+        (again,) = await zeebe.activate(JOB_TYPE)
         assert again.key == job.key
         assert again.deadline / 1000 > time.time() + 3500
 
@@ -92,8 +92,9 @@ def test_engine_dies_with_its_starter(tmp_path: Path) -> None:
         from openai_connector.demo.engine import Engine, EngineError
         engine = Engine(folder=Path(sys.argv[1]))
         import threading
-        threading.Thread(target=engine.start, daemon=True).start()
-        while not engine.pid:
+        start = threading.Thread(target=engine.start, daemon=True)
+        start.start()
+        while not engine.pid and start.is_alive():
             time.sleep(0.05)
         print(engine.pid, flush=True)
         time.sleep(600)
@@ -105,4 +106,5 @@ def test_engine_dies_with_its_starter(tmp_path: Path) -> None:
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     process.stdout.close()
+    assert broker
     assert left_running([broker]) == []

@@ -20,7 +20,7 @@ from tests.stand_in import Answer, Request, StandIn, chat_body
 FOLDER = Path(__file__).parents[2] / "examples"
 EXAMPLES = sorted(FOLDER.glob("*.bpmn"))
 USER_TASK = "io.camunda.zeebe:userTask"
-JOB_TYPE = "examples"  # not the connector's own: the worker that other tests share would take the jobs
+JOB_TYPE = "examples"
 
 
 @pytest.fixture
@@ -110,14 +110,12 @@ async def test_order_that_is_no_json_is_an_incident(zeebe: ZeebeClient, api: Sta
 @pytest.mark.usefixtures("worker")
 async def test_chat_loop(zeebe: ZeebeClient, api: StandIn, records: Records) -> None:
     """Each question is sent with all that was said before; the system message once."""
-    from pyzeebe.proto import gateway_pb2 as pb
-
     await deploy(zeebe, "chat-loop")
     instance = await zeebe.create_instance("chat-loop", {})
     for form in ({"message": "Hello"}, {"message": "And then?"}, {"goodbye": True}):
-        (job,) = await zeebe.activate(USER_TASK, wait_ms=20_000)
+        (job,) = await zeebe.activate(USER_TASK)
         assert job.processInstanceKey == instance
-        await zeebe.stub.CompleteJob(pb.CompleteJobRequest(jobKey=job.key, variables=json.dumps(form)))
+        await zeebe.complete_job(job.key, form)
     await records.wait_for("PROCESS_INSTANCE", "ELEMENT_COMPLETED", processInstanceKey=instance, elementId="chat-loop")
     first, second = (request.json["messages"] for request in api.requests)
     assert [message["role"] for message in first] == ["system", "user"]

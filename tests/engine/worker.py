@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import signal
 import sys
 from collections.abc import Mapping
@@ -16,20 +15,28 @@ from typing import Self
 from openai_connector.demo.child import Child
 
 SECRET = "sk-engine-test-secret"
-READY = re.compile(r"at most \d+ jobs at once")
+SHARED_JOB_TYPE = "shared"
+"""Of the worker that tests share: it runs beside others, which must not lose jobs of the usual type to it."""
+
+
+def neutral_environment() -> dict[str, str]:
+    """Give this machine's environment without any setting of a worker, and without its proxies."""
+    foreign = ("CAMUNDA_", "CONNECTOR_", "OPENAI_", "SECRET_", "ZEEBE_")
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.upper().startswith(foreign) and not name.upper().endswith("_PROXY")
+    }
 
 
 class Worker:
     """One worker process; it may ask anything on this machine, and knows the secret `KEY`."""
 
     def __init__(self, address: str, log: Path, settings: Mapping[str, str] | None = None) -> None:
-        inherited = {
-            name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "CONNECTOR_"))
-        }
         self.log = log
         self._child = Child(
             [sys.executable, "-m", "openai_connector", "run"],
-            environment=inherited
+            environment=neutral_environment()
             | {
                 "ZEEBE_ADDRESS": address,
                 "CONNECTOR_ALLOWED_HOSTS": "127.0.0.1",
@@ -58,7 +65,7 @@ class Worker:
         """Send a signal."""
         os.kill(self.pid, number)
 
-    async def ended(self, *, seconds: float = 30) -> int:
+    async def ended(self, *, seconds: float = 60) -> int:
         """Wait for the end and give the exit code."""
         async with asyncio.timeout(seconds):
             while self._child.running:
@@ -67,7 +74,7 @@ class Worker:
         assert code is not None
         return code
 
-    async def said(self, text: str, *, seconds: float = 20) -> None:
+    async def said(self, text: str, *, seconds: float = 60) -> None:
         """Wait until the log has a text."""
         async with asyncio.timeout(seconds):
             while text not in self.log.read_text("utf-8", "replace"):

@@ -34,11 +34,9 @@ async def start(zeebe: ZeebeClient, process_id: str, api: StandIn, job_type: str
         await zeebe.create_instance(process_id, {"number": number})
 
 
-async def completed(records: Records, process_id: str, *, seconds: float = 60) -> None:
+async def completed(records: Records, process_id: str) -> None:
     """Wait until all jobs are completed."""
-    async with asyncio.timeout(seconds):
-        while len(records.find("JOB", "COMPLETED", bpmnProcessId=process_id)) < JOBS:
-            await asyncio.sleep(0.1)
+    await records.wait_for("JOB", "COMPLETED", count=JOBS, timeout=120, bpmnProcessId=process_id)
 
 
 def asked(api: StandIn) -> Counter[str]:
@@ -50,14 +48,14 @@ async def test_a_killed_worker_loses_no_job(
     engine: Engine, zeebe: ZeebeClient, records: Records, api: StandIn, tmp_path: Path
 ) -> None:
     """After SIGKILL in mid-call the jobs come back when their lease is over, and another worker does them."""
-    api.always(Answer(delay=60))
+    api.hold()
     settings = {"CONNECTOR_JOB_TYPE": "killed"}
     async with Worker(engine.address, tmp_path / "one.log", settings) as worker:
         await start(zeebe, "killed", api, "killed")
         await api.until(lambda: api.calls == JOBS)
         worker.signal(signal.SIGKILL)
         await worker.ended()
-    api.always(None)
+    api.release()
     await asyncio.to_thread(engine.advance, timedelta(minutes=6))
     async with Worker(engine.address, tmp_path / "two.log", settings):
         await completed(records, "killed")
@@ -66,13 +64,17 @@ async def test_a_killed_worker_loses_no_job(
 async def test_a_frozen_engine_is_waited_out(own_engine: Engine, api: StandIn, tmp_path: Path) -> None:
     """Answers that come while the engine hangs are delivered when it goes on; none is asked for twice."""
     records = Records(own_engine.log)
-    api.always(Answer(delay=1))
+    api.hold()
     settings = {"CONNECTOR_JOB_TYPE": "frozen"}
-    async with ZeebeClient(own_engine.address) as zeebe, Worker(own_engine.address, tmp_path / "log", settings):
+    async with (
+        ZeebeClient(own_engine.address) as zeebe,
+        Worker(own_engine.address, tmp_path / "log", settings) as worker,
+    ):
         await start(zeebe, "frozen", api, "frozen")
         await api.until(lambda: api.calls == JOBS)
         os.kill(own_engine.pid, signal.SIGSTOP)
-        await asyncio.sleep(12)
+        api.release()
+        await worker.said("CompleteJob is sent again")  # after ten seconds, the deadline of a command
         os.kill(own_engine.pid, signal.SIGCONT)
         await completed(records, "frozen")
     assert set(asked(api).values()) == {1}

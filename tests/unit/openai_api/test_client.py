@@ -84,7 +84,7 @@ async def test_5_connections_are_kept(client: ApiClient, api: StandIn) -> None:
 
 async def test_5_300_calls_are_really_in_flight(client: ApiClient, api: StandIn) -> None:
     """The number of connections is not limited: the worker's slots are the only limit."""
-    api.always(Answer(delay=30))
+    api.hold()
     calls = [asyncio.create_task(ask(client, api.base_url, timeout=60)) for _ in range(300)]
     await api.until(lambda: api.in_flight == 300)
     for call in calls:
@@ -98,7 +98,7 @@ async def test_5_300_calls_are_really_in_flight(client: ApiClient, api: StandIn)
 async def test_5_a_cancelled_call_leaves_no_connection(client: ApiClient, api: StandIn, when: str) -> None:
     """Cancelling a call, before its answer or in the middle of it, closes its connection."""
     if when == "before":
-        api.always(Answer(delay=30))
+        api.hold()
     else:
         api.always(Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{", stay=30))
     call = asyncio.create_task(ask(client, api.base_url))
@@ -109,6 +109,7 @@ async def test_5_a_cancelled_call_leaves_no_connection(client: ApiClient, api: S
         await call
     await api.until(lambda: api.connections == 0)
     api.always(None)
+    api.release()
     assert (await ask(client, api.base_url)).status == 200
 
 
@@ -374,10 +375,10 @@ async def test_5_no_connection_is_not_paid(client: ApiClient, url: str) -> None:
 
 async def test_5_a_server_that_is_silent_times_out(client: ApiClient, api: StandIn) -> None:
     """The timeout is for the whole call; the answer may have been paid for."""
-    api.always(Answer(delay=30))
-    error = await error_of(client, api.base_url, timeout=0.2)
+    api.hold()
+    error = await error_of(client, api.base_url, timeout=1)
     assert isinstance(error, ApiTimeoutError)
-    assert "did not answer within 0.2 s" in str(error)
+    assert "did not answer within 1 s" in str(error)
     assert PAID in str(error)
     assert (error.code, error.verdict) == ("408", Verdict.PASSING)
     await api.until(lambda: api.connections == 0)
@@ -385,8 +386,8 @@ async def test_5_a_server_that_is_silent_times_out(client: ApiClient, api: Stand
 
 async def test_5_a_body_that_drips_times_out(client: ApiClient, api: StandIn) -> None:
     """Headers in time do not save an answer whose body does not end."""
-    api.always(Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{", stay=30))
-    assert isinstance(await error_of(client, api.base_url, timeout=0.3), ApiTimeoutError)
+    api.always(Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{", stay=600))
+    assert isinstance(await error_of(client, api.base_url, timeout=1), ApiTimeoutError)
     await api.until(lambda: api.connections == 0)
 
 
@@ -402,7 +403,7 @@ async def test_5_a_server_that_does_not_read_times_out(client: ApiClient) -> Non
     server = await asyncio.start_server(stop_reading, "127.0.0.1", 0)
     async with server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        assert isinstance(await error_of(client, url, body=b"x" * 20_000_000, timeout=0.3), ApiTimeoutError)
+        assert isinstance(await error_of(client, url, body=b"x" * 20_000_000, timeout=1), ApiTimeoutError)
         done.set()
 
 
@@ -415,9 +416,9 @@ async def test_5_a_connection_that_does_not_come_about_is_not_paid(client: ApiCl
 
     server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
     async with server:
-        error = await error_of(client, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout=0.5)
+        error = await error_of(client, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout=5)
     assert isinstance(error, ApiConnectionError)
-    assert "none within 0.4 s" in str(error)
+    assert "none within 4 s" in str(error)
     assert NOT_PAID in str(error)
 
 
