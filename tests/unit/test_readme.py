@@ -97,5 +97,5 @@ def commands() -> list[tuple[str, str]]:
 def test_examples_print_what_the_readme_says(command: str, printed: str) -> None:
     """The examples run, and print what stands below them."""
     command = command.replace("openai-connector", f"{sys.executable} -m openai_connector")
-    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True, timeout=300)
     assert done.stdout.strip() == printed

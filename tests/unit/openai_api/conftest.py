@@ -46,7 +46,7 @@ async def ask(
     *,
     body: bytes | None = b"{}",
     headers: dict[str, str] | None = None,
-    timeout: float = 10,
+    timeout: float = 60,
 ) -> ApiResponse:
     """Ask, and take an answer of any shape."""
     response = await client.send(
@@ -56,7 +56,7 @@ async def ask(
     return response
 
 
-async def error_of(client: ApiClient, url: str, *, body: bytes = b"{}", timeout: float = 10) -> ApiError:
+async def error_of(client: ApiClient, url: str, *, body: bytes = b"{}", timeout: float = 60) -> ApiError:
     """Ask, and get an error."""
     with pytest.raises(ApiError) as caught:
         await ask(client, url, body=body, timeout=timeout)

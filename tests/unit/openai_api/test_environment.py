@@ -18,7 +18,7 @@ from openai_connector.openai_api import ApiClient, ApiConnectionError, Verdict
 from tests.stand_in import StandIn
 from tests.unit.openai_api.conftest import ask, error_of
 
-TIMEOUT = timedelta(seconds=10)
+TIMEOUT = timedelta(seconds=60)
 PASSWORD = "p@ss-word"
 
 
@@ -39,10 +39,14 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
             yield _port(port_file)
         finally:
             process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 def _port(file: Path) -> int:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not (file.exists() and file.read_text().strip()):
         assert time.monotonic() < deadline, "the proxy does not start"
         time.sleep(0.05)

@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
+import pytest
 from pyzeebe.proto import gateway_pb2 as pb
 from pyzeebe.proto.gateway_pb2_grpc import GatewayServicer, add_GatewayServicer_to_server
 
@@ -43,6 +44,11 @@ def status(code: grpc.StatusCode, details: str = "on order") -> Fault:
 def hang(_: Any, __: Any) -> Awaitable[None]:
     """A fault: the command never answers."""
     return asyncio.Event().wait()  # type: ignore[return-value]
+
+
+def levels(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Give the levels of the product's own log lines, in their order: libraries may have something to say too."""
+    return [record.levelname for record in caplog.records if record.name.startswith("openai_connector")]
 
 
 class FakeGateway(GatewayServicer):
@@ -89,8 +95,8 @@ class FakeGateway(GatewayServicer):
         return sum(name == command for name, _ in self.calls)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until a condition holds, at most ten seconds."""
-        async with asyncio.timeout(10):
+        """Wait until a condition holds, at most a minute."""
+        async with asyncio.timeout(60):
             while not condition():
                 await asyncio.sleep(0.005)
 

@@ -14,7 +14,7 @@ from grpc import StatusCode
 
 from openai_connector.job import BpmnError, Completed, ConnectorJob, Failed
 from openai_connector.zeebe.commands import AT_ONCE, Commands, Delivery
-from tests.unit.zeebe.fake_gateway import FakeGateway, hang, status
+from tests.unit.zeebe.fake_gateway import FakeGateway, hang, levels, status
 
 SECOND = timedelta(seconds=1)
 
@@ -72,7 +72,7 @@ async def test_tries_again_what_passes(
 async def test_gives_up_a_command_that_hangs(engine: FakeGateway, stub: Any, job: ConnectorJob) -> None:
     """Each attempt has a deadline, after which there is another one."""
     engine.faults["CompleteJob"].append(hang)
-    commands = Commands(stub, deadline=SECOND / 5)
+    commands = Commands(stub, deadline=2 * SECOND)
     assert await commands.report(job, Completed({"a": 1})) is Delivery.DONE
     assert engine.count("CompleteJob") == 2
 
@@ -95,7 +95,7 @@ async def test_lost_acknowledgement_is_not_an_error(
     engine.after["CompleteJob"].append(status(StatusCode.UNAVAILABLE))
     with caplog.at_level(logging.INFO, "openai_connector"):
         assert await commands.report(job, Completed({"a": 1})) is Delivery.GONE
-    assert [record.levelname for record in caplog.records] == ["INFO"]
+    assert levels(caplog) == ["INFO"]
 
 
 @pytest.mark.parametrize("code", [StatusCode.NOT_FOUND, StatusCode.FAILED_PRECONDITION])
@@ -205,7 +205,7 @@ async def test_refused_failure_ends_the_chain(
     engine.faults["FailJob"].extend([status(StatusCode.INVALID_ARGUMENT)] * 2)
     assert await commands.report(job, Failed("m", 0, variables={"a": 1})) is Delivery.UNDELIVERED
     assert engine.count("FailJob") == 2
-    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert levels(caplog) == ["ERROR"]
 
 
 async def test_refused_keep_does_not_stop_the_error(engine: FakeGateway, commands: Commands, job: ConnectorJob) -> None:
@@ -219,7 +219,7 @@ async def test_refused_keep_does_not_stop_the_error(engine: FakeGateway, command
 async def test_patience_ends(engine: FakeGateway, stub: Any, job: ConnectorJob) -> None:
     """An engine that stays away is given up after the patience, in one clear line."""
     engine.faults["CompleteJob"].extend([status(StatusCode.UNAVAILABLE)] * 100)
-    assert await Commands(stub, patience=SECOND / 2).report(job, Completed()) is Delivery.UNDELIVERED
+    assert await Commands(stub, patience=2 * SECOND).report(job, Completed()) is Delivery.UNDELIVERED
     assert 2 <= engine.count("CompleteJob") <= 10
 
 

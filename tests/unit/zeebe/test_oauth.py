@@ -98,7 +98,7 @@ async def test_one_request_for_many_calls(server: TokenServer, engine: FakeGatew
     server.gate.clear()
     async with open_channel(Connection(engine.target, oauth=server.credentials())) as channel:
         stub = gateway(channel)
-        calls = [asyncio.ensure_future(stub.SetVariables(pb.SetVariablesRequest(), timeout=5)) for _ in range(50)]
+        calls = [asyncio.ensure_future(stub.SetVariables(pb.SetVariablesRequest(), timeout=60)) for _ in range(50)]
         await engine.until(lambda: len(server.forms) == 1)
         await asyncio.sleep(0.1)
         server.gate.set()
@@ -120,7 +120,7 @@ async def test_renewed_ahead_of_expiry(server: TokenServer, engine: FakeGateway)
     assert [await tokens.get() for _ in range(3)] == ["token-1"] * 3
     await engine.until(lambda: len(server.forms) == 2)
     server.gate.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while await tokens.get() != "token-2":
             await asyncio.sleep(0.01)
     assert len(server.forms) == 2
@@ -237,7 +237,7 @@ async def test_no_token_is_a_status_that_passes(server: TokenServer, engine: Fak
     async with open_channel(Connection(engine.target, oauth=server.credentials())) as channel:
         stub = gateway(channel)
         with pytest.raises(AioRpcError) as caught:
-            await stub.SetVariables(pb.SetVariablesRequest(), timeout=5)
+            await stub.SetVariables(pb.SetVariablesRequest(), timeout=60)
         assert caught.value.code() is StatusCode.UNAVAILABLE
         assert "ZEEBE_CLIENT_SECRET" in str(caught.value.details())
         report = asyncio.create_task(Commands(stub).report(job, Completed()))
