@@ -156,7 +156,7 @@ class Chat(Operation):
             choices=MAX_TOKENS_PARAMETERS,
             default="max_completion_tokens",
             feel=None,
-            description="Matters only for APIs other than OpenAI's",
+            description="Leave it as it is for OpenAI. Some other APIs know <code>max_tokens</code> only",
         ),
     ] = Field(None, alias="openai_maxTokensParameter", title="Maximum tokens are sent as")
     frequency_penalty: Annotated[
@@ -199,7 +199,8 @@ class Chat(Operation):
             kind="Dropdown",
             choices=EFFORTS,
             feel=None,
-            description="How long a reasoning model thinks. Not every model knows every effort. Empty: the model's own",
+            description="How long a reasoning model thinks. Not every model knows every effort. Empty: the model's "
+            "default",
         ),
     ] = Field(None, alias="openai_reasoningEffort", title="Reasoning effort")
     verbosity: Annotated[
@@ -210,7 +211,7 @@ class Chat(Operation):
             kind="Dropdown",
             choices=VERBOSITIES,
             feel=None,
-            description="How much the model says. Empty: the model's own",
+            description="How detailed the answer is. Not every model knows it. Empty: the model's default",
         ),
     ] = Field(None, alias="openai_verbosity", title="Verbosity")
     extra_body: Annotated[
@@ -220,7 +221,7 @@ class Chat(Operation):
             "parameters",
             kind="Text",
             feel="required",
-            description='Anything else the API takes, as it is sent: <code>{stop: ["END"], seed: 7}</code>',
+            description='Other parameters of the API, by its own names: <code>{stop: ["END"], seed: 7}</code>',
         ),
     ] = Field(None, alias="openai_extraBody", title="Extra body", repr=False)
     response_format: Annotated[
