@@ -50,6 +50,9 @@ class Records:
                 self._read_up_to += len(line)
                 _, mark, rest = line.partition(MARK)
                 if mark:
-                    record: Record = json.loads(b"{" + rest)
+                    try:
+                        record: Record = json.loads(b"{" + rest)
+                    except ValueError:
+                        continue  # cut off when the engine was killed: it is written again after the restart
                     if record["recordType"] == "EVENT":
                         self._events[record["position"]] = record
