@@ -373,13 +373,18 @@ def _is_healthy(topology: Any) -> bool:
     return 0 < int(topology.partitionsCount) == len(healthy_leaders)
 
 
+_given: set[int] = set()
+
+
 def free_ports(count: int) -> list[int]:
-    """Find ports that nobody listens on right now."""
+    """Find ports that nobody listens on right now, and that nobody here was given before: who was may listen later."""
     ports: list[int] = []
     for port in random.sample(PORTS, 200):
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            ports.append(port)
+        if port not in _given:
+            with socket.socket() as probe, suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                ports.append(port)
         if len(ports) == count:
+            _given.update(ports)
             return ports
     raise EngineError(f"No {count} free ports were found between {PORTS.start} and {PORTS.stop} on 127.0.0.1.")

