@@ -22,10 +22,10 @@ from openai_connector.demo.engine import EngineError, fetch
 VERSION = "0.0.1"
 
 
-def _archive() -> bytes:
+def _archive(name: str = f"camunda-zeebe-{VERSION}/bin/broker") -> bytes:
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w:gz") as tar:
-        entry = tarfile.TarInfo(f"camunda-zeebe-{VERSION}/bin/broker")
+        entry = tarfile.TarInfo(name)
         entry.mode, entry.size = 0o755, 5
         tar.addfile(entry, io.BytesIO(b"#!/sh"))
     return content.getvalue()
@@ -87,6 +87,24 @@ def test_engine_is_downloaded_once(maven: Maven, cache: Path) -> None:
     assert (installation / "bin" / "broker").stat().st_mode & 0o100
     assert maven.downloads == 1
     assert _content(cache) == [installation.name]
+
+
+def test_old_tarfile_will_do(maven: Maven, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python 3.11 before 3.11.4, as Debian 12 has it, knows no extraction filters, and unpacks the engine too."""
+    extract = tarfile.TarFile.extractall
+    monkeypatch.delattr(tarfile, "data_filter", raising=False)
+    monkeypatch.setattr(tarfile.TarFile, "extractall", lambda tar, path: extract(tar, path))
+    assert (fetch(VERSION) / "bin" / "broker").is_file()
+
+
+def test_nothing_is_unpacked_outside(maven: Maven, cache: Path) -> None:
+    """Where Python has its filter, an entry that points out of the folder makes the archive a damaged one."""
+    if not hasattr(tarfile, "data_filter"):
+        pytest.skip("this Python has no filter")
+    maven.answer = lambda: _archive("../../outside")
+    with pytest.raises(EngineError, match="is damaged"):
+        fetch(VERSION)
+    assert _content(cache) == []
 
 
 def test_concurrent_calls_download_once(maven: Maven) -> None:

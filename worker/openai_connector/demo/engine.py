@@ -89,7 +89,9 @@ def _install(version: str, installation: Path, progress: Progress) -> None:
         try:
             with gzip.open(archive) as content:
                 with tarfile.open(fileobj=content) as tar:
-                    tar.extractall(partial / "unpacked", filter="data")
+                    # Not the argument `filter`: Debian 12's Python 3.11.2 has neither.
+                    tar.extraction_filter = getattr(tarfile, "data_filter", None)
+                    tar.extractall(partial / "unpacked")
                 while content.read(1 << 20):
                     pass  # up to the checksum at the end, which the last file's end comes before
             (unpacked,) = (partial / "unpacked").iterdir()
