@@ -143,6 +143,18 @@ def test_findings_name_element_and_line() -> None:
             "loose-schema",
             'JSON schema: the schema must have "additionalProperties": false',
         ),
+        (
+            {"openai_responseFormat": "json_schema", "openai_jsonSchema": '={type: ["object", "null"]}'},
+            "error",
+            "loose-schema",
+            'JSON schema: the schema must have "additionalProperties": false',
+        ),
+        (
+            {"openai_responseFormat": "json_schema", "openai_jsonSchema": '={name: "the order", schema: {}}'},
+            "error",
+            "bad-schema-name",
+            "JSON schema: its name must be made of at most 64 letters, digits, _ and -, got 'the order'",
+        ),
     ],
 )
 def test_mistake_is_found(inputs: dict[str, str | None], severity: str, rule: str, message: str) -> None:
@@ -202,6 +214,13 @@ def test_temperature_beside_top_p() -> None:
         ({"resultExpression": "={a: question}"}, "unseen-variable", "Result expression reads 'question'"),
         ({"errorExpression": "=bpmnError(order.id, error.message)"}, "unseen-variable", "reads 'order'"),
         ({"mine": "sk-1234567890abcdefgh"}, "literal-key", "The header mine holds an API key"),
+        (
+            {"resultExpression": "=response.output.text"},
+            "no-context",
+            "Result expression must give a context such as {answer: ...}, but gives a text",
+        ),
+        ({"resultExpression": "body.choices.message.content"}, "no-context", "but gives a list"),
+        ({"resultExpression": '=if status = 200 then "done" else {}'}, "no-context", "but gives a text"),
     ],
 )
 def test_mistake_in_a_header_is_found(headers: dict[str, str], rule: str, message: str) -> None:
@@ -210,6 +229,32 @@ def test_mistake_in_a_header_is_found(headers: dict[str, str], rule: str, messag
     findings = check(hand_made(inputs, headers).encode(), TODAY)
     assert rule in [finding.rule for finding in findings]
     assert any(message in finding.message for finding in findings)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "=response.output.json",
+        "=response.body",
+        "={flagged: output.flagged}",
+        "=null",
+        "=response.body.order",
+        '=if output.text = "yes" then {ok: true} else null',
+        '=bpmnError("ALWAYS", "never")',
+        '=assert(response.body.id, response.body.id != null, "no id")',
+    ],
+)
+def test_expression_that_may_be_right_is_not_found(expression: str) -> None:
+    """What gives a context, null or an error, or fails on no real answer, is no finding."""
+    assert found(headers={"resultExpression": expression}) == []
+
+
+def test_moderation_gives_flags() -> None:
+    """A result expression is tried on an answer of its own operation; one of another's reads null."""
+    inputs = {"openai_operation": "moderation", "openai_moderationInput": "=text"}
+    expressions = ("=output.flagged", "=output.text")
+    findings = [check(hand_made(inputs, {"resultExpression": text}).encode(), TODAY) for text in expressions]
+    assert [told(of_one) for of_one in findings] == [[("error", "no-context")], []]
 
 
 def test_expression_may_read_what_it_sees() -> None:

@@ -23,6 +23,7 @@ from openai_connector.diagrams.markup import Markup
 from openai_connector.diagrams.placeholders import AskedSecrets, secrets_asked
 from openai_connector.diagrams.tasks import Task, tasks_of
 from openai_connector.job import Completed
+from openai_connector.mapping.expression import CompiledExpression, ExpressionError
 from openai_connector.mapping.task_mapping import (
     ERROR_EXPRESSION,
     JOB_TIMEOUT,
@@ -43,12 +44,13 @@ from openai_connector.operations import (
     OPERATION_INPUT,
     OPERATIONS,
     SECRET_INPUTS,
+    Chat,
     Endpoint,
     InvalidInputsError,
     Moderation,
 )
 from openai_connector.operations.chat import CUSTOM
-from openai_connector.operations.inputs import PREFIX, Inputs
+from openai_connector.operations.inputs import PREFIX, Inputs, kind_of
 from openai_connector.operations.models import CHECKED, is_known, is_reasoning, refused_by, shutdown_of
 from openai_connector.task_state import STATE_VARIABLE
 from openai_connector.templates import JOB_TYPE, VARIANTS
@@ -70,6 +72,18 @@ _SEEN_BY_RESULTS = frozenset({"response", "status", "headers", "body", "output"}
 _SEEN_BY_ERRORS = _SEEN_BY_RESULTS | {"error", "job"}
 _MODELS: tuple[type[Inputs], ...] = (Endpoint, *OPERATIONS.values())
 _FIELDS_OF = {model: frozenset(str(info.alias) for info in model.model_fields.values()) for model in _MODELS}
+# An answer of each operation, as far as its parts are no contexts: what expressions make of it has the same type.
+_ANSWERS: Mapping[str, Mapping[str, Any]] = {
+    Chat.name: {
+        "body": {"choices": [{"message": {"content": "stand-in"}}]},
+        "output": {"text": "stand-in", "responses": ["stand-in"], "finishReason": "stop", "model": "stand-in"},
+    },
+    Moderation.name: {
+        "body": {"results": [{"flagged": False}]},
+        "output": {"flagged": False, "flaggedCategories": []},
+    },
+}
+_SCHEMA_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 # Values for inputs that only the process knows: the first that the input takes.
 _STAND_INS: tuple[Any, ...] = (
     "stand-in",
@@ -238,9 +252,13 @@ class _TaskCheck:
         except HeaderError:
             mapping = TaskMapping()
         set_names = set(mapping.names_set())
-        outcome = mapping.on_response({"status": 200, "headers": {}, "body": {}, "output": {}}, retries=1).outcome
+        operation = self._sources.get(OPERATION_INPUT, "").strip().lower()
+        response = {"status": 200, "headers": {}, "body": {}, "output": {}, **_ANSWERS.get(operation, {})}
+        outcome = mapping.on_response(response, retries=1).outcome
         if isinstance(outcome, Completed):
             set_names |= outcome.variables.keys()
+        elif mapping.result_expression is not None:
+            yield from self._no_context(mapping.result_expression, response)
         local = {mapped.variable for mapped in self._task.inputs}
         if self._task.has_outputs():  # these choose what leaves the task: only what the worker itself refuses counts
             local &= {*INPUT_NAMES, *OVERRIDES.values()}
@@ -254,6 +272,17 @@ class _TaskCheck:
                     "variables of the process"
                 )
                 yield Finding("unseen-variable", "warning", message, self._header_line(key))
+
+    def _no_context(self, expression: CompiledExpression, response: Mapping[str, Any]) -> Iterator[Finding]:
+        """Say that a result expression gives a value without a name, which fails after the call was paid for."""
+        try:
+            value, _ = expression.evaluate({**response, "response": response})
+        except ExpressionError:
+            return  # it may be right for a real answer
+        if value is not None and not isinstance(value, Mapping):
+            label = HEADER_LABELS[RESULT_EXPRESSION]
+            message = f"{label} must give a context such as {{answer: ...}}, but gives {kind_of(value)}"
+            yield Finding("no-context", "error", message, self._header_line(RESULT_EXPRESSION))
 
     def _literal_keys(self) -> Iterator[Finding]:
         how = "anyone who reads the diagram can use it; give it as {{secrets.NAME}}"
@@ -397,6 +426,13 @@ class _TaskCheck:
                 yield Finding("json-not-said", "error", message, self._at("openai_responseFormat"))
         elif kind == "json_schema" and isinstance(wanted, Mapping) and "openai_jsonSchema" not in self._unknown:
             schema = wanted.get("json_schema")
+            name = schema.get("name") if isinstance(schema, Mapping) else None
+            if isinstance(name, str) and not _SCHEMA_NAME.fullmatch(name):
+                message = (
+                    f"JSON schema: its name must be made of at most 64 letters, digits, _ and -, got '{name[:100]}': "
+                    "the API wants that"
+                )
+                yield Finding("bad-schema-name", "error", message, self._at("openai_jsonSchema"))
             if isinstance(schema, Mapping) and schema.get("strict") is True:
                 for path in _loose_objects(schema.get("schema")):
                     message = (
@@ -467,10 +503,12 @@ def _loose_objects(root: Any) -> Iterator[str]:
         if not isinstance(schema, Mapping):
             continue
         properties = schema.get("properties")
-        if isinstance(properties, Mapping):
+        kind = schema.get("type")
+        if isinstance(properties, Mapping) or "object" in (kind if isinstance(kind, list) else [kind]):
             required = schema.get("required")
             listed = required if isinstance(required, list) else []
-            if schema.get("additionalProperties") is not False or any(name not in listed for name in properties):
+            named = properties if isinstance(properties, Mapping) else {}
+            if schema.get("additionalProperties") is not False or any(name not in listed for name in named):
                 yield path
         inner = [schema.get(key) for key in ("properties", "$defs", "definitions")]
         pending += [(value, name) for part in inner if isinstance(part, Mapping) for name, value in part.items()]
