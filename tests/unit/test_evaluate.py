@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +32,7 @@ def outcome(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, An
 
 def test_9_an_expression_is_evaluated(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """The value is printed as JSON; variables come as JSON or from a file."""
-    assert call(capsys, "=1 + 1") == (0, "2\n", "")
+    assert call(capsys, "=1 + 1") == call(capsys, "== 1 + 1") == (0, "2\n", "")
     assert call(capsys, "a + 1", "--context", '{"a": 2}') == (0, "3\n", "")
     file = tmp_path / "context.json"
     file.write_text('{"a": "ü"}', "utf-8")
@@ -96,6 +99,64 @@ def test_9_cases_are_answered_line_by_line(capsys: pytest.CaptureFixture[str], m
     assert status == 1
     assert [answer["outcome"] for answer in answers] == ["complete", *[None] * 6, "fail"]
     assert all(answer["errorMessage"] for answer in answers[1:7])
+
+
+def test_9_a_bad_first_line_ends_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Lines after one that is no case are answered wherever it stands."""
+    file = tmp_path / "cases.jsonl"
+    file.write_text('nonsense\n{"response": 1}\n{"error": {"message": "m"}}\n', "utf-8")
+    status, out, _ = call(capsys, "--case", str(file))
+    assert status == 1
+    assert [json.loads(line)["outcome"] for line in out.splitlines()] == [None, "complete", "fail"]
+
+
+def test_9_bytes_that_are_no_utf8_are_said(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A line in another encoding is a bad line, a file in another encoding is named."""
+    file = tmp_path / "cases.jsonl"
+    file.write_bytes(b'{"response": 1}\n{"response": "\xe4"}\n{"response": 3}\n')
+    status, out, _ = call(capsys, "--case", str(file))
+    assert status == 1
+    assert [json.loads(line)["outcome"] for line in out.splitlines()] == ["complete", None, "complete"]
+    status, out, err = call(capsys, "--response", str(file))
+    assert (status, out) == (1, "")
+    assert "is not UTF-8 text" in err
+
+
+CASES = [sys.executable, "-m", "openai_connector", "evaluate", "--case", "-"]
+
+
+def test_9_json_is_utf8_in_any_locale() -> None:
+    """Neither a locale without such letters nor the mark that Windows puts before UTF-8 changes a response."""
+    environment = os.environ | {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    case = json.dumps({"response": "ü", "headers": {"resultVariable": "r"}}, ensure_ascii=False)
+    done = subprocess.run(
+        CASES, input=b"\xef\xbb\xbf" + case.encode(), env=environment, capture_output=True, check=True
+    )
+    assert json.loads(done.stdout.decode("utf-8"))["variables"] == {"r": "ü"}
+
+
+def test_9_a_reader_may_leave() -> None:
+    """`| head -1` closes the pipe: the command ends without a word."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(CASES, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        process.stdin.write(b'{"response": 1}\n')
+        assert json.loads(process.stdout.readline())["outcome"] == "complete"
+        process.stdout.close()
+        process.stdin.write(b'{"response": 1}\n')
+        process.stdin.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 1
+
+
+@pytest.mark.parametrize("error", ["null", '{"message": "m"}'])
+def test_9_an_error_of_null_is_none(capsys: pytest.CaptureFixture[str], tmp_path: Path, error: str) -> None:
+    """A script may give both keys: the error counts where there is one."""
+    file = tmp_path / "case.json"
+    file.write_text(f'{{"response": 1, "error": {error}}}', "utf-8")
+    assert outcome(capsys, "--case", str(file))["outcome"] == ("complete" if error == "null" else "fail")
 
 
 def test_9_one_case_may_have_many_lines(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

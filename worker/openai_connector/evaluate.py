@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import itertools
 import json
 import sys
@@ -14,6 +15,7 @@ from openai_connector.document import parse_json
 from openai_connector.duration import format_duration
 from openai_connector.failure import FINAL_TYPES
 from openai_connector.job import BpmnError, Completed, Failed, Outcome
+from openai_connector.mapping.expression import expression_text
 from openai_connector.mapping.task_mapping import (
     ERROR_EXPRESSION,
     RESULT_EXPRESSION,
@@ -55,6 +57,9 @@ a file with one case a line is answered line by line."""
 
 def run(namespace: argparse.Namespace) -> int:
     """Evaluate; the exit status is 1 when an expression or an input cannot be read, 2 for wrong use, else 0."""
+    for stream in (sys.stdin, sys.stdout):
+        if isinstance(stream, io.TextIOWrapper):  # JSON is UTF-8, whatever the terminal's locale is
+            stream.reconfigure(encoding="utf-8-sig" if stream is sys.stdin else "utf-8", errors="surrogateescape")
     try:
         if namespace.case is not None:
             return _answer_cases(namespace.case)
@@ -83,15 +88,15 @@ def outcome_of(case: Mapping[str, Any]) -> dict[str, Any]:
     headers = {name: text for name, text in headers.items() if text is not None}
     if isinstance(retries, bool) or not isinstance(retries, int):
         raise _UsageError("a case's retries must be a whole number")
-    if "error" not in case and "response" not in case:
+    given = case.get("error")
+    if given is None and "response" not in case:
         raise _UsageError("a case must have a response or an error")
     try:
         mapping = TaskMapping.read(headers, case.get("variables"))
     except HeaderError as error:
         return _shown(Failed(str(error), 0))
-    if "error" not in case:
+    if given is None:
         return _shown(mapping.on_response(case["response"], retries=retries).outcome)
-    given = case["error"]
     if not isinstance(given, Mapping):
         raise _UsageError("a case's error must be an object with type, code, message and variables")
     final = _is_final(given)
@@ -145,10 +150,7 @@ def _answer_cases(source: str) -> int:
     status = 0
     with _open(source) as stream:
         first = next((line for line in stream if line.strip()), "")
-        try:
-            texts: Iterable[str] = itertools.chain([first], stream) if _is_json(first) else [first + stream.read()]
-        except UnicodeDecodeError:
-            raise _UsageError(f"{source} is not UTF-8 text") from None
+        texts = itertools.chain([first], stream) if _is_object(first) else _cases_in(first + stream.read())
         for text in texts:
             if not text.strip():
                 continue
@@ -160,12 +162,17 @@ def _answer_cases(source: str) -> int:
     return status
 
 
-def _is_json(text: str) -> bool:
+def _cases_in(text: str) -> Iterable[str]:
+    """Give the only case of a text of several lines, or one a line where the first of them is a bad one."""
+    lines = text.split("\n")
+    return lines if not _is_object(text) and any(map(_is_object, lines)) else [text]
+
+
+def _is_object(text: str) -> bool:
     try:
-        parse_json(text)
+        return isinstance(parse_json(text), Mapping)
     except ValueError:
         return False
-    return True
 
 
 def _evaluate(text: str, context: Mapping[str, Any]) -> int:
@@ -173,7 +180,7 @@ def _evaluate(text: str, context: Mapping[str, Any]) -> int:
     from openai_connector.mapping.functions import CONNECTOR_FUNCTIONS
 
     try:
-        evaluation = parse(text.strip().removeprefix("=").strip()).evaluate(context, functions=CONNECTOR_FUNCTIONS)
+        evaluation = parse(expression_text(text)).evaluate(context, functions=CONNECTOR_FUNCTIONS)
         print(_json(to_json(evaluation.value)))
     except FeelSyntaxError as error:
         print(f"Syntax error: {error}", file=sys.stderr)
@@ -203,14 +210,17 @@ def _open(source: str) -> TextIO:
     if source == "-":
         return sys.stdin
     try:
-        return Path(source).open(encoding="utf-8-sig")
+        return Path(source).open(encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:
         raise _UsageError(f"{source}: {error.strerror}") from None
 
 
 def _parse(text: str, source: str) -> Any:
     try:
+        text.encode()
         return parse_json(text)
+    except UnicodeEncodeError:  # bytes that are no UTF-8 have become lone surrogates
+        raise _UsageError(f"{source} is not UTF-8 text") from None
     except ValueError as error:
         raise _UsageError(f"{source} is not JSON: {error}") from None
 

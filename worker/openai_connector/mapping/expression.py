@@ -76,6 +76,12 @@ def is_blank(text: object) -> bool:
     return not isinstance(text, str) or not text.strip()
 
 
+def expression_text(text: str) -> str:
+    """Give an expression without the `=` before it."""
+    # Modeler shows an "=" of its own in these fields: one that is typed there too makes two.
+    return text.strip().lstrip("=").strip()
+
+
 @lru_cache(maxsize=CACHED_EXPRESSIONS)
 def compile_expression(label: str, text: str, *, takes_paths: bool) -> CompiledExpression:
     """Compile an expression; a `=` before it is optional, as in Camunda's runtime.
@@ -88,8 +94,7 @@ def compile_expression(label: str, text: str, *, takes_paths: bool) -> CompiledE
     Raises:
         ExpressionError: a syntax error, with line, column and a caret below the place.
     """
-    # Modeler shows an "=" of its own in these fields: one that is typed there too makes two.
-    text = text.strip().lstrip("=").strip()
+    text = expression_text(text)
     try:
         mapping = PathMapping.read(text) if takes_paths else None
     except PathError as error:
