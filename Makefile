@@ -5,13 +5,21 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --no-deps
+PIP_LOG := $(VENV)/pip.log
+# Without a network pip says the same thing in twenty lines: one sentence, and the lines for whoever wants them.
+FAILED = { $${CI:+cat $(PIP_LOG)}; echo "The locked packages could not be installed: check the network (HTTPS_PROXY and \
+	PIP_INDEX_URL are honoured) and that $$($(BIN)/python --version) is one of 3.11 to 3.14, then run this again; \
+	$(PIP_LOG) has what pip said." >&2; exit 1; }
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
 
 .PHONY: help demo test check unit engine modeler docs lock templates system-deps clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "ARGS='...' is passed on to the demo (make demo ARGS=--help) or to pytest (make unit ARGS='-k chat')."
+	@echo "PYTHON=python3.12 names the Python that .venv is made with ('make clean' first, if there is one)."
 
 demo: $(VENV)/demo.stamp ## Run the main job end to end: real engine, real small model, no key needed
 	@$(BIN)/openai-connector demo $(ARGS)
@@ -59,16 +67,14 @@ clean: ## Remove the virtual environment and caches of this checkout
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; name it with make PYTHON=python3.12")'
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; } # half a one would be taken for a whole one the next time
 
 $(VENV)/demo.stamp: requirements/demo.txt pyproject.toml | $(VENV)/bin/python
 	@echo "Installing the locked packages for the demo into $(VENV) ..."
-	@$(PIP) --require-hashes -r requirements/demo.txt
-	@$(PIP) --no-build-isolation --editable .
+	@{ $(PIP) --require-hashes -r requirements/demo.txt && $(PIP) --no-build-isolation --editable .; } 2> $(PIP_LOG) || $(FAILED)
 	@touch $@
 
 $(VENV)/dev.stamp: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
 	@echo "Installing the locked packages for development into $(VENV) ..."
-	@$(PIP) --require-hashes -r requirements/dev.txt
-	@$(PIP) --no-build-isolation --editable .
+	@{ $(PIP) --require-hashes -r requirements/dev.txt && $(PIP) --no-build-isolation --editable .; } 2> $(PIP_LOG) || $(FAILED)
 	@touch $@ $(VENV)/demo.stamp
