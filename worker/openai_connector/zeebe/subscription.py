@@ -16,7 +16,7 @@ import grpc.aio
 from pyzeebe.proto import gateway_pb2 as pb
 
 from openai_connector.bug import place_of
-from openai_connector.job import Completed, ConnectorJob, Failed, Outcome
+from openai_connector.job import ConnectorJob, Failed, Outcome
 from openai_connector.zeebe import lease as job_lease
 from openai_connector.zeebe.backoff import delays
 from openai_connector.zeebe.commands import Commands, Delivery
@@ -321,11 +321,12 @@ class Subscription:
             outcome = _bug(job, error)
             delivery = await self._commands.report(job, outcome)
         if asyncio.get_running_loop().time() - entry.since >= self._lease.total_seconds():
-            # The lease may have been over: what the engine sent then can arrive after the outcome is taken.
-            if isinstance(outcome, Completed) and delivery in (Delivery.DONE, Delivery.GONE):
-                entry.stale_until = math.inf
-            elif isinstance(outcome, Failed) and delivery is Delivery.DONE:
+            # The lease may have been over: what the engine sent then can arrive after the outcome is taken. Of an
+            # incident it is dropped too: a person who resolves that at once waits for a lease, and pays nothing.
+            if isinstance(outcome, Failed) and outcome.retries > 0:
                 entry.stale_until = entry.retry_from
+            elif delivery is not Delivery.UNDELIVERED:
+                entry.stale_until = math.inf
         if entry.again is not None and not (
             # Failed with retries left, the job may be back before the engine's acknowledgement. Any other
             # activation is older than the outcome, and void.
