@@ -227,6 +227,16 @@ def test_modeler_would_write_the_same() -> None:
     assert required <= inputs_of(result).keys()
 
 
+def test_retries_that_old_templates_do_not_write() -> None:
+    """Without retries a job has the engine's three; they are written, since the panel wants to see a number."""
+    old = diagram(task(chat_inputs(4), version=4, retries=None))
+    assert moved(old)[0].definition.get("retries") == "3"
+    assert moved(old.replace('type="io.camunda:http-json:1" />', "type='io.camunda:http-json:1'/>"))[0].job_type == (
+        "openai-connector:1"
+    )
+    assert moved(diagram(task(chat_inputs(), retries="=tries")))[0].definition.get("retries") == "=tries"
+
+
 def plain_outside(text: str) -> list[str]:
     return re.split(r"<\w+:serviceTask.*?</\w+:serviceTask>", text, flags=re.DOTALL)
 

@@ -28,6 +28,7 @@ from openai_connector.operations import OPERATION_INPUT
 from openai_connector.operations.chat import CUSTOM
 from openai_connector.operations.models import CHAT_MODEL_CHOICES, shutdown_of
 from openai_connector.templates import JOB_TYPE, VARIANTS, render
+from openai_connector.templates.panel import RETRIES
 
 TEMPLATE_FILES = {False: "openai-connector.json", True: "azure-openai.json"}
 
@@ -161,6 +162,9 @@ class _Rewriting:
         kind = self._task.definition.attributes.get(("", "type"))
         assert kind is not None
         yield Edit(kind.span, escaped(self._job_type))
+        if self._task.definition.get("retries") is None:
+            # Templates before version 8 write none: the engine's default, which the panel wants to see.
+            yield _insertion(_end_of_attributes(self._task.definition), f' retries="{RETRIES.default}"')
         yield from self._inputs()
         yield from self._headers()
 
