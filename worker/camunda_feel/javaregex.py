@@ -46,31 +46,70 @@ _POSIX = {
     "XDigit": "0-9A-Fa-f",
     "Space": r" \t\n\x0b\f\r",
 }
-_JAVA_PROPERTIES = {
+_IGNORABLE = r"\x00-\x08\x0e-\x1b\x7f-\x9f\p{Cf}"
+_CASED_LETTERS = r"[\p{Lowercase}\p{Uppercase}\p{Lt}]"
+# Names that stand alone; they may also stand behind `Is`.
+_PROPERTIES = {
+    "LC": r"[\p{Lu}\p{Ll}\p{Lt}]",
+    "LD": r"[\p{L}\p{Nd}]",
+    "L1": r"[\x00-\xff]",
+    "all": r"[\x00-\U0010ffff]",
     "javaLowerCase": r"\p{Lowercase}",
     "javaUpperCase": r"\p{Uppercase}",
+    "javaTitleCase": r"\p{Lt}",
+    "javaAlphabetic": r"\p{Alphabetic}",
+    "javaIdeographic": r"\p{Ideographic}",
     "javaWhitespace": r"[[\p{Z}\t-\r\x1c-\x1f]--[\xa0\u2007\u202f]]",
+    "javaSpaceChar": r"\p{Z}",
+    "javaISOControl": r"[\x00-\x1f\x7f-\x9f]",
     "javaMirrored": r"\p{Bidi_Mirrored}",
+    "javaDefined": r"\P{Cn}",
     "javaLetter": r"\p{L}",
     "javaDigit": r"\p{Nd}",
     "javaLetterOrDigit": r"[\p{L}\p{Nd}]",
+    "javaIdentifierIgnorable": f"[{_IGNORABLE}]",
+    "javaJavaIdentifierStart": r"[\p{L}\p{Nl}\p{Sc}\p{Pc}]",
+    "javaJavaIdentifierPart": rf"[\p{{L}}\p{{Nl}}\p{{Sc}}\p{{Pc}}\p{{Nd}}\p{{Mn}}\p{{Mc}}{_IGNORABLE}]",
+    "javaUnicodeIdentifierStart": r"\p{ID_Start}",
+    "javaUnicodeIdentifierPart": rf"[\p{{ID_Continue}}{_IGNORABLE}]",
 }
+# Binary properties, which need `Is` in front; capitals mean nothing there.
 _BINARY_PROPERTIES = {
-    "ALPHABETIC": "Alphabetic",
-    "LETTER": "L",
-    "IDEOGRAPHIC": "Ideographic",
-    "LOWERCASE": "Lowercase",
-    "UPPERCASE": "Uppercase",
-    "TITLECASE": "Lt",
-    "WHITE_SPACE": "White_Space",
-    "WHITESPACE": "White_Space",
-    "CONTROL": "Cc",
-    "PUNCTUATION": "P",
-    "HEX_DIGIT": "Hex_Digit",
-    "HEXDIGIT": "Hex_Digit",
-    "DIGIT": "Nd",
-    "ASSIGNED": "Assigned",
-    "EMOJI": "Emoji",
+    "ALPHABETIC": r"\p{Alphabetic}",
+    "LETTER": r"\p{L}",
+    "IDEOGRAPHIC": r"\p{Ideographic}",
+    "LOWERCASE": r"\p{Lowercase}",
+    "UPPERCASE": r"\p{Uppercase}",
+    "TITLECASE": r"\p{Lt}",
+    "WHITE_SPACE": r"\p{White_Space}",
+    "WHITESPACE": r"\p{White_Space}",
+    "CONTROL": r"\p{Cc}",
+    "PUNCTUATION": r"\p{P}",
+    "HEX_DIGIT": r"[\p{Nd}\p{Hex_Digit}]",
+    "HEXDIGIT": r"[\p{Nd}\p{Hex_Digit}]",
+    "DIGIT": r"\p{Nd}",
+    "ASSIGNED": r"\P{Cn}",
+    "EMOJI": r"\p{Emoji}",
+    "ALNUM": r"[\p{Alphabetic}\p{Nd}]",
+    "BLANK": r"[\p{Zs}\t]",
+    "GRAPH": r"[^\p{Z}\p{Cc}\p{Cs}\p{Cn}]",
+    "PRINT": r"[[^\p{Z}\p{Cc}\p{Cs}\p{Cn}]\p{Zs}]",
+    "WORD": r"[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d]",
+    "JOIN_CONTROL": r"[\u200c\u200d]",
+    "JOINCONTROL": r"[\u200c\u200d]",
+    "NONCHARACTER_CODE_POINT": r"\p{Noncharacter_Code_Point}",
+    "NONCHARACTERCODEPOINT": r"\p{Noncharacter_Code_Point}",
+}
+# The properties that the POSIX names stand for behind `Is`, and under the flag `U` everywhere.
+_POSIX_UNICODE = {
+    "ALPHA": "ALPHABETIC",
+    "LOWER": "LOWERCASE",
+    "UPPER": "UPPERCASE",
+    "SPACE": "WHITE_SPACE",
+    "PUNCT": "PUNCTUATION",
+    "XDIGIT": "HEX_DIGIT",
+    "CNTRL": "CONTROL",
+    **{name: name for name in ("ALNUM", "DIGIT", "BLANK", "GRAPH", "PRINT")},
 }
 _CATEGORIES = frozenset(
     (
@@ -79,11 +118,13 @@ _CATEGORIES = frozenset(
         *("Sm", "Sc", "Sk", "So"),
     )
 )
-# With the flag `i`, Java takes each of these for all three.
-_CASED = frozenset(("Lu", "Ll", "Lt", "Lower", "Upper", "javaLowerCase", "javaUpperCase", "LOWERCASE", "UPPERCASE"))
-_WORD = "[A-Za-z0-9_]"
-_BOUNDARY = f"(?:(?<={_WORD})(?!{_WORD})|(?<!{_WORD})(?={_WORD}))"
-_NO_BOUNDARY = f"(?:(?<={_WORD})(?={_WORD})|(?<!{_WORD})(?!{_WORD}))"
+# With the flag `i`, each of these stands for letters of any case.
+_CASELESS = {
+    **dict.fromkeys(("Lu", "Ll", "Lt"), r"[\p{Lu}\p{Ll}\p{Lt}]"),
+    **dict.fromkeys(("Lower", "Upper"), "[A-Za-z]"),
+    **dict.fromkeys(("javaLowerCase", "javaUpperCase", "javaTitleCase"), _CASED_LETTERS),
+    **dict.fromkeys(("LOWERCASE", "UPPERCASE", "TITLECASE"), _CASED_LETTERS),
+}
 _CLASS_ESCAPES = {
     "d": "[0-9]",
     "D": "[^0-9]",
@@ -95,6 +136,14 @@ _CLASS_ESCAPES = {
     "H": r"[^ \t\xa0\u1680\u180e\u2000-\u200a\u202f\u205f\u3000]",
     "v": r"[\n\x0b\f\r\x85\u2028\u2029]",
     "V": r"[^\n\x0b\f\r\x85\u2028\u2029]",
+}
+_UNICODE_CLASS_ESCAPES = _CLASS_ESCAPES | {
+    "d": r"\p{Nd}",
+    "D": r"\P{Nd}",
+    "w": _BINARY_PROPERTIES["WORD"],
+    "W": f"[^{_BINARY_PROPERTIES['WORD']}]",
+    "s": r"\p{White_Space}",
+    "S": r"\P{White_Space}",
 }
 _CHAR_ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "f": "\f", "a": "\a", "e": "\x1b"}
 _GROUP_OPENINGS = ("(?:", "(?=", "(?!", "(?<=", "(?<!", "(?>")
@@ -282,16 +331,23 @@ class _Translator:
         self.total_groups = self._count_groups()
         self.dotall, self.multiline, self.comments = "s" in flags, "m" in flags, "x" in flags
         self.caseless = "i" in flags
-        self.unix_lines = self.unicode_case = False
+        self.unix_lines = self.unicode_case = self.unicode_classes = False
 
     @property
     def modes(self) -> tuple[bool, ...]:
         """The flags in force, which end with the group that they were set in."""
-        return self.dotall, self.multiline, self.comments, self.caseless, self.unix_lines, self.unicode_case
+        unicode = self.unicode_case, self.unicode_classes
+        return self.dotall, self.multiline, self.comments, self.caseless, self.unix_lines, *unicode
 
     @modes.setter
     def modes(self, modes: tuple[bool, ...]) -> None:
-        self.dotall, self.multiline, self.comments, self.caseless, self.unix_lines, self.unicode_case = modes
+        self.dotall, self.multiline, self.comments, self.caseless, self.unix_lines, *unicode = modes
+        self.unicode_case, self.unicode_classes = unicode
+
+    @property
+    def class_escapes(self) -> dict[str, str]:
+        """What `\\d` and its like mean now."""
+        return _UNICODE_CLASS_ESCAPES if self.unicode_classes else _CLASS_ESCAPES
 
     def _count_groups(self) -> int:
         """An upper bound, good enough to tell whether a back reference can ever match."""
@@ -358,7 +414,7 @@ class _Translator:
         if char == "(":
             return self.group()
         if char == "[":
-            return self.char_class(), True
+            return self.folded(self.char_class()), True
         if char == "\\":
             return self.escape()
         if char == ".":
@@ -384,11 +440,16 @@ class _Translator:
 
     def cased(self, char: str) -> str:
         """A character that stands for itself, and with the flag `i` for its other case if it is ASCII (or with `u`)."""
+        if self.caseless and self.unicode_case and char.isalpha():
+            return self.folded(char)
         if self.caseless and char.isascii() and char.isalpha():
             return f"[{char.lower()}{char.upper()}]"
-        if self.caseless and self.unicode_case and char.isalpha():
-            return f"(?i:{char})"
         return _quoted(char)
+
+    def folded(self, written: str) -> str:
+        """A character or class that matches any case of its letters if the flags `i` and `u` say so."""
+        # Not full case folding: one letter stands for one.
+        return f"(?i-f:{written})" if self.caseless and self.unicode_case else written
 
     def quantified(self, atom: str, before: int) -> str:
         """An atom with the quantifier that follows; `before` is the count of parts in front of it."""
@@ -414,7 +475,10 @@ class _Translator:
 
     def braces(self) -> tuple[str, int]:
         close = self.pattern.find("}", self.pos)
-        low, comma, high = self.pattern[self.pos + 1 : close].partition(",")
+        inner = self.pattern[self.pos + 1 : close]
+        if self.comments and inner[:1] not in _COMMENT_BLANKS:
+            inner = "".join(char for char in inner if char not in _COMMENT_BLANKS)
+        low, comma, high = inner.partition(",")
         digits = [part for part in (low, high) if part]
         if close < 0 or not low or not all(part.isascii() and part.isdigit() for part in digits):
             raise PatternError("illegal repetition")
@@ -440,6 +504,7 @@ class _Translator:
             self.pos = stop + 1
             self.groups += 1
             return self.close(f"(?<{name}>"), True
+        self.skip_comments()
         if self.peek() == "?":
             return self.inline_flags()
         self.groups += 1
@@ -457,7 +522,10 @@ class _Translator:
         self.pos += 1
         on = True
         saved = self.modes
-        while self.peek() not in (")", ":"):
+        while True:
+            self.skip_comments()
+            if self.peek() in (")", ":"):
+                break
             flag = self.take()
             if flag == "-":
                 on = False
@@ -473,7 +541,9 @@ class _Translator:
                 self.unix_lines = on
             elif flag == "u":
                 self.unicode_case = on
-            elif flag != "U":
+            elif flag == "U":
+                self.unicode_case = self.unicode_classes = on
+            else:
                 raise PatternError("unknown inline modifier")
         if self.take() == ")":
             # Applies to the rest of the enclosing group, alternatives included.
@@ -502,8 +572,6 @@ class _Translator:
             "z": r"\Z",
             "Z": self.text_end("?"),
             "G": r"\G",
-            "b": _BOUNDARY,
-            "B": _NO_BOUNDARY,
             "R": r"(?>\r\n|[\n\x0b\f\r\x85\u2028\u2029])",
             "X": r"\X",
         }.get(char)
@@ -516,11 +584,18 @@ class _Translator:
                 raise PatternError("no such named group")
             self.pos = stop + 1
             return f"(?P={name})", True
+        if char in "bB":
+            return self.boundary(negated=char == "B"), True
         if char in _CLASS_ESCAPES:
-            return _CLASS_ESCAPES[char], True
+            return self.class_escapes[char], True
         if char in "pP":
             return self.property(negated=char == "P"), True
         return self.cased(self.escaped_char(char)), True
+
+    def boundary(self, *, negated: bool) -> str:
+        word = self.class_escapes["w"]
+        first, second = ("=", "!") if negated else ("!", "=")
+        return f"(?:(?<={word})(?{first}{word})|(?<!{word})(?{second}{word}))"
 
     def back_reference(self, digit: str) -> str:
         number = int(digit)
@@ -554,6 +629,12 @@ class _Translator:
             width = 2 if char == "x" else 4
             code = self.hexadecimal(self.pattern[self.pos : self.pos + width], width)
             self.pos += width
+            if "\ud800" <= code <= "\udbff" and self.pattern.startswith("\\u", self.pos):
+                # The second half of a pair may follow.
+                low = self.hexadecimal(self.pattern[self.pos + 2 : self.pos + 6], 4)
+                if "\udc00" <= low <= "\udfff":
+                    self.pos += 6
+                    return _joined(code + low)
             return code
         if char == "c":
             return chr(ord(self.take()) ^ 64)
@@ -592,32 +673,40 @@ class _Translator:
         return f"[^{self.named_class(name)}]" if negated else self.named_class(name)
 
     def named_class(self, name: str) -> str:
-        """A class by one of Java's names; the name alone means a general category, `Is` also scripts."""
-        if self.caseless and (name in _CASED or name.removeprefix("Is").upper() in _CASED):
-            return r"[\p{Lu}\p{Ll}\p{Lt}]"
-        if name in _POSIX:
-            return f"[{_POSIX[name]}]"
-        if name in _JAVA_PROPERTIES:
-            return _JAVA_PROPERTIES[name]
-        if name in _CATEGORIES:
-            return f"\\p{{gc={name}}}"
+        """A class by one of Java's names."""
+        if self.unicode_classes and name.upper() in _POSIX_UNICODE:
+            return self.binary_property(_POSIX_UNICODE[name.upper()])
         key, equals, value = name.partition("=")
-        kind = {"sc": "Script", "script": "Script", "blk": "Block", "block": "Block"}.get(key.lower())
-        if equals and key.lower() in ("gc", "general_category") and value in _CATEGORIES:
-            return f"\\p{{gc={value}}}"
-        if not equals and name.startswith("In"):
+        found, kind = None, {"sc": "Script", "script": "Script", "blk": "Block", "block": "Block"}.get(key.lower())
+        if equals:
+            if key.lower() in ("gc", "general_category"):
+                found = self.plain_property(value)
+        elif name.startswith("In"):
             kind, value = "Block", name[2:]
-        elif not equals and name.startswith("Is"):
-            value = name[2:]
-            if value.upper() in _BINARY_PROPERTIES:
-                return f"\\p{{{_BINARY_PROPERTIES[value.upper()]}}}"
-            if value in _CATEGORIES:
-                return f"\\p{{gc={value}}}"
-            kind = "Script"
+        elif name.startswith("Is"):
+            kind, value = "Script", name[2:]
+            binary = _POSIX_UNICODE.get(value.upper(), value.upper())
+            found = self.binary_property(binary) if binary in _BINARY_PROPERTIES else self.plain_property(value)
+        else:
+            found = self.plain_property(name)
+        if found is not None:
+            return found
         plain = value.replace("_", "").replace(" ", "").replace("-", "")
         if kind is None or not (plain.isascii() and plain.isalnum()):
             raise PatternError("unknown character property")
         return f"\\p{{{kind}={value}}}"
+
+    def plain_property(self, name: str) -> str | None:
+        """A POSIX class, a Java property or a general category, by its exact name."""
+        if self.caseless and name in _CASELESS:
+            return _CASELESS[name]
+        if name in _POSIX:
+            return f"[{_POSIX[name]}]"
+        return f"\\p{{gc={name}}}" if name in _CATEGORIES else _PROPERTIES.get(name)
+
+    def binary_property(self, name: str) -> str:
+        """A property by its name in capitals."""
+        return (self.caseless and _CASELESS.get(name)) or _BINARY_PROPERTIES[name]
 
     # ---- character classes
 
@@ -631,12 +720,12 @@ class _Translator:
         operands: list[list[str]] = [[]]
         first = True
         while True:
-            if self.comments:
-                while self.peek() and self.peek() in _COMMENT_BLANKS:
-                    self.pos += 1
+            self.skip_comments()
             if self.pattern.startswith("&&", self.pos):
                 self.pos += 2
-                operands.append([])
+                # Before a third `&` alone, Java intersects with nothing.
+                if self.peek() != "&" or self.pattern.startswith("&&", self.pos):
+                    operands.append([])
                 continue
             char = self.take()
             if char == "]" and not first:
@@ -659,7 +748,7 @@ class _Translator:
         if char == "\\":
             escaped = self.take()
             if escaped in _CLASS_ESCAPES:
-                return _CLASS_ESCAPES[escaped]
+                return self.class_escapes[escaped]
             if escaped in "pP":
                 return self.property(negated=escaped == "P")
             if escaped == "Q":
@@ -668,9 +757,11 @@ class _Translator:
                 self.pos = stop + 2 if stop >= 0 else self.end
                 return "".join(map(self.class_char, text))
             char = self.escaped_char(escaped)
+        self.skip_comments()
         following = self.pattern[self.pos + 1 : self.pos + 2]
         if self.peek() == "-" and following and following not in "[]":
             self.pos += 1
+            self.skip_comments()
             last = self.take()
             if last == "\\":
                 last = self.escaped_char(self.take())
