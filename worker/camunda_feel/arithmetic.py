@@ -18,6 +18,7 @@ from camunda_feel.temporal import (
     DaysTimeDuration,
     LocalDateTime,
     LocalTime,
+    OutOfRangeError,
     YearsMonthsDuration,
     ZonedDateTime,
     ZonedTime,
@@ -104,7 +105,11 @@ _MULTIPLY: dict[tuple[type, type], Operation] = {
 
 
 def _times_months(duration: YearsMonthsDuration, factor: Decimal) -> YearsMonthsDuration:
-    return YearsMonthsDuration(duration.months * to_int32(factor))
+    times = to_int32(factor)
+    # Java multiplies years and months one by one, and each must fit an int.
+    if not all(-(2**31) <= part * times < 2**31 for part in duration.properties().values()):
+        raise OutOfRangeError("years and months duration is out of range")
+    return YearsMonthsDuration(duration.months * times)
 
 
 def _whole_ratio(dividend: int, divisor: int) -> Decimal | None:

@@ -156,6 +156,9 @@ def remainder(dividend: Decimal, divisor: Decimal, maths: decimal.Context) -> De
 
     Fails if the whole number has more digits than `maths` allows, zeros at its end aside.
     """
+    if dividend.copy_abs() < divisor.copy_abs():
+        # Nothing is taken away, so the scale stays too.
+        return dividend
     lowest = min(int(number.as_tuple().exponent) for number in (dividend, divisor))
     digits = max(dividend.adjusted(), divisor.adjusted()) - lowest + 2
     if digits <= maths.prec or digits > _MAX_REMAINDER_DIGITS:

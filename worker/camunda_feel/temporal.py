@@ -368,11 +368,12 @@ class ZonedTime(Temporal):
         return _time_text(self.nanos) + offset_text(self.offset)
 
     def to_json(self) -> str:
-        """Java's `OffsetTime.toString`, which drops seconds that are zero."""
+        """Java's `OffsetTime.toString`, which drops seconds that are zero and shows fractions by three digits."""
         time = _time_text(self.nanos)
         if self.nanos % (60 * NANOS_PER_SECOND) == 0:
             time = time[:5]
-        return time + offset_text(self.offset)
+        whole, point, fraction = time.partition(".")
+        return whole + point + fraction + "0" * (-len(fraction) % 3) + offset_text(self.offset)
 
     def feel_encode(self) -> dict[str, str]:
         return {"@type": self.type_name, "value": str(self)}
@@ -462,9 +463,9 @@ class ZonedDateTime(Temporal):
         # java.time orders equal instants by local time and zone.
         return (self.instant, self.local.nanos, self.zone or offset_text(self.offset))
 
-    def with_zone(self, zone: str) -> ZonedDateTime:
+    def with_zone(self, zone: str, *, inside_text: bool = False) -> ZonedDateTime:
         """The same instant elsewhere."""
-        offset, region = parse_zone(zone)
+        offset, region = parse_zone(zone, inside_text=inside_text)
         if region is not None:
             return ZonedDateTime.of_instant(self.instant, region)
         offset = offset or 0
@@ -680,7 +681,7 @@ def parse_date(text: str, *, leading_zeros: bool = False) -> Date | None:
     if leading_zeros and len(body) <= 15:
         # java.time itself takes `01211-12-31`; the engine's own check of the shape is not made everywhere.
         body = body[:-10].lstrip("0") + body[-10:]
-    if not is_date(body):
+    if body.startswith("-") or not is_date(body):
         return None
     year = int(body[:-6])
     if sign < 0 and year == 0:
@@ -725,7 +726,7 @@ def _split_zone(text: str) -> tuple[str, str, str]:
     if clock.endswith("]") and "[" in clock:
         # A zone in brackets only follows an offset.
         before, _, zone = clock[:-1].partition("[")
-        if not _ends_with_offset(before):
+        if not zone or not _ends_with_offset(before):
             return clock, "", ""
         clock = before
     if clock.endswith("Z"):
@@ -806,7 +807,7 @@ def _zoned_date_time(local: LocalDateTime, offset_part: str, zone: str) -> Zoned
     if not zone:
         return ZonedDateTime(local, offset)
     # With both, the offset tells the instant and the zone how to show it.
-    return ZonedDateTime(local, offset).with_zone(zone)
+    return ZonedDateTime(local, offset).with_zone(zone, inside_text=True)
 
 
 def _amounts(text: str, units: str) -> dict[str, str] | None:

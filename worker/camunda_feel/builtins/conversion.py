@@ -235,6 +235,19 @@ def to_json_text(run: Run, value: Any) -> str:
     return text
 
 
+def _json_string(text: str) -> str:
+    import json
+    import re
+
+    written = json.dumps(text, ensure_ascii=False)
+    if "\\u00" not in written:
+        return written
+    # Jackson writes control characters with capital digits.
+    return re.sub(
+        r"\\(u[0-9a-f]{4}|.)", lambda escape: "\\u" + escape[1][1:].upper() if escape[1][1:] else escape[0], written
+    )
+
+
 def _write_json(value: Any, parts: list[str], run: Run, depth: int) -> None:
     import json
 
@@ -253,12 +266,14 @@ def _write_json(value: Any, parts: list[str], run: Run, depth: int) -> None:
     elif kind in CONTEXT_TYPES:
         parts.append("{")
         for index, (key, item) in enumerate(hashorder.entries(value)):
-            parts.append(("," if index else "") + json.dumps(key, ensure_ascii=False) + ":")
+            parts.append(("," if index else "") + _json_string(key) + ":")
             _write_json(lift(item), parts, run, depth + 1)
         parts.append("}")
+    elif kind is str:
+        parts.append(_json_string(value))
     elif isinstance(value, Temporal):
-        parts.append(json.dumps(value.to_iso(), ensure_ascii=False))
+        parts.append(_json_string(value.to_iso()))
     elif isinstance(value, Function | Range):
-        parts.append(json.dumps(str(value), ensure_ascii=False))
+        parts.append(_json_string(str(value)))
     else:
-        parts.append(json.dumps(value, ensure_ascii=False))
+        parts.append(json.dumps(value))

@@ -99,7 +99,8 @@ def median(items: Items) -> Decimal | None:
     middle = len(ordered) // 2
     if len(ordered) % 2:
         return ordered[middle]
-    return MATH.divide(MATH.add(ordered[middle - 1], ordered[middle]), Decimal(2))
+    maths = maths_of(ordered[middle - 1])
+    return maths.divide(maths.add(ordered[middle - 1], ordered[middle]), Decimal(2))
 
 
 @builtin("stddev(list: list...)")
