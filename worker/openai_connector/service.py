@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 import socket
+from collections.abc import Sequence
+from datetime import timedelta
 from functools import partial
 
 from openai_connector import __version__
@@ -23,9 +26,11 @@ from openai_connector.zeebe.subscription import Subscription
 
 log = logging.getLogger(__name__)
 
+LAST_SECONDS = 3.0  # after a second signal, to give back the jobs in work
+
 
 async def run(settings: Settings) -> None:
-    """Work until SIGTERM or SIGINT, then drain; a second signal ends at once."""
+    """Work until SIGTERM or SIGINT, then drain; a second signal gives back at once what is in work, a third ends."""
     stopping = asyncio.Event()
     _on_signals(stopping)
     connection = connection_of(settings)
@@ -52,15 +57,25 @@ async def run(settings: Settings) -> None:
         _announce(settings, connection)
         working = asyncio.gather(*(subscription.run() for subscription in subscriptions))
         working.add_done_callback(lambda _: stopping.set())  # a bug ends the worker: its supervisor starts it anew
-        await stopping.wait()
-        running = sum(subscription.running for subscription in subscriptions)
-        log.info("Draining: %d jobs in work, at most %g s", running, settings.drain_timeout.total_seconds())
-        interrupted = await asyncio.gather(*(each.drain(settings.drain_timeout) for each in subscriptions))
+        try:
+            await stopping.wait()
+            running = sum(subscription.running for subscription in subscriptions)
+            log.info("Draining: %d jobs in work, at most %g s", running, settings.drain_timeout.total_seconds())
+            interrupted = await _drain(subscriptions, settings.drain_timeout)
+        except asyncio.CancelledError:  # before the connections close: a call that breaks costs its job a retry
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_SECONDS):
+                    await _drain(subscriptions, timedelta(0))
+            raise
         await working
-        log.info("Stopped; %d jobs were given back to the engine", sum(interrupted))
+        log.info("Stopped; %d jobs were given back to the engine", interrupted)
     finally:
         await client.aclose()
         await channel.close()
+
+
+async def _drain(subscriptions: Sequence[Subscription], timeout: timedelta) -> int:
+    return sum(await asyncio.gather(*(subscription.drain(timeout) for subscription in subscriptions)))
 
 
 def client_of_environment() -> ApiClient:

@@ -347,10 +347,12 @@ class Subscription:
             if not isinstance(outcome, Outcome):
                 raise TypeError("the handler returned no outcome")
             return outcome
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             task = asyncio.current_task()
-            if task is not None:
-                task.uncancel()
+            if task is None or not task.cancelling():
+                # Something that the handler waited for was cancelled, not the work: given back, it goes on for ever.
+                return _bug(job, error)
+            task.uncancel()
             return Failed(
                 _given_back("before it was done (a request under way may have been charged)"), retries=job.retries
             )
@@ -394,7 +396,7 @@ def _is_busy(error: Exception) -> bool:
     return isinstance(error, grpc.aio.AioRpcError) and error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-def _bug(job: ConnectorJob, error: Exception) -> Failed:
+def _bug(job: ConnectorJob, error: BaseException) -> Failed:
     logger.error("Job %s: the connector failed unexpectedly (%s)", job.key, place_of(error))
     return Failed(
         f"The connector failed unexpectedly ({place_of(error)}). This is a bug: please report it together with "
