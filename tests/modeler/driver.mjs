@@ -11,8 +11,8 @@ import { chromium } from 'playwright-core';
 const here = dirname(fileURLToPath(import.meta.url));
 const [ executable, artifacts ] = process.argv.slice(2);
 const FRONT_ENDS = { '8.5': 'camunda-bpmn-js-8.5', today: 'camunda-bpmn-js' };
-const WRITTEN = 3000; // ms: the panel writes 300 ms after the last key; this is only the limit
-const browser = await chromium.launch({ executablePath: executable, args: [ '--no-sandbox' ] });
+const PATIENCE = 60000; // ms: only the limit; everything is waited for
+const browser = await chromium.launch({ executablePath: executable, args: [ '--no-sandbox' ], timeout: PATIENCE });
 const pages = {};
 let page; // the front end in use
 let linter;
@@ -31,7 +31,7 @@ async function frontEnd(name) {
   const opened = pages[name] = await browser.newPage({ viewport: { width: 1280, height: 900 } });
   opened.problems = [];
   opened.on('pageerror', error => opened.problems.push(error.message));
-  opened.setDefaultTimeout(5000);
+  opened.setDefaultTimeout(PATIENCE);
   await opened.goto(pathToFileURL(html).href);
   return opened;
 }
@@ -56,10 +56,15 @@ async function written(label, value, doIt) {
       entry => entry.querySelector('label')?.textContent.trim() === label);
     const error = entry?.querySelector('.bio-properties-panel-error');
     return error && !/must not be empty/.test(error.textContent); // that one was there before
-  }, { label, value }, { polling: 20, timeout: WRITTEN }).catch(() => {
+  }, { label, value }, { polling: 20 }).catch(() => {
     throw new Error(`the panel wrote nothing for ${label}`);
   });
 }
+
+// Wait until the page has drawn what changed, and run what follows the drawing.
+const drawn = () => page.evaluate(() => new Promise(
+  done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)))
+));
 
 // Select an element and wait for its panel. A selection made before the panel listens is lost: then select again.
 async function shape(element, wanted = '.bio-properties-panel-group-entries') {
@@ -72,7 +77,7 @@ async function shape(element, wanted = '.bio-properties-panel-group-entries') {
     try {
       return await page.waitForSelector(wanted, { state: 'attached', timeout: 1000 });
     } catch (error) {
-      if (attempt === 5) throw error;
+      if (attempt === 60) throw error;
     }
   }
 }
@@ -101,33 +106,45 @@ const actions = {
   // Choose a template in the panel, as a person does.
   async choose({ element, template }) {
     await shape(element, '.bio-properties-panel-select-template-button');
+    const before = await page.evaluate(() => window.changes);
     await page.click('.bio-properties-panel-select-template-button');
     await page.click(`.djs-popup .entry[data-id="apply-template-${template}"], .djs-popup .entry[data-id$="${template}"]`);
+    await page.waitForFunction(before => window.changes > before, before, { polling: 20 });
     await page.waitForSelector('.bio-properties-panel-group-entries', { state: 'attached' });
+    await drawn();
   },
 
   async select({ element }) {
     await shape(element, '.bio-properties-panel-header-template-icon, .bio-properties-panel-template-update-available');
+    await drawn();
   },
 
   // Press the panel's own button for an update of the template.
   async press_update() {
     await page.click('.bio-properties-panel-template-update-available button');
+    const before = await page.evaluate(() => window.changes);
     await page.getByText('Update', { exact: true }).click();
+    await page.waitForFunction(before => window.changes > before, before, { polling: 20 });
+    await drawn();
   },
 
   groups: () => page.$$eval('.bio-properties-panel-group-header-title', titles => titles.map(title => title.textContent)),
 
   async open_groups({ only = null }) {
-    await page.evaluate(only => {
-      for (const group of document.querySelectorAll('.bio-properties-panel-group')) {
-        const header = group.querySelector('.bio-properties-panel-group-header');
-        const isOpen = !!group.querySelector('.bio-properties-panel-group-entries.open');
-        const wanted = !only || only.includes(header?.querySelector('.bio-properties-panel-group-header-title')?.textContent);
-        if (header && isOpen !== wanted) header.click();
-      }
-    }, only);
-    await page.waitForTimeout(50);
+    for (let attempt = 1; ; attempt++) {
+      const wrong = await page.evaluate(only => {
+        const wrong = [ ...document.querySelectorAll('.bio-properties-panel-group') ].filter(group => {
+          const entries = group.querySelector('.bio-properties-panel-group-entries'); // a list without items has none
+          const title = group.querySelector('.bio-properties-panel-group-header-title')?.textContent;
+          return entries && entries.classList.contains('open') !== (!only || only.includes(title));
+        });
+        for (const group of wrong) group.querySelector('.bio-properties-panel-group-header').click();
+        return wrong.map(group => group.dataset.groupId);
+      }, only);
+      if (!wrong.length) return;
+      if (attempt === 60) throw new Error(`these groups do not fold: ${wrong}`);
+      await drawn();
+    }
   },
 
   // Every field by group: {"Prompt": ["System message", ...]}; open the groups first.
@@ -160,7 +177,8 @@ const actions = {
   async choice({ label, option }) {
     const before = await page.evaluate(() => window.changes);
     await entry(label).locator('select').selectOption({ label: option });
-    await page.waitForFunction(before => window.changes > before, before, { polling: 20, timeout: WRITTEN });
+    await page.waitForFunction(before => window.changes > before, before, { polling: 20 });
+    await drawn();
   },
 
   errors: () => page.$$eval('.bio-properties-panel-entry .bio-properties-panel-error', errors => errors.map(e => e.textContent)),
@@ -183,7 +201,8 @@ const actions = {
     await page.setViewportSize({ width: 1280, height: 900 });
   },
 
-  pause: ({ ms }) => page.waitForTimeout(ms),
+  // By the page's own clock: what its timers were to do before that is done, however busy the machine is.
+  pause: ({ ms }) => page.evaluate(ms => new Promise(done => setTimeout(done, ms)), ms),
 
   // Camunda's linter, with the rules of the version that the diagram names and those of its templates.
   async lint({ xml, templates }) {

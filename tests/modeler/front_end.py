@@ -72,7 +72,11 @@ def install(npm: Sequence[str], program: Path) -> None:
         return
     path = f"{program.parent}{os.pathsep}{os.environ.get('PATH', '')}"
     done = subprocess.run(
-        [*npm, "ci", "--ignore-scripts"], cwd=HERE, capture_output=True, text=True, env={**os.environ, "PATH": path}
+        [*npm, "ci", "--ignore-scripts", "--fetch-retries=5"],
+        cwd=HERE,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PATH": path},
     )
     if done.returncode:
         raise UnavailableError(f"npm could not install the Modeler's front ends: {done.stderr.strip()[-500:]}")
