@@ -287,6 +287,7 @@ def test_other_prefixes_and_no_white_space() -> None:
     result, report = moved(local)
     assert (report.migrated, result.template_id) == (True, "openai-connector.v1")
     assert request_of(result)[2]["messages"] == [{"role": "user", "content": "Why?"}]
+    assert headers_of(result)["elementTemplateId"] == "openai-connector.v1"
 
 
 def test_second_run_changes_nothing() -> None:

@@ -241,7 +241,9 @@ class _Rewriting:
         else:
             outer = self._markup.blank_before(mappings.start)
             body = "".join(inner + text for text in texts)
-            whole = f"<{prefix}taskHeaders>{body}{outer}</{prefix}taskHeaders>"
+            # A default namespace that the mappings declare for themselves does not hold beside them.
+            declared = "" if prefix else f' xmlns="{ZEEBE}"'
+            whole = f"<{prefix}taskHeaders{declared}>{body}{outer}</{prefix}taskHeaders>"
             if box is not None:
                 yield Edit(Span(box.start, box.end), whole)
             else:
