@@ -290,6 +290,19 @@ def test_other_prefixes_and_no_white_space() -> None:
     assert headers_of(result)["elementTemplateId"] == "openai-connector.v1"
 
 
+@pytest.mark.parametrize("headers", ["", "<y:taskHeaders {y}/>", "<y:taskHeaders {y}></y:taskHeaders>"])
+def test_prefixes_that_each_element_declares(headers: str) -> None:
+    """Where every element declares a prefix of its own, as some libraries write it, new headers do, too."""
+    zeebe = 'xmlns:{}="http://camunda.org/schema/zeebe/1.0"'
+    text = diagram(task(chat_inputs(), template=None, version=None)).replace(zeebe.format("zeebe"), "")
+    text = re.sub("<zeebe:(taskDefinition|ioMapping)", rf"<z:\1 {zeebe.format('z')}", text)
+    text = re.sub(
+        "<zeebe:taskHeaders>.*</zeebe:taskHeaders>", headers.format(y=zeebe.format("y")), text, flags=re.DOTALL
+    )
+    result, report = moved(text.replace("zeebe:input", "z:input").replace("</zeebe:", "</z:"))
+    assert (report.migrated, headers_of(result)["elementTemplateId"]) == (True, "openai-connector.v1")
+
+
 def test_second_run_changes_nothing() -> None:
     """A migrated diagram has no task to migrate."""
     once = migrate(diagram(task(chat_inputs()), task(azure_inputs(), template=AZURE, element_id="A")).encode(), TODAY)

@@ -230,7 +230,7 @@ class _Rewriting:
         assert mappings is not None
         sample = self._task.inputs[0].node
         inner = self._markup.blank_before(sample.start)
-        prefix = sample.tag.removesuffix("input")
+        prefix = sample.tag.removesuffix("input") if box is None else box.tag.removesuffix("taskHeaders")
         texts = [self._element(sample, f"{prefix}header", key=key, value=value) for key, value in wanted.items()]
         if box is not None and self._task.headers:
             first = self._task.headers[0].node
@@ -241,8 +241,10 @@ class _Rewriting:
         else:
             outer = self._markup.blank_before(mappings.start)
             body = "".join(inner + text for text in texts)
-            # A default namespace that the mappings declare for themselves does not hold beside them.
-            declared = "" if prefix else f' xmlns="{ZEEBE}"'
+            # What the mappings declare for themselves does not hold beside them.
+            name = prefix.removesuffix(":")
+            is_declared = self._task.extensions.prefixes.get(name) == ZEEBE
+            declared = "" if is_declared else f' xmlns{":" if name else ""}{name}="{ZEEBE}"'
             whole = f"<{prefix}taskHeaders{declared}>{body}{outer}</{prefix}taskHeaders>"
             if box is not None:
                 yield Edit(Span(box.start, box.end), whole)
