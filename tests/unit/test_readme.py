@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from docs import tables
-from openai_connector import openai_api
+from openai_connector import openai_api, settings
 from openai_connector.evaluate import outcome_of
 from openai_connector.mapping.task_mapping import OVERRIDES
 from openai_connector.openai_api import ApiError
@@ -99,3 +99,29 @@ def test_examples_print_what_the_readme_says(command: str, printed: str) -> None
     command = command.replace("openai-connector", f"{sys.executable} -m openai_connector")
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True, timeout=300)
     assert done.stdout.strip() == printed
+
+
+SOURCE = "".join(path.read_text("utf-8") for path in (ROOT / "worker" / "openai_connector").rglob("*.py"))
+
+
+def fragments(heading: str, column: int) -> list[str]:
+    """Find the pieces of messages that a section's table shows as code, but for the engine's own."""
+    section = TEXT.partition(heading)[2].partition("\n#")[0].partition("\n* **Camunda SaaS")[0]
+    rows = [line.strip().split("|") for line in section.splitlines() if line.strip().startswith("|")]
+    cells = [row[column] for row in rows if "(by the engine)" not in row[column]]
+    return [text.removesuffix(" ...") for cell in cells for text in re.findall(r"`([^`]+)`", cell)]
+
+
+@pytest.mark.parametrize("text", fragments("## Resolving an incident", 1) + fragments("* **Alerts**", 2))
+def test_messages_to_look_for_exist(text: str) -> None:
+    """What an operator is told to look for in incidents and logs is what the worker says."""
+    said = re.sub(r"code \d+", "code %s", text).replace("answers again", "answers%s")
+    assert said in re.sub(r'"\s*f?"', "", SOURCE)
+
+
+def test_every_variable_is_a_setting() -> None:
+    """Environment variables with the prefixes of settings that the README names are settings."""
+    known = {name for row in settings.table() for name in row.names}
+    named = set(re.findall(r"\b(?:CONNECTOR|ZEEBE|CAMUNDA|OPENAI)_[A-Z_]*[A-Z]\b", TEXT))
+    assert "CONNECTOR_MAX_JOBS" in named
+    assert named <= known
