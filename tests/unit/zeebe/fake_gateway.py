@@ -59,6 +59,8 @@ class FakeGateway(GatewayServicer):
         self.faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self.after: defaultdict[str, deque[Fault]] = defaultdict(deque)
         """As `faults`, but the command takes effect first: only its answer is lost."""
+        self.late: deque[Fault] = deque()
+        """Waited for with activated jobs, their leases running, before they are sent."""
         self.calls: list[tuple[str, Any]] = []
         self.metadata: list[dict[str, str]] = []
         self.authorization: str | None = None
@@ -131,6 +133,8 @@ class FakeGateway(GatewayServicer):
         for job in batch:
             job.leased_until = loop.time() + request.timeout / 1000
             job.activations += 1
+        if batch and self.late:
+            await self.late.popleft()(request, context)
         if batch:
             yield pb.ActivateJobsResponse(jobs=[self._activated(job, request) for job in batch])
         await self._leave("ActivateJobs", request, context)

@@ -162,6 +162,26 @@ async def test_stale_activation_is_dropped(engine: FakeGateway, subscribe: Subsc
     assert len(handler.started) == 1
 
 
+async def test_stale_activation_of_a_job_that_came_late(engine: FakeGateway, subscribe: Subscribe) -> None:
+    """The lease runs while an activation is on its way, too: what the engine sent after it does not run again."""
+    engine.add(FakeJob(1))
+    engine.faults["CompleteJob"].append(unavailable_until_activated_again(engine))
+    handler = Handler()
+    handler.gate.set()
+    async with subscribe(handler, lease=SECOND) as subscription:
+
+        async def until_the_lease_is_over(_: Any, __: Any) -> None:
+            await asyncio.sleep(1)
+
+        async def until_the_job_has_ended(_: Any, __: Any) -> None:
+            await engine.until(lambda: engine.jobs[1].ended == "completed" and subscription.running == 0)
+
+        engine.late.extend([until_the_lease_is_over, until_the_job_has_ended])
+        await engine.until(lambda: engine.count("ActivateJobs") == 3)
+    assert engine.jobs[1].activations == 2
+    assert len(handler.started) == 1
+
+
 async def test_stale_activation_of_a_job_told_to_wait(engine: FakeGateway, subscribe: Subscribe) -> None:
     """With its retries unchanged an old activation looks like a new one, but the job is in its back-off."""
     engine.add(FakeJob(1))

@@ -56,7 +56,7 @@ class _Entry:
 
     def __init__(self, since: float) -> None:
         self.since = since
-        """When it was activated, by the event loop's clock."""
+        """When the poll that brought it was sent, by the event loop's clock: its lease did not begin before that."""
         self.stale_until = 0.0
         """Until when, by that clock, an activation that still arrives is of this attempt, whose lease was over."""
         self.task: asyncio.Task[None] | None = None
@@ -66,8 +66,8 @@ class _Entry:
         self.retry_from = math.inf
         """From when on, by the event loop's clock, another activation may be the retry of a reported failure: not
         during its back-off. An earlier one is of this very attempt, whose lease was over."""
-        self.again: ActivatedJob | None = None
-        """The same job, activated again while its failure was being reported."""
+        self.again: tuple[ActivatedJob, float] | None = None
+        """The same job, activated again while its failure was being reported, and its `since`."""
 
 
 class Subscription:
@@ -246,13 +246,14 @@ class Subscription:
         # Without a connection the engine shall answer at once (below zero: no long poll), to know that it is back.
         request.requestTimeout = round(self._long_poll * 1000) if self._connected else -1
         jobs = 0
+        sent = asyncio.get_running_loop().time()
         self._call = self._stub.ActivateJobs(request, timeout=self._long_poll + POLL_MARGIN)
         try:
             async for response in self._call:
                 self._found()
                 for raw in response.jobs:
                     jobs += 1
-                    self._take(raw)
+                    self._take(raw, sent)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
@@ -263,19 +264,19 @@ class Subscription:
         self._found()
         return jobs
 
-    def _take(self, raw: ActivatedJob) -> None:
+    def _take(self, raw: ActivatedJob, since: float) -> None:
         now = asyncio.get_running_loop().time()
         entry = self._entries.get(raw.key)
         if entry is not None:
             # Its lease was over before the work was. It is worked on already; the lease has begun anew.
             logger.debug("Job %s was activated again while this worker works on it", raw.key)
             if now >= entry.retry_from:
-                entry.again = raw
+                entry.again = raw, since
             return
         if now < self._stale.get(raw.key, 0.0):
             logger.debug("Job %s has ended; this activation was sent before", raw.key)
             return
-        entry = self._entries[raw.key] = _Entry(now)
+        entry = self._entries[raw.key] = _Entry(since)
         entry.task = asyncio.create_task(self._work(raw, entry))
         entry.task.add_done_callback(partial(self._release, raw.key))
 
@@ -293,7 +294,7 @@ class Subscription:
                 "Job %s: reporting its outcome failed (%s). This is a bug: please report it", key, place_of(error)
             )
         elif entry.again is not None:
-            self._take(entry.again)
+            self._take(*entry.again)
 
     async def _work(self, raw: ActivatedJob, entry: _Entry) -> None:
         try:
@@ -330,7 +331,7 @@ class Subscription:
         if entry.again is not None and not (
             # Failed with retries left, the job may be back before the engine's acknowledgement. Any other
             # activation is older than the outcome, and void.
-            delivery is Delivery.DONE and isinstance(outcome, Failed) and entry.again.retries == outcome.retries
+            delivery is Delivery.DONE and isinstance(outcome, Failed) and entry.again[0].retries == outcome.retries
         ):
             entry.again = None
 
