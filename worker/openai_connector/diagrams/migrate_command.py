@@ -88,15 +88,16 @@ def _write(target: Path, content: bytes) -> None:
         target.write_bytes(content)
         return
     target = target.resolve()  # a link stays a link
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as new:
-        try:
-            new.write(content)
-            new.close()
-            shutil.copymode(target, new.name)
-            os.replace(new.name, target)
-        except OSError:
-            os.unlink(new.name)
-            raise
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    os.close(handle)
+    new = Path(name)
+    try:
+        new.write_bytes(content)
+        shutil.copymode(target, new)
+        new.replace(target)
+    except OSError:
+        new.unlink()
+        raise
 
 
 def _report(source: Path, migration: Migration) -> Iterator[str]:
