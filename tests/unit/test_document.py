@@ -141,6 +141,20 @@ def test_3_the_size_that_is_taken() -> None:
         encode_document({"a": "x" * (room + 1)})
 
 
+def test_3_what_is_too_large_is_not_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Megabytes of numbers are refused by their size, not looked at one by one while all other jobs wait."""
+    monkeypatch.setattr("openai_connector.document._check", None)
+    with pytest.raises(DocumentError, match="MB of JSON"):
+        encode_document({"v": [0] * MAX_BYTES})
+
+
+def test_3_what_cannot_be_written_is_never_sent_as_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should the writer fail where no fault is found in the values, the result must not get lost."""
+    monkeypatch.setattr("openai_connector.document._written", lambda _: "")
+    with pytest.raises(DocumentError, match="cannot be written"):
+        encode_document({"v": 1})
+
+
 def test_3_short_decimals_take_more_room_in_the_engine() -> None:
     """The engine stores a double in 9 bytes: 1.4 MB of "0.5," are refused there, and so before."""
     assert encode_document({"a": [0.5] * 220_000})

@@ -85,19 +85,20 @@ def encode_document(variables: Mapping[str, Any]) -> str:
         DocumentError: not JSON (NaN, an unknown type, a key that is no text), an integer beyond 64 bits,
             nested deeper than `MAX_DEPTH` or larger than `MAX_BYTES` (or stored, `MAX_STORED_BYTES`).
     """
+    text = _written(variables)
+    size = len(text.encode())
+    if size > MAX_BYTES:  # before its values are looked at one by one, which takes seconds for megabytes of numbers
+        raise DocumentError(
+            f"the variables are {size / 1e6:.1f} MB of JSON; the engine is sent at most {MAX_BYTES / 1e6:.1f} MB. "
+            "Map only what the process needs"
+        )
     growth = 0
     for name, value in variables.items():
         if not isinstance(name, str):
             raise DocumentError(f"a variable's name must be text, not {type(name).__name__}")
         growth += _check(name, value)
-    text = json.dumps(variables, ensure_ascii=False, separators=(",", ":"), default=_mapping)
-    text = well_formed(text)
-    size = len(text.encode())
-    if size > MAX_BYTES:
-        raise DocumentError(
-            f"the variables are {size / 1e6:.1f} MB of JSON; the engine is sent at most {MAX_BYTES / 1e6:.1f} MB. "
-            "Map only what the process needs"
-        )
+    if not text:
+        raise DocumentError("the variables cannot be written as JSON")
     if size + growth > MAX_STORED_BYTES:
         raise DocumentError(
             f"the variables have so many decimal numbers that they are {(size + growth) / 1e6:.1f} MB to the engine, "
@@ -115,8 +116,17 @@ def well_formed(text: str) -> str:
     return text
 
 
+def _written(variables: Mapping[str, Any]) -> str:
+    """Write the variables as JSON text; empty where that cannot be done, for reasons that `_check` will find."""
+    try:
+        return well_formed(json.dumps(variables, ensure_ascii=False, separators=(",", ":"), default=_mapping))
+    except (TypeError, ValueError, RecursionError):
+        return ""
+
+
 def _mapping(value: object) -> dict[str, Any]:
-    assert isinstance(value, Mapping)
+    if not isinstance(value, Mapping):
+        raise TypeError
     return dict(value)
 
 
