@@ -23,6 +23,7 @@ from openai_connector.operations.models import (
     [
         ("gpt-4-turbo", date(2026, 10, 23), "gpt-5.6-sol"),
         ("gpt-4-turbo-2024-04-09", date(2026, 10, 23), "gpt-5.6-sol"),
+        ("gpt-4-turbo-preview", date(2026, 3, 26), None),
         ("gpt-3.5-turbo-0125", date(2026, 10, 23), "gpt-5.6-terra"),
         ("gpt-4-1106-preview", date(2026, 10, 23), "gpt-5.6-sol"),
         ("gpt-4o-2024-05-13", date(2026, 10, 23), "gpt-5.6-sol"),
@@ -36,6 +37,12 @@ def test_end_of_a_model(model: str, day: date, replacement: str | None) -> None:
     shutdown = shutdown_of(model)
     assert shutdown is not None
     assert (shutdown.day, shutdown.replacement) == (day, replacement)
+
+
+def test_every_model_that_camundas_template_offered_is_known() -> None:
+    """Whatever version 1 to 8 of its dropdown held, its end is told."""
+    for model in ("gpt-3.5-turbo", "gpt-4", "gpt-4-turbo-preview", "gpt-4-turbo", "gpt-4o"):
+        assert shutdown_of(model) is not None
 
 
 def test_sentence_says_when_and_what_instead() -> None:
