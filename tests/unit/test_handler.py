@@ -285,6 +285,20 @@ async def test_5_a_bug_in_mapping_buys_nothing(
     assert len(api.requests) == 1
 
 
+async def test_5_a_result_that_the_engine_refuses_is_not_bought_again() -> None:
+    """The engine's limits are its own, output mappings count too: its refusal comes after the paid answer."""
+    api, first = FakeApi(), job({"resultVariable": "r"})
+    done = await handler(api)(first)
+    assert isinstance(done, Completed)
+    assert done.if_refused
+    refusal = done.if_refused(f"The engine refused it, and {KEY} too")
+    assert refusal.message.startswith("The engine refused it, and *** too. The answer is kept")
+    assert refusal.retries == 0
+    mended = again(first, refusal, retries=1, resultVariable="s")
+    assert (await handler(api)(mended)).variables.keys() == {"s"}
+    assert len(api.requests) == 1
+
+
 async def test_5_the_deepest_answer_that_can_be_read_is_kept() -> None:
     """Around a body at the limit of depth the state has levels of its own: it is read all the same."""
     usage = json.loads("[" * (MAX_READ_DEPTH - 1) + "]" * (MAX_READ_DEPTH - 1))

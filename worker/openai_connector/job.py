@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -36,6 +36,8 @@ class Completed:
     """The work is done: complete the job with these variables."""
 
     variables: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    if_refused: Callable[[str], Failed] | None = field(default=None, repr=False, compare=False)
+    """Says how the job fails where the engine refuses the variables, given why; None = without variables."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,10 +143,10 @@ class TaskState:
                 message = _message(redaction.message(outcome.message), said)
                 return replace(outcome, message=message, variables=redaction.value(outcome.variables), keep=keep)
             case Failed():
-                return self._beside_failure(outcome, redaction, says_kept)
+                return self.beside_failure(outcome, redaction, says_kept=says_kept)
 
-    def _beside_failure(self, failed: Failed, redaction: Redaction, says_kept: bool) -> Failed:
-        """Send what can be sent: first the error's response gives way, which may be the answer itself."""
+    def beside_failure(self, failed: Failed, redaction: Redaction, *, says_kept: bool = False) -> Failed:
+        """As `beside`. Send what can be sent: first the error's response gives way, which may be the answer itself."""
         whole = redaction.value(failed.variables)
         short = {name: _without_response(error) for name, error in whole.items() if name == "error"}
         for variables, kept in (whole, self), (short, self), (short, self.without_answer()):

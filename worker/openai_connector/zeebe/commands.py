@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -96,11 +96,13 @@ class Commands:
         try:
             variables = encode_document(outcome.variables)
         except DocumentError as error:
-            return await self._replace(job, f"The result cannot be sent to the engine: {error}")
+            return await self._replace(job, f"The result cannot be sent to the engine: {error}", outcome.if_refused)
         request = pb.CompleteJobRequest(jobKey=job.key, variables=variables)
         delivery, reason = await self._send(self._stub.CompleteJob, request, job, self._patience)
         if delivery is Delivery.REFUSED:
-            return await self._replace(job, f"The engine refused the result of this task ({reason})")
+            return await self._replace(
+                job, f"The engine refused the result of this task ({reason})", outcome.if_refused
+            )
         return delivery
 
     async def _throw(self, job: ConnectorJob, outcome: BpmnError) -> Delivery:
@@ -168,10 +170,13 @@ class Commands:
         )
         return await self._send(self._stub.FailJob, request, job, self._patience)
 
-    async def _replace(self, job: ConnectorJob, message: str) -> Delivery:
+    async def _replace(
+        self, job: ConnectorJob, message: str, failure: Callable[[str], Failed] | None = None
+    ) -> Delivery:
         """Fail a job whose own outcome cannot be delivered."""
         advice = "Correct the task (map less, or other values), then resolve the incident; the work is done again."
-        delivery = await self._fail(job, Failed(message=f"{message.rstrip('.')}. {advice}", retries=0))
+        message = message.rstrip(".")
+        delivery = await self._fail(job, failure(message) if failure else Failed(f"{message}. {advice}", retries=0))
         return Delivery.REFUSED if delivery is Delivery.DONE else delivery
 
     async def _send(self, rpc: Any, request: Any, job: ConnectorJob, patience: float) -> tuple[Delivery, str]:
