@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -21,6 +22,14 @@ settings.register_profile("patient", settings(), deadline=None, suppress_health_
 settings.load_profile("patient")
 
 # Session fixtures are synchronous: every test has an event loop of its own, which none of them may depend on.
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All servers of the tests are on this machine; downloads happen in session fixtures, which keep the proxies."""
+    for name in os.environ:
+        if name.upper().endswith("_PROXY"):
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture(scope="session")

@@ -120,7 +120,7 @@ async def test_2_a_subscription_that_breaks_ends_the_worker(monkeypatch: pytest.
 
     monkeypatch.setattr(Subscription, "run", broken)
     with pytest.raises(RuntimeError, match="broken"):
-        await asyncio.wait_for(run(load()), 10)
+        await asyncio.wait_for(run(load()), 60)
 
 
 def test_2_without_client_id_there_is_no_oauth() -> None:

@@ -1,4 +1,4 @@
-"""A client and a stand-in for the API, without the proxies of the machine that runs the tests."""
+"""A client of the API."""
 
 from __future__ import annotations
 
@@ -11,14 +11,6 @@ import pytest
 
 from openai_connector.openai_api import ApiClient, ApiError, ApiResponse, check_answer
 from tests.stand_in import StandIn
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only a test's own proxy counts."""
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
 
 
 @pytest.fixture

@@ -502,7 +502,7 @@ async def test_cancelled_run_leaves_jobs_to_drain(engine: FakeGateway, stub: Any
     with pytest.raises(asyncio.CancelledError):
         await polling
     handler.gate.set()
-    assert await subscription.drain(SECOND) == 0
+    assert await subscription.drain(timedelta(minutes=1)) == 0
     assert engine.jobs[1].ended == "completed"
 
 
