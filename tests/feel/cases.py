@@ -653,6 +653,12 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ('date and time("2024-02-29T10:00:00+02:00[UTC+02:00]")', {}, "2024-02-29T10:00:00@UTC+02:00"),
     # JSON's control characters
     ("to json(text)", {"text": "\x0b\x1f\n\\u00ab"}, '""\\u000B\\u001F\\n\\\\u00ab""'),
+    # what may follow the first JSON value
+    ("from json(text)", {"text": "true, 1"}, "true"),
+    ("from json(text)", {"text": "null] x"}, "null"),
+    ("from json(text)", {"text": "truex"}, "null"),
+    ("from json(text)", {"text": "1,"}, "null"),
+    ("from json(text)", {"text": '"a"b'}, '"a"'),
     # blanks in a pattern with the flag x, also inside braces, classes and the head of a group
     ('matches("aa", "^a{1, 2}$", "x")', {}, "true"),
     ('matches("a", "a{ 1}", "x")', {}, "null"),

@@ -12,6 +12,7 @@ from camunda_feel.builtins.temporal import DateLike, date_of
 from camunda_feel.decimals import MATH, ONE, from_double, to_int32, unsigned_zero
 from camunda_feel.errors import FeelLimitError
 from camunda_feel.functions import IllegalArgumentError
+from camunda_feel.lexer import DIGITS, is_name_part
 from camunda_feel.temporal import (
     NANOS_PER_DAY,
     NANOS_PER_SECOND,
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
     from camunda_feel.runtime import Run
 
 _JSON_BLANKS = " \t\r\n"
-# After these a JSON text must pause or end: numbers, true, false, null.
-_JSON_WORDS = (Decimal, bool, type(None))
+# Java counts these among the parts of a name, FEEL among its blanks.
+_INVISIBLE_LETTERS = "\x85\u180e\u200b\ufeff"
 _MAX_OFFSET = 18 * 3600
 _BILLION = Decimal(NANOS_PER_SECOND)
 
@@ -209,10 +210,16 @@ def from_json(run: Run, text: str | None) -> Any:
         value, end = decoder.raw_decode(body)
     except (ValueError, RecursionError):
         raise IllegalArgumentError(f"failed to parse JSON from '{text[:60]}'") from None
-    following = body[end : end + 1]
-    if type(value) in _JSON_WORDS and following and following not in _JSON_BLANKS:
+    if not _may_follow(body[end : end + 1], body[end - 1]):
         raise IllegalArgumentError(f"failed to parse JSON from '{text[:60]}'")
     return value
+
+
+def _may_follow(char: str, last: str) -> bool:
+    """Jackson's rule for the character after the first value: a blank after numbers, no letter after words."""
+    if last in DIGITS:
+        return char in _JSON_BLANKS
+    return last in '"]}' or char < "0" or char in "]}" or not (is_name_part(char) or char in _INVISIBLE_LETTERS)
 
 
 def _double(text: str) -> Decimal | None:
