@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 from openai_connector.bug import place_of
 from openai_connector.call import Call
 from openai_connector.duration import parse_duration
 from openai_connector.failure import Failure
-from openai_connector.job import Completed, ConnectorJob, Failed, Outcome
+from openai_connector.job import ConnectorJob, Failed, Outcome
 from openai_connector.mapping.task_mapping import (
     JOB_TIMEOUT,
     OVERRIDES,
@@ -90,10 +89,7 @@ class Handler:
         except (InvalidInputsError, SecretError, ApiError) as error:
             return self._failed_call(error, job, mapping, state, redaction)
         decision = _mapped(call, answer, job, mapping, local_names)
-        paid = state.keeping(call.fingerprint, answer)
-        if isinstance(decision.outcome, Completed):
-            return replace(decision.outcome, if_refused=partial(_refused, paid, redaction))
-        kept = paid if decision.keeps_answer else state.without_answer()
+        kept = state.keeping(call.fingerprint, answer) if decision.keeps_answer else state.without_answer()
         return kept.beside(decision.outcome, redaction, says_kept=decision.keeps_answer)
 
     def lease_needed(self, job: ConnectorJob) -> timedelta:
@@ -160,11 +156,6 @@ def _mapped(
             f"Mapping the answer failed unexpectedly ({place}). This is a bug: please report it with the worker's log"
         )
         return Decision(Failed(message, 0), keeps_answer=True)
-
-
-def _refused(paid: TaskState, redaction: Redaction, problem: str) -> Failed:
-    """Fail a job whose result the engine has refused."""
-    return paid.beside_failure(Failed(problem, 0), redaction, says_kept=True)
 
 
 def _local_names(job: ConnectorJob, state: TaskState) -> frozenset[str]:

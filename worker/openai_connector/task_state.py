@@ -12,6 +12,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from openai_connector.document import MAX_READ_DEPTH, DocumentError, encode_document, parse_json
@@ -133,7 +134,7 @@ class TaskState:
         """
         match outcome:
             case Completed():
-                return outcome
+                return replace(outcome, if_refused=partial(self._refused, redaction))
             case BpmnError():
                 # Set before the error is thrown: an uncaught one comes back, and must not be paid for again.
                 keep, said = self.variables(), ""
@@ -143,10 +144,14 @@ class TaskState:
                 message = _message(redaction.message(outcome.message), said)
                 return replace(outcome, message=message, variables=redaction.value(outcome.variables), keep=keep)
             case Failed():
-                return self.beside_failure(outcome, redaction, says_kept=says_kept)
+                return self._beside_failure(outcome, redaction, says_kept)
 
-    def beside_failure(self, failed: Failed, redaction: Redaction, *, says_kept: bool = False) -> Failed:
-        """As `beside`. Send what can be sent: first the error's response gives way, which may be the answer itself."""
+    def _refused(self, redaction: Redaction, problem: str) -> Failed:
+        """Fail a job whose result the engine has refused: what it paid for is not lost with it."""
+        return self._beside_failure(Failed(problem, 0), redaction, says_kept=self.response is not None)
+
+    def _beside_failure(self, failed: Failed, redaction: Redaction, says_kept: bool) -> Failed:
+        """Send what can be sent: first the error's response gives way, which may be the answer itself."""
         whole = redaction.value(failed.variables)
         short = {name: _without_response(error) for name, error in whole.items() if name == "error"}
         for variables, kept in (whole, self), (short, self), (short, self.without_answer()):

@@ -51,7 +51,7 @@ class MappingError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """An outcome, and whether the answer must be kept for the time when the job comes back."""
+    """An outcome, and whether the answer must be kept in case the job comes back."""
 
     outcome: Outcome
     keeps_answer: bool = False
@@ -312,6 +312,6 @@ def _deliverable(outcome: Outcome, local_names: Collection[str], warnings: list[
         encode_document(outcome.variables)
     except DocumentError as error:
         return Decision(_failed(f"The result cannot be sent: {error}", 0, None, {}), True, tuple(warnings))
-    # A job error without retries left is an incident: the answer is kept for the time when it is resolved.
-    keeps = isinstance(outcome, BpmnError) or (isinstance(outcome, Failed) and outcome.retries == 0)
+    # A job error that leaves retries is to call again. All else may come back too: uncaught, refused or resolved.
+    keeps = not (isinstance(outcome, Failed) and outcome.retries > 0)
     return Decision(outcome, keeps, tuple(warnings))
