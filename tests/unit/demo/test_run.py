@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 
 import pytest
@@ -73,6 +74,19 @@ def test_wrong_address_is_one_sentence(monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.setenv("OPENAI_API_KEY", "sk")
     for name in run.ADDRESS_VARIABLES:
         monkeypatch.setenv(name, "")  # so that they are put back afterwards
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "corp.example")
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     assert run.run(_options("--zeebe-address", "ftp://x")) == 1
     assert "must begin with http://, https://, grpc:// or grpcs://" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
+def test_own_programs_are_reached_without_a_proxy(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Behind a proxy the demo's engine and model are found on this machine; other exceptions stay."""
+    for each in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(each, "")
+    monkeypatch.setenv(name, "corp.example")
+    run._reach_this_machine_directly()
+    environment = run._worker_environment(os.environ, zeebe="e:1", own_engine=True, base_url="http://m", api_key="k")
+    assert environment["NO_PROXY"] == environment["no_proxy"] == "corp.example,127.0.0.1,localhost"

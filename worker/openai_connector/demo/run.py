@@ -103,6 +103,7 @@ def run(options: argparse.Namespace) -> int:
     if sys.platform == "win32":
         console.print("The demo runs on Linux and macOS; on Windows, run it inside WSL.")
         return 1
+    _reach_this_machine_directly()
     # A closed terminal or a `kill` cleans up like a Ctrl-C.
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
@@ -117,6 +118,12 @@ def run(options: argparse.Namespace) -> int:
     except (DemoError, EngineError, ModelError, process.ProcessError) as error:
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"\n{error}", style="red", markup=False)
         return 1
+
+
+def _reach_this_machine_directly() -> None:
+    """Except what the demo starts from the environment's proxies: gRPC too obeys those in small letters."""
+    excepted = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(filter(None, (excepted, "127.0.0.1,localhost")))
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
