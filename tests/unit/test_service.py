@@ -13,8 +13,9 @@ import trustme
 from openai_connector.api_call import ApiCall
 from openai_connector.openai_api import ApiClient, HostRefusedError
 from openai_connector.operations import INPUT_NAMES, InvalidInputsError
+from openai_connector.rest_call import JOB_TYPE
 from openai_connector.service import client_of_environment, connection_of, job_types, run, secrets_of
-from openai_connector.settings import SettingsError, load
+from openai_connector.settings import DROP_IN_JOB_TYPE, SettingsError, load
 from openai_connector.zeebe.subscription import Subscription
 from tests.stand_in import StandIn
 
@@ -87,6 +88,28 @@ def test_7_secrets_come_from_the_environment_then_from_files(monkeypatch: pytest
     assert (secrets.get("A"), secrets.get("B"), secrets.get("PATH")) == ("variable-a", "file-b", None)
     monkeypatch.setenv("CONNECTOR_SECRET_PREFIX", "")
     assert secrets_of(load()).get("PATH") == os.environ["PATH"]
+
+
+@pytest.mark.parametrize(("prefix", "warnings"), [("", 1), ("SECRET_", 0)])
+async def test_2_an_empty_secret_prefix_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, prefix: str, warnings: int
+) -> None:
+    """It makes every variable of the worker's environment a secret of every diagram: allowed, but not silently."""
+
+    async def ended(_: Subscription) -> None:
+        return
+
+    monkeypatch.setattr(Subscription, "run", ended)
+    monkeypatch.setenv("CONNECTOR_SECRET_PREFIX", prefix)
+    with caplog.at_level(logging.INFO, "openai_connector"):
+        await asyncio.wait_for(run(load()), 10)
+    found = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len([message for message in found if message.startswith("CONNECTOR_SECRET_PREFIX is empty")]) == warnings
+
+
+def test_2_the_drop_in_job_type_is_known() -> None:
+    """Settings are read before the module that serves it: the name stands twice."""
+    assert DROP_IN_JOB_TYPE == JOB_TYPE
 
 
 def test_2_camunda_saas_has_its_own_token_server(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,11 +150,18 @@ def test_2_camunda_saas(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"ZEEBE_ADDRESS": "zee be:1"}, "ZEEBE_ADDRESS must be host:port"),
         ({"ZEEBE_ADDRESS": "https://zeebe:1/path"}, "ZEEBE_ADDRESS must be host:port"),
         ({"CONNECTOR_MAX_JOBS": "0"}, "CONNECTOR_MAX_JOBS must be greater than or equal to 1"),
+        ({"CONNECTOR_MAX_JOBS": "5000000000"}, "CONNECTOR_MAX_JOBS must be less than or equal to 2147483647"),
         ({"CONNECTOR_MAX_JOBS": "many"}, "CONNECTOR_MAX_JOBS must be a whole number"),
         ({"CONNECTOR_DROP_IN": "perhaps"}, "CONNECTOR_DROP_IN must be true or false"),
         ({"CONNECTOR_MAX_WAITS": "-1"}, "CONNECTOR_MAX_WAITS must be greater than or equal to 0"),
         ({"CONNECTOR_JOB_LEASE": "5 min"}, "CONNECTOR_JOB_LEASE must be an ISO 8601 duration such as PT30S"),
         ({"CONNECTOR_JOB_LEASE": "0"}, "CONNECTOR_JOB_LEASE must be longer than 0 seconds"),
+        ({"CONNECTOR_JOB_LEASE": "0.0001"}, "CONNECTOR_JOB_LEASE must be longer than 0 seconds"),
+        (
+            {"CONNECTOR_JOB_TYPE": "io.camunda:http-json:1", "CONNECTOR_DROP_IN": "true"},
+            "CONNECTOR_JOB_TYPE must be another than io.camunda:http-json:1",
+        ),
+        ({"CAMUNDA_CLUSTER_ID": "a b"}, "CAMUNDA_CLUSTER_ID and CAMUNDA_CLUSTER_REGION must be as Console shows them"),
         ({"CONNECTOR_DRAIN_TIMEOUT": "-1"}, "CONNECTOR_DRAIN_TIMEOUT must be an ISO 8601 duration"),
         ({"CONNECTOR_REQUEST_TIMEOUT": "P1Y"}, "CONNECTOR_REQUEST_TIMEOUT must be an ISO 8601 duration"),
         ({"CONNECTOR_REQUEST_TIMEOUT": "PT0S"}, "CONNECTOR_REQUEST_TIMEOUT must be longer than 0 seconds"),
@@ -174,6 +181,10 @@ def test_2_camunda_saas(monkeypatch: pytest.MonkeyPatch) -> None:
         (
             {"ZEEBE_CLIENT_ID": "a", "ZEEBE_CLIENT_SECRET": "b", "CAMUNDA_OAUTH_URL": "login"},
             "CAMUNDA_OAUTH_URL must be a URL",
+        ),
+        (
+            {"ZEEBE_CLIENT_ID": "a", "ZEEBE_CLIENT_SECRET": "b", "ZEEBE_AUTHORIZATION_SERVER_URL": "https://"},
+            "ZEEBE_AUTHORIZATION_SERVER_URL must be a URL",
         ),
         ({"ZEEBE_CA_CERTIFICATE_PATH": "/no/file"}, "ZEEBE_CA_CERTIFICATE_PATH: there is no file /no/file"),
         (

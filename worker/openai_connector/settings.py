@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,7 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from openai_connector.duration import format_duration, parse_duration
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]  # the engine's own numbers have 32 bits
 Natural = Annotated[int, Field(ge=0)]
 
 
@@ -37,8 +38,12 @@ def _lower(value: Any) -> Any:
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
+DROP_IN_JOB_TYPE = "io.camunda:http-json:1"
 SAAS_TOKEN_URL = "https://login.cloud.camunda.io/oauth/token"
 SAAS_AUDIENCE = "zeebe.camunda.io"
+
+
+_LABEL = re.compile(r"[A-Za-z0-9-]+")
 
 
 class SettingsError(Exception):
@@ -214,6 +219,8 @@ class Settings(BaseSettings):
             SettingsError: the address is none, or does not go with the certificates.
         """
         if self.cluster_id:
+            if not _LABEL.fullmatch(self.cluster_id) or not _LABEL.fullmatch(self.cluster_region):
+                raise SettingsError("CAMUNDA_CLUSTER_ID and CAMUNDA_CLUSTER_REGION must be as Console shows them")
             return f"{self.cluster_id}.{self.cluster_region}.zeebe.camunda.io:443", True
         has_certificate = bool(self.ca_certificate or self.client_certificate)
         name = _name("zeebe_address")
@@ -272,7 +279,7 @@ def _check(settings: Settings) -> None:
     if missing and (settings.client_id or settings.client_secret):
         raise SettingsError(f"{missing[0]} must be set too: OAuth needs {', '.join(oauth)}")
     token_url = settings.authorization_server_url
-    if token_url is not None and not token_url.startswith(("http://", "https://")):
+    if token_url is not None and not re.match(r"https?://[^\s/]+(/\S*)?$", token_url):
         raise SettingsError(
             f"{_name('authorization_server_url')} must be a URL such as https://login.example.com/oauth/token"
         )
@@ -292,8 +299,12 @@ def _check(settings: Settings) -> None:
         ("CONNECTOR_JOB_LEASE", settings.job_lease),
         ("CONNECTOR_REQUEST_TIMEOUT", settings.request_timeout),
     ):
-        if not duration:
+        if duration < timedelta(milliseconds=1):  # in which the engine counts
             raise SettingsError(f"{name} must be longer than 0 seconds")
+    if settings.drop_in and settings.job_type == DROP_IN_JOB_TYPE:
+        raise SettingsError(
+            f"CONNECTOR_JOB_TYPE must be another than {DROP_IN_JOB_TYPE}, which CONNECTOR_DROP_IN serves already"
+        )
     _check_api(settings)
 
 
