@@ -665,6 +665,10 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ('matches("b", "[a - c]", "x")', {}, "true"),
     ('matches("#", "[#]", "x")', {}, "null"),
     ('matches("a", "( ?:a)", "x")', {}, "true"),
+    # the end of the last match
+    ('replace("aab", "\\Ga", "x")', {}, '"xxb"'),
+    ('extract("ab", "\\G")', {}, '[""]'),
+    ('extract("ab", "\\G|b")', {}, '["", "b"]'),
     # classes, cases and letters as Java has them
     ('matches("日", "\\w")', {}, "false"),
     ('matches("日", "(?U)\\w")', {}, "true"),

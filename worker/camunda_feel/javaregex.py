@@ -161,6 +161,8 @@ class JavaRegex:
     def __init__(self, pattern: str, flags: str, seconds: float) -> None:
         kept = "".join(flag for flag in "smix" if flag in flags)
         self.compiled = _compile(pattern, kept)
+        # After an empty match the search goes on further along, where `\\G` no longer holds.
+        self.moved_on = _compile(pattern, kept, moved_on=True) if "\\G" in pattern else self.compiled
         self.seconds = seconds
 
     def found_in(self, text: str) -> bool:
@@ -190,19 +192,21 @@ class JavaRegex:
                 raise self._too_slow() from None
 
         pairs = [place for place, char in enumerate(text) if char > "\uffff"] if len(units) > len(text) else []
-        start = 0
+        start, compiled = 0, self.compiled
         while start <= len(text):
-            match = tried(self.compiled.search, text, start)
+            match = tried(compiled.search, text, start)
             if match is None:
                 return
             first, start = match.span()
             before = bisect_left(pairs, first)
             yield first + before, start + bisect_left(pairs, start), match
+            compiled = self.compiled
             if first == start:
                 start += 1
+                compiled = self.moved_on
                 if before < len(pairs) and pairs[before] == first:
                     place = first + before + 1
-                    between = tried(self.compiled.match, units, place)
+                    between = tried(compiled.match, units, place)
                     if between is not None and between.end() == place:
                         yield place, place, between
 
@@ -299,13 +303,13 @@ def _group_number(replacement: str, index: int, groups: int) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=128)
-def _compile(pattern: str, flags: str) -> Any:
+def _compile(pattern: str, flags: str, *, moved_on: bool = False) -> Any:
     import regex
 
     if len(pattern) > MAX_PATTERN:
         raise PatternError(f"longer than {MAX_PATTERN} characters")
     try:
-        written = _Translator(pattern, flags).translate()
+        written = _Translator(pattern, flags, moved_on=moved_on).translate()
         return regex.compile(written, regex.VERSION1 | regex.UNICODE)
     except (regex.error, RecursionError, OverflowError, ValueError, KeyError) as error:
         raise PatternError(str(error)) from None
@@ -320,8 +324,9 @@ def _quoted(char: str) -> str:
 
 
 class _Translator:
-    def __init__(self, pattern: str, flags: str) -> None:
+    def __init__(self, pattern: str, flags: str, *, moved_on: bool) -> None:
         self.pattern = pattern
+        self.last_end = "(?!)" if moved_on else r"\G"
         self.end = len(pattern)
         self.pos = 0
         self.depth = 0
@@ -571,7 +576,7 @@ class _Translator:
             "A": r"\A",
             "z": r"\Z",
             "Z": self.text_end("?"),
-            "G": r"\G",
+            "G": self.last_end,
             "R": r"(?>\r\n|[\n\x0b\f\r\x85\u2028\u2029])",
             "X": r"\X",
         }.get(char)
