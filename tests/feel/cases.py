@@ -668,7 +668,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     # the end of the last match
     ('replace("aab", "\\Ga", "x")', {}, '"xxb"'),
     ('extract("ab", "\\G")', {}, '[""]'),
-    ('extract("ab", "\\G|b")', {}, '["", "b"]'),
+    ('extract("ab", "\\G|b")', {}, '["", "b", ""]'),
     # classes, cases and letters as Java has them
     ('matches("日", "\\w")', {}, "false"),
     ('matches("日", "(?U)\\w")', {}, "true"),
