@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -97,6 +98,9 @@ def test_1_process_variables_are_not_visible() -> None:
         ("$.body.items[0:1].n", ["x"]),
         ("$..n", ["x", "y"]),
         ("$.body.items[?(@.n = 'y')].n", ["y"]),
+        ("$.body.items[?(@.n =~ '^(x|z)$')].n", ["x"]),
+        ("$.body.items[?(@.n =~ '^X')].n", None),
+        (r"$.body.items[0].n.`sub(/(x)/, <\\1>)`", "<x>"),
         ("$.body.items.`len`", 2),
         ("$.response.body.a", 1),
         ("$.body.missing", None),
@@ -106,8 +110,6 @@ def test_1_process_variables_are_not_visible() -> None:
 )
 def test_2_paths_give_one_value_or_a_list(path: str, value: Any) -> None:
     """A path that can match once gives the value, one that can match more gives a list, and no match null."""
-    import json
-
     assert success(resultExpression="=" + json.dumps({"v": path}))["variables"] == {"v": value}
 
 
@@ -117,6 +119,16 @@ def test_2_a_broken_path_fails_before_the_call() -> None:
     assert outcome["retries"] == 0
     assert "JSONPath" in outcome["errorMessage"]
     assert "$.[" in outcome["errorMessage"]
+
+
+@pytest.mark.parametrize("path", ["$.items[?(@ =~ '^(a|aa)+$')]", "$.items[0].`sub(/^(a|aa)+$/, x)`"])
+def test_2_a_regular_expression_ends(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """On unlucky text it would run for ever, and every job of every worker that gets this one would wait for it."""
+    monkeypatch.setattr("openai_connector.mapping.jsonpath.MOST_SECONDS", 0.05)
+    case = {"response": {"items": ["a" * 100 + "b"] * 100}, "headers": {"resultExpression": json.dumps({"v": path})}}
+    outcome = outcome_of(case)
+    assert (outcome["outcome"], outcome["retries"]) == ("fail", 0)
+    assert "its regular expression takes more than 0.05 s" in outcome["errorMessage"]
 
 
 @pytest.mark.parametrize("text", ['={"a": "$x"}', '={"a": "$.b", "c": 1}', '={"a": "plain"}', '={a: "$.b"}', "={}"])

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
-from functools import lru_cache
+from contextvars import ContextVar
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from openai_connector.document import parse_json
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 _IS_PATH = re.compile(r"\$($|\.|\[)")
 _SAYS_RESPONSE = re.compile(r"\$\.'?response'?(\.|\[|$)")
 CACHED_PATHS = 1000
+MOST_SECONDS = 2.0  # of all regular expressions of one mapping: on unlucky text they would never end
+_until: ContextVar[float] = ContextVar("until")  # when they are given up, by the monotonic clock
 
 
 class PathError(ValueError):
@@ -57,6 +61,7 @@ class PathMapping:
         Raises:
             PathError: a path fails on this document.
         """
+        _until.set(time.monotonic() + MOST_SECONDS)
         return {name: _apply(path, is_single, response) for name, (path, is_single) in self._paths.items()}
 
 
@@ -65,6 +70,8 @@ def _apply(path: JSONPath, is_single: bool, response: Any) -> Any:
     document = {"response": response} if says_response else response
     try:
         values = [match.value for match in path.find(document)]
+    except TimeoutError:
+        raise PathError(f"{path}: its regular expression takes more than {MOST_SECONDS:g} s on this text") from None
     except (Exception, RecursionError) as error:  # the library lets errors of filters and functions through
         raise PathError(f"{path} cannot be applied ({type(error).__name__})") from None
     if not values:
@@ -77,12 +84,54 @@ def _compile(text: str) -> tuple[JSONPath, bool]:
     # Imported here: the parser's tables cost start-up time, and most tasks use FEEL.
     from jsonpath_ng.ext.parser import parse
 
+    _bound_patterns()
     try:
         path = parse(text)
     except (Exception, RecursionError) as error:  # the library's lexer and parser raise several kinds
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise PathError(f"{text[:100]} ({reason})") from None
     return path, _can_match_one_only(path)
+
+
+@cache
+def _bound_patterns() -> None:
+    """Give the library's regular expressions (`=~` and `sub`) an end: it has no way to ask for one."""
+    from jsonpath_ng.ext import filter as filters
+    from jsonpath_ng.ext import string as strings
+
+    filters.OPERATOR_MAP["=~"] = lambda text, pattern: isinstance(text, str) and _Pattern(pattern).is_in(text)
+    vars(strings)["re"] = _Patterns
+
+
+class _Pattern:
+    """A regular expression that gives up in time, with what the library's `sub` asks of one."""
+
+    def __init__(self, pattern: str) -> None:
+        import regex  # as FEEL's functions use it: Python's own cannot be told to give up
+
+        self._compiled = regex.compile(pattern)
+
+    def is_in(self, text: str) -> bool:
+        """Say whether there is a match anywhere."""
+        return self._compiled.search(text, timeout=_seconds_left()) is not None
+
+    def sub(self, replacement: str, text: str) -> str:
+        """Replace every match."""
+        replaced: str = self._compiled.sub(replacement, text, timeout=_seconds_left())
+        return replaced
+
+
+class _Patterns:
+    """What stands for the module `re` in the library's `sub`."""
+
+    compile = _Pattern
+
+
+def _seconds_left() -> float:
+    left = _until.get() - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
 
 
 def _can_match_one_only(path: JSONPath) -> bool:
