@@ -61,10 +61,12 @@ async function written(label, value, doIt) {
   });
 }
 
-// Wait until the page has drawn what changed, and run what follows the drawing.
-const drawn = () => page.evaluate(() => new Promise(
-  done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)))
-));
+// Wait until the page has drawn what changed, and run what follows the drawing. A page that draws nothing is not
+// waited for without end.
+const drawn = () => page.evaluate(() => new Promise(done => {
+  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)));
+  setTimeout(done, 2000);
+}));
 
 // Select an element and wait for its panel. A selection made before the panel listens is lost: then select again.
 async function shape(element, wanted = '.bio-properties-panel-group-entries') {
@@ -86,9 +88,14 @@ const actions = {
   // Open a diagram in a front end; the value is what the template loader complains about.
   async open({ front_end, xml, templates }) {
     page = await frontEnd(front_end);
+    // What the diagram before still had to write is not written into this one, nor are its troubles this one's.
+    await page.evaluate(() => {
+      for (let timer = setTimeout(() => {}); timer > 0; timer--) clearTimeout(timer);
+      window.modeler?.destroy();
+    });
+    await drawn();
     page.problems.length = 0;
     return page.evaluate(async ({ xml, templates }) => {
-      window.modeler?.destroy();
       const modeler = window.modeler = new window.BpmnModeler({
         container: '#canvas', propertiesPanel: { parent: '#panel' }
       });
