@@ -9,7 +9,7 @@ import pytest
 from openai_connector.diagrams.migrate import migrate
 from openai_connector.templates import VARIANTS, render
 from tests.modeler.front_end import Modeler
-from tests.modeler.test_templates import in_both, written
+from tests.modeler.test_templates import SETTLED, in_both, written
 from tests.unit.diagrams.camunda_diagrams import AZURE, azure_inputs, chat_inputs, diagram, moderation_inputs, task
 
 TEMPLATES = {variant.id: render(variant) for variant in VARIANTS}
@@ -47,6 +47,7 @@ def test_migrated_task_is_at_home(modeler: Modeler, front_end: str, name: str) -
     moved = migrate(diagram(TASKS[name]).replace("</bpmn:definitions>", PICTURE).encode(), date(2026, 11, 22)).content
     assert modeler.open(front_end, moved.decode(), *TEMPLATES.values()) == []
     modeler.select("Ask")
+    modeler.pause(SETTLED)
     assert (modeler.errors(), modeler.problems()) == ([], [])
     exported = modeler.xml()
     assert written(exported) == written(moved.decode())
