@@ -669,6 +669,11 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ('replace("aab", "\\Ga", "x")', {}, '"xxb"'),
     ('extract("ab", "\\G")', {}, '[""]'),
     ('extract("ab", "\\G|b")', {}, '["", "b", ""]'),
+    # a line break gives back its half unless it is repeated; references to groups that are not there
+    ('matches(text, "\\R\\n")', {"text": "\r\n"}, "true"),
+    ('matches(text, "\\R+\\n")', {"text": "\r\n"}, "false"),
+    ('matches("(", "\\Q(\\E\\1")', {}, "false"),
+    ('matches("b", "(a)|b\\2|b")', {}, "true"),
     # classes, cases and letters as Java has them
     ('matches("日", "\\w")', {}, "false"),
     ('matches("日", "(?U)\\w")', {}, "true"),

@@ -28,6 +28,7 @@ MAX_PARTS = 20_000
 
 _NO_LINE_END = r"[^\n\r\x85\u2028\u2029]"
 _LINE_END = r"(?:\r\n|[\n\r\x85\u2028\u2029])"
+_LINE_BREAK = r"(?:\r\n|[\n\x0b\f\r\x85\u2028\u2029])"
 _WITHIN_LINE_END = r"(?<=\r)\n"
 _LINE_START = rf"(?:\A|(?<={_LINE_END}))(?!{_WITHIN_LINE_END}|\Z)"
 # Java's names of POSIX classes, all of them ASCII.
@@ -333,7 +334,8 @@ class _Translator:
         self.groups = 0
         self.parts = 0
         self.names: set[str] = set()
-        self.total_groups = self._count_groups()
+        self.references: set[int] = set()
+        self.missing_groups: set[int] = set()
         self.dotall, self.multiline, self.comments = "s" in flags, "m" in flags, "x" in flags
         self.caseless = "i" in flags
         self.unix_lines = self.unicode_case = self.unicode_classes = False
@@ -354,19 +356,18 @@ class _Translator:
         """What `\\d` and its like mean now."""
         return _UNICODE_CLASS_ESCAPES if self.unicode_classes else _CLASS_ESCAPES
 
-    def _count_groups(self) -> int:
-        """An upper bound, good enough to tell whether a back reference can ever match."""
-        count = 0
-        for index, char in enumerate(self.pattern):
-            if char == "(":
-                rest = self.pattern[index + 1 : index + 4]
-                count += not rest.startswith("?") or (rest.startswith("?<") and rest[2:] not in ("=", "!"))
-        return count
-
     def translate(self) -> str:
+        start, modes = self.pos, self.modes
         written = self.alternatives()
         if self.pos < self.end:
             raise PatternError("unmatched closing ')'")
+        missing = {number for number in self.references if number > self.groups}
+        if missing != self.missing_groups:
+            # Now that the groups are counted, once more.
+            self.pos, self.modes, self.missing_groups = start, modes, missing
+            self.groups = self.parts = 0
+            self.names.clear()
+            written = self.alternatives()
         return written
 
     def peek(self) -> str:
@@ -476,7 +477,8 @@ class _Translator:
         self.skip_comments()
         if self.peek() and self.peek() in "*+?":
             raise PatternError(f"dangling meta character '{self.peek()}'")
-        return f"(?:{atom}){quantifier}"
+        # Repeated, `\\R` never gives back the half of what it took.
+        return f"(?{'>' if atom == _LINE_BREAK else ':'}{atom}){quantifier}"
 
     def braces(self) -> tuple[str, int]:
         close = self.pattern.find("}", self.pos)
@@ -577,7 +579,7 @@ class _Translator:
             "z": r"\Z",
             "Z": self.text_end("?"),
             "G": self.last_end,
-            "R": r"(?>\r\n|[\n\x0b\f\r\x85\u2028\u2029])",
+            "R": _LINE_BREAK,
             "X": r"\X",
         }.get(char)
         if simple is not None:
@@ -607,7 +609,8 @@ class _Translator:
         while self.peek() and self.peek() in "0123456789" and number * 10 + int(self.peek()) <= self.groups:
             number = number * 10 + int(self.take())
         # A reference to a group that is not there never matches; Java compiles it all the same.
-        if number > self.total_groups:
+        self.references.add(number)
+        if number in self.missing_groups:
             return "(?!)"
         return f"(?i:\\{number})" if self.caseless else f"(?:\\{number})"
 
