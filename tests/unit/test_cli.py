@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
 
+from openai_connector import settings
 from openai_connector.cli import main
 
 
@@ -28,3 +30,15 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path, capsys: pyt
     file.write_text("")
     assert main(["templates", "--output", str(file)]) == 1
     assert capsys.readouterr().err == f"openai-connector templates: {file}: File exists\n"
+
+
+def test_sigterm_during_the_start_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first process of a container ignores a SIGTERM without a handler: there is one before settings are read."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    monkeypatch.setattr(settings, "load", lambda: signal.raise_signal(signal.SIGTERM))
+    try:
+        with pytest.raises(SystemExit) as ended:
+            main(["run"])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ended.value.code == 0

@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from openai_connector import __version__
 
@@ -61,6 +62,11 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
     def work(_: argparse.Namespace) -> int:
         import asyncio
+        import signal
+
+        # Before the imports below, which take a second: as the first process of a container it has no default
+        # action for SIGTERM, so one that came meanwhile would be lost, and jobs be taken until the container is killed.
+        signal.signal(signal.SIGTERM, _end)
 
         from openai_connector import settings
         from openai_connector.service import run
@@ -78,6 +84,11 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         return 0
 
     parser.set_defaults(run=work)
+
+
+def _end(_number: int, _frame: object) -> NoReturn:
+    """Answer a SIGTERM while nothing is in work yet; `service.run` drains from then on."""
+    sys.exit(0)
 
 
 # What a command does, and the module that has its `add_arguments` and `run`.
