@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -19,10 +20,15 @@ class Redaction:
     """Masks the secrets that a job used, and what its prompts say."""
 
     def __init__(self, secrets: Iterable[str] = (), private: Iterable[str] = ()) -> None:
-        spellings = {spelling for secret in secrets if secret.strip() for spelling in _spellings(secret)}
-        # The longest first: one secret may be a part of another.
-        self._secrets = sorted(spellings, key=len, reverse=True)
+        self._given = list(secrets)
         self._private = list(private)
+
+    @cached_property
+    def _secrets(self) -> list[str]:
+        """Every spelling of the secrets: made when something has failed, not for every job."""
+        spellings = {spelling for secret in self._given if secret.strip() for spelling in _spellings(secret)}
+        # The longest first: one secret may be a part of another.
+        return sorted(spellings, key=len, reverse=True)
 
     def text(self, text: str) -> str:
         """Mask secrets in a text."""

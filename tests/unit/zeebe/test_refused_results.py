@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +12,8 @@ from grpc import StatusCode
 
 from openai_connector.job import Completed, ConnectorJob, Failed
 from openai_connector.zeebe.commands import Commands, Delivery
-from tests.unit.zeebe.fake_gateway import FakeGateway, status
+from openai_connector.zeebe.subscription import Subscription
+from tests.unit.zeebe.fake_gateway import FakeGateway, FakeJob, status
 
 
 @pytest.mark.parametrize("variables", [{"a": 1}, {"a": float("nan")}], ids=["refused", "unsendable"])
@@ -24,4 +27,25 @@ async def test_the_handler_says_how_a_refused_result_fails(
     (report,) = engine.jobs[100].reports
     assert "result" in report.errorMessage
     assert report.errorMessage.endswith(". Kept")
+    assert (report.retries, json.loads(report.variables)) == (0, {"kept": "answer"})
+
+
+async def test_a_bug_in_reporting_loses_no_answer(engine: FakeGateway, stub: Any, commands: Commands) -> None:
+    """An exception that nobody expected between the answer and the engine is a refusal of ours: it is kept as well."""
+    engine.add(FakeJob(1))
+
+    async def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError
+
+    async def handle(job: ConnectorJob) -> Completed:
+        return Completed({"a": 1}, if_refused=lambda why: Failed(why, 0, variables={"kept": "answer"}))
+
+    commands._complete = broken  # type: ignore[method-assign, assignment]
+    subscription = Subscription(stub, commands, handle, job_type="t", worker_name="w")
+    polling = asyncio.create_task(subscription.run())
+    await engine.until(lambda: engine.jobs[1].ended == "failed")
+    await subscription.drain(timedelta(0))
+    await polling
+    (report,) = engine.jobs[1].reports
+    assert "RuntimeError at test_refused_results.py" in report.errorMessage
     assert (report.retries, json.loads(report.variables)) == (0, {"kept": "answer"})

@@ -16,7 +16,7 @@ import grpc.aio
 from pyzeebe.proto import gateway_pb2 as pb
 
 from openai_connector.bug import place_of
-from openai_connector.job import ConnectorJob, Failed, Outcome
+from openai_connector.job import Completed, ConnectorJob, Failed, Outcome
 from openai_connector.zeebe import lease as job_lease
 from openai_connector.zeebe.backoff import delays
 from openai_connector.zeebe.commands import Commands, Delivery
@@ -319,7 +319,10 @@ class Subscription:
         try:
             delivery = await self._commands.report(job, outcome)
         except Exception as error:
+            failure = outcome.if_refused if isinstance(outcome, Completed) else None
             outcome = _bug(job, error)
+            if failure is not None:
+                outcome = failure(outcome.message)
             delivery = await self._commands.report(job, outcome)
         if asyncio.get_running_loop().time() - entry.since >= self._lease.total_seconds():
             # The lease may have been over: what the engine sent then can arrive after the outcome is taken. Of an
