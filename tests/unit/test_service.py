@@ -102,7 +102,7 @@ async def test_2_an_empty_secret_prefix_is_warned_of(
     monkeypatch.setattr(Subscription, "run", ended)
     monkeypatch.setenv("CONNECTOR_SECRET_PREFIX", prefix)
     with caplog.at_level(logging.INFO, "openai_connector"):
-        await asyncio.wait_for(run(load()), 10)
+        await asyncio.wait_for(run(load()), 60)
     found = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len([message for message in found if message.startswith("CONNECTOR_SECRET_PREFIX is empty")]) == warnings
 
