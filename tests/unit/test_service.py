@@ -90,21 +90,39 @@ def test_7_secrets_come_from_the_environment_then_from_files(monkeypatch: pytest
     assert secrets_of(load()).get("PATH") == os.environ["PATH"]
 
 
-@pytest.mark.parametrize(("prefix", "warnings"), [("", 1), ("SECRET_", 0)])
-async def test_2_an_empty_secret_prefix_is_warned_of(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, prefix: str, warnings: int
-) -> None:
-    """It makes every variable of the worker's environment a secret of every diagram: allowed, but not silently."""
+async def warnings_at_start(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Give what a worker warns of that ends at once."""
 
     async def ended(_: Subscription) -> None:
         return
 
     monkeypatch.setattr(Subscription, "run", ended)
-    monkeypatch.setenv("CONNECTOR_SECRET_PREFIX", prefix)
     with caplog.at_level(logging.INFO, "openai_connector"):
         await asyncio.wait_for(run(load()), 60)
-    found = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+
+
+@pytest.mark.parametrize(("prefix", "warnings"), [("", 1), ("SECRET_", 0)])
+async def test_2_an_empty_secret_prefix_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, prefix: str, warnings: int
+) -> None:
+    """It makes every variable of the worker's environment a secret of every diagram: allowed, but not silently."""
+    monkeypatch.setenv("CONNECTOR_SECRET_PREFIX", prefix)
+    found = await warnings_at_start(monkeypatch, caplog)
     assert len([message for message in found if message.startswith("CONNECTOR_SECRET_PREFIX is empty")]) == warnings
+
+
+async def test_2_a_misspelt_setting_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A near miss would be without effect and without a word; a secret and Kubernetes' own variables are none."""
+    monkeypatch.setenv("CONNECTOR_MAX_JOB", "5")
+    monkeypatch.setenv("CONNECTOR_PORT_8080_TCP", "tcp://10.0.0.1:8080")
+    monkeypatch.setenv("SECRET_CONNECTOR_MAX_JOB", "a secret")
+    found = await warnings_at_start(monkeypatch, caplog)
+    assert [message for message in found if "is not a setting" in message] == [
+        "The environment variable CONNECTOR_MAX_JOB is not a setting and has no effect: is CONNECTOR_MAX_JOBS meant?"
+    ]
 
 
 def test_2_the_drop_in_job_type_is_known() -> None:

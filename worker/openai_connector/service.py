@@ -18,7 +18,7 @@ from openai_connector.openai_api import AllowedHosts, ApiClient
 from openai_connector.openai_api.hosts import ALWAYS_ALLOWED, pattern_of
 from openai_connector.operations import INPUT_NAMES
 from openai_connector.secrets import ChainedSecrets, EnvironmentSecrets, FolderSecrets, SecretProvider
-from openai_connector.settings import SAAS_AUDIENCE, SAAS_TOKEN_URL, Settings, SettingsError
+from openai_connector.settings import SAAS_AUDIENCE, SAAS_TOKEN_URL, Settings, SettingsError, misspelt
 from openai_connector.zeebe.commands import Commands
 from openai_connector.zeebe.connection import Connection, gateway, open_channel
 from openai_connector.zeebe.oauth import ClientCredentials
@@ -168,6 +168,8 @@ def _announce(settings: Settings, connection: Connection) -> None:
         log.warning(
             "CONNECTOR_SECRET_PREFIX is empty: every environment variable is a secret that any diagram may read"
         )
+    for name, setting in misspelt(settings):
+        log.warning("The environment variable %s is not a setting and has no effect: is %s meant?", name, setting)
 
 
 def _on_signals(stopping: asyncio.Event) -> None:

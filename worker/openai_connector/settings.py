@@ -127,8 +127,8 @@ class Settings(BaseSettings):
         100,
         "CONNECTOR_MAX_JOBS",
         unit="jobs",
-        about="Jobs in work at once. A job is only taken when there is room for it, so none waits here while its "
-        "lease runs. Each costs about 0.1 MB while it waits for the API.",
+        about="Jobs in work at once, of each job type served. A job is only taken when there is room for it, so none "
+        "waits here while its lease runs. Each costs about 0.1 MB while it waits for the API.",
     )
     job_lease: Duration = _field(
         timedelta(minutes=5),
@@ -353,6 +353,22 @@ def _check_api(settings: Settings) -> None:
     key = settings.api_key.get_secret_value().strip() if settings.api_key else ""
     if not key.isascii() or not key.isprintable():
         raise SettingsError("OPENAI_API_KEY must be made of plain letters, digits and signs, on one line")
+
+
+def misspelt(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Give the environment variables that are no settings but nearly so, each with the setting it may stand for.
+
+    Only near misses count: Kubernetes sets variables for services, such as CONNECTOR_PORT, that are none of ours.
+    """
+    import difflib  # only for this, once
+
+    known = [name for field in Settings.model_fields for name in _names(field)]
+    for name in sorted(os.environ):
+        if name.upper() in known or not name.startswith(("CONNECTOR_", "OPENAI_", "ZEEBE_", "CAMUNDA_")):
+            continue
+        if not settings.secret_prefix or not name.startswith(settings.secret_prefix):
+            for setting in difflib.get_close_matches(name, known, n=1, cutoff=0.85):
+                yield name, setting
 
 
 @dataclass(frozen=True, slots=True)
