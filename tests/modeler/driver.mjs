@@ -17,8 +17,13 @@ const pages = {};
 let page; // the front end in use
 let linter;
 
+// Give a front end, loaded afresh: a panel that is taken away while it is drawn can leave the next one in the same
+// page deaf for good (measured on a busy machine, in both front ends).
 async function frontEnd(name) {
-  if (pages[name]) return pages[name];
+  if (pages[name]) {
+    await pages[name].reload();
+    return pages[name];
+  }
   const dist = pathToFileURL(join(here, 'node_modules', FRONT_ENDS[name], 'dist')).href;
   mkdirSync(artifacts, { recursive: true });
   const html = resolve(artifacts, `modeler-${name}.html`);
@@ -88,12 +93,6 @@ const actions = {
   // Open a diagram in a front end; the value is what the template loader complains about.
   async open({ front_end, xml, templates }) {
     page = await frontEnd(front_end);
-    // What the diagram before still had to write is not written into this one, nor are its troubles this one's.
-    await page.evaluate(() => {
-      for (let timer = setTimeout(() => {}); timer > 0; timer--) clearTimeout(timer);
-      window.modeler?.destroy();
-    });
-    await drawn();
     page.problems.length = 0;
     return page.evaluate(async ({ xml, templates }) => {
       const modeler = window.modeler = new window.BpmnModeler({
