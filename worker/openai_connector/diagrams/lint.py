@@ -23,7 +23,7 @@ from openai_connector.diagrams.markup import Markup
 from openai_connector.diagrams.placeholders import AskedSecrets, secrets_asked
 from openai_connector.diagrams.tasks import Task, tasks_of
 from openai_connector.job import Completed
-from openai_connector.mapping.expression import CompiledExpression, ExpressionError
+from openai_connector.mapping.expression import CompiledExpression, ExpressionError, expression_text
 from openai_connector.mapping.task_mapping import (
     ERROR_EXPRESSION,
     JOB_TIMEOUT,
@@ -458,7 +458,7 @@ def _feel_syntax(label: str, source: str, line: int) -> Iterator[Finding]:
 def _variables_of(expression: str) -> frozenset[str]:
     from camunda_feel import FeelError, parse
 
-    text = expression.strip().lstrip("=").strip()
+    text = expression_text(expression)
     try:
         return parse(text).variables if text else frozenset()
     except FeelError:
