@@ -175,10 +175,13 @@ def _announce(settings: Settings, connection: Connection) -> None:
 def _on_signals(stopping: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     main = asyncio.current_task()
+    was_told = False  # by a signal; a worker may also stop by itself
 
     def stop() -> None:
-        if stopping.is_set() and main is not None:
+        nonlocal was_told
+        if was_told and main is not None:
             main.cancel()
+        was_told = True
         stopping.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):

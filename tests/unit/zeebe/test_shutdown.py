@@ -13,7 +13,7 @@ import pytest
 
 from openai_connector.job import ConnectorJob, Outcome
 from openai_connector.service import run
-from openai_connector.settings import load
+from openai_connector.settings import DROP_IN_JOB_TYPE, load
 from openai_connector.zeebe.commands import Commands
 from openai_connector.zeebe.subscription import Subscription
 from tests.stand_in import StandIn
@@ -42,6 +42,39 @@ async def test_a_second_signal_gives_back_what_is_in_work(
         with pytest.raises(asyncio.CancelledError):
             await worker
     assert [[report.retries for report in job.reports] for job in engine.jobs.values()] == [[3], [3]]
+
+
+async def test_a_first_signal_does_not_hurry_a_worker_that_ends_by_itself(
+    engine: FakeGateway, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A worker with a broken subscription drains already: the supervisor's only signal must not cut off paid calls."""
+    engine.add(FakeJob(1, variables=INPUTS))
+    async with StandIn() as api:
+        api.hold()
+        polling = Subscription.run
+
+        async def breaking(subscription: Subscription) -> None:
+            if subscription._request.type != DROP_IN_JOB_TYPE:
+                return await polling(subscription)
+            await api.until(lambda: api.calls == 1)
+            raise RuntimeError("broken")
+
+        monkeypatch.setattr(Subscription, "run", breaking)
+        monkeypatch.setenv("ZEEBE_ADDRESS", engine.target)
+        monkeypatch.setenv("OPENAI_BASE_URL", api.base_url)
+        monkeypatch.setenv("CONNECTOR_DROP_IN", "true")
+        caplog.set_level(logging.INFO, "openai_connector")
+        worker = asyncio.create_task(run(load()))
+        await engine.until(lambda: "Draining: 1 jobs in work" in caplog.text)
+        handled = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, handled.set)
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGUSR1)  # handled in their order
+        await handled.wait()
+        api.release()
+        with pytest.raises(RuntimeError, match="broken"):
+            await worker
+    assert engine.jobs[1].ended == "completed"
 
 
 async def test_cancelled_by_nobody(engine: FakeGateway, stub: Any, commands: Commands) -> None:
