@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from openai_connector import settings
 from openai_connector.settings import Settings, SettingsError, load
@@ -198,6 +202,22 @@ def test_2_a_wrong_setting_stops_the_start(
 ) -> None:
     """One sentence names the variable and says what it takes."""
     assert problem(monkeypatch, **variables).startswith(says)
+
+
+def test_2_a_certificate_that_grpc_takes_does_not_stop_the_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """How strong a key must be is for gRPC and the engine to say; OpenSSL itself refuses 1024 bits."""
+    key = rsa.generate_private_key(65537, 1024)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "worker")])
+    now = datetime.now(UTC)
+    certificate = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+    (tmp_path / "key").write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()),
+    )
+    (tmp_path / "certificate").write_bytes(certificate.sign(key, SHA256()).public_bytes(Encoding.PEM))
+    files = {f"ZEEBE_CLIENT_{name.upper()}_PATH": str(tmp_path / name) for name in ("certificate", "key")}
+    assert loaded(monkeypatch, **files).gateway()[1]
 
 
 @pytest.mark.parametrize(
