@@ -184,7 +184,7 @@ async def test_failure_survives_its_bad_variables(engine: FakeGateway, commands:
     assert await commands.report(job, Failed("first reason", 2, variables={"bad": object()})) is Delivery.DONE
     ((_, request),) = engine.calls
     assert (request.retries, request.variables) == (2, "")
-    assert request.errorMessage.startswith("first reason (")
+    assert request.errorMessage.startswith("first reason. But ")
     assert "'bad'" in request.errorMessage
 
 

@@ -30,6 +30,34 @@ async def test_the_handler_says_how_a_refused_result_fails(
     assert (report.retries, json.loads(report.variables)) == (0, {"kept": "answer"})
 
 
+async def test_a_refused_result_says_what_to_do_where_nothing_is_kept(
+    engine: FakeGateway, commands: Commands, job: ConnectorJob
+) -> None:
+    """The handler's words depend on what it keeps: the advice to map less does not."""
+    engine.faults["CompleteJob"].append(status(StatusCode.INVALID_ARGUMENT, "no such name"))
+    assert await commands.report(job, Completed({"a": 1}, if_refused=lambda why: Failed(why, 0))) is Delivery.REFUSED
+    (report,) = engine.jobs[100].reports
+    assert report.errorMessage == (
+        "The engine refused the result of this task (INVALID_ARGUMENT: no such name). "
+        "Map less, or other values, then resolve the incident"
+    )
+
+
+async def test_what_the_engine_does_not_store_is_not_said_to_be_kept(
+    engine: FakeGateway, commands: Commands, job: ConnectorJob
+) -> None:
+    """A failure whose variables are refused too is reported without them: with a kept answer, the next call is paid."""
+    engine.faults["FailJob"].append(status(StatusCode.INVALID_ARGUMENT, "too much"))
+    failed = Failed("No. The answer is kept", 0, variables={"kept": "answer"})
+    assert await commands.report(job, failed) is Delivery.DONE
+    (report,) = engine.jobs[100].reports
+    assert report.variables == ""
+    assert report.errorMessage == (
+        "No. The answer is kept. But this failure's variables, and an answer kept in them, could not be stored "
+        "(INVALID_ARGUMENT: too much)"
+    )
+
+
 async def test_a_bug_in_reporting_loses_no_answer(engine: FakeGateway, stub: Any, commands: Commands) -> None:
     """An exception that nobody expected between the answer and the engine is a refusal of ours: it is kept as well."""
     engine.add(FakeJob(1))

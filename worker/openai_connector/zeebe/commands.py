@@ -149,7 +149,8 @@ class Commands:
                 delivery, reason = await self._send_failure(job, outcome, message, document)
                 if delivery is not Delivery.REFUSED:
                     return delivery
-            message = f"{_text(message, 8_000)} (The failure's variables were left out: {reason})"
+            lost = f"But this failure's variables, and an answer kept in them, could not be stored ({reason})"
+            message = f"{_text(message, 8_000).rstrip('.')}. {lost}"
         delivery, reason = await self._send_failure(job, outcome, message, "")
         if delivery is Delivery.REFUSED:
             logger.error(
@@ -174,9 +175,8 @@ class Commands:
         self, job: ConnectorJob, message: str, failure: Callable[[str], Failed] | None = None
     ) -> Delivery:
         """Fail a job whose own outcome cannot be delivered."""
-        advice = "Correct the task (map less, or other values), then resolve the incident; the work is done again."
-        message = message.rstrip(".")
-        delivery = await self._fail(job, failure(message) if failure else Failed(f"{message}. {advice}", retries=0))
+        message = f"{message.rstrip('.')}. Map less, or other values, then resolve the incident"
+        delivery = await self._fail(job, failure(message) if failure else Failed(message, retries=0))
         return Delivery.REFUSED if delivery is Delivery.DONE else delivery
 
     async def _send(self, rpc: Any, request: Any, job: ConnectorJob, patience: float) -> tuple[Delivery, str]:
