@@ -115,10 +115,12 @@ async def test_2_an_empty_secret_prefix_is_warned_of(
 async def test_2_a_misspelt_setting_is_warned_of(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A near miss would be without effect and without a word; a secret and Kubernetes' own variables are none."""
+    """A near miss would be without effect and without a word; variables of others and secrets are none."""
     monkeypatch.setenv("CONNECTOR_MAX_JOB", "5")
     monkeypatch.setenv("CONNECTOR_PORT_8080_TCP", "tcp://10.0.0.1:8080")
     monkeypatch.setenv("SECRET_CONNECTOR_MAX_JOB", "a secret")
+    for name in ("CLIENT_MODE", "CLIENT_AUTH_METHOD", "CLIENT_RESTADDRESS", "REST_ADDRESS"):
+        monkeypatch.setenv(f"CAMUNDA_{name}", "known to Camunda's own runtime and clients")
     found = await warnings_at_start(monkeypatch, caplog)
     assert [message for message in found if "is not a setting" in message] == [
         "The environment variable CONNECTOR_MAX_JOB is not a setting and has no effect: is CONNECTOR_MAX_JOBS meant?"

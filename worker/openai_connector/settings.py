@@ -359,7 +359,7 @@ def _check_api(settings: Settings) -> None:
 def misspelt(settings: Settings) -> Iterator[tuple[str, str]]:
     """Give the environment variables that are no settings but nearly so, each with the setting it may stand for.
 
-    Only near misses count: Kubernetes sets variables for services, such as CONNECTOR_PORT, that are none of ours.
+    Only near misses count: others have such names too, CONNECTOR_PORT (Kubernetes) or CAMUNDA_CLIENT_MODE (Camunda).
     """
     import difflib  # only for this, once
 
@@ -368,7 +368,7 @@ def misspelt(settings: Settings) -> Iterator[tuple[str, str]]:
         if name.upper() in known or not name.startswith(("CONNECTOR_", "OPENAI_", "ZEEBE_", "CAMUNDA_")):
             continue
         if not settings.secret_prefix or not name.startswith(settings.secret_prefix):
-            for setting in difflib.get_close_matches(name, known, n=1, cutoff=0.85):
+            for setting in difflib.get_close_matches(name, known, n=1, cutoff=0.9):
                 yield name, setting
 
 
