@@ -286,7 +286,7 @@ async def test_5_a_bug_in_mapping_buys_nothing(
 
 
 async def test_5_a_result_that_the_engine_refuses_is_not_bought_again() -> None:
-    """The engine's limits are its own, output mappings count too: its refusal comes after the paid answer."""
+    """The engine's limits are its own: its refusal comes after the paid answer."""
     api, first = FakeApi(), job({"resultVariable": "r"})
     done = await handler(api)(first)
     assert isinstance(done, Completed)
