@@ -53,3 +53,50 @@ async def test_a_late_activation_is_dropped(
     assert await subscription.drain(timedelta(seconds=10)) == 0
     await polling
     assert len(worked) == 1
+
+
+@pytest.mark.parametrize("needed", [timedelta(hours=2), timedelta(0)], ids=["prolonged", "as it was"])
+async def test_a_prolonged_lease_is_not_over(
+    engine: FakeGateway, stub: Any, commands: Commands, needed: timedelta
+) -> None:
+    """Where the lease covers the work, nothing is late: an incident that is resolved at once is worked on at once."""
+    engine.add(FakeJob(1))
+    worked: list[ConnectorJob] = []
+
+    async def handle(job: ConnectorJob) -> Outcome:
+        worked.append(job)
+        subscription._entries[1].since -= needed.total_seconds() / 2  # so long has it taken
+        return Failed("an incident", retries=0)
+
+    subscription = Subscription(stub, commands, handle, job_type="t", worker_name="w", lease_needed=lambda _: needed)
+    polling = asyncio.create_task(subscription.run())
+    await engine.until(lambda: engine.jobs[1].ended == "failed" and not subscription.running)
+    engine.add(FakeJob(1, retries=1))
+    await engine.until(lambda: len(worked) == 2 and not subscription.running)
+    await subscription.drain(timedelta(seconds=10))
+    await polling
+
+
+async def test_a_lease_prolonged_too_late_was_over(engine: FakeGateway, stub: Any, commands: Commands) -> None:
+    """The engine may have sent the job once more before it prolonged the lease: that activation is dropped as ever."""
+    engine.add(FakeJob(1))
+    worked: list[ConnectorJob] = []
+
+    async def handle(job: ConnectorJob) -> Outcome:
+        worked.append(job)
+        return Failed("an incident", retries=0)
+
+    async def slow(_: Any, __: Any) -> None:
+        subscription._entries[1].since -= timedelta(hours=1).total_seconds()
+
+    engine.faults["UpdateJobTimeout"].append(slow)
+    subscription = Subscription(
+        stub, commands, handle, job_type="t", worker_name="w", lease_needed=lambda _: timedelta(hours=2)
+    )
+    polling = asyncio.create_task(subscription.run())
+    await engine.until(lambda: engine.jobs[1].ended == "failed" and not subscription.running)
+    engine.add(FakeJob(1, retries=1))
+    await engine.until(lambda: engine.jobs[1].activations == 1)
+    await subscription.drain(timedelta(seconds=10))
+    await polling
+    assert len(worked) == 1

@@ -52,11 +52,13 @@ _ADVICE = {
 class _Entry:
     """A job in work."""
 
-    __slots__ = ("again", "retry_from", "since", "stale_until", "task", "working")
+    __slots__ = ("again", "lease", "retry_from", "since", "stale_until", "task", "working")
 
-    def __init__(self, since: float) -> None:
+    def __init__(self, since: float, lease: timedelta) -> None:
         self.since = since
         """When the poll that brought it was sent, by the event loop's clock: its lease did not begin before that."""
+        self.lease = lease
+        """How long the lease lasts from then on, at least."""
         self.stale_until = 0.0
         """Until when, by that clock, an activation that still arrives is of this attempt, whose lease was over."""
         self.task: asyncio.Task[None] | None = None
@@ -276,7 +278,7 @@ class Subscription:
         if now < self._stale.get(raw.key, 0.0):
             logger.debug("Job %s has ended; this activation was sent before", raw.key)
             return
-        entry = self._entries[raw.key] = _Entry(since)
+        entry = self._entries[raw.key] = _Entry(since, self._lease)
         entry.task = asyncio.create_task(self._work(raw, entry))
         entry.task.add_done_callback(partial(self._release, raw.key))
 
@@ -309,7 +311,7 @@ class Subscription:
         else:
             del raw  # it would keep the whole answer with its neighbours in memory for as long as the work takes
             entry.working = True
-            outcome = await self._outcome(job)
+            outcome = await self._outcome(job, entry)
             entry.working = False
         if isinstance(outcome, Delivery):
             return
@@ -324,7 +326,7 @@ class Subscription:
             if failure is not None:
                 outcome = failure(outcome.message)
             delivery = await self._commands.report(job, outcome)
-        if asyncio.get_running_loop().time() - entry.since >= self._lease.total_seconds():
+        if asyncio.get_running_loop().time() - entry.since >= entry.lease.total_seconds():
             # The lease may have been over: what the engine sent then can arrive after the outcome is taken. Of an
             # incident it is dropped too: a person who resolves that at once waits for a lease, and pays nothing.
             if isinstance(outcome, Failed) and outcome.retries > 0:
@@ -338,7 +340,7 @@ class Subscription:
         ):
             entry.again = None
 
-    async def _outcome(self, job: ConnectorJob) -> Outcome | Delivery:
+    async def _outcome(self, job: ConnectorJob, entry: _Entry) -> Outcome | Delivery:
         """Do the work; a `Delivery` says that the job is not to be worked on, and needs no report."""
         try:
             if self._stopping.is_set():
@@ -347,6 +349,8 @@ class Subscription:
                 obstacle = await job_lease.secure(self._commands, job, needed, self._lease)
                 if obstacle is not None:
                     return obstacle
+                if asyncio.get_running_loop().time() - entry.since < self._lease.total_seconds():
+                    entry.lease = max(needed, self._lease)  # prolonged, where it was needed, before it was over
             outcome = await self._handle(job)
             if not isinstance(outcome, Outcome):
                 raise TypeError("the handler returned no outcome")
