@@ -123,8 +123,7 @@ def run(options: argparse.Namespace) -> int:
 def _reach_this_machine_directly() -> None:
     """Except what the demo starts from the environment's proxies: gRPC too obeys those in small letters."""
     excepted = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
-    if excepted != "*":  # everything: a list with it in it is not, for all that read these variables
-        os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(filter(None, (excepted, "127.0.0.1,localhost")))
+    os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(filter(None, (excepted, "127.0.0.1,localhost")))
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
