@@ -381,12 +381,18 @@ def _logic(node: ast.Logic) -> Evaluate:
         # `a and b and c` is `(a and b) and c`: a null in between is warned of again.
         value = first(scope)
         for operand in rest:
-            value = _fold((part(scope) for part in (lambda _, left=value: left, operand)), decisive, scope.run, pos)
+            value = _fold(_then(value, operand, scope), decisive, scope.run, pos)
             if value is decisive:
                 break
         return value
 
     return evaluate
+
+
+def _then(value: Any, operand: Evaluate, scope: Scope) -> Iterator[Any]:
+    """A value, and the operand's, which is evaluated only if it is asked for."""
+    yield value
+    yield operand(scope)
 
 
 def _any_of(node: ast.AnyOf) -> Evaluate:
