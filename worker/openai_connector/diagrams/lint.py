@@ -49,7 +49,7 @@ from openai_connector.operations import (
     InvalidInputsError,
     Moderation,
 )
-from openai_connector.operations.chat import CUSTOM
+from openai_connector.operations.chat import CUSTOM, MOST_IN_NAMES, is_schema_name
 from openai_connector.operations.inputs import PREFIX, Inputs, kind_of
 from openai_connector.operations.models import CHECKED, is_known, is_reasoning, refused_by, shutdown_of
 from openai_connector.task_state import STATE_VARIABLE
@@ -83,7 +83,6 @@ _ANSWERS: Mapping[str, Mapping[str, Any]] = {
         "output": {"flagged": False, "flaggedCategories": []},
     },
 }
-_SCHEMA_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 # Values for inputs that only the process knows: the first that the input takes.
 _STAND_INS: tuple[Any, ...] = (
     "stand-in",
@@ -427,9 +426,10 @@ class _TaskCheck:
         elif kind == "json_schema" and isinstance(wanted, Mapping) and "openai_jsonSchema" not in self._unknown:
             schema = wanted.get("json_schema")
             name = schema.get("name") if isinstance(schema, Mapping) else None
-            if isinstance(name, str) and not _SCHEMA_NAME.fullmatch(name):
+            if isinstance(name, str) and not is_schema_name(name):
                 message = (
-                    f"JSON schema: its name must be made of at most 64 letters, digits, _ and -, got '{name[:100]}': "
+                    "JSON schema: its name must be made of at most "
+                    f"{MOST_IN_NAMES} letters, digits, _ and -, got '{name[:100]}': "
                     "the API wants that"
                 )
                 yield Finding("bad-schema-name", "error", message, self._at("openai_jsonSchema"))

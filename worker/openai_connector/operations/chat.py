@@ -36,7 +36,9 @@ MAX_TOKENS_PARAMETERS = {
     "max_tokens": "max_tokens (older compatible servers)",
 }
 ANSWER_NAME = "response"  # of a schema without a usable title
+# What the API wants of a schema's name (API reference).
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]+")
+MOST_IN_NAMES = 64  # characters
 
 
 def _read_extra_body(value: Any) -> dict[str, Any] | None:
@@ -337,10 +339,16 @@ class Chat(Operation):
         }
 
 
+def is_schema_name(name: str) -> bool:
+    """Say whether the API takes this name of a schema."""
+    return 0 < len(name) <= MOST_IN_NAMES and not _NOT_IN_NAMES.search(name)
+
+
 def _name_of(schema: Mapping[str, Any]) -> str:
-    """Name a bare schema: the API wants a-z, A-Z, 0-9, _ and -, at most 64 (API reference)."""
+    """Name a bare schema by its title."""
     title = schema.get("title")
-    return _NOT_IN_NAMES.sub("_", title).strip("_")[:64] or ANSWER_NAME if isinstance(title, str) else ANSWER_NAME
+    name = _NOT_IN_NAMES.sub("_", title).strip("_")[:MOST_IN_NAMES] if isinstance(title, str) else ""
+    return name or ANSWER_NAME
 
 
 def _index(numbered: tuple[int, Mapping[str, Any]]) -> tuple[int, int]:
