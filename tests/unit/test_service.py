@@ -13,9 +13,8 @@ import trustme
 from openai_connector.api_call import ApiCall
 from openai_connector.openai_api import ApiClient, HostRefusedError
 from openai_connector.operations import INPUT_NAMES, InvalidInputsError
-from openai_connector.rest_call import JOB_TYPE
 from openai_connector.service import client_of_environment, connection_of, job_types, run, secrets_of
-from openai_connector.settings import DROP_IN_JOB_TYPE, SettingsError, load
+from openai_connector.settings import SettingsError, load
 from openai_connector.zeebe.subscription import Subscription
 from tests.stand_in import StandIn
 
@@ -125,11 +124,6 @@ async def test_2_a_misspelt_setting_is_warned_of(
     assert [message for message in found if "is not a setting" in message] == [
         "The environment variable CONNECTOR_MAX_JOB is not a setting and has no effect: is CONNECTOR_MAX_JOBS meant?"
     ]
-
-
-def test_2_the_drop_in_job_type_is_known() -> None:
-    """Settings are read before the module that serves it: the name stands twice."""
-    assert DROP_IN_JOB_TYPE == JOB_TYPE
 
 
 def test_2_camunda_saas_has_its_own_token_server(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,11 +38,8 @@ def _lower(value: Any) -> Any:
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
-DROP_IN_JOB_TYPE = "io.camunda:http-json:1"
 SAAS_TOKEN_URL = "https://login.cloud.camunda.io/oauth/token"
 SAAS_AUDIENCE = "zeebe.camunda.io"
-
-
 _LABEL = re.compile(r"[A-Za-z0-9-]+")
 
 
@@ -301,10 +298,13 @@ def _check(settings: Settings) -> None:
     ):
         if duration < timedelta(milliseconds=1):  # in which the engine counts
             raise SettingsError(f"{name} must be longer than 0 seconds")
-    if settings.drop_in and settings.job_type == DROP_IN_JOB_TYPE:
-        raise SettingsError(
-            f"CONNECTOR_JOB_TYPE must be another than {DROP_IN_JOB_TYPE}, which CONNECTOR_DROP_IN serves already"
-        )
+    if settings.drop_in:
+        from openai_connector.rest_call import JOB_TYPE  # what serves it, and is needed only then
+
+        if settings.job_type == JOB_TYPE:
+            raise SettingsError(
+                f"CONNECTOR_JOB_TYPE must be another than {JOB_TYPE}, which CONNECTOR_DROP_IN serves already"
+            )
     _check_api(settings)
 
 
