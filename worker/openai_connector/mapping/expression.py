@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Protocol
 
-from openai_connector.mapping.jsonpath import PathError, PathMapping
+from openai_connector.mapping.jsonpath import MOST_SECONDS, PathError, PathMapping
 
 CACHED_EXPRESSIONS = 1000  # compiled expressions kept; a cluster's diagrams have a few hundred at most
-MOST_SECONDS = 2.0  # of one evaluation: the other jobs wait meanwhile
 
 
 class ExpressionError(Exception):
