@@ -11,7 +11,7 @@ from pathlib import Path
 from openai_connector.diagrams.console import say
 from openai_connector.diagrams.lint import Finding, check
 from openai_connector.diagrams.markup import DiagramError
-from openai_connector.templates import JOB_TYPE, read_job_type
+from openai_connector.templates import add_job_type
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,13 +29,7 @@ examples:
 exit status: 0 (warnings included), 1 when an error was found or a file cannot be read, 2 for wrong use."""
     parser.add_argument("diagrams", type=Path, nargs="+", metavar="DIAGRAM.bpmn")
     parser.add_argument("--json", action="store_true", help="print a JSON array of findings")
-    parser.add_argument(
-        "--job-type",
-        type=read_job_type,
-        default=JOB_TYPE,
-        metavar="TYPE",
-        help="of this connector (default: %(default)s)",
-    )
+    add_job_type(parser, "of this connector")
     parser.add_argument(
         "--today",
         type=date.fromisoformat,

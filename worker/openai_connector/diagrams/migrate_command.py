@@ -14,7 +14,7 @@ from pathlib import Path
 from openai_connector.diagrams.console import say
 from openai_connector.diagrams.markup import DiagramError
 from openai_connector.diagrams.migrate import Migration, migrate
-from openai_connector.templates import JOB_TYPE, read_job_type
+from openai_connector.templates import add_job_type
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,13 +39,7 @@ exit status: 0, 1 when a task was left as it is or a file cannot be read, 2 for 
     parser.add_argument(
         "--replace-models", action="store_true", help="put OpenAI's named replacement for models that are shut down"
     )
-    parser.add_argument(
-        "--job-type",
-        type=read_job_type,
-        default=JOB_TYPE,
-        metavar="TYPE",
-        help="of the new tasks (default: %(default)s)",
-    )
+    add_job_type(parser, "of the new tasks")
 
 
 def run(namespace: argparse.Namespace, today: date | None = None) -> int:
