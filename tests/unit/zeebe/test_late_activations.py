@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -69,12 +71,8 @@ async def test_a_prolonged_lease_is_not_over(
         return Failed("an incident", retries=0)
 
     subscription = Subscription(stub, commands, handle, job_type="t", worker_name="w", lease_needed=lambda _: needed)
-    polling = asyncio.create_task(subscription.run())
-    await engine.until(lambda: engine.jobs[1].ended == "failed" and not subscription.running)
-    engine.add(FakeJob(1, retries=1))
-    await engine.until(lambda: len(worked) == 2 and not subscription.running)
-    await subscription.drain(timedelta(seconds=10))
-    await polling
+    async with _resolved_at_once(engine, subscription):
+        await engine.until(lambda: len(worked) == 2 and not subscription.running)
 
 
 async def test_a_lease_prolonged_too_late_was_over(engine: FakeGateway, stub: Any, commands: Commands) -> None:
@@ -93,10 +91,17 @@ async def test_a_lease_prolonged_too_late_was_over(engine: FakeGateway, stub: An
     subscription = Subscription(
         stub, commands, handle, job_type="t", worker_name="w", lease_needed=lambda _: timedelta(hours=2)
     )
+    async with _resolved_at_once(engine, subscription):
+        await engine.until(lambda: engine.jobs[1].activations == 1)
+    assert len(worked) == 1
+
+
+@asynccontextmanager
+async def _resolved_at_once(engine: FakeGateway, subscription: Subscription) -> AsyncIterator[None]:
+    """Work until the job is an incident, and resolve that; at the end, drain."""
     polling = asyncio.create_task(subscription.run())
     await engine.until(lambda: engine.jobs[1].ended == "failed" and not subscription.running)
     engine.add(FakeJob(1, retries=1))
-    await engine.until(lambda: engine.jobs[1].activations == 1)
+    yield
     await subscription.drain(timedelta(seconds=10))
     await polling
-    assert len(worked) == 1
