@@ -1,0 +1,42 @@
+"""The engine's time: the system's, put forward or pinned by whoever tries a diagram or tests."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+
+class Clock:
+    """Time in epoch milliseconds. Neither offset nor pin is kept over a restart, as in the real engine."""
+
+    def __init__(self, pinned: int | None = None) -> None:
+        self._offset = 0
+        self._pinned = pinned
+
+    def now(self) -> int:
+        """Return the time in epoch milliseconds."""
+        return self._pinned if self._pinned is not None else round(time.time() * 1000) + self._offset
+
+    def local(self) -> datetime:
+        """Return the time as FEEL's `now()` shows it: with the system's offset."""
+        return datetime.fromtimestamp(self.now() / 1000, UTC).astimezone()
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether the time stands still."""
+        return self._pinned is not None
+
+    def advance(self, milliseconds: int) -> None:
+        """Put the clock forward (or back), beside what was added before."""
+        if self._pinned is not None:
+            self._pinned += milliseconds
+        else:
+            self._offset += milliseconds
+
+    def pin(self, moment: int) -> None:
+        """Stop the clock at a moment."""
+        self._pinned = moment
+
+    def reset(self) -> None:
+        """Return to the system's time."""
+        self._offset, self._pinned = 0, None

@@ -1,0 +1,54 @@
+"""The one heap of moments at which something is due: leases, back-offs, timers, messages."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from typing import Final
+
+SLACK: Final = 4096
+"""Entries that are out of date and may stay: below this, tidying up is not worth it."""
+
+IsCurrent = Callable[[int, int], bool]
+"""Called with a key and a moment: whether the entity still waits for that moment."""
+
+
+class DueTimes:
+    """Moments with what is due then. Entries are never removed by those who made them: they are checked."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, str, int]] = []
+        self._is_current: dict[str, IsCurrent] = {}
+        self._tidy_at = SLACK
+        self.on_earlier: Callable[[], None] = lambda: None
+        """Called when something is due before everything else that was known."""
+
+    def register(self, kind: str, is_current: IsCurrent) -> None:
+        """Say how entries of a kind are checked."""
+        self._is_current[kind] = is_current
+
+    def add(self, moment: int, kind: str, key: int) -> None:
+        """Note that an entity is due at a moment, in epoch milliseconds."""
+        if len(self._heap) >= self._tidy_at:
+            self._tidy()
+        heapq.heappush(self._heap, (moment, kind, key))
+        if self._heap[0] == (moment, kind, key):
+            self.on_earlier()
+
+    def next(self) -> int | None:
+        """Return the next moment at which something may be due."""
+        return self._heap[0][0] if self._heap else None
+
+    def pop(self, now: int) -> tuple[str, int] | None:
+        """Return kind and key of what is due by now, the earliest first; None when there is no more."""
+        while self._heap and self._heap[0][0] <= now:
+            moment, kind, key = heapq.heappop(self._heap)
+            if self._is_current[kind](key, moment):
+                return kind, key
+        return None
+
+    def _tidy(self) -> None:
+        # Most leases are never waited for: the heap would hold all jobs of the last minutes.
+        kept = {entry for entry in self._heap if self._is_current[entry[1]](entry[2], entry[0])}
+        self._heap = sorted(kept)
+        self._tidy_at = 2 * len(self._heap) + SLACK
