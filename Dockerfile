@@ -1,4 +1,4 @@
-# The worker alone: no engine, no template generator's tools, no compiler, no build back end.
+# The worker alone: no small model, no compiler, no build back end.
 #
 #   docker build -t openai-connector .
 #   docker run --rm -e ZEEBE_ADDRESS=zeebe:26500 -e SECRET_OPENAI_API_KEY openai-connector

@@ -13,7 +13,7 @@ FAILED = { $${CI:+cat $(PIP_LOG)}; echo "The locked packages could not be instal
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
 
-.PHONY: help demo test check unit engine modeler docs lock templates system-deps clean
+.PHONY: help demo test check unit engine commands modeler docs lock templates system-deps clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,7 +21,7 @@ help: ## Show this list
 	@echo "ARGS='...' is passed on to the demo (make demo ARGS=--help) or to pytest (make unit ARGS='-k chat')."
 	@echo "PYTHON=python3.12 names the Python that .venv is made with ('make clean' first, if there is one)."
 
-demo: $(VENV)/demo.stamp ## Run the main job end to end: real engine, real small model, no key needed
+demo: $(VENV)/demo.stamp ## Run the main job end to end: engine, real small model, no key needed
 	@$(BIN)/openai-connector demo $(ARGS)
 
 test: check ## Run every check and every test
@@ -37,8 +37,11 @@ check: $(VENV)/dev.stamp ## Lint, formatting, types and import rules
 unit: $(VENV)/dev.stamp ## Run the tests that need no engine (seconds)
 	@$(BIN)/python -m pytest tests/unit tests/feel $(ARGS)
 
-engine: $(VENV)/dev.stamp ## Run the tests on a real Zeebe engine
+engine: $(VENV)/dev.stamp ## Run the tests on the engine; with ZEEBE_ADDRESS on a cluster of yours
 	@$(BIN)/python -m pytest tests/engine tests/faults $(ARGS)
+
+commands: $(VENV)/dev.stamp ## Run the tests of try and sandbox
+	@$(BIN)/python -m pytest tests/commands $(ARGS)
 
 modeler: $(VENV)/dev.stamp ## Run the tests in the real Modeler front end (needs Chromium: make system-deps)
 	@$(BIN)/python -m pytest tests/modeler $(ARGS)

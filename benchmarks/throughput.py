@@ -1,10 +1,10 @@
-"""How fast the connector is, beside a bare loop that does the least: a real engine, a stand-in API, a backlog.
+"""How fast the connector is, beside a bare loop that does the least: an engine, a stand-in API, a backlog.
 
-    python -m benchmarks.throughput            about 5 minutes on 2 cores; --quick: 1 to 2 minutes
+    python -m benchmarks.throughput            about 3 minutes on 2 cores; --quick: under a minute
 
-Every run creates process instances first and starts a worker then, as a process of its own. The workers take
-turns (connector, bare loop, connector, bare loop) after a warm-up, because the engine becomes faster over its
-first thousands of jobs. What the figures mean is told in benchmarks/README.md.
+The engine is the one of our own. Every run creates process instances first and starts a worker then, as a process
+of its own. The workers take turns (connector, bare loop, connector, bare loop) after a warm-up. What the figures
+mean is told in benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from pyzeebe.proto import gateway_pb2 as pb
 from pyzeebe.proto.gateway_pb2_grpc import GatewayStub
 
 from openai_connector.demo.child import Child
-from openai_connector.demo.engine import DEFAULT_VERSION, Engine, EngineError, free_ports
+from openai_connector.demo.engine import Engine, EngineError, free_ports
 from tests.diagrams import process, task
 
 FOLDER = Path(__file__).parent
@@ -396,11 +396,10 @@ def _options() -> argparse.Namespace:
         "--slots", type=int, nargs="+", default=[500, 32], help="jobs in work at once (default: 500 32)"
     )
     parser.add_argument("--delay", type=float, default=1.0, help="seconds that the API takes (default: 1)")
-    parser.add_argument("--quick", action="store_true", help="one turn each, fewer instances: 1 to 2 minutes")
+    parser.add_argument("--quick", action="store_true", help="one turn each, fewer instances: under a minute")
     parser.add_argument(
         "--json", action="store_true", help="print the figures as JSON; the table goes to standard error"
     )
-    parser.add_argument("--zeebe-version", default=DEFAULT_VERSION, help="the engine's (default: %(default)s)")
     options = parser.parse_args()
     options.instances = options.instances or (600 if options.quick else 2000)
     if options.instances < 1 or min(options.slots) < 1 or options.delay < 0 or options.delay == MEMORY_DELAY:
@@ -430,8 +429,8 @@ def main() -> int:
             api = StandIn(folder)
             stack.callback(api.close)
             api.start()
-            note(f"Zeebe {options.zeebe_version}, {os.cpu_count()} cores, the API takes {options.delay:g} s")
-            engine = stack.enter_context(Engine(options.zeebe_version, memory_mb=1024, threads=2))
+            note(f"Engine of our own, {os.cpu_count()} cores, the API takes {options.delay:g} s")
+            engine = stack.enter_context(Engine(records=False))
 
             async def work() -> list[Run]:
                 async with _stub(engine.address) as stub:

@@ -1,18 +1,19 @@
-"""The real engine and the real small model, started once for all tests that ask for them."""
+"""The engine and the real small model, started once for all tests that ask for them."""
 
 from __future__ import annotations
 
+import logging
 import os
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from openai_connector.demo.engine import Engine, EngineError, fetch
+from openai_connector.demo.engine import Engine
 from openai_connector.demo.model import ModelServer
-from tests.engine.records import RECORDS_EXPORTER, Records
+from tests.engine import cluster
+from tests.engine.records import Records
 from tests.engine.worker import SHARED_JOB_TYPE, Worker
 from tests.engine.zeebe_client import ZeebeClient
 from tests.stand_in import StandIn
@@ -26,41 +27,58 @@ settings.load_profile("patient")
 
 @pytest.fixture(autouse=True)
 def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All servers of the tests are on this machine; downloads happen in session fixtures, which keep the proxies."""
+    """All servers of the tests are on this machine."""
     for name in os.environ:
         if name.upper().endswith("_PROXY"):
             monkeypatch.delenv(name)
 
 
-@pytest.fixture(scope="session")
-def installation() -> Path:
-    """The unpacked engine; a download that fails is tried again, and counts against no test's patience."""
-    for pause in (5, 30):
-        try:
-            return fetch()
-        except EngineError:
-            time.sleep(pause)
-    return fetch()
+@pytest.fixture
+def own_process() -> Iterator[None]:
+    """A command sets environment and logs for its process: where it runs inside of a test both are put back."""
+    environment, root = dict(os.environ), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    os.environ.clear()
+    os.environ.update(environment)
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")
-def engine(installation: Path) -> Iterator[Engine]:
-    """A running engine with a clock to advance; a test that stops it starts it again."""
-    with Engine(environment=RECORDS_EXPORTER) as engine:
+def engine() -> Iterator[Engine]:
+    """A running engine with a clock to advance; with ZEEBE_ADDRESS a cluster that runs already."""
+    with cluster.Cluster() if cluster.ADDRESS else Engine() as engine:
         yield engine
 
 
 @pytest.fixture
-def own_engine(installation: Path) -> Iterator[Engine]:
-    """A running engine of this test alone (about 8 s), to be stopped or broken."""
-    with Engine(environment=RECORDS_EXPORTER) as engine:
+def no_cluster() -> None:
+    """The test is about an engine of our own, and says nothing about a cluster."""
+    if cluster.ADDRESS:
+        pytest.skip(cluster.NO_PROCESS)
+
+
+@pytest.fixture
+def own_engine(no_cluster: None) -> Iterator[Engine]:
+    """A running engine of this test alone, to be stopped or broken."""
+    with Engine() as engine:
         yield engine
 
 
 @pytest.fixture(scope="session")
 def records(engine: Engine) -> Records:
     """What the shared engine wrote down, incidents and their messages among it."""
+    if cluster.ADDRESS and not cluster.RECORDS_LOG:
+        pytest.skip(cluster.NO_RECORDS)
     return Records(engine.log)
+
+
+@pytest.fixture(scope="session")
+def clock() -> None:
+    """The shared engine's clock can be put forward."""
+    if cluster.ADDRESS and not cluster.MANAGEMENT_URL:
+        pytest.skip(cluster.NO_CLOCK)
 
 
 @pytest.fixture
@@ -93,3 +111,11 @@ async def api() -> AsyncIterator[StandIn]:
     """A stand-in API of this test alone."""
     async with StandIn() as api:
         yield api
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Count what a cluster does not show, so that nobody takes a skip for conformance."""
+    found = terminalreporter.stats
+    line = cluster.summary(report for kind in ("passed", "failed", "skipped") for report in found.get(kind, ()))
+    if line is not None:
+        terminalreporter.write_line(line, yellow=True)

@@ -6,10 +6,9 @@ import asyncio
 from typing import Any
 
 from openai_connector.demo import records
-from openai_connector.demo.records import RECORDS_EXPORTER, Record
+from openai_connector.demo.records import Record
 
-__all__ = ["RECORDS_EXPORTER", "Record", "Records"]
-
+__all__ = ["Record", "Records"]
 
 PATIENCE = 60.0
 """Seconds that anything may take on a busy machine."""

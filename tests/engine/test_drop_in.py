@@ -1,4 +1,4 @@
-"""Diagrams made with Camunda's own template, unchanged, on the real engine."""
+"""Diagrams made with Camunda's own template, unchanged, on the engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples, as they are, on a real engine against a stand-in API."""
+"""The examples, as they are, on the engine against a stand-in API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The life of a worker beside the real engine: restarts, drains, several of them."""
+"""The life of a worker beside the engine: restarts, drains, several of them."""
 
 from __future__ import annotations
 

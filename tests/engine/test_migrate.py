@@ -1,4 +1,4 @@
-"""Diagrams made with Camunda's own templates, unchanged (drop-in job type) and migrated, on a real engine."""
+"""Diagrams made with Camunda's own templates, unchanged (drop-in job type) and migrated, on the engine."""
 
 from __future__ import annotations
 

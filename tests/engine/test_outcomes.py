@@ -1,4 +1,4 @@
-"""Every outcome of a job on the real engine: what the process sees, what the operator reads, what is paid for."""
+"""Every outcome of a job on the engine: what the process sees, what the operator reads, what is paid for."""
 
 from __future__ import annotations
 
@@ -251,6 +251,7 @@ async def test_a_result_that_the_task_would_swallow_is_refused(
     assert api.calls == (0 if "resultVariable" in headers else 1)
 
 
+@pytest.mark.usefixtures("clock")
 async def test_back_off_and_waits_are_the_engines(
     engine: Engine, zeebe: ZeebeClient, api: StandIn, records: Records
 ) -> None:

@@ -20,7 +20,7 @@ SHARED_JOB_TYPE = "shared"
 
 
 def neutral_environment() -> dict[str, str]:
-    """Give this machine's environment without any setting of a worker, and without its proxies."""
+    """Return this machine's environment without any setting of a worker, and without its proxies."""
     foreign = ("CAMUNDA_", "CONNECTOR_", "OPENAI_", "SECRET_", "ZEEBE_")
     return {
         name: value
@@ -66,7 +66,7 @@ class Worker:
         os.kill(self.pid, number)
 
     async def ended(self, *, seconds: float = 60) -> int:
-        """Wait for the end and give the exit code."""
+        """Wait for the end and return the exit code."""
         async with asyncio.timeout(seconds):
             while self._child.running:
                 await asyncio.sleep(0.05)

@@ -9,6 +9,8 @@ from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from openai_connector.demo.engine import Engine
 from tests.diagrams import process, task
 from tests.engine.records import Records
@@ -44,6 +46,7 @@ def asked(api: StandIn) -> Counter[str]:
     return Counter(request.json["messages"][-1]["content"] for request in api.requests)
 
 
+@pytest.mark.usefixtures("clock")
 async def test_a_killed_worker_loses_no_job(
     engine: Engine, zeebe: ZeebeClient, records: Records, api: StandIn, tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""Diagrams made in the real Modeler, deployed to the real engine and worked off by the real worker."""
+"""Diagrams made in the real Modeler, deployed to the engine and worked off by the worker."""
 
 from __future__ import annotations
 

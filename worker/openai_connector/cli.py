@@ -94,7 +94,9 @@ def _end(_number: int, _frame: object) -> NoReturn:
 # What a command does, and the module that has its `add_arguments` and `run`.
 _COMMANDS = {
     "run": ("Work on jobs until SIGTERM or Ctrl-C.", ""),
-    "demo": ("Run a small process end to end: real engine, real small model, no key needed.", "demo.run"),
+    "demo": ("Run a small process end to end: engine, real small model, no key needed.", "sandbox.demo_command"),
+    "sandbox": ("Run an engine, a worker and a page on this machine, to try diagrams.", "sandbox.command"),
+    "try": ("Run one process instance to its end, step by step.", "sandbox.try_command"),
     "evaluate": ("Try FEEL, result and error expressions without a cluster.", "evaluate"),
     "lint": ("Check the connector tasks of diagrams before they run.", "diagrams.lint_command"),
     "migrate": (

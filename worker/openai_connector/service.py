@@ -33,6 +33,11 @@ async def run(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT, then drain; a second signal gives back at once what is in work, a third ends."""
     stopping = asyncio.Event()
     _on_signals(stopping)
+    await work(settings, stopping)
+
+
+async def work(settings: Settings, stopping: asyncio.Event) -> None:
+    """Work until the event is set, then drain; cancelled, give back at once what is in work. Leaves signals alone."""
     connection = connection_of(settings)
     client = client_of_environment()
     channel = open_channel(connection)

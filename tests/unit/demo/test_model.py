@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -34,9 +35,21 @@ async def client() -> AsyncIterator[Client]:
 
 async def test_chat_is_passed_on_unchanged(client: Client) -> None:
     """The chat server gets the request's body as it was, and its status and body come back."""
-    answer = await client.post("/v1/chat/completions", json={"messages": [1], "x": None})
+    body = {"messages": [1], "x": None, "max_completion_tokens": 60}
+    answer = await client.post("/v1/chat/completions", json=body)
     assert answer.status == 418
-    assert await answer.json() == {"received": {"messages": [1], "x": None}}
+    assert await answer.json() == {"received": body}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"max_completion_tokens": 1000}, {"max_tokens": 1000}, {"max_completion_tokens": None}],
+    ids=["no limit", "a high one", "an old one", "null"],
+)
+async def test_a_long_answer_is_not_asked_for(client: Client, given: dict[str, Any]) -> None:
+    """The small model rambles on: it is never asked for more than so many tokens."""
+    answer = await client.post("/v1/chat/completions", json={"messages": [1]} | given)
+    assert await answer.json() == {"received": {"messages": [1], "max_tokens": model.ANSWER_TOKENS}}
 
 
 async def test_each_text_is_classified(client: Client) -> None:
@@ -50,7 +63,7 @@ async def test_each_text_is_classified(client: Client) -> None:
     assert body["results"][0]["categories"].keys() == body["results"][0]["category_scores"].keys()
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b'{"input": []}', b'{"input": 3}', b'{"input": [null]}'])
+@pytest.mark.parametrize("body", [b"{", b"[]", b'{"input": []}', b'{"input": 3}', b'{"input": [null]}'], ids=repr)
 async def test_bad_moderation_request_is_a_400(client: Client, body: bytes) -> None:
     """What is no moderation request is answered as OpenAI answers it: 400 with an error object."""
     answer = await client.post("/v1/moderations", data=body)

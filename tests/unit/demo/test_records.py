@@ -34,5 +34,5 @@ def test_a_line_cut_off_by_a_kill_is_left_out(tmp_path: Path) -> None:
     log = tmp_path / "engine.log"
     cut = _line(2)
     for length in range(len(cut)):
-        log.write_bytes(_line(1) + cut[:length] + b"NOTE: Picked up JDK_JAVA_OPTIONS\n" + cut + _line(3))
+        log.write_bytes(_line(1) + cut[:length] + b"The engine listens at 127.0.0.1:26500\n" + cut + _line(3))
         assert _positions(Records(log)) == [1, 2, 3]

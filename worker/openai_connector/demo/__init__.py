@@ -1,1 +1,1 @@
-"""A real engine and a real small model on one machine, for newcomers and for tests."""
+"""What runs beside the commands and the tests as a process of its own: the small model, and an engine to be killed."""

@@ -50,6 +50,8 @@ CATEGORIES = (
 """As OpenAI's moderation model names them; the classifier here can tell the first alone, the others stay 0."""
 FLAGGED_FROM = 0.5
 CONTEXT_TOKENS = 8192
+ANSWER_TOKENS = 200
+"""At most, whatever the request says: so small a model rambles on, and a newcomer waits."""
 PARALLEL = 4
 """Chats answered at once; more of them wait."""
 START_TIMEOUT = timedelta(minutes=2)
@@ -183,7 +185,7 @@ def _load_classifier() -> Callable[[Sequence[str]], list[float]]:
 
 
 def moderation(texts: Sequence[str], scores: Sequence[float], model: str) -> dict[str, Any]:
-    """Give the body of a moderation answer: one result a text, as OpenAI's API has it."""
+    """Return the body of a moderation answer: one result a text, as OpenAI's API has it."""
     results = []
     for score in scores:
         category_scores = dict.fromkeys(CATEGORIES, 0.0) | {CATEGORIES[0]: score}
@@ -192,6 +194,22 @@ def moderation(texts: Sequence[str], scores: Sequence[float], model: str) -> dic
             {"flagged": any(categories.values()), "categories": categories, "category_scores": category_scores}
         )
     return {"id": f"modr-{uuid.uuid4().hex}", "model": model, "results": results}
+
+
+def shortened(content: bytes) -> bytes:
+    """Return a chat request that asks for no more than `ANSWER_TOKENS`; what is no request stays as it is."""
+    try:
+        body = json.loads(content)
+    except ValueError:
+        return content
+    if not isinstance(body, dict):
+        return content
+    limits = [body.get(name) for name in ("max_completion_tokens", "max_tokens")]
+    given = [limit for limit in limits if isinstance(limit, int)]
+    if given and max(given) <= ANSWER_TOKENS:
+        return content
+    body.pop("max_completion_tokens", None)
+    return json.dumps(body | {"max_tokens": ANSWER_TOKENS}).encode()
 
 
 def _texts_of(body: Any) -> list[str] | None:
@@ -237,7 +255,7 @@ def application(
         upstream: ClientSession = request.app[session]
         async with upstream.post(
             f"{chat_url}/v1/chat/completions",
-            data=await request.read(),
+            data=shortened(await request.read()),
             headers={"Content-Type": "application/json"},
         ) as answer:
             return web.Response(

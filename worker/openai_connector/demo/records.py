@@ -1,7 +1,7 @@
-"""What the engine wrote down: its records, read from the log of Zeebe's debug exporter.
+"""What an engine wrote down: its records, read from its log, in the form of Zeebe's debug exporter.
 
-Jobs and incidents are not to be had by gRPC; this shows them without Operate and Elasticsearch. For engines started
-with `RECORDS_EXPORTER` only.
+Jobs and incidents are not to be had by gRPC; this shows them without Operate and Elasticsearch. For engines that
+write their records: ours does (`Engine(records=True)`), the real one with that exporter.
 """
 
 from __future__ import annotations
@@ -10,12 +10,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-RECORDS_EXPORTER = {
-    "ZEEBE_BROKER_EXPORTERS_RECORDS_CLASSNAME": "io.camunda.zeebe.broker.exporter.debug.DebugLogExporter",
-    "ZEEBE_BROKER_EXPORTERS_RECORDS_ARGS_LOGLEVEL": "INFO",
-    "ZEEBE_BROKER_EXPORTERS_RECORDS_ARGS_PRETTYPRINT": "false",
-}
-"""Environment for `Engine` that makes it write its records to its log."""
 MARK = b".records - {"
 
 Record = dict[str, Any]
@@ -31,7 +25,7 @@ class Records:
         self._events: dict[int, Record] = {}  # by position: a restarted engine exports some of them again
 
     def find(self, value_type: str, intent: str | None = None, **value: Any) -> list[Record]:
-        """Give the events so far of one type (`JOB`, `INCIDENT`, `PROCESS_INSTANCE`, ...) whose value matches."""
+        """Return the events so far of one type (`JOB`, `INCIDENT`, `PROCESS_INSTANCE`, ...) whose value matches."""
         self._read()
         return [
             event

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
-import signal
 
 import pytest
 
-from openai_connector.demo import run
+from openai_connector.sandbox import demo_command as run
+from openai_connector.sandbox.api import NO_KEY
 
 OURS = {
     "PATH": "/bin",
@@ -33,9 +32,10 @@ def _options(*arguments: str) -> argparse.Namespace:
         ({}, [], ("", "")),
         ({"OPENAI_API_KEY": "sk"}, [], ("https://api.openai.com/v1", "sk")),
         ({"OPENAI_API_KEY": "sk"}, ["--api-base-url", "http://x/v1"], ("http://x/v1", "sk")),
-        ({}, ["--api-base-url", "http://x/v1"], ("http://x/v1", run.NO_KEY)),
-        ({"OPENAI_BASE_URL": "http://y/v1"}, [], ("http://y/v1", run.NO_KEY)),
+        ({}, ["--api-base-url", "http://x/v1"], ("http://x/v1", NO_KEY)),
+        ({"OPENAI_BASE_URL": "http://y/v1"}, [], ("http://y/v1", NO_KEY)),
     ],
+    ids=["nothing", "a key", "a key and an option", "an option", "an address"],
 )
 def test_api_is_chosen(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], arguments: list[str], api: tuple[str, str]
@@ -50,43 +50,30 @@ def test_api_is_chosen(
 
 def test_worker_of_own_engine_gets_no_foreign_settings() -> None:
     """Settings of the user's own worker and cluster do not reach the demo's worker; the key comes as a secret too."""
-    environment = run._worker_environment(OURS, zeebe="e:1", own_engine=True, base_url="http://m/v1", api_key="demo")
+    environment = dict(OURS)
+    run.prepare(environment, zeebe=None, base_url="http://m/v1", api_key="demo")
     assert environment == {
         "PATH": "/bin",
-        "ZEEBE_ADDRESS": "e:1",
+        "ZEEBE_ADDRESS": "127.0.0.1:26500",
         "OPENAI_BASE_URL": "http://m/v1",
         "OPENAI_API_KEY": "demo",
         "SECRET_OPENAI_API_KEY": "demo",
-        "CONNECTOR_LOG_LEVEL": "INFO",
+        "CONNECTOR_DRAIN_TIMEOUT": "PT5S",
     }
 
 
 def test_worker_of_another_cluster_keeps_its_credentials() -> None:
     """With --zeebe-address the credentials go along, but no other address that would take its place."""
-    environment = run._worker_environment(OURS, zeebe="c:1", own_engine=False, base_url="http://m/v1", api_key="demo")
+    environment = dict(OURS)
+    run.prepare(environment, zeebe="c:1", base_url="http://m/v1", api_key="demo")
     assert environment["ZEEBE_CLIENT_ID"] == "me"
     assert environment["ZEEBE_ADDRESS"] == "c:1"
     assert "CAMUNDA_CLUSTER_ID" not in environment
 
 
+@pytest.mark.usefixtures("own_process")
 def test_wrong_address_is_one_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """A --zeebe-address that is none ends the demo with exit code 1 and a sentence, before anything is started."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk")
-    for name in run.ADDRESS_VARIABLES:
-        monkeypatch.setenv(name, "")  # so that they are put back afterwards
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, "corp.example")
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
     assert run.run(_options("--zeebe-address", "ftp://x")) == 1
     assert "must begin with http://, https://, grpc:// or grpcs://" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
-def test_own_programs_are_reached_without_a_proxy(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Behind a proxy the demo's engine and model are found on this machine; other exceptions stay."""
-    for each in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(each, "")
-    monkeypatch.setenv(name, "corp.example")
-    run._reach_this_machine_directly()
-    environment = run._worker_environment(os.environ, zeebe="e:1", own_engine=True, base_url="http://m", api_key="k")
-    assert environment["NO_PROXY"] == environment["no_proxy"] == "corp.example,127.0.0.1,localhost"
