@@ -29,12 +29,18 @@ Server = Callable[[Engine], None]
 class _Turn:
     """What the commands of one turn wait for."""
 
-    __slots__ = ("deliveries", "error", "is_over")
+    __slots__ = ("deliveries", "error", "waiting")
 
     def __init__(self) -> None:
-        self.is_over = asyncio.Event()
+        self.waiting: list[asyncio.Future[None]] = []
         self.error: Exception | None = None
         self.deliveries: list[Callable[[], None]] = []
+
+    def end(self) -> None:
+        """Let those go on who wait for it."""
+        for future in self.waiting:
+            if not future.done():  # its call may have been cancelled
+                future.set_result(None)
 
 
 class Runner:
@@ -99,8 +105,11 @@ class Runner:
         """Run a command and return its result once it is on the disk.
 
         Raises:
-            Rejection: the command is refused, or INTERNAL: it failed unexpectedly, and has changed nothing.
+            Rejection: the command is refused, or INTERNAL: it failed unexpectedly, and has changed nothing, or
+                UNAVAILABLE: the engine has stopped.
         """
+        if self._is_closed:
+            raise Rejection("UNAVAILABLE", "The engine has stopped")
         turn = self.begin_turn()
         try:
             result = command(self.engine)
@@ -108,7 +117,10 @@ class Runner:
             raise
         except Exception as error:
             turn.error = error
-        await turn.is_over.wait()
+        # A future for each: who shares one and is cancelled would cancel the others too.
+        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        turn.waiting.append(over)
+        await over
         if turn.error is not None:
             raise Rejection("INTERNAL", f"The engine failed and has undone the command: {turn.error!r}")
         return result
@@ -144,7 +156,7 @@ class Runner:
             self._failures = 0
             for delivery in turn.deliveries:
                 delivery()
-        turn.is_over.set()
+        turn.end()
         if not is_done:
             self.begin_turn()
         self._arm()
@@ -177,7 +189,7 @@ class Runner:
         log.critical("%s", error)
         self._stop_with(str(error))
         turn.error = error
-        turn.is_over.set()
+        turn.end()
 
     def _stop_with(self, sentence: str) -> None:
         self.close()
