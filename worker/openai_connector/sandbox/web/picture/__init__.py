@@ -1,0 +1,1 @@
+"""A diagram as a picture: read, laid out where it says nothing, and drawn shape by shape."""
