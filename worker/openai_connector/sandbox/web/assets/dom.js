@@ -118,6 +118,7 @@ const quoted = name => `‘${name}’`;
 function toast(text) {
   const note = h('p', { class: 'toast' }, text);
   $('toasts').append(note);
+  while ($('toasts').children.length > 2) $('toasts').firstElementChild.remove(); // they cover what is below
   setTimeout(() => note.remove(), 6000);
 }
 
