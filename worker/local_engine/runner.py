@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 SLICE: Final = 0.05
 """Seconds of steps in one turn: then everybody else has a turn too."""
+PAUSE: Final = 0.01
+"""Seconds between two turns of steps that take long: calls come in and are answered meanwhile."""
 LONGEST_SLEEP: Final = 3600.0
 """Seconds; a later timer is looked at again then."""
 FAILURES_IN_A_ROW: Final = 5
@@ -29,12 +31,13 @@ Server = Callable[[Engine], None]
 class _Turn:
     """What the commands of one turn wait for."""
 
-    __slots__ = ("deliveries", "error", "waiting")
+    __slots__ = ("deliveries", "error", "has_steps", "waiting")
 
     def __init__(self) -> None:
         self.waiting: list[asyncio.Future[None]] = []
         self.error: Exception | None = None
         self.deliveries: list[Callable[[], None]] = []
+        self.has_steps = True
 
     def end(self) -> None:
         """Let those go on who wait for it."""
@@ -66,6 +69,7 @@ class Runner:
         self._armed: asyncio.TimerHandle | None = None
         self._armed_for: int | None = None
         self._failures = 0
+        self._is_behind = False  # steps are left over that wait for a turn of their own
         self._is_closed = False
         self.on_commit: Callable[[list[tuple[int, str]]], None] = lambda _lines: None
         """Called with position and JSON of the records that have just been written to the disk."""
@@ -129,6 +133,7 @@ class Runner:
         """Return the turn that is coming up, which takes in all that is done until then."""
         if self._turn is None:
             self._turn = _Turn()
+            self._turn.has_steps = not self._is_behind
             asyncio.get_running_loop().call_soon(self._end_turn)
         return self._turn
 
@@ -143,7 +148,7 @@ class Runner:
         is_done = True
         if turn.error is None:
             try:
-                is_done = self._run()
+                is_done = self._run(turn)
             except EngineError as error:
                 self._give_up(turn, error)
                 return
@@ -157,13 +162,18 @@ class Runner:
             for delivery in turn.deliveries:
                 delivery()
         turn.end()
-        if not is_done:
-            self.begin_turn()
+        if turn.has_steps and turn.error is None:
+            self._is_behind = not is_done
+            if not is_done:
+                asyncio.get_running_loop().call_later(PAUSE, self._go_on)
         self._arm()
 
-    def _run(self) -> bool:
+    def _go_on(self) -> None:
+        self.begin_turn().has_steps = True
+
+    def _run(self, turn: _Turn) -> bool:
         engine = self.engine
-        is_done = engine.run(SLICE)
+        is_done = engine.run(SLICE) if turn.has_steps else False
         for server in self._servers:
             server(engine)
         lines = engine.commit()
@@ -184,6 +194,9 @@ class Runner:
             self.engine = self._load()
         except EngineError as fatal:
             self._stop_with(str(fatal))
+            return
+        self._is_behind = False
+        asyncio.get_running_loop().call_soon(self._go_on)
 
     def _give_up(self, turn: _Turn, error: EngineError) -> None:
         log.critical("%s", error)

@@ -14,6 +14,8 @@ FILE_NAME: Final = "engine.db"
 APPLICATION_ID: Final = 0x6C6F6361
 """Tells our file from any other SQLite file."""
 SCHEMA_VERSION: Final = 1
+BUSY_SECONDS: Final = 1.0
+"""How long an engine that is just ending may hold the file."""
 CHECKPOINT_PAGES: Final = 4000
 """The write-ahead log stays at about 16 MB."""
 
@@ -68,7 +70,7 @@ class Storage:
             if folder is not None:
                 folder.mkdir(parents=True, exist_ok=True)
             path = folder / FILE_NAME if folder is not None else ":memory:"
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
         except (OSError, sqlite3.Error) as error:
             raise EngineError(
                 f"The data folder {folder} cannot be used ({getattr(error, 'strerror', None) or error}): "
