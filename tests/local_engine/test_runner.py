@@ -15,6 +15,7 @@ from local_engine.clock import Clock
 from local_engine.engine import Engine
 from local_engine.errors import Rejection
 from local_engine.jobs import Jobs
+from local_engine.polls import Polls
 from local_engine.runner import FAILURES_IN_A_ROW, Runner
 from local_engine.storage import Storage
 from local_engine.timers import Timers
@@ -33,7 +34,7 @@ from tests.local_engine.bpmn import (
     script,
     timer,
 )
-from tests.local_engine.calls import Gateway, gateway
+from tests.local_engine.calls import PROCESS, Gateway, gateway
 from tests.local_engine.world import document
 
 PATIENCE = 30.0
@@ -72,19 +73,25 @@ async def test_an_unexpected_failure_is_undone(
     assert any(record["valueType"] == "JOB" and record["intent"] == "COMPLETED" for record in seen)
 
 
-async def test_a_waiting_poll_survives_a_failure(client: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_waiting_poll_survives_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     """A poll that waited before the failed turn gets the next job."""
-    polling = asyncio.ensure_future(client.activate(wait=20_000))
-    assert await client.activate("other", wait=-1) == []  # the poll before it has come in too
+    storage = Storage(None)
+    runner = Runner(storage, Clock())
+    polls = Polls(runner)
+    await runner.execute(lambda engine: engine.deployments.deploy([("p.bpmn", PROCESS)]))
+    request = pb.ActivateJobsRequest(type="a", worker="w", timeout=1000, maxJobsToActivate=1, requestTimeout=20_000)
+    polling = asyncio.ensure_future(polls.poll(request))
+    for _ in range(3):
+        await runner.execute(lambda _: None)  # the poll has found nothing, and waits
     with monkeypatch.context() as broken:
         broken.setattr(Engine, "run", lambda *_: 1 / 0)
-        code, _ = await client.code(
-            "CreateProcessInstance", pb.CreateProcessInstanceRequest(bpmnProcessId="p", version=-1)
-        )
-    assert code == "INTERNAL"
-    key = await client.create()
+        with pytest.raises(Rejection, match="ZeroDivisionError"):
+            await runner.execute(lambda engine: engine.creation.create(engine.latest["p"], {}))
+    created = await runner.execute(lambda engine: engine.creation.create(engine.latest["p"], {}))
     async with asyncio.timeout(PATIENCE):
-        assert [job.processInstanceKey for job in await polling] == [key]
+        assert [job.processInstanceKey for job in await polling] == [created.key]
+    runner.close()
+    storage.close()
 
 
 async def test_what_fails_again_and_again_stops_the_engine(client: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
