@@ -60,26 +60,26 @@ def node() -> tuple[Path, list[str]]:
     return program_of_wheel, [str(program_of_wheel), str(folder / "lib/node_modules/npm/bin/npm-cli.js")]
 
 
-def install(npm: Sequence[str], program: Path) -> None:
-    """Install the locked npm packages beside this file, unless they are there.
+def install(npm: Sequence[str], program: Path, folder: Path = HERE) -> None:
+    """Install the locked npm packages of a folder, unless they are there.
 
     Raises:
         UnavailableError: npm could not, for example without a network.
     """
-    locked = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
-    stamp = HERE / "node_modules" / ".installed"
+    locked = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
+    stamp = folder / "node_modules" / ".installed"
     if stamp.is_file() and stamp.read_text() == locked:
         return
     path = f"{program.parent}{os.pathsep}{os.environ.get('PATH', '')}"
     done = subprocess.run(
         [*npm, "ci", "--ignore-scripts", "--fetch-retries=5"],
-        cwd=HERE,
+        cwd=folder,
         capture_output=True,
         text=True,
         env={**os.environ, "PATH": path},
     )
     if done.returncode:
-        raise UnavailableError(f"npm could not install the Modeler's front ends: {done.stderr.strip()[-500:]}")
+        raise UnavailableError(f"npm could not install the packages of {folder.name}: {done.stderr.strip()[-500:]}")
     stamp.write_text(locked)
 
 

@@ -49,6 +49,11 @@ class Polls:
         runner.set_up(self._listen)
         runner.serve(self._serve)
 
+    @property
+    def types(self) -> frozenset[str]:
+        """The job types that somebody waits for."""
+        return frozenset((*self._polls, *self._streams))
+
     def _listen(self, engine: Engine) -> None:
         engine.jobs.on_available = self._note
         self._available.update(dict.fromkeys((*self._polls, *self._streams)))
