@@ -27,7 +27,7 @@ class Clock:
         return self._pinned is not None
 
     def advance(self, milliseconds: int) -> None:
-        """Put the clock forward (or back), beside what was added before."""
+        """Put the clock forward (or back), on top of what was added before."""
         if self._pinned is not None:
             self._pinned += milliseconds
         else:

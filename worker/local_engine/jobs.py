@@ -19,7 +19,7 @@ LONGEST_MESSAGE: Final = 10_000
 LARGEST_ANSWER: Final = 4 * 1024 * 1024 - 8192
 """Bytes of the jobs in one answer."""
 ENVELOPE: Final = 500
-"""Bytes of a job in an answer beside its variables and headers, at most."""
+"""Bytes of a job in an answer in addition to its variables and headers, at most."""
 
 _VERBS: Final = {
     "COMPLETE": "complete",

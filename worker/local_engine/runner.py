@@ -87,7 +87,7 @@ class Runner:
         return engine
 
     def set_up(self, setup: Server) -> None:
-        """Have something done with the engine now, and again whenever it has been loaded anew."""
+        """Have something done with the engine now, and again whenever it has been loaded again."""
         self._setups.append(setup)
         setup(self.engine)
 

@@ -157,7 +157,7 @@ class Timer(Entity):
     """How often it is still to fire; `schedules.FOREVER` without end."""
     months: int = 0
     interval: int = 0
-    """Between two times, in milliseconds beside the months."""
+    """Between two times, in milliseconds in addition to the months."""
     is_stored: bool = False
 
 

@@ -179,7 +179,7 @@ class Tokens:
     def _scope_waits(
         self, instance: ElementInstance, element: Element, evaluator: Evaluator, mapped: Document
     ) -> list[Wait]:
-        """Return what the event sub-processes beside a start event wait for: it may have brought their variables."""
+        """Return what the event sub-processes of the same scope wait for: a start event may bring their variables."""
         if element.kind is not Kind.START_EVENT or element.scope is None or not element.scope.event_sub_processes:
             return []
         scope = self._engine.state.instances[instance.parent]

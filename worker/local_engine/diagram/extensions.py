@@ -42,7 +42,7 @@ class Extensions:
             report: takes the problems.
             element: id that the problems are told of.
             node: has the `extensionElements`.
-            allowed: names that belong there, beside those that never matter.
+            allowed: names that belong there, in addition to those that never matter.
         """
         self.refused = False
         """Whether something was reported: what is missing then, may be missing because of it."""
