@@ -8,7 +8,7 @@ costs linear time instead of doubling at each level.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from camunda_feel import ast
 from camunda_feel.decimals import literal_number
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from camunda_feel.ast import Node
     from camunda_feel.limits import Limits
+
+Item = TypeVar("Item")
 
 # Left-associative binding powers; unary minus binds tighter than all of them.
 POWERS = {"+": 1, "-": 1, "*": 2, "/": 2, "**": 3}
@@ -71,6 +73,19 @@ class Parser(Scanner):
         self.seen_expressions: dict[int, tuple[Node | None, int]] = {}
         self.seen_operations: dict[int, tuple[Node | None, int]] = {}
 
+    def separated(self, separator: str, item: Callable[[], Item | None]) -> list[Item]:
+        """Items with a separator between them; what is no item any more is left unread, its separator with it."""
+        found: list[Item] = []
+        while True:
+            before = self.pos
+            if found and not self.literal(separator):
+                return found
+            one = item()
+            if one is None:
+                self.pos = before
+                return found
+            found.append(one)
+
     # ---- expressions, from loose to tight
 
     def expression(self) -> Node | None:
@@ -103,14 +118,7 @@ class Parser(Scanner):
     def if_expression(self) -> Node | None:
         """A whole chain of `else if` at once, so that long chains do not nest."""
         start = self.pos
-        branches: list[tuple[Node, Node]] = []
-        while True:
-            before = self.pos
-            branch = self.if_branch()
-            if branch is None:
-                self.pos = before
-                break
-            branches.append(branch)
+        branches = self.separated("", self.if_branch)
         if not branches:
             self.pos = start
             return None
@@ -155,18 +163,12 @@ class Parser(Scanner):
         return None
 
     def iterators(self) -> tuple[tuple[str, Node], ...]:
-        found: list[tuple[str, Node]] = []
-        while True:
-            start = self.pos
-            if found and not self.literal(","):
-                break
-            name = self.name()
-            source = (self.iteration() or self.value()) if name and self.literal("in") else None
-            if name is None or source is None:
-                self.pos = start
-                break
-            found.append((name, source))
-        return tuple(found)
+        return tuple(self.separated(",", self.iterator))
+
+    def iterator(self) -> tuple[str, Node] | None:
+        name = self.name()
+        source = (self.iteration() or self.value()) if name and self.literal("in") else None
+        return None if name is None or source is None else (name, source)
 
     def iteration(self) -> Node | None:
         start = self.pos
@@ -182,28 +184,17 @@ class Parser(Scanner):
         """Runs of `and` inside a run of `or`."""
         self.skip()
         start = self.pos
-        alternatives: list[Node] = []
-        while True:
-            before_or = self.pos
-            if alternatives and not self.literal("or"):
-                break
-            conditions: list[Node] = []
-            while True:
-                before_and = self.pos
-                if conditions and not self.literal("and"):
-                    break
-                condition = self.comparison()
-                if condition is None:
-                    self.pos = before_and
-                    break
-                conditions.append(condition)
-            if not conditions:
-                self.pos = before_or
-                break
-            alternatives.append(conditions[0] if len(conditions) == 1 else ast.Logic(start, "and", tuple(conditions)))
+        alternatives = self.separated("or", lambda: self.conjunction(start))
         if len(alternatives) < 2:
             return alternatives[0] if alternatives else None
         return ast.Logic(start, "or", tuple(alternatives))
+
+    def conjunction(self, start: int) -> Node | None:
+        """A run of `and`; it begins, for warnings, where the whole run of `or` begins."""
+        conditions = self.separated("and", self.comparison)
+        if len(conditions) < 2:
+            return conditions[0] if conditions else None
+        return ast.Logic(start, "and", tuple(conditions))
 
     def comparison(self) -> Node | None:
         """One comparison, which does not chain, or a test of the input such as `< 5` or `[1..3]`."""
@@ -401,17 +392,7 @@ class Parser(Scanner):
         return self.function_literal()
 
     def qualified_name(self) -> tuple[str, ...]:
-        names: list[str] = []
-        while True:
-            before = self.pos
-            if names and not self.literal("."):
-                break
-            name = self.property_name()
-            if name is None:
-                self.pos = before
-                break
-            names.append(name)
-        return tuple(names)
+        return tuple(self.separated(".", self.property_name))
 
     def temporal(self) -> Node | None:
         start = self.pos
@@ -429,33 +410,19 @@ class Parser(Scanner):
     def list_literal(self) -> Node | None:
         start = self.pos
         self.pos += 1
-        items: list[Node] = []
-        while True:
-            before = self.pos
-            if items and not self.literal(","):
-                break
-            item = self.expression()
-            if item is None:
-                self.pos = before
-                break
-            items.append(item)
+        items = self.separated(",", self.expression)
         return ast.ListLiteral(start, tuple(items)) if self.literal("]") else None
 
     def context_literal(self) -> Node | None:
         start = self.pos
         self.pos += 1
-        entries: list[tuple[str, Node]] = []
-        while True:
-            before = self.pos
-            if entries and not self.literal(","):
-                break
-            key = self.entry_key()
-            value = self.expression() if key is not None and self.literal(":") else None
-            if key is None or value is None:
-                self.pos = before
-                break
-            entries.append((key, value))
+        entries = self.separated(",", self.entry)
         return ast.ContextLiteral(start, tuple(entries)) if self.literal("}") else None
+
+    def entry(self) -> tuple[str, Node] | None:
+        key = self.entry_key()
+        value = self.expression() if key is not None and self.literal(":") else None
+        return None if key is None or value is None else (key, value)
 
     def entry_key(self) -> str | None:
         key = self.context_key()
@@ -467,16 +434,7 @@ class Parser(Scanner):
         start = self.pos
         if not self.literal("function") or not self.literal("("):
             return None
-        parameters: list[str] = []
-        while True:
-            before = self.pos
-            if parameters and not self.literal(","):
-                break
-            name = self.parameter_name()
-            if name is None:
-                self.pos = before
-                break
-            parameters.append(name)
+        parameters = self.separated(",", self.parameter_name)
         if not self.literal(")"):
             return None
         body = self.expression()
@@ -507,35 +465,17 @@ class Parser(Scanner):
         return self.qualified_name()
 
     def named_arguments(self) -> tuple[tuple[str, Node], ...] | None:
-        found: dict[str, Node] = {}
-        start = self.pos
-        while True:
-            before = self.pos
-            if found and not self.literal(","):
-                break
-            name = self.parameter_name()
-            value = self.argument() if name is not None and self.literal(":") else None
-            if name is None or value is None:
-                self.pos = before
-                break
-            found[name] = value
-        if not found:
-            self.pos = start
-            return None
-        return tuple(found.items())
+        """Arguments with names, a later one of a name in the place of the earlier; None where there are none."""
+        found = dict(self.separated(",", self.named_argument))
+        return tuple(found.items()) if found else None
+
+    def named_argument(self) -> tuple[str, Node] | None:
+        name = self.parameter_name()
+        value = self.argument() if name is not None and self.literal(":") else None
+        return None if name is None or value is None else (name, value)
 
     def positional_arguments(self) -> tuple[Node, ...]:
-        found: list[Node] = []
-        while True:
-            before = self.pos
-            if found and not self.literal(","):
-                break
-            value = self.argument()
-            if value is None:
-                self.pos = before
-                break
-            found.append(value)
-        return tuple(found)
+        return tuple(self.separated(",", self.argument))
 
     def argument(self) -> Node | None:
         return self.range() or self.expression()
@@ -571,16 +511,7 @@ class Parser(Scanner):
 
     def tests(self) -> Node | None:
         start = self.pos
-        found: list[Node] = []
-        while True:
-            before = self.pos
-            if found and not self.literal(","):
-                break
-            test = self.test()
-            if test is None:
-                self.pos = before
-                break
-            found.append(test)
+        found = self.separated(",", self.test)
         if len(found) < 2:
             return found[0] if found else None
         return ast.AnyOf(start, tuple(found))
