@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import operator
 import pickle
+import re
 import threading
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,9 +25,12 @@ from camunda_feel import (
     FeelSyntaxError,
     FunctionLibrary,
     IllegalArgumentError,
+    Limits,
+    ast,
     parse,
     to_json,
 )
+from camunda_feel.parser import parse_expression
 
 
 def evaluate(text: str, variables: Mapping[str, Any] | None = None) -> Any:
@@ -303,3 +309,62 @@ def test_errors_survive_pickling() -> None:
     """Errors can cross process borders."""
     error = pickle.loads(pickle.dumps(FeelSyntaxError("bad", 2, 3, "x")))
     assert (error.message, error.line, error.column, error.excerpt) in [("bad", 2, 3, "x"), ("bad", 1, 1, "")]
+
+
+class _Callable:
+    """An object that can be called."""
+
+    def __call__(self, value: Any) -> Any:
+        return value
+
+
+@pytest.mark.parametrize(
+    ("signature", "body", "expression", "value"),
+    [
+        pytest.param("up(s: string)", str.upper, 'up("a")', "A", id="method_of_a_type"),
+        pytest.param("plus(a: number)", partial(operator.add, 1), "plus(2)", 3, id="partial"),
+        pytest.param("same(run: any)", _Callable(), "same(3)", 3, id="callable_object_with_a_parameter_called_run"),
+        pytest.param("most(items: any...)", max, "most(1, 3, 2)", 3, id="built_in_without_a_signature"),
+    ],
+)
+def test_any_callable_can_be_registered(signature: str, body: Any, expression: str, value: Any) -> None:
+    """What Python can call is a body, and no parameter's name has a meaning of its own."""
+    library = FunctionLibrary()
+    library.function(signature)(body)
+    assert parse(expression).evaluate({}, functions=library).value == value
+
+
+@pytest.mark.parametrize(
+    ("signature", "body", "words"),
+    [
+        pytest.param("f", len, "is no signature", id="no_parentheses"),
+        pytest.param("(a: any)", len, "is no signature", id="no_name"),
+        pytest.param("f(a: text)", len, "parameter 1, a, has no known type", id="unknown_type"),
+        pytest.param("f(a: any, b)", max, "parameter 2, b, has no known type", id="no_type"),
+        pytest.param("f(a: any, a: any)", max, "parameter 1 needs a name of its own", id="name_twice"),
+        pytest.param("f(a: any, b: any)", lambda a: a, "cannot be called with 2 arguments", id="too_few"),
+        pytest.param("f()", lambda a: a, "cannot be called with 0 arguments", id="too_many"),
+        pytest.param("f(a: any)", "text", "cannot be called", id="no_callable"),
+    ],
+)
+def test_wrong_registrations_are_refused_at_once(signature: str, body: Any, words: str) -> None:
+    """A ValueError names the signature and the place; nothing is registered."""
+    library = FunctionLibrary()
+    with pytest.raises(ValueError, match=re.escape(words)):
+        library.function(signature)(body)
+    assert library.by_name == {}
+
+
+def test_the_syntax_tree_is_frozen() -> None:
+    """A node can be walked and not be changed."""
+    node = parse_expression("a + [1, b]", Limits())
+    names = [child for child in _walk(node) if isinstance(child, ast.Name)]
+    assert [name.names for name in sorted(names, key=lambda name: name.pos)] == [("a",), ("b",)]
+    with pytest.raises(AttributeError, match="frozen"):
+        node.pos = 3  # type: ignore[misc]
+    with pytest.raises(AttributeError, match="frozen"):
+        del node.pos
+
+
+def _walk(node: ast.Node) -> list[ast.Node]:
+    return [node, *(each for child in node.children() for each in _walk(child))]

@@ -25,6 +25,14 @@ class Record:
             """Take the values in the order in which the fields are declared."""
             self.__dict__.update(zip(self.__match_args__, values, strict=True))
 
+        def __setattr__(self, name: str, value: Any) -> None:
+            """Refuse: trees are shared between evaluations, and by whoever walks them."""
+            raise AttributeError(f"{type(self).__name__} is frozen: {name} cannot be set")
+
+        def __delattr__(self, name: str) -> None:
+            """Refuse, as above."""
+            raise AttributeError(f"{type(self).__name__} is frozen: {name} cannot be deleted")
+
         def __repr__(self) -> str:
             inner = ", ".join(f"{name}={self.__dict__[name]!r}" for name in self.__match_args__[1:])
             return f"{type(self).__name__}({inner})"

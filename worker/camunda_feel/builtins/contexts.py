@@ -12,7 +12,7 @@ from camunda_feel.values import CONTEXT_TYPES, lift
 Entries = dict[str, Any]
 
 
-@builtin("get entries(context: context)", "get entries(m: context)")
+@builtin("get entries(context: context)", "get entries(m: context)", takes_run=True)
 def get_entries(run: Run, context: Entries) -> list[Entries]:
     """One context of `key` and `value` for each entry."""
     run.charge(len(context))
@@ -42,6 +42,7 @@ def get_value(context: Entries, key: Any) -> Any:
     "context put(context: context, key: any, value: any)",
     "put(context: context, key: any, value: any)",
     "context put(context: context, keys: list, value: any)",
+    takes_run=True,
 )
 def context_put(run: Run, context: Entries, key: Any, value: Any) -> Entries | None:
     """A copy with one entry added or replaced, at a key or at a path of keys."""
@@ -66,7 +67,7 @@ def context_put(run: Run, context: Entries, key: Any, value: Any) -> Entries | N
     return result
 
 
-@builtin("context merge(contexts: any...)", "put all(contexts: any...)")
+@builtin("context merge(contexts: any...)", "put all(contexts: any...)", takes_run=True)
 def context_merge(run: Run, contexts: Any) -> Entries | None:
     """All entries in one context, later ones winning. Whatever does not fit gives null, without a warning."""
     if type(contexts) is not list:

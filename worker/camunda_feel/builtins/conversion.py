@@ -162,13 +162,13 @@ def _number(run: Run, text: str) -> Decimal:
     raise IllegalArgumentError(f"can't parse '{text[:60]}' as a number")
 
 
-@builtin("number(from: string)")
+@builtin("number(from: string)", takes_run=True)
 def number(run: Run, source: str) -> Decimal:
     """From digits with a decimal point; an exponent is allowed here."""
     return _number(run, source)
 
 
-@builtin("number(from: string, grouping separator: string)")
+@builtin("number(from: string, grouping separator: string)", takes_run=True)
 def number_grouped(run: Run, source: str, grouping: str) -> Decimal:
     """The grouping separator is a blank, a comma or a point."""
     if grouping not in (" ", ",", "."):
@@ -176,7 +176,7 @@ def number_grouped(run: Run, source: str, grouping: str) -> Decimal:
     return _number(run, source.replace(grouping, ""))
 
 
-@builtin("number(from: string, grouping separator: string?, decimal separator: string?)")
+@builtin("number(from: string, grouping separator: string?, decimal separator: string?)", takes_run=True)
 def number_separated(run: Run, source: str, grouping: str | None, point: str | None) -> Decimal:
     """Either separator may be null, but not both."""
     valid = grouping in (None, " ", ",", ".") and point in (None, ",", ".") and grouping != point
@@ -186,13 +186,13 @@ def number_separated(run: Run, source: str, grouping: str | None, point: str | N
     return _number(run, text if point is None else text.replace(point, "."))
 
 
-@builtin("string(from: any)")
+@builtin("string(from: any)", takes_run=True)
 def string(run: Run, value: Any) -> str | None:
     """Null stays null; strings inside lists and contexts are quoted."""
     return value if value is None or type(value) is str else to_text(value, run)
 
 
-@builtin("from json(json: string?)")
+@builtin("from json(json: string?)", takes_run=True)
 def from_json(run: Run, text: str | None) -> Any:
     """The first JSON value of a text; whole numbers are exact, others are doubles. What follows is not read."""
     if text is None:
@@ -232,7 +232,7 @@ def _no_constant(name: str) -> Any:
     raise ValueError(name)
 
 
-@builtin("to json(value: any)")
+@builtin("to json(value: any)", takes_run=True)
 def to_json_text(run: Run, value: Any) -> str:
     """Compact JSON; numbers are written as `string` writes them."""
     parts: list[str] = []

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Items = list[Any]
 
 
-@builtin("list contains(list: list, element: any)")
+@builtin("list contains(list: list, element: any)", takes_run=True)
 def list_contains(run: Run, items: Items, element: Any) -> bool:
     """As `in` sees it: by value, items of another type being different."""
     return contains(items, element, run)
@@ -171,7 +171,7 @@ def sublist_of_length(items: Items, start: Decimal, length: Decimal) -> Items:
     return items[max(0, first) : max(0, wrap_int32(first + to_int32(length)))]
 
 
-@builtin("append(list: list, items: list...)")
+@builtin("append(list: list, items: list...)", takes_run=True)
 def append(run: Run, items: Items, more: Items) -> Items:
     """A longer copy; a list given as an item stays one item."""
     run.check_size(len(items) + len(more))
@@ -182,7 +182,7 @@ def _flat_once(items: Items) -> Items:
     return [member for item in items for member in (map(lift, item) if type(item) is list else (item,))]
 
 
-@builtin("concatenate(lists: list...)")
+@builtin("concatenate(lists: list...)", takes_run=True)
 def concatenate(run: Run, lists: Items) -> Items:
     """Lists become their items, other arguments stay."""
     run.check_size(sum(len(item) for item in lists if type(item) is list))
@@ -209,7 +209,7 @@ def reverse(items: Items) -> Items:
     return items[::-1]
 
 
-@builtin("index of(list: list, match: any)")
+@builtin("index of(list: list, match: any)", takes_run=True)
 def index_of(run: Run, items: Items, match: Any) -> list[int]:
     """The positions of all equal items."""
     return [number for number, item in enumerate(items, 1) if equals(item, match, run) is True]
@@ -242,20 +242,20 @@ class _Distinct:
         return 0
 
 
-@builtin("distinct values(list: list)")
+@builtin("distinct values(list: list)", takes_run=True)
 def distinct_values(run: Run, items: Items) -> Items:
     """Each value once, where it first appears."""
     seen = _Distinct(run)
     return [item for item in items if not seen.count(item)]
 
 
-@builtin("union(lists: list...)")
+@builtin("union(lists: list...)", takes_run=True)
 def union(run: Run, lists: Items) -> Items:
     """Concatenated, each value once."""
     return distinct_values(run, concatenate(run, lists))
 
 
-@builtin("duplicate values(list: list)")
+@builtin("duplicate values(list: list)", takes_run=True)
 def duplicate_values(run: Run, items: Items) -> Items:
     """Each value that appears more than once, in the order of first appearance."""
     seen = _Distinct(run)
@@ -269,7 +269,7 @@ def duplicate_values(run: Run, items: Items) -> Items:
     ]
 
 
-@builtin("flatten(list: list)")
+@builtin("flatten(list: list)", takes_run=True)
 def flatten(run: Run, items: Items) -> Items:
     """All items of all lists within lists."""
     result: Items = []
@@ -289,7 +289,7 @@ def _flatten_into(result: Items, items: Items, run: Run, depth: int) -> None:
             result.append(item)
 
 
-@builtin("sort(list: list, precedes: function)")
+@builtin("sort(list: list, precedes: function)", takes_run=True)
 def sort(run: Run, items: Items, precedes: Function) -> Items:
     """Stable; `precedes` must give a boolean for every pair that it is asked about."""
     if len(precedes.parameters) != 2:
@@ -335,19 +335,19 @@ def _join(run: Run, items: Items, delimiter: str | None, prefix: str | None, suf
     return f"{prefix or ''}{between.join(strings)}{suffix or ''}"
 
 
-@builtin("string join(list: list)")
+@builtin("string join(list: list)", takes_run=True)
 def string_join(run: Run, items: Items) -> str:
     """Nulls are left out."""
     return _join(run, items, None, None, None)
 
 
-@builtin("string join(list: list, delimiter: string?)")
+@builtin("string join(list: list, delimiter: string?)", takes_run=True)
 def string_join_delimited(run: Run, items: Items, delimiter: str | None) -> str:
     """Nulls are left out."""
     return _join(run, items, delimiter, None, None)
 
 
-@builtin("string join(list: list, delimiter: string?, prefix: string?, suffix: string?)")
+@builtin("string join(list: list, delimiter: string?, prefix: string?, suffix: string?)", takes_run=True)
 def string_join_enclosed(run: Run, items: Items, delimiter: str | None, prefix: str | None, suffix: str | None) -> str:
     """Prefix and suffix must both be given, or neither."""
     if (prefix is None) != (suffix is None):

@@ -32,13 +32,13 @@ def _round(run: Run, n: Decimal, scale: Decimal, mode: str) -> Decimal:
     return result
 
 
-@builtin("decimal(n: number, scale: number)")
+@builtin("decimal(n: number, scale: number)", takes_run=True)
 def decimal_places(run: Run, n: Decimal, scale: Decimal) -> Decimal:
     """Round half to even."""
     return _round(run, n, scale, "HALF_EVEN")
 
 
-@builtin("decimal(n: number, scale: number, mode: string)")
+@builtin("decimal(n: number, scale: number, mode: string)", takes_run=True)
 def decimal_with_mode(run: Run, n: Decimal, scale: Decimal, mode: str) -> Decimal:
     """Round in one of `MODES`, named in any case."""
     if mode.upper() not in MODES:
@@ -46,50 +46,50 @@ def decimal_with_mode(run: Run, n: Decimal, scale: Decimal, mode: str) -> Decima
     return _round(run, n, scale, mode.upper())
 
 
-@builtin("floor(n: number)")
+@builtin("floor(n: number)", takes_run=True)
 def floor(run: Run, n: Decimal) -> Decimal:
     """Towards negative infinity."""
     return _round(run, n, Decimal(0), "FLOOR")
 
 
 # The engine misspells this parameter and the one of `round half down` (seen on the jar that Zeebe 8.6.0 ships).
-@builtin("floor(n: number, scala: number)")
+@builtin("floor(n: number, scala: number)", takes_run=True)
 def floor_scale(run: Run, n: Decimal, scale: Decimal) -> Decimal:
     """Towards negative infinity, at some place."""
     return _round(run, n, scale, "FLOOR")
 
 
-@builtin("ceiling(n: number)")
+@builtin("ceiling(n: number)", takes_run=True)
 def ceiling(run: Run, n: Decimal) -> Decimal:
     """Towards positive infinity."""
     return _round(run, n, Decimal(0), "CEILING")
 
 
-@builtin("ceiling(n: number, scale: number)")
+@builtin("ceiling(n: number, scale: number)", takes_run=True)
 def ceiling_scale(run: Run, n: Decimal, scale: Decimal) -> Decimal:
     """Towards positive infinity, at some place."""
     return _round(run, n, scale, "CEILING")
 
 
-@builtin("round up(n: number, scale: number)")
+@builtin("round up(n: number, scale: number)", takes_run=True)
 def round_up(run: Run, n: Decimal, scale: Decimal) -> Decimal:
     """Away from zero."""
     return _round(run, n, scale, "UP")
 
 
-@builtin("round down(n: number, scale: number)")
+@builtin("round down(n: number, scale: number)", takes_run=True)
 def round_down(run: Run, n: Decimal, scale: Decimal) -> Decimal:
     """Towards zero."""
     return _round(run, n, scale, "DOWN")
 
 
-@builtin("round half up(n: number, scale: number)")
+@builtin("round half up(n: number, scale: number)", takes_run=True)
 def round_half_up(run: Run, n: Decimal, scale: Decimal) -> Decimal:
     """To the nearest, halves away from zero."""
     return _round(run, n, scale, "HALF_UP")
 
 
-@builtin("round half down(n: number, scala: number)")
+@builtin("round half down(n: number, scala: number)", takes_run=True)
 def round_half_down(run: Run, n: Decimal, scale: Decimal) -> Decimal:
     """To the nearest, halves towards zero."""
     return _round(run, n, scale, "HALF_DOWN")

@@ -119,25 +119,25 @@ def _regex(run: Run, pattern: str, flags: str = "") -> JavaRegex:
         raise IllegalArgumentError(f"invalid pattern '{pattern[:60]}': {error}") from None
 
 
-@builtin("matches(input: string, pattern: string)")
+@builtin("matches(input: string, pattern: string)", takes_run=True)
 def matches(run: Run, text: str, pattern: str) -> bool:
     """True if the pattern is found anywhere."""
     return _regex(run, pattern).found_in(text)
 
 
-@builtin("matches(input: string, pattern: string, flags: string)")
+@builtin("matches(input: string, pattern: string, flags: string)", takes_run=True)
 def matches_with_flags(run: Run, text: str, pattern: str, flags: str) -> bool:
     """Flags are any of s, m, i, x; others mean nothing."""
     return _regex(run, pattern, flags).found_in(text)
 
 
-@builtin("replace(input: string, pattern: string, replacement: string)")
+@builtin("replace(input: string, pattern: string, replacement: string)", takes_run=True)
 def replace(run: Run, text: str, pattern: str, replacement: str) -> str:
     """All matches; `$1` stands for a group."""
     return replace_with_flags(run, text, pattern, replacement, "")
 
 
-@builtin("replace(input: string, pattern: string, replacement: string, flags: string)")
+@builtin("replace(input: string, pattern: string, replacement: string, flags: string)", takes_run=True)
 def replace_with_flags(run: Run, text: str, pattern: str, replacement: str, flags: str) -> str:
     """As above, with the flags of `matches`."""
     try:
@@ -146,13 +146,13 @@ def replace_with_flags(run: Run, text: str, pattern: str, replacement: str, flag
         raise IllegalArgumentError(f"invalid replacement '{replacement[:60]}': {error}") from None
 
 
-@builtin("split(string: string, delimiter: string)")
+@builtin("split(string: string, delimiter: string)", takes_run=True)
 def split(run: Run, text: str, delimiter: str) -> list[str]:
     """The delimiter is a pattern; empty parts are kept."""
     return _regex(run, delimiter).split(text)
 
 
-@builtin("extract(input: string, pattern: string)")
+@builtin("extract(input: string, pattern: string)", takes_run=True)
 def extract(run: Run, text: str, pattern: str) -> list[str]:
     """All matches, whole."""
     return _regex(run, pattern).find_all(text)

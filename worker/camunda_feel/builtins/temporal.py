@@ -36,7 +36,7 @@ def date_of(value: DateLike) -> Date:
     return value.date if isinstance(value, LocalDateTime) else value
 
 
-@builtin("now()")
+@builtin("now()", takes_run=True)
 def now(run: Run) -> ZonedDateTime:
     """The clock's time with its offset or zone."""
     import datetime
@@ -48,7 +48,7 @@ def now(run: Run) -> ZonedDateTime:
     return value
 
 
-@builtin("today()")
+@builtin("today()", takes_run=True)
 def today(run: Run) -> Date:
     """The clock's local day."""
     return now(run).local.date
