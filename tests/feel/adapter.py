@@ -19,7 +19,6 @@ except ModuleNotFoundError:
 
 from camunda_feel import temporal
 from camunda_feel.values import CONTEXT_TYPES, lift
-from openai_connector.mapping.functions import CONNECTOR_FUNCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +43,8 @@ def evaluate(expr: str, context: dict[str, Any], unary_input: Any = _NONE) -> An
 
 def evaluate_json(expr: str, context: dict[str, Any]) -> Any:
     """What the connector runtime would put into process variables, its functions being registered."""
+    from openai_connector.mapping.functions import CONNECTOR_FUNCTIONS  # the package alone knows nothing of them
+
     variables = {key: _from_corpus(value) for key, value in context.items()}
     expression = camunda_feel.parse(expr.strip().removeprefix("="))
     return camunda_feel.to_json(expression.evaluate(variables, functions=CONNECTOR_FUNCTIONS).value)

@@ -27,6 +27,8 @@ from camunda_feel.temporal import (
     ZonedTime,
 )
 
+__version__ = "0.2.0"
+
 __all__ = [
     "Date",
     "DaysTimeDuration",
