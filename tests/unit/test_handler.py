@@ -13,7 +13,7 @@ import pytest
 
 from openai_connector.api_call import ApiDefaults, lease_of, prepare_call
 from openai_connector.document import MAX_READ_DEPTH, parse_json
-from openai_connector.handler import OWN_VARIABLES, Handler, WaitLimits
+from openai_connector.handler import OWN_VARIABLES, Handler
 from openai_connector.job import BpmnError, Completed, ConnectorJob, Failed, Outcome
 from openai_connector.openai_api import (
     AllowedHosts,
@@ -25,6 +25,7 @@ from openai_connector.openai_api import (
     Verdict,
 )
 from openai_connector.operations import INPUT_NAMES
+from openai_connector.outcome.retry_policy import RetryPolicy
 from openai_connector.secrets import EnvironmentSecrets
 
 ANSWER = {
@@ -64,7 +65,7 @@ def handler(api: FakeApi, **waits: Any) -> Handler:
         api,
         prepare=partial(prepare_call, defaults=defaults, hosts=hosts, secrets=secrets),
         lease_of=partial(lease_of, defaults=defaults),
-        wait_limits=WaitLimits(**waits),
+        retry_policy=RetryPolicy(**waits),
     )
 
 

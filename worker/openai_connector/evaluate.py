@@ -13,18 +13,20 @@ from typing import Any, TextIO
 
 from openai_connector.document import parse_json
 from openai_connector.duration import format_duration
-from openai_connector.failure import FINAL_TYPES
-from openai_connector.job import BpmnError, Completed, Failed, Outcome
+from openai_connector.failure import Failure
+from openai_connector.job import BpmnError, Completed, Failed
 from openai_connector.mapping.expression import expression_text
 from openai_connector.mapping.task_mapping import (
     ERROR_EXPRESSION,
     RESULT_EXPRESSION,
     RESULT_VARIABLE,
+    Decision,
     HeaderError,
     TaskMapping,
+    swallow_message,
 )
-from openai_connector.openai_api import ApiResponse, Verdict
-from openai_connector.openai_api.policy import classify
+from openai_connector.outcome.retry_policy import DEFAULT_POLICY
+from openai_connector.task_state import TaskState
 
 DEFAULT_RETRIES = 3
 
@@ -88,37 +90,34 @@ def outcome_of(case: Mapping[str, Any]) -> dict[str, Any]:
     headers = {name: text for name, text in headers.items() if text is not None}
     if isinstance(retries, bool) or not isinstance(retries, int):
         raise _UsageError("a case's retries must be a whole number")
+    variables = case.get("variables") or {}
+    if not isinstance(variables, Mapping):
+        raise _UsageError("a case's variables must be an object")
+    local_names = frozenset(variables)
     given = case.get("error")
     if given is None and "response" not in case:
         raise _UsageError("a case must have a response or an error")
     try:
-        mapping = TaskMapping.read(headers, case.get("variables"))
+        mapping = TaskMapping.read(headers, variables)
     except HeaderError as error:
-        return _shown(Failed(str(error), 0))
+        return _shown(Decision(Failed(str(error), 0)))
+    shadowed = mapping.names_set() & local_names
+    if shadowed:
+        return _shown(Decision(Failed(swallow_message(shadowed), 0)))
     if given is None:
-        return _shown(mapping.on_response(case["response"], retries=retries).outcome)
+        return _shown(mapping.on_response(case["response"], retries=retries, local_names=local_names))
     if not isinstance(given, Mapping):
         raise _UsageError("a case's error must be an object with type, code, message and variables")
-    final = _is_final(given)
-    message = str(given.get("message") or "")
-    default = Failed(message, 0 if final else max(retries - 1, 0), None if final else mapping.backoff)
-    return _shown(mapping.on_error(given, retries=retries, default=default).outcome)
+    failure, state = Failure.recorded(given), TaskState(0)
+    plan = DEFAULT_POLICY.plan(failure, retries=retries, backoff=mapping.backoff, state=state)
+    default = Failed(str(given.get("message") or ""), plan.retries, plan.backoff)
+    return _shown(mapping.on_error(given, retries=retries, default=default, local_names=local_names))
 
 
-def _is_final(error: Mapping[str, Any]) -> bool:
-    """Say whether the worker would not try again: known for the types of its own errors."""
-    kind, code = error.get("type"), error.get("code")
-    if kind in FINAL_TYPES:
-        return True
-    if kind != "ApiStatusError" or not isinstance(code, str) or not code.isdigit():
-        return False
-    variables = error.get("variables")
-    response = variables.get("response") if isinstance(variables, Mapping) else None
-    body = response.get("body") if isinstance(response, Mapping) else None
-    return classify(ApiResponse(int(code), {}, body))[0] is Verdict.FINAL
-
-
-def _shown(outcome: Outcome) -> dict[str, Any]:
+def _shown(decision: Decision) -> dict[str, Any]:
+    for reason in decision.nulls:
+        print(f"Warning: {reason.label}: {reason.text}", file=sys.stderr)
+    outcome = decision.outcome
     kind = {Completed: "complete", BpmnError: "bpmnError", Failed: "fail"}[type(outcome)]
     shown: dict[str, Any] = {"outcome": kind, "variables": outcome.variables}
     shown |= {"errorMessage": None, "errorCode": None, "retries": None, "retryBackoff": None}

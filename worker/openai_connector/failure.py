@@ -5,11 +5,13 @@ They are listed in the README; users compare them (`if error.code = "429" then .
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from openai_connector.openai_api import ApiError, Verdict
+from openai_connector.openai_api import ApiError, ApiResponse, Verdict
+from openai_connector.openai_api.policy import classify
 from openai_connector.operations import InvalidInputsError
 from openai_connector.secrets import SecretError
 
@@ -38,3 +40,25 @@ class Failure:
             response = None if got is None else {"status": got.status, "headers": got.headers, "body": got.body}
             return cls(kind, error.code, error.verdict, response, error.wait)
         return cls(kind, SECRET_NOT_AVAILABLE if isinstance(error, SecretError) else INVALID_INPUTS)
+
+    @classmethod
+    def recorded(cls, error: Mapping[str, Any]) -> Failure:
+        """Return what an error object stands for, as error expressions see it: verdict and wait are found again."""
+        kind, code = str(error.get("type") or ""), str(error.get("code") or "")
+        if kind in FINAL_TYPES:
+            return cls(kind, code)
+        if kind != "ApiStatusError" or not code.isascii() or not code.isdigit():
+            return cls(kind, code, Verdict.PASSING)
+        response = _part(_part(error, "variables"), "response")
+        verdict, _, wait = classify(ApiResponse(int(code), _headers(response), response.get("body")))
+        return cls(kind, code, verdict, wait=wait)
+
+
+def _part(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = value.get(name)
+    return part if isinstance(part, Mapping) else {}
+
+
+def _headers(response: Mapping[str, Any]) -> dict[str, str | list[str]]:
+    given = _part(response, "headers").items()
+    return {name: value for name, value in given if isinstance(value, str) or (isinstance(value, list) and value)}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -26,8 +25,9 @@ from openai_connector.mapping.task_mapping import (
     error_object,
     swallow_message,
 )
-from openai_connector.openai_api import ApiClient, ApiError, Verdict
+from openai_connector.openai_api import ApiClient, ApiError
 from openai_connector.operations import InvalidInputsError
+from openai_connector.outcome.retry_policy import DEFAULT_POLICY, RetryPolicy
 from openai_connector.redaction import Redaction
 from openai_connector.secrets import SecretError
 from openai_connector.task_state import STATE_VARIABLE, TaskState
@@ -36,15 +36,6 @@ log = logging.getLogger(__name__)
 
 OWN_VARIABLES = (*OVERRIDES.values(), STATE_VARIABLE)
 """Fetched with every job, beside the inputs: what an operator overrides, and what the worker remembers."""
-LEAST_WAIT = timedelta(seconds=1)  # after "told to wait", so that Retry-After: 0 does not make a busy loop
-
-
-@dataclass(frozen=True, slots=True)
-class WaitLimits:
-    """How long a job may be told to wait before each further time costs a retry."""
-
-    times: int = 20
-    total: timedelta = timedelta(hours=1)
 
 
 class Handler:
@@ -54,7 +45,7 @@ class Handler:
         client: asks the API.
         prepare: makes the call that a job's variables ask for, or raises what is wrong with them.
         lease_of: says how long that call may take.
-        wait_limits: how patient the API may ask a job to be.
+        retry_policy: counts retries and waits.
     """
 
     def __init__(
@@ -63,12 +54,12 @@ class Handler:
         *,
         prepare: Callable[[Mapping[str, Any]], Call],
         lease_of: Callable[[Mapping[str, Any]], timedelta],
-        wait_limits: WaitLimits = WaitLimits(),
+        retry_policy: RetryPolicy = DEFAULT_POLICY,
     ) -> None:
         self._client = client
         self._prepare = prepare
         self._lease_of = lease_of
-        self._wait_limits = wait_limits
+        self._retry_policy = retry_policy
 
     async def __call__(self, job: ConnectorJob) -> Outcome:
         """Work on a job; raises nothing but what is a bug."""
@@ -89,6 +80,7 @@ class Handler:
         except (InvalidInputsError, SecretError, ApiError) as error:
             return self._failed_call(error, job, mapping, state, redaction)
         decision = _mapped(call, answer, job, mapping, local_names)
+        _log_nulls(job, decision)
         kept = state.keeping(call.fingerprint, answer) if decision.keeps_answer else state.without_answer()
         return kept.beside(decision.outcome, redaction, says_kept=decision.keeps_answer)
 
@@ -126,21 +118,15 @@ class Handler:
         # The parts one by one: a dummy key such as "1" must not change codes and names that expressions compare.
         response = {part: redaction.value(value) for part, value in (failure.response or {}).items()}
         error_shown = error_object(failure.kind, failure.code, message, response)
-        retries, backoff = max(job.retries - 1, 0), mapping.backoff
-        if failure.verdict is Verdict.FINAL:
-            retries, backoff = 0, None
-        elif failure.verdict is Verdict.WAIT and failure.wait is not None:
-            backoff = max(failure.wait, LEAST_WAIT, mapping.backoff or LEAST_WAIT)
-            waiting = state.waiting(backoff)
-            if waiting.waits <= self._wait_limits.times and waiting.waited <= self._wait_limits.total:
-                state, retries = waiting, job.retries
+        plan = self._retry_policy.plan(failure, retries=job.retries, backoff=mapping.backoff, state=state)
         decision = mapping.on_error(
             error_shown,
             retries=job.retries,
-            default=Failed(message, retries, backoff),
+            default=Failed(message, plan.retries, plan.backoff),
             local_names=_local_names(job, state),
         )
-        return state.beside(decision.outcome, redaction)
+        _log_nulls(job, decision)
+        return plan.state.beside(decision.outcome, redaction)
 
 
 def _mapped(
@@ -156,6 +142,13 @@ def _mapped(
             f"Mapping the answer failed unexpectedly ({place}). This is a bug: please report it with the worker's log"
         )
         return Decision(Failed(message, 0), keeps_answer=True)
+
+
+def _log_nulls(job: ConnectorJob, decision: Decision) -> None:
+    """Log where expressions gave null and of what kind the reason is; the reason's text may quote an answer."""
+    for reason in decision.nulls:
+        place = (job.key, job.element_id, reason.label, reason.line, reason.column)
+        log.debug("Job %d of element %s: %s has a null, line %d, column %d: %s", *place, reason.kind)
 
 
 def _local_names(job: ConnectorJob, state: TaskState) -> frozenset[str]:

@@ -13,10 +13,11 @@ from functools import partial
 
 from openai_connector import __version__
 from openai_connector.api_call import ApiDefaults, lease_of, prepare_call
-from openai_connector.handler import OWN_VARIABLES, Handler, WaitLimits
+from openai_connector.handler import OWN_VARIABLES, Handler
 from openai_connector.openai_api import AllowedHosts, ApiClient
 from openai_connector.openai_api.hosts import ALWAYS_ALLOWED, pattern_of
 from openai_connector.operations import INPUT_NAMES
+from openai_connector.outcome.retry_policy import RetryPolicy
 from openai_connector.secrets import ChainedSecrets, EnvironmentSecrets, FolderSecrets, SecretProvider
 from openai_connector.settings import SAAS_AUDIENCE, SAAS_TOKEN_URL, Settings, SettingsError, misspelt
 from openai_connector.zeebe.commands import Commands
@@ -106,12 +107,12 @@ def job_types(settings: Settings, client: ApiClient) -> list[tuple[str, tuple[st
     )
     hosts = AllowedHosts([*ALWAYS_ALLOWED, pattern_of(settings.base_url), *settings.allowed_hosts])
     secrets = secrets_of(settings)
-    wait_limits = WaitLimits(settings.max_waits, settings.max_wait_time)
+    retry_policy = RetryPolicy(settings.max_waits, settings.max_wait_time)
     handler = Handler(
         client,
         prepare=partial(prepare_call, defaults=defaults, hosts=hosts, secrets=secrets),
         lease_of=partial(lease_of, defaults=defaults),
-        wait_limits=wait_limits,
+        retry_policy=retry_policy,
     )
     served = [(settings.job_type, INPUT_NAMES, handler)]
     if settings.drop_in:
@@ -123,7 +124,7 @@ def job_types(settings: Settings, client: ApiClient) -> list[tuple[str, tuple[st
                 rest_call.prepare_rest_call, default_timeout=settings.request_timeout, hosts=hosts, secrets=secrets
             ),
             lease_of=partial(rest_call.rest_timeout, default=settings.request_timeout),
-            wait_limits=wait_limits,
+            retry_policy=retry_policy,
         )
         served.append((rest_call.JOB_TYPE, rest_call.INPUTS, drop_in))
     return served

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from openai_connector.mapping.jsonpath import MOST_SECONDS, PathError, PathMapping
 
@@ -15,14 +15,27 @@ class ExpressionError(Exception):
     """An expression cannot be read, or failed; the message says which one, where and why."""
 
 
+class NullReason(NamedTuple):
+    """Why an expression, or a part of it, gave null."""
+
+    label: str
+    """What the modeler calls the expression."""
+    kind: str
+    """Such as `NO_VARIABLE_FOUND`."""
+    line: int
+    column: int
+    text: str
+    """In words, with the place; it may quote names and values."""
+
+
 class CompiledExpression(Protocol):
     """Something that makes JSON of the response's keys and other variables."""
 
     known_names: frozenset[str]
     """Names of the variables that it is certain to set; empty where only evaluating can tell."""
 
-    def evaluate(self, variables: Mapping[str, Any]) -> tuple[Any, list[str]]:
-        """Give the value as JSON, and the reasons why it or parts of it are null.
+    def evaluate(self, variables: Mapping[str, Any]) -> tuple[Any, list[NullReason]]:
+        """Return the value as JSON, and the reasons why it or parts of it are null.
 
         Raises:
             ExpressionError: evaluation failed.
@@ -45,14 +58,15 @@ class _Feel:
         except FeelError as error:
             raise ExpressionError(f"{label} cannot be read: {error}") from None
 
-    def evaluate(self, variables: Mapping[str, Any]) -> tuple[Any, list[str]]:
+    def evaluate(self, variables: Mapping[str, Any]) -> tuple[Any, list[NullReason]]:
         from camunda_feel import FeelError, Limits, to_json
         from openai_connector.mapping.functions import CONNECTOR_FUNCTIONS
 
         try:
             limits = Limits(seconds=MOST_SECONDS)
             evaluation = self._expression.evaluate(variables, functions=CONNECTOR_FUNCTIONS, limits=limits)
-            return to_json(evaluation.value), [str(warning) for warning in evaluation.warnings]
+            reasons = (NullReason(self._label, w.type, w.line, w.column, str(w)) for w in evaluation.warnings)
+            return to_json(evaluation.value), list(reasons)
         except FeelError as error:
             raise ExpressionError(f"{self._label} failed: {error}") from None
 
@@ -63,7 +77,7 @@ class _Path:
         self._mapping = mapping
         self.known_names = mapping.names
 
-    def evaluate(self, variables: Mapping[str, Any]) -> tuple[Any, list[str]]:
+    def evaluate(self, variables: Mapping[str, Any]) -> tuple[Any, list[NullReason]]:
         try:
             return self._mapping.apply(variables["response"]), []
         except PathError as error:

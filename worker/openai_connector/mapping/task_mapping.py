@@ -15,7 +15,13 @@ from typing import Any
 from openai_connector.document import DocumentError, encode_document
 from openai_connector.duration import parse_duration
 from openai_connector.job import MAX_MESSAGE, BpmnError, Completed, Failed, Outcome
-from openai_connector.mapping.expression import CompiledExpression, ExpressionError, compile_expression, is_blank
+from openai_connector.mapping.expression import (
+    CompiledExpression,
+    ExpressionError,
+    NullReason,
+    compile_expression,
+    is_blank,
+)
 
 RESULT_VARIABLE = "resultVariable"
 RESULT_EXPRESSION = "resultExpression"
@@ -55,8 +61,8 @@ class Decision:
 
     outcome: Outcome
     keeps_answer: bool = False
-    warnings: tuple[str, ...] = ()
-    """Why values are null: unknown variables, missing entries. Shown by `evaluate`, never logged."""
+    nulls: tuple[NullReason, ...] = ()
+    """Why values are null: unknown variables, missing entries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +109,9 @@ class TaskMapping:
             retries: left on the job.
             local_names: variables of the task's own scope, which would swallow results of the same name.
         """
-        warnings: list[str] = []
+        nulls: list[NullReason] = []
         try:
-            variables, thrown = self._map_result(response, warnings)
+            variables, thrown = self._map_result(response, nulls)
         except MappingError as error:
             return self.on_error(
                 error_object("MappingError", "MAPPING_FAILED", str(error), response),
@@ -116,10 +122,10 @@ class TaskMapping:
             )
         context = {**_entries(response), **variables, "response": response, "job": {"retries": retries}}
         try:
-            action = thrown or self._evaluate_error(context, warnings)
+            action = thrown or self._evaluate_error(context, nulls)
         except MappingError as error:
-            return Decision(_failed(str(error), 0, None, {}), keeps_answer=True, warnings=tuple(warnings))
-        return _deliverable(action or Completed(variables), local_names, warnings)
+            return Decision(_failed(str(error), 0, None, {}), keeps_answer=True, nulls=tuple(nulls))
+        return _deliverable(action or Completed(variables), local_names, nulls)
 
     def on_error(
         self,
@@ -134,19 +140,19 @@ class TaskMapping:
         response = _entries(error.get("variables")).get("response")
         parts = {part: _entries(response).get(part) for part in RESPONSE_PARTS} | {"error": error}
         context = {**parts, "response": parts, "error": error, "job": {"retries": retries}}
-        warnings: list[str] = []
+        nulls: list[NullReason] = []
         try:
-            action = self._evaluate_error(context, warnings)
+            action = self._evaluate_error(context, nulls)
         except MappingError as failure:
             message = f"{failure} (It was evaluated because of this error: {error.get('message')})"
-            return Decision(_failed(message, 0, None, {}), keeps_answer=answer_is_paid, warnings=tuple(warnings))
+            return Decision(_failed(message, 0, None, {}), keeps_answer=answer_is_paid, nulls=tuple(nulls))
         if action is None:
             failed = _failed(default.message, default.retries, default.backoff, {ERROR_VARIABLE: error})
-            return Decision(failed, keeps_answer=answer_is_paid, warnings=tuple(warnings))
+            return Decision(failed, keeps_answer=answer_is_paid, nulls=tuple(nulls))
         # Also where retries are left: a generic "try again" must not buy an answer anew for a broken expression.
-        return Decision(_deliverable(action, local_names, warnings).outcome, answer_is_paid, tuple(warnings))
+        return Decision(_deliverable(action, local_names, nulls).outcome, answer_is_paid, tuple(nulls))
 
-    def _map_result(self, response: Any, warnings: list[str]) -> tuple[dict[str, Any], Outcome | None]:
+    def _map_result(self, response: Any, nulls: list[NullReason]) -> tuple[dict[str, Any], Outcome | None]:
         variables: dict[str, Any] = {self.result_variable: response} if self.result_variable else {}
         if self.result_expression is None:
             return variables, None
@@ -154,7 +160,7 @@ class TaskMapping:
             value, reasons = self.result_expression.evaluate({**_entries(response), "response": response})
         except ExpressionError as error:
             raise MappingError(str(error)) from None
-        warnings.extend(reasons)
+        nulls.extend(reasons)
         if value is None:
             return variables, None
         if not isinstance(value, Mapping):
@@ -164,14 +170,14 @@ class TaskMapping:
             return variables, _action(value, LABELS[RESULT_EXPRESSION])
         return {**variables, **value}, None
 
-    def _evaluate_error(self, context: Mapping[str, Any], warnings: list[str]) -> Outcome | None:
+    def _evaluate_error(self, context: Mapping[str, Any], nulls: list[NullReason]) -> Outcome | None:
         if self.error_expression is None:
             return None
         try:
             value, reasons = self.error_expression.evaluate(context)
         except ExpressionError as error:
             raise MappingError(str(error)) from None
-        warnings.extend(reasons)
+        nulls.extend(reasons)
         label = LABELS[ERROR_EXPRESSION]
         if value is None or value == {}:
             return None
@@ -303,15 +309,15 @@ def _failed(message: str, retries: int, backoff: timedelta | None, variables: Ma
     return Failed(message[:MAX_MESSAGE], retries, backoff, variables)
 
 
-def _deliverable(outcome: Outcome, local_names: Collection[str], warnings: list[str]) -> Decision:
+def _deliverable(outcome: Outcome, local_names: Collection[str], nulls: list[NullReason]) -> Decision:
     """Make sure that the process gets the variables; otherwise the job fails, with the answer kept."""
     swallowed = outcome.variables.keys() & local_names if isinstance(outcome, Completed) else ()
     if swallowed:
-        return Decision(_failed(swallow_message(swallowed), 0, None, {}), True, tuple(warnings))
+        return Decision(_failed(swallow_message(swallowed), 0, None, {}), True, tuple(nulls))
     try:
         encode_document(outcome.variables)
     except DocumentError as error:
-        return Decision(_failed(f"The result cannot be sent: {error}", 0, None, {}), True, tuple(warnings))
+        return Decision(_failed(f"The result cannot be sent: {error}", 0, None, {}), True, tuple(nulls))
     # A job error that leaves retries is to call again. All else may come back too: uncaught, refused or resolved.
     keeps = not (isinstance(outcome, Failed) and outcome.retries > 0)
-    return Decision(outcome, keeps, tuple(warnings))
+    return Decision(outcome, keeps, tuple(nulls))

@@ -1,0 +1,123 @@
+"""`evaluate` decides as the worker does: a recorded answer or error comes to the same outcome in both."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openai_connector.cli import main
+from openai_connector.duration import format_duration
+from openai_connector.evaluate import outcome_of
+from openai_connector.job import Completed, Failed
+from openai_connector.mapping.task_mapping import error_object
+from openai_connector.openai_api import ApiError, ApiResponse, check_status
+from tests.unit.test_handler import ANSWER, FakeApi, handler, job
+
+REPLIES = {
+    "429_with_retry_after": (429, {"Retry-After": "7"}, {"error": {"message": "slow down"}}),
+    "429_with_milliseconds": (429, {"retry-after-ms": "2500"}, None),
+    "429_without": (429, {}, {"error": {"message": "slow down"}}),
+    "429_quota": (429, {"Retry-After": "7"}, {"error": {"code": "insufficient_quota"}}),
+    "503_with_retry_after": (503, {"retry-after": ["3", "9"]}, "busy"),
+    "503_without": (503, {}, None),
+    "500": (500, {"Retry-After": "7"}, None),
+    "401": (401, {}, {"error": {"message": "no"}}),
+    "404": (404, {}, None),
+    "408": (408, {}, None),
+}
+
+
+@pytest.mark.parametrize("backoff", [None, "PT10S"], ids=["no_backoff", "ten_seconds"])
+@pytest.mark.parametrize("retries", [3, 1], ids=["three_left", "one_left"])
+@pytest.mark.parametrize("reply", REPLIES.values(), ids=REPLIES)
+async def test_a_status_costs_the_same(
+    reply: tuple[int, dict[str, Any], Any], retries: int, backoff: str | None
+) -> None:
+    """Retries and back-off after a status are those of the worker, waits that the API asks for among them."""
+    status, headers, body = reply
+    response = ApiResponse(status, headers, body)
+    with pytest.raises(ApiError) as raised:
+        check_status(response)
+    task_headers = {"retryBackoff": backoff} if backoff else {}
+    worked = await handler(FakeApi([raised.value]))(job(task_headers, retries=retries))
+    assert isinstance(worked, Failed)
+    recorded = error_object("ApiStatusError", str(status), str(raised.value), vars_of(response))
+    evaluated = outcome_of({"error": recorded, "retries": retries, "headers": task_headers})
+    shown = None if worked.backoff is None else format_duration(worked.backoff)
+    assert (evaluated["retries"], evaluated["retryBackoff"]) == (worked.retries, shown)
+
+
+def vars_of(response: ApiResponse) -> dict[str, Any]:
+    """Return a response as expressions see it."""
+    return {"status": response.status, "headers": response.headers, "body": response.body}
+
+
+def test_a_wait_that_the_api_asks_for_costs_no_retry() -> None:
+    """A 429 with `Retry-After: 7` leaves the retries and comes back after seven seconds."""
+    response = {"status": 429, "headers": {"Retry-After": "7"}, "body": None}
+    evaluated = outcome_of({"error": error_object("ApiStatusError", "429", "busy", response)})
+    assert (evaluated["retries"], evaluated["retryBackoff"]) == (3, format_duration(timedelta(seconds=7)))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({"resultVariable": "openai_prompt"}, id="result_variable"),
+        pytest.param({"resultExpression": '{"openai_prompt": "$.body.model"}'}, id="jsonpath"),
+        pytest.param({"resultExpression": "={openai_prompt: 1}"}, id="feel"),
+        pytest.param({"errorExpression": "=ignoreError({openai_prompt: 1})"}, id="ignore_error"),
+    ],
+)
+async def test_a_result_that_an_input_shadows_is_refused_in_both(headers: dict[str, str]) -> None:
+    """A result with the name of the task's own input would be lost: neither completes."""
+    worked = await handler(FakeApi())(job(headers))
+    response = {"status": 200, "headers": {}, "body": ANSWER}
+    evaluated = outcome_of({"response": response, "headers": headers, "variables": {"openai_prompt": "Hello"}})
+    assert isinstance(worked, Failed)
+    assert (evaluated["outcome"], evaluated["retries"], worked.retries) == ("fail", 0, 0)
+    for message in (evaluated["errorMessage"], worked.message):
+        assert "'openai_prompt' would be lost" in message
+
+
+FORMS = ("options", "case", "cases")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_reasons_for_null_reach_a_person(form: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """In all its forms `evaluate` says on standard error why a value is null, and where."""
+    response, expression = {"body": {"id": 7}}, "={x: body.idd}"
+    path = tmp_path / "given.json"
+    if form == "options":
+        path.write_text(json.dumps(response))
+        arguments = ["--response", str(path), "--result-expression", expression]
+    else:
+        case = json.dumps({"response": response, "headers": {"resultExpression": expression}})
+        path.write_text(f"{case}\n" * (2 if form == "cases" else 1))
+        arguments = ["--case", str(path)]
+    assert main(["evaluate", *arguments]) == 0
+    captured = capsys.readouterr()
+    assert [json.loads(line)["variables"] for line in captured.out.splitlines()] == [{"x": None}] * (
+        2 if form == "cases" else 1
+    )
+    warnings = captured.err.splitlines()
+    assert len(warnings) == (2 if form == "cases" else 1)
+    assert "Result expression" in warnings[0]
+    assert "'idd'" in warnings[0]
+    assert "line 1, column 5" in warnings[0]
+
+
+async def test_the_worker_logs_places_and_no_content(caplog: pytest.LogCaptureFixture) -> None:
+    """At DEBUG the worker logs which expression has a null, where and of what kind; names and values stay out."""
+    caplog.set_level(logging.DEBUG, "openai_connector.handler")
+    done = await handler(FakeApi())(job({"resultExpression": "={x: body.secretName}"}))
+    assert isinstance(done, Completed)
+    (record,) = [record for record in caplog.records if record.levelno == logging.DEBUG]
+    message = record.getMessage()
+    assert "Result expression has a null, line 1, column 5: NO_CONTEXT_ENTRY_FOUND" in message
+    assert "secretName" not in message
+    assert "choices" not in message

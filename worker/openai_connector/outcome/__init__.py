@@ -1,0 +1,1 @@
+"""From an answer or an error to what becomes of the job."""
