@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from tests.modeler.front_end import ARTIFACTS, Modeler, chromium, install, node
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from openai_connector.demo.engine import free_ports
+from tests.engine.worker import neutral_environment
+from tests.engine.zeebe_client import ZeebeClient
+from tests.modeler.front_end import ARTIFACTS, HERE, Modeler, chromium, install, node
 from tests.modeler.test_templates import applied
+from tests.stand_in import Answer, Request, StandIn, failure
 
 FOLDER = ARTIFACTS.parents[1] / "docs" / "images"
 
@@ -27,6 +37,53 @@ def main() -> None:
         modeler.feel("Result expression", "{flagged: response.output.flagged}")
         modeler.open_groups("Operation", "Moderation", "Output mapping", "Error handling")
         modeler.screenshot(FOLDER / "modeler-moderation.png", 1150)
+    asyncio.run(sandbox_page(program))
+
+
+async def sandbox_page(program: Path) -> None:
+    """Take a picture of the sandbox's page: an example whose API has refused the key of the second task."""
+    port, web_port = free_ports(2)
+
+    def reply(request: Request) -> Answer | None:
+        wrong = failure(401, "Incorrect API key provided")
+        return wrong if "/chat/" in request.path and "parcel" in json.dumps(request.json) else None
+
+    async with StandIn() as api:
+        api.always(reply)
+        examples = HERE.parents[1] / "examples"
+        running = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "openai_connector", "sandbox", "--port", str(port), "--web-port", str(web_port)),
+            *(str(path) for path in sorted(examples.glob("*.bpmn"))),
+            env=neutral_environment() | {"OPENAI_BASE_URL": api.base_url, "SECRET_OPENAI_API_KEY": "sk-picture"},
+            stdout=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            async with ZeebeClient(f"127.0.0.1:{port}") as zeebe:
+                await zeebe.create_instance("chat-loop")
+                await zeebe.run("moderate-then-answer", {"message": "I will kill you"})
+                await zeebe.create_instance("moderate-then-answer", {"message": "Where is my parcel?"})
+                await api.until(lambda: any("/chat/" in request.path for request in api.requests))
+                await asyncio.to_thread(_picture, program, f"http://127.0.0.1:{web_port}")
+        finally:
+            running.terminate()
+            await running.wait()
+
+
+def _picture(program: Path, page: str) -> None:
+    script = """
+        import { chromium } from 'playwright-core';
+        const [ executablePath, url, path ] = process.argv.slice(1);
+        const browser = await chromium.launch({ executablePath, args: [ '--no-sandbox' ] });
+        const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+        await page.goto(url);
+        await page.locator('#why', { hasText: 'It stands at an incident' }).waitFor();
+        await page.screenshot({ path });
+        await browser.close();
+    """
+    target = FOLDER / "sandbox-page.png"
+    subprocess.run(
+        [str(program), "--input-type=module", "-e", script, chromium(), page, str(target)], cwd=HERE, check=True
+    )
 
 
 if __name__ == "__main__":

@@ -223,11 +223,11 @@ async def test_the_page_bears_the_nonce_of_its_answer(client: Client) -> None:
 
 
 async def test_too_much_is_refused(client: Client) -> None:
-    """More than 4 MB is refused; what is a little less is read."""
-    status, body = await client.post("/api/deployments", {"files": "x" * (4 * 1024 * 1024)})
+    """A diagram of 4 MB is read, in base64; what is larger than that is refused."""
+    status, body = await client.post("/api/deployments", {"files": "x" * server.LARGEST_BODY})
     assert status == 413
     assert "4 MB" in body["error"]
-    status, body = await client.post("/api/deployments", {"files": "x" * (4 * 1024 * 1024 - 100)})
+    status, body = await client.post("/api/deployments", {"files": "x" * (4 * 1024 * 1024 * 4 // 3)})
     assert status == 400
 
 
