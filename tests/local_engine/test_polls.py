@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from pyzeebe.proto import gateway_pb2 as pb
 
-from local_engine.clock import Clock
+from local_engine.clock import LATEST, Clock
 from local_engine.engine import Engine
+from local_engine.errors import Rejection
 from local_engine.polls import UNSENT, Polls
 from local_engine.runner import Runner
 from local_engine.storage import Storage
@@ -112,6 +113,84 @@ async def test_a_poll_cancelled_with_its_jobs_gives_them_back(waiting: Waiting) 
     async with asyncio.timeout(PATIENCE):
         (job,) = await waiting.poll()
     assert (job.processInstanceKey, job.retries) == (key, 3)
+
+
+async def test_a_poll_cancelled_before_its_commit_gives_its_jobs_back(waiting: Waiting) -> None:
+    """A job that was leased in the very turn in which its caller left is offered again at once."""
+    key = await waiting.create()
+    poll = waiting.poll()
+    await asyncio.sleep(0)  # the poll has taken the job; its turn ends in the next step of the loop
+    assert [job.state for job in waiting.runner.engine.state.jobs.values()] == ["ACTIVATED"]
+    poll.cancel()
+    async with asyncio.timeout(PATIENCE):
+        (job,) = await waiting.poll()
+    assert (job.processInstanceKey, job.retries) == (key, 3)
+
+
+def fail_next_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have one commit fail unexpectedly, after jobs were handed out in its turn."""
+    commit, failures = Engine.commit, [ZeroDivisionError("once")]
+
+    def fails(engine: Engine) -> list[tuple[int, str]]:
+        if failures and any(job.state == "ACTIVATED" for job in engine.state.jobs.values()):
+            raise failures.pop()
+        return commit(engine)
+
+    monkeypatch.setattr(Engine, "commit", fails)
+
+
+async def create_for_ever(waiting: Waiting) -> None:
+    """Create instances until one is refused."""
+    while True:
+        await waiting.create()
+
+
+async def test_a_poll_is_served_again_after_a_turn_that_failed(
+    waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The turn that gave it a job is undone; the poll keeps its place and gets the job in the next turn."""
+    poll = waiting.poll()
+    await waiting.settled()
+    fail_next_commit(monkeypatch)
+    with pytest.raises(Rejection, match="ZeroDivisionError"):
+        await create_for_ever(waiting)
+    await waiting.create()
+    async with asyncio.timeout(PATIENCE):
+        assert len(await poll) == 1
+
+
+async def test_a_stream_goes_on_after_turns_that_failed(waiting: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs that were lost with their turn do not count as held: the stream gets all of them."""
+    got: list[int] = []
+
+    async def read() -> None:
+        request = pb.StreamActivatedJobsRequest(type="a", worker="s", timeout=60_000)
+        async for job in waiting.polls.stream(request):
+            got.append(job.processInstanceKey)
+
+    async with asyncio.timeout(PATIENCE):
+        reader = asyncio.ensure_future(read())
+        await waiting.settled()
+        for number in range(UNSENT + 2):
+            with monkeypatch.context() as patch:
+                fail_next_commit(patch)
+                with pytest.raises(Rejection, match="ZeroDivisionError"):
+                    await create_for_ever(waiting)
+            await waiting.create()
+            while len(got) <= number:
+                await asyncio.sleep(0.001)
+        reader.cancel()
+
+
+@pytest.mark.parametrize("lease", [2**53, 2**63 - 1])
+async def test_a_lease_for_ever_ends_in_the_year_9999(waiting: Waiting, lease: int) -> None:
+    """A time that goes beyond every clock is cut, in activation, failure and update of a job."""
+    await waiting.create()
+    (job,) = await waiting.poll(timeout=lease)
+    assert job.deadline == LATEST
+    await waiting.runner.execute(lambda engine: engine.jobs.update_timeout(job.key, lease))
+    await waiting.runner.execute(lambda engine: engine.jobs.fail(job.key, 1, "", lease, {}))
+    assert waiting.runner.engine.state.jobs[job.key].deadline == LATEST
 
 
 async def test_streams_come_before_polls_and_take_turns(waiting: Waiting) -> None:

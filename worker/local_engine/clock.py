@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from typing import Final
+
+LATEST: Final = 253_402_300_799_000
+"""The end of the year 9999, in epoch milliseconds: moments after it are this one."""
 
 
 class Clock:
@@ -16,6 +20,10 @@ class Clock:
     def now(self) -> int:
         """Return the time in epoch milliseconds."""
         return self._pinned if self._pinned is not None else round(time.time() * 1000) + self._offset
+
+    def after(self, milliseconds: int) -> int:
+        """Return the moment that long from now, in epoch milliseconds; `LATEST` at most, however long that is."""
+        return min(self.now() + milliseconds, LATEST)
 
     def local(self) -> datetime:
         """Return the time as FEEL's `now()` shows it: with the system's offset."""

@@ -158,21 +158,24 @@ class Gateway(GatewayServicer):
         """Start a process instance and return its variables at its end."""
         await _check_tenants([request.request.tenantId], context)
         future: asyncio.Future[Document | None] = asyncio.get_running_loop().create_future()
+        keys: list[int] = []  # of the instance, from when it is created: the caller may leave before the commit
 
         def create(engine: Engine) -> tuple[Process, ElementInstance]:
             process, instance = _create(engine, request.request)
             self._awaited[instance.key] = future
+            keys.append(instance.key)
             return process, instance
 
-        process, instance = await self._execute(context, create)
         try:
+            process, instance = await self._execute(context, create)
             async with asyncio.timeout(request.requestTimeout / 1000 or WITH_RESULT):
                 variables = await future
         except TimeoutError:
             sentence = f"The process instance {instance.key} did not end in time; it goes on"
             await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, sentence)
         finally:
-            del self._awaited[instance.key]
+            for key in keys:
+                del self._awaited[key]
         if variables is None:
             sentence = f"The process instance {instance.key} was cancelled"
             await context.abort(grpc.StatusCode.CANCELLED, sentence)

@@ -125,7 +125,7 @@ class Jobs:
 
     def _lease(self, job: Job, worker: str, lease: int) -> None:
         job.state, job.worker = ACTIVATED, worker
-        job.deadline = self._engine.clock.now() + lease
+        job.deadline = self._engine.clock.after(lease)
         self._engine.state.touch(job)
         self._engine.due.add(job.deadline, Job.KIND, job.key)
 
@@ -181,7 +181,7 @@ class Jobs:
             message = job.message or "No more retries left."
             self._engine.incidents.create(instance, "", "JOB_NO_RETRIES", message, job)
         elif back_off > 0:
-            job.state, job.deadline = BACKING_OFF, self._engine.clock.now() + back_off
+            job.state, job.deadline = BACKING_OFF, self._engine.clock.after(back_off)
             self._engine.due.add(job.deadline, Job.KIND, job.key)
         else:
             self._offer(job)
@@ -234,7 +234,7 @@ class Jobs:
                 f"the job with key '{key}', but it was '{timeout}'",
             )
         job = self._job(key, "UPDATE_TIMEOUT", ACTIVATED)
-        job.deadline = self._engine.clock.now() + timeout
+        job.deadline = self._engine.clock.after(timeout)
         self._engine.state.touch(job)
         self._engine.due.add(job.deadline, Job.KIND, job.key)
         self._engine.records.of_job(job, "TIMEOUT_UPDATED")

@@ -126,7 +126,7 @@ class Messages:
             name=name,
             correlation_key=correlation_key,
             id=id,
-            until=self._engine.clock.now() + ttl,
+            until=self._engine.clock.after(ttl),
             variables=dump_object(variables),
         )
         for subscription in [*self._waiting.get((name, correlation_key), {}).values()]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any, Final
 
 from pyzeebe.proto import gateway_pb2 as pb
@@ -36,6 +37,11 @@ class _Stream:
         self.request = request
         self.held = 0  # given to it, and not yet taken by its worker
         self.queue: asyncio.Queue[Any] = asyncio.Queue()
+
+    def take(self, job: Any) -> None:
+        """Hold a job until the worker takes it."""
+        self.held += 1
+        self.queue.put_nowait(job)
 
 
 class Polls:
@@ -70,38 +76,34 @@ class Polls:
 
     def _serve_streams(self, engine: Engine, type: str) -> None:
         streams = self._streams.get(type, deque())
+        given: Counter[_Stream] = Counter()  # in this turn, which may still fail
         while engine.jobs.available(type):
-            stream = next((each for each in streams if each.held < UNSENT), None)
+            stream = next((each for each in streams if each.held + given[each] < UNSENT), None)
             if stream is None:
                 return
             streams.remove(stream)
             streams.append(stream)  # the next job goes to the next one
             for job in _activate(engine, stream.request, 1):
-                stream.held += 1
-                self._runner.after_commit(lambda stream=stream, job=job: stream.queue.put_nowait(job))  # type: ignore[misc]
+                given[stream] += 1
+                self._runner.after_commit(partial(stream.take, job))
 
     def _serve_polls(self, engine: Engine, type: str) -> None:
-        polls = self._polls.get(type, deque())
-        while polls and engine.jobs.available(type):
-            jobs = _activate(engine, polls[0].request, polls[0].request.maxJobsToActivate)
-            if jobs:
-                poll = polls.popleft()
-                self._runner.after_commit(lambda poll=poll, jobs=jobs: self._hand_over(poll, jobs))  # type: ignore[misc]
-        if not polls:
-            self._polls.pop(type, None)
+        for poll in self._polls.get(type, ()):
+            jobs = _activate(engine, poll.request, poll.request.maxJobsToActivate)
+            if not jobs:
+                return
+            self._runner.after_commit(partial(self._hand_over, poll, jobs))
 
     def _hand_over(self, poll: _Poll, jobs: list[Any]) -> None:
+        # Only now: a turn that fails leaves its polls in the queue, and the next turn serves them.
+        self._leave(poll)
         poll.jobs = jobs
         poll.is_served.set()
 
     async def poll(self, request: Any) -> list[Any]:
         """Return jobs for a poll, waiting for the first one as long as the request allows; none after that."""
         if request.type not in self._polls:
-            jobs = await self._runner.execute(
-                lambda engine: (
-                    _activate(engine, request, request.maxJobsToActivate) if engine.jobs.available(request.type) else []
-                )
-            )
+            jobs = await self._poll_once(request)
             if jobs or request.requestTimeout < 0:
                 return jobs
         if request.requestTimeout < 0:
@@ -119,15 +121,29 @@ class Polls:
             self.give_back(poll.jobs)
             raise
         finally:
-            self._leave(request.type, poll)
+            self._leave(poll)
         return poll.jobs
 
-    def _leave(self, type: str, poll: _Poll) -> None:
-        polls = self._polls.get(type)
+    async def _poll_once(self, request: Any) -> list[Any]:
+        jobs: list[Any] = []
+
+        def take(engine: Engine) -> None:
+            if engine.jobs.available(request.type):
+                jobs.extend(_activate(engine, request, request.maxJobsToActivate))
+
+        try:
+            await self._runner.execute(take)
+        except asyncio.CancelledError:
+            self.give_back(jobs)  # leased, though its caller has gone before the commit
+            raise
+        return jobs
+
+    def _leave(self, poll: _Poll) -> None:
+        polls = self._polls.get(poll.request.type)
         if polls is not None and poll in polls:
             polls.remove(poll)
             if not polls:
-                del self._polls[type]
+                del self._polls[poll.request.type]
 
     async def stream(self, request: Any) -> AsyncIterator[Any]:
         """Yield jobs as they become available, as fast as the worker takes them."""
