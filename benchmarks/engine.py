@@ -24,7 +24,7 @@ from pyzeebe.proto import gateway_pb2 as pb
 from pyzeebe.proto.gateway_pb2_grpc import GatewayStub
 
 from benchmarks.engine_kills import run as run_kills
-from openai_connector.demo.engine import Engine, free_ports
+from openai_connector.tools.demo.engine import Engine, free_ports
 from tests.stand_in import StandIn
 
 SLOTS = 500

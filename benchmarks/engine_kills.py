@@ -19,7 +19,7 @@ import grpc.aio
 from pyzeebe.proto import gateway_pb2 as pb
 from pyzeebe.proto.gateway_pb2_grpc import GatewayStub
 
-from openai_connector.demo.engine import Engine
+from openai_connector.tools.demo.engine import Engine
 
 LEASE_MS = 1000
 QUIET = 1.5

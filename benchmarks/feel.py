@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import camunda_feel
-from openai_connector.mapping.functions import CONNECTOR_FUNCTIONS
+from openai_connector.outcome.feel_functions import CONNECTOR_FUNCTIONS
 
 CORPUS = Path(__file__).parents[2] / "shared" / "feel" / "connectors.dev.jsonl"
 SAMPLES = (

@@ -34,8 +34,8 @@ import psutil
 from pyzeebe.proto import gateway_pb2 as pb
 from pyzeebe.proto.gateway_pb2_grpc import GatewayStub
 
-from openai_connector.demo.child import Child
-from openai_connector.demo.engine import Engine, EngineError, free_ports
+from openai_connector.tools.demo.child import Child
+from openai_connector.tools.demo.engine import Engine, EngineError, free_ports
 from tests.diagrams import process, task
 
 FOLDER = Path(__file__).parent

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from openai_connector.demo.engine import Engine
-from openai_connector.demo.model import ModelServer
+from openai_connector.tools.demo.engine import Engine
+from openai_connector.tools.demo.model import ModelServer
 from tests.engine import cluster
 from tests.engine.records import Records
 from tests.engine.worker import SHARED_JOB_TYPE, Worker

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from openai_connector.demo.engine import Engine
+from openai_connector.tools.demo.engine import Engine
 from tests.engine import cluster
 from tests.engine.worker import neutral_environment
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from openai_connector.demo.engine import add_to_clock, free_ports
-from openai_connector.demo.records import Records
+from openai_connector.tools.demo.engine import add_to_clock, free_ports
+from openai_connector.tools.demo.records import Records
 from tests.commands.program import Running, run, running
 from tests.diagrams import process, service, task
 from tests.engine.zeebe_client import ZeebeClient

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from openai_connector.demo.engine import Engine, add_to_clock
+from openai_connector.tools.demo.engine import Engine, add_to_clock
 
 ADDRESS = os.environ.get("ZEEBE_ADDRESS", "").strip()
 """`host:port` of a cluster for tests alone, without TLS and authentication; empty: an engine of our own."""

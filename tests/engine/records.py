@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from openai_connector.demo import records
-from openai_connector.demo.records import Record
+from openai_connector.tools.demo import records
+from openai_connector.tools.demo.records import Record
 
 __all__ = ["Record", "Records"]
 

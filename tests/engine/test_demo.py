@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from openai_connector.demo.engine import Engine
+from openai_connector.tools.demo.engine import Engine
 from tests.engine.worker import neutral_environment
 from tests.processes import left_running
 
@@ -40,7 +40,9 @@ class Demo:
 
     def loads_the_model(self) -> bool:
         try:
-            return any("openai_connector.demo.model" in psutil.Process(pid).cmdline() for pid in self.descendants())
+            return any(
+                "openai_connector.tools.demo.model" in psutil.Process(pid).cmdline() for pid in self.descendants()
+            )
         except psutil.NoSuchProcess:  # one of them ended just now: to be asked again
             return False
 

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
-from openai_connector.demo.engine import Engine
+from openai_connector.tools.demo.engine import Engine
 from tests.engine.records import Records
 from tests.engine.worker import SECRET, Worker
 from tests.engine.zeebe_client import ZeebeClient

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from openai_connector.demo.engine import Engine, EngineError
+from openai_connector.tools.demo.engine import Engine, EngineError
 from tests.engine.records import Records
 from tests.engine.zeebe_client import ZeebeClient
 from tests.processes import left_running
@@ -92,7 +92,7 @@ def test_engine_dies_with_its_starter(tmp_path: Path) -> None:
     starter = """
         import sys, time
         from pathlib import Path
-        from openai_connector.demo.engine import Engine
+        from openai_connector.tools.demo.engine import Engine
         engine = Engine(folder=Path(sys.argv[1]))
         import threading
         start = threading.Thread(target=engine.start, daemon=True)

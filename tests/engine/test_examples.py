@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from openai_connector.demo.engine import Engine
-from openai_connector.diagrams.lint import check
+from openai_connector.tools.demo.engine import Engine
+from openai_connector.tools.diagrams.lint import check
 from tests.engine.records import Records
 from tests.engine.worker import Worker
 from tests.engine.zeebe_client import ZeebeClient

@@ -9,7 +9,7 @@ import signal
 from collections import Counter
 from pathlib import Path
 
-from openai_connector.demo.engine import Engine
+from openai_connector.tools.demo.engine import Engine
 from tests.diagrams import process, task
 from tests.engine.records import Record, Records
 from tests.engine.worker import Worker

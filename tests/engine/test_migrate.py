@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from openai_connector.demo.engine import Engine
-from openai_connector.diagrams.migrate import migrate
+from openai_connector.tools.demo.engine import Engine
+from openai_connector.tools.diagrams.migrate import migrate
 from tests.engine.worker import Worker
 from tests.engine.zeebe_client import ZeebeClient
 from tests.stand_in import StandIn

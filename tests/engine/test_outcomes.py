@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from openai_connector.demo.engine import Engine
+from openai_connector.tools.demo.engine import Engine
 from tests.diagrams import Boundary, process, service, task
 from tests.engine.records import Record, Records
 from tests.engine.worker import SECRET, SHARED_JOB_TYPE, Worker

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from openai_connector.demo.child import Child
+from openai_connector.tools.demo.child import Child
 
 SECRET = "sk-engine-test-secret"
 SHARED_JOB_TYPE = "shared"

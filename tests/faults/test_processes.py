@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from openai_connector.demo.engine import Engine
+from openai_connector.tools.demo.engine import Engine
 from tests.diagrams import process, task
 from tests.engine.records import Records
 from tests.engine.worker import Worker

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from camunda_feel import FeelError, Limits, parse, parse_unary_tests, to_json
-from openai_connector.mapping.functions import CONNECTOR_FUNCTIONS
+from openai_connector.outcome.feel_functions import CONNECTOR_FUNCTIONS
 from tests.feel import adapter
 from tests.feel.cases import CASES
 

@@ -24,7 +24,7 @@ from tests.local_engine import bpmn
 from tests.local_engine.bpmn import END, START, chain, definitions, element, flow, job, process
 
 ROOT = Path(__file__).parents[2]
-DIAGRAMS = sorted([*ROOT.glob("examples/*.bpmn"), *ROOT.glob("worker/openai_connector/demo/*.bpmn")])
+DIAGRAMS = sorted([*ROOT.glob("examples/*.bpmn"), *ROOT.glob("worker/openai_connector/tools/demo/*.bpmn")])
 MESSAGE = bpmn.message("Message", "paid", "=order")
 ERROR = bpmn.error("Error", "broken")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.engine_kills import run
-from openai_connector.demo.engine import Engine
-from openai_connector.demo.records import Records
+from openai_connector.tools.demo.engine import Engine
+from openai_connector.tools.demo.records import Records
 from tests.engine.zeebe_client import ZeebeClient
 from tests.local_engine.bpmn import END, START, chain, definitions, process, script
 

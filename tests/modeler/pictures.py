@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from openai_connector.demo.engine import free_ports
+from openai_connector.tools.demo.engine import free_ports
 from tests.engine.worker import neutral_environment
 from tests.engine.zeebe_client import ZeebeClient
 from tests.modeler.front_end import ARTIFACTS, HERE, Modeler, chromium, install, node

@@ -6,8 +6,8 @@ from datetime import date
 
 import pytest
 
-from openai_connector.diagrams.migrate import migrate
-from openai_connector.templates import VARIANTS, render
+from openai_connector.tools.diagrams.migrate import migrate
+from openai_connector.tools.templates import VARIANTS, render
 from tests.modeler.front_end import Modeler
 from tests.modeler.test_templates import SETTLED, in_both, written
 from tests.unit.diagrams.camunda_diagrams import AZURE, azure_inputs, chat_inputs, diagram, moderation_inputs, task

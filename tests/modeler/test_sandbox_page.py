@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from openai_connector.demo.engine import free_ports
+from openai_connector.tools.demo.engine import free_ports
 from tests.diagrams import process, task
 from tests.engine.worker import neutral_environment
 from tests.modeler.front_end import HERE, UnavailableError, chromium, install, node

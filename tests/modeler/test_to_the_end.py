@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from openai_connector.demo.engine import Engine
-from openai_connector.operations import Chat, read_inputs
-from openai_connector.templates import VARIANTS, render
+from openai_connector.tasks.operations import Chat, read_inputs
+from openai_connector.tools.demo.engine import Engine
+from openai_connector.tools.templates import VARIANTS, render
 from tests.engine.worker import SECRET, Worker
 from tests.engine.zeebe_client import ZeebeClient
 from tests.modeler.front_end import Modeler

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 from local_engine.documents import read_document
 from local_engine.engine import Engine
 from local_engine.server import LocalEngine
-from openai_connector.sandbox.history import History
-from openai_connector.sandbox.history_file import FILE_NAME
-from openai_connector.sandbox.inspection import Inspection
-from openai_connector.sandbox.past import Past
-from openai_connector.sandbox.view import Filter
+from openai_connector.tools.sandbox.history import History
+from openai_connector.tools.sandbox.history_file import FILE_NAME
+from openai_connector.tools.sandbox.inspection import Inspection
+from openai_connector.tools.sandbox.past import Past
+from openai_connector.tools.sandbox.view import Filter
 
 Result = TypeVar("Result")
 

@@ -11,13 +11,16 @@ import pytest
 
 from local_engine.diagram.reader import read
 from local_engine.errors import DiagramError
-from openai_connector.sandbox.web.drawing import draw
-from openai_connector.sandbox.web.picture.geometry import FARTHEST
-from openai_connector.sandbox.web.picture.model import ACTIVITIES, GATEWAYS, TASKS
+from openai_connector.tools.sandbox.web.drawing import draw
+from openai_connector.tools.sandbox.web.picture.geometry import FARTHEST
+from openai_connector.tools.sandbox.web.picture.model import ACTIVITIES, GATEWAYS, TASKS
 from tests.sandbox.places import bounds, definition, diagram, edge, element, flow, plane, process, shape
 
 ROOT = Path(__file__).parents[2]
-DIAGRAMS = [*sorted((ROOT / "examples").glob("*.bpmn")), ROOT / "worker/openai_connector/demo/answer-customer.bpmn"]
+DIAGRAMS = [
+    *sorted((ROOT / "examples").glob("*.bpmn")),
+    ROOT / "worker/openai_connector/tools/demo/answer-customer.bpmn",
+]
 SVG = "{http://www.w3.org/2000/svg}"
 ICON = "data:image/svg+xml;utf8,%3Csvg xmlns=%22http://www.w3.org/2000/svg%22/%3E"
 

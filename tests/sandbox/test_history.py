@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from local_engine.documents import read_document
-from openai_connector.sandbox import history as module
-from openai_connector.sandbox.history import History
-from openai_connector.sandbox.history_file import FILE_NAME
-from openai_connector.sandbox.past import LONGEST_VALUE, Past, dump, kept, load
+from openai_connector.tools.sandbox import history as module
+from openai_connector.tools.sandbox.history import History
+from openai_connector.tools.sandbox.history_file import FILE_NAME
+from openai_connector.tools.sandbox.past import LONGEST_VALUE, Past, dump, kept, load
 from tests.local_engine import bpmn
 from tests.sandbox.sandbox import sandbox
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from openai_connector.sandbox import instance_view
-from openai_connector.sandbox.view import Filter, ViewError
+from openai_connector.tools.sandbox import instance_view
+from openai_connector.tools.sandbox.view import Filter, ViewError
 from tests.local_engine import bpmn
 from tests.sandbox.sandbox import Sandbox, sandbox
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from openai_connector.sandbox.mending import named_in
+from openai_connector.tools.sandbox.mending import named_in
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ import pytest
 from aiohttp import ClientSession
 
 from local_engine.server import LocalEngine
-from openai_connector.sandbox import page as sandbox_page
-from openai_connector.sandbox.web import page, server
+from openai_connector.tools.sandbox import page as sandbox_page
+from openai_connector.tools.sandbox.web import page, server
 from tests.local_engine import bpmn
 
 WORK = bpmn.definitions(bpmn.process("p", bpmn.START, bpmn.job("work"), bpmn.END, bpmn.chain("start", "work", "end")))
@@ -307,7 +307,7 @@ async def test_a_failure_is_one_sentence(
     def fail(*_: object) -> str:
         raise RuntimeError("a secret place")
 
-    monkeypatch.setattr("openai_connector.sandbox.web.api.draw", fail)
+    monkeypatch.setattr("openai_connector.tools.sandbox.web.api.draw", fail)
     process = await deployed(client)
     status, headers, body = await client.ask("GET", f"/api/processes/{process}/diagram.svg")
     assert status == 500

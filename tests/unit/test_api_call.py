@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from openai_connector.api_call import ApiCall, ApiDefaults, lease_of, prepare_call
-from openai_connector.openai_api import AllowedHosts, HostRefusedError
-from openai_connector.openai_api.hosts import ALWAYS_ALLOWED
-from openai_connector.operations import InvalidInputsError
-from openai_connector.secrets import SecretError
+from openai_connector.openai_api import HostRefusedError
+from openai_connector.tasks.allowed_hosts import ALWAYS_ALLOWED, AllowedHosts
+from openai_connector.tasks.openai_task import ApiCall, ApiDefaults, lease_of, prepare_call
+from openai_connector.tasks.operations import InvalidInputsError
+from openai_connector.tasks.secrets import SecretError
 
 KEY = "sk-secret-key"
 WORKER_KEY = "sk-worker-key"

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from openai_connector.cli import main
+from openai_connector.commands.evaluate import outcome_of
 from openai_connector.duration import format_duration
-from openai_connector.evaluate import outcome_of
 from openai_connector.job import Completed, Failed
-from openai_connector.mapping.task_mapping import error_object
 from openai_connector.openai_api import ApiError, ApiResponse, check_status
+from openai_connector.outcome.mapping import error_object
 from tests.unit.test_handler import ANSWER, FakeApi, handler, job
 
 REPLIES = {
@@ -113,7 +113,7 @@ def test_reasons_for_null_reach_a_person(form: str, capsys: pytest.CaptureFixtur
 
 async def test_the_worker_logs_places_and_no_content(caplog: pytest.LogCaptureFixture) -> None:
     """At DEBUG the worker logs which expression has a null, where and of what kind; names and values stay out."""
-    caplog.set_level(logging.DEBUG, "openai_connector.handler")
+    caplog.set_level(logging.DEBUG, "openai_connector.connector")
     done = await handler(FakeApi())(job({"resultExpression": "={x: body.secretName}"}))
     assert isinstance(done, Completed)
     (record,) = [record for record in caplog.records if record.levelno == logging.DEBUG]

@@ -11,12 +11,10 @@ from typing import Any
 
 import pytest
 
-from openai_connector.api_call import ApiDefaults, lease_of, prepare_call
+from openai_connector.connector import OWN_VARIABLES, Handler
 from openai_connector.document import MAX_READ_DEPTH, parse_json
-from openai_connector.handler import OWN_VARIABLES, Handler
 from openai_connector.job import BpmnError, Completed, ConnectorJob, Failed, Outcome
 from openai_connector.openai_api import (
-    AllowedHosts,
     ApiClient,
     ApiError,
     ApiResponse,
@@ -24,9 +22,11 @@ from openai_connector.openai_api import (
     ApiTimeoutError,
     Verdict,
 )
-from openai_connector.operations import INPUT_NAMES
 from openai_connector.outcome.retry_policy import RetryPolicy
-from openai_connector.secrets import EnvironmentSecrets
+from openai_connector.tasks.allowed_hosts import AllowedHosts
+from openai_connector.tasks.openai_task import ApiDefaults, lease_of, prepare_call
+from openai_connector.tasks.operations import INPUT_NAMES
+from openai_connector.tasks.secrets import EnvironmentSecrets
 
 ANSWER = {
     "model": "m",
@@ -265,7 +265,7 @@ async def test_5_trying_again_after_a_failed_mapping_buys_nothing() -> None:
     assert len(api.requests) == 1
 
 
-@pytest.mark.parametrize("part", ["operations.chat.Chat.output", "mapping.task_mapping.TaskMapping.on_response"])
+@pytest.mark.parametrize("part", ["tasks.operations.chat.Chat.output", "outcome.mapping.TaskMapping.on_response"])
 async def test_5_a_bug_in_mapping_buys_nothing(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, part: str
 ) -> None:

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from openai_connector.api_call import ApiDefaults, lease_of, prepare_call
-from openai_connector.handler import Handler
+from openai_connector.connector import Handler
 from openai_connector.job import Completed, ConnectorJob, Failed, Outcome
-from openai_connector.openai_api import AllowedHosts, ApiClient
-from openai_connector.secrets import EnvironmentSecrets
-from openai_connector.telemetry.logs import JsonFormatter, configure
+from openai_connector.observe.logs import JsonFormatter, configure
+from openai_connector.openai_api import ApiClient
+from openai_connector.tasks.allowed_hosts import AllowedHosts
+from openai_connector.tasks.openai_task import ApiDefaults, lease_of, prepare_call
+from openai_connector.tasks.secrets import EnvironmentSecrets
 from tests.stand_in import Answer, StandIn, chat_body, deeply_nested, failure, text_answer
 
 

@@ -13,10 +13,10 @@ import pytest
 
 from docs import tables
 from openai_connector import openai_api, settings
-from openai_connector.evaluate import outcome_of
-from openai_connector.mapping.task_mapping import OVERRIDES
+from openai_connector.commands.evaluate import outcome_of
 from openai_connector.openai_api import ApiError
-from openai_connector.operations import OPERATIONS
+from openai_connector.outcome.mapping import OVERRIDES
+from openai_connector.tasks.operations import OPERATIONS
 
 ROOT = Path(__file__).parent.parent.parent
 TEXT = (ROOT / "README.md").read_text("utf-8")

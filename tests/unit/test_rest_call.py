@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from openai_connector.openai_api import AllowedHosts, ApiResponse, ApiStatusError, HostRefusedError
-from openai_connector.operations import InvalidInputsError
-from openai_connector.rest_call import RestCall, prepare_rest_call
-from openai_connector.secrets import EnvironmentSecrets, SecretError
+from openai_connector.openai_api import ApiResponse, ApiStatusError, HostRefusedError
+from openai_connector.tasks.allowed_hosts import AllowedHosts
+from openai_connector.tasks.camunda_http_task import RestCall, prepare_rest_call
+from openai_connector.tasks.operations import InvalidInputsError
+from openai_connector.tasks.secrets import EnvironmentSecrets, SecretError
 
 URL = "https://api.openai.com/v1/chat/completions"
 BODY = {"model": "gpt-4o", "messages": [{"role": "user", "content": "{{secrets.KEY}}"}], "n": 1, "temperature": 1}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from openai_connector.secrets import (
+from openai_connector.tasks.secrets import (
     ChainedSecrets,
     EnvironmentSecrets,
     FolderSecrets,

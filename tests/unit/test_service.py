@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import trustme
 
-from openai_connector.api_call import ApiCall
 from openai_connector.openai_api import ApiClient, HostRefusedError
-from openai_connector.operations import INPUT_NAMES, InvalidInputsError
 from openai_connector.service import client_of_environment, connection_of, job_types, run, secrets_of
 from openai_connector.settings import SettingsError, load
+from openai_connector.tasks.openai_task import ApiCall
+from openai_connector.tasks.operations import INPUT_NAMES, InvalidInputsError
 from openai_connector.zeebe.subscription import Subscription
 from tests.stand_in import StandIn
 

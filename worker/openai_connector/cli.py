@@ -7,7 +7,6 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from openai_connector import __version__
 
@@ -37,12 +36,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         )
         if name != asked:  # only the asked command's module is imported
             continue
-        if module:
-            implementation = importlib.import_module(f"openai_connector.{module}")
-            implementation.add_arguments(command)
-            command.set_defaults(run=implementation.run)
-        else:
-            _add_run(command)
+        implementation = importlib.import_module(f"openai_connector.commands.{module}")
+        implementation.add_arguments(command)
+        command.set_defaults(run=implementation.run)
     parser.set_defaults(run=lambda _: _say_how(parser))
     return parser.parse_args(arguments)
 
@@ -52,56 +48,14 @@ def _say_how(parser: argparse.ArgumentParser) -> int:
     return 2
 
 
-def _add_run(parser: argparse.ArgumentParser) -> None:
-    if any(argument in ("-h", "--help") for argument in sys.argv):
-        from openai_connector.settings import as_text
-
-        parser.epilog = (
-            "Settings are environment variables. Durations are ISO 8601 (PT30S, PT5M) or plain seconds.\n\n" + as_text()
-        )
-
-    def work(_: argparse.Namespace) -> int:
-        import asyncio
-        import signal
-
-        # Before the imports below, which take a second: as the first process of a container it has no default
-        # action for SIGTERM, so one that came meanwhile would be lost, and jobs be taken until the container is killed.
-        signal.signal(signal.SIGTERM, _end)
-
-        from openai_connector import settings
-        from openai_connector.service import run
-        from openai_connector.telemetry.logs import configure
-
-        try:
-            loaded = settings.load()
-            configure(loaded.log_level, loaded.log_format)
-            asyncio.run(run(loaded))
-        except settings.SettingsError as error:
-            print(f"openai-connector: {error}", file=sys.stderr)
-            return 2
-        except asyncio.CancelledError:
-            return 130
-        return 0
-
-    parser.set_defaults(run=work)
-
-
-def _end(_number: int, _frame: object) -> NoReturn:
-    """Answer a SIGTERM while nothing is in work yet; `service.run` drains from then on."""
-    sys.exit(0)
-
-
-# What a command does, and the module that has its `add_arguments` and `run`.
+# What a command does, and the module of `commands` that has its `add_arguments` and `run`.
 _COMMANDS = {
-    "run": ("Work on jobs until SIGTERM or Ctrl-C.", ""),
-    "demo": ("Run a small process end to end: engine, real small model, no key needed.", "sandbox.demo_command"),
-    "sandbox": ("Run an engine, a worker and a page on this machine, to try diagrams.", "sandbox.command"),
-    "try": ("Run one process instance to its end, step by step.", "sandbox.try_command"),
+    "run": ("Work on jobs until SIGTERM or Ctrl-C.", "run"),
+    "demo": ("Run a small process end to end: engine, real small model, no key needed.", "demo"),
+    "sandbox": ("Run an engine, a worker and a page on this machine, to try diagrams.", "sandbox"),
+    "try": ("Run one process instance to its end, step by step.", "try_diagram"),
     "evaluate": ("Try FEEL, result and error expressions without a cluster.", "evaluate"),
-    "lint": ("Check the connector tasks of diagrams before they run.", "diagrams.lint_command"),
-    "migrate": (
-        "Move a diagram made with Camunda's own OpenAI template over to this connector.",
-        "diagrams.migrate_command",
-    ),
+    "lint": ("Check the connector tasks of diagrams before they run.", "lint"),
+    "migrate": ("Move a diagram made with Camunda's own OpenAI template over to this connector.", "migrate"),
     "templates": ("Write the element templates for Camunda Modeler.", "templates"),
 }

@@ -12,14 +12,14 @@ from datetime import timedelta
 from functools import partial
 
 from openai_connector import __version__
-from openai_connector.api_call import ApiDefaults, lease_of, prepare_call
-from openai_connector.handler import OWN_VARIABLES, Handler
-from openai_connector.openai_api import AllowedHosts, ApiClient
-from openai_connector.openai_api.hosts import ALWAYS_ALLOWED, pattern_of
-from openai_connector.operations import INPUT_NAMES
+from openai_connector.connector import OWN_VARIABLES, Handler
+from openai_connector.openai_api import ApiClient
 from openai_connector.outcome.retry_policy import RetryPolicy
-from openai_connector.secrets import ChainedSecrets, EnvironmentSecrets, FolderSecrets, SecretProvider
 from openai_connector.settings import SAAS_AUDIENCE, SAAS_TOKEN_URL, Settings, SettingsError, misspelt
+from openai_connector.tasks.allowed_hosts import ALWAYS_ALLOWED, AllowedHosts, pattern_of
+from openai_connector.tasks.openai_task import ApiDefaults, lease_of, prepare_call
+from openai_connector.tasks.operations import INPUT_NAMES
+from openai_connector.tasks.secrets import ChainedSecrets, EnvironmentSecrets, FolderSecrets, SecretProvider
 from openai_connector.zeebe.commands import Commands
 from openai_connector.zeebe.connection import Connection, gateway, open_channel
 from openai_connector.zeebe.oauth import ClientCredentials
@@ -116,17 +116,20 @@ def job_types(settings: Settings, client: ApiClient) -> list[tuple[str, tuple[st
     )
     served = [(settings.job_type, INPUT_NAMES, handler)]
     if settings.drop_in:
-        from openai_connector import rest_call
+        from openai_connector.tasks import camunda_http_task
 
         drop_in = Handler(
             client,
             prepare=partial(
-                rest_call.prepare_rest_call, default_timeout=settings.request_timeout, hosts=hosts, secrets=secrets
+                camunda_http_task.prepare_rest_call,
+                default_timeout=settings.request_timeout,
+                hosts=hosts,
+                secrets=secrets,
             ),
-            lease_of=partial(rest_call.rest_timeout, default=settings.request_timeout),
+            lease_of=partial(camunda_http_task.rest_timeout, default=settings.request_timeout),
             retry_policy=retry_policy,
         )
-        served.append((rest_call.JOB_TYPE, rest_call.INPUTS, drop_in))
+        served.append((camunda_http_task.JOB_TYPE, camunda_http_task.INPUTS, drop_in))
     return served
 
 

@@ -299,7 +299,7 @@ def _check(settings: Settings) -> None:
         if duration < timedelta(milliseconds=1):  # in which the engine counts
             raise SettingsError(f"{name} must be longer than 0 seconds")
     if settings.drop_in:
-        from openai_connector.rest_call import JOB_TYPE  # what serves it, and is needed only then
+        from openai_connector.tasks.camunda_http_task import JOB_TYPE  # what serves it, and is needed only then
 
         if settings.job_type == JOB_TYPE:
             raise SettingsError(
@@ -341,7 +341,7 @@ def _why(error: OSError) -> str:
 def _check_api(settings: Settings) -> None:
     # Imported here: only starting needs it, not every command that shows or reads settings.
     from openai_connector.openai_api.errors import HostRefusedError
-    from openai_connector.openai_api.hosts import AllowedHosts
+    from openai_connector.tasks.allowed_hosts import AllowedHosts
 
     try:
         AllowedHosts("*").check(settings.base_url, label="OPENAI_BASE_URL")

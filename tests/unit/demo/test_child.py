@@ -11,7 +11,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from openai_connector.demo.child import Child
+from openai_connector.tools.demo.child import Child
 from tests.processes import left_running
 
 LONG = timedelta(seconds=60)
@@ -69,7 +69,7 @@ def test_program_dies_with_its_starter(tmp_path: Path) -> None:
     starter = """
         import os, sys, time
         from pathlib import Path
-        from openai_connector.demo.child import Child
+        from openai_connector.tools.demo.child import Child
         child = Child(sys.argv[2:], environment=os.environ, log=Path(sys.argv[1]))
         child.start()
         print(child.pid, flush=True)

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from openai_connector.demo import model
+from openai_connector.tools.demo import model
 
 Client = TestClient[web.Request, web.Application]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from openai_connector.demo import engine
-from openai_connector.demo.engine import EngineError, free_ports
+from openai_connector.tools.demo import engine
+from openai_connector.tools.demo.engine import EngineError, free_ports
 
 
 def test_no_port_is_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from openai_connector.demo.records import Records
+from openai_connector.tools.demo.records import Records
 
 
 def _line(position: int, kind: str = "EVENT") -> bytes:

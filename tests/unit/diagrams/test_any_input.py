@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openai_connector.diagrams.lint import check
-from openai_connector.diagrams.markup import DiagramError
-from openai_connector.diagrams.migrate import migrate
-from openai_connector.operations import INPUT_NAMES
+from openai_connector.tasks.operations import INPUT_NAMES
+from openai_connector.tools.diagrams.lint import check
+from openai_connector.tools.diagrams.markup import DiagramError
+from openai_connector.tools.diagrams.migrate import migrate
 from tests.unit.diagrams.camunda_diagrams import AZURE, azure_inputs, chat_inputs, diagram, moderation_inputs, task
 
 TODAY = date(2026, 11, 22)

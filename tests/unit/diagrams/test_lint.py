@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from openai_connector.cli import main
-from openai_connector.diagrams.lint import Finding, _stand_in, check
-from openai_connector.operations import INPUT_NAMES, OPERATION_INPUT
+from openai_connector.tasks.operations import INPUT_NAMES, OPERATION_INPUT
+from openai_connector.tools.diagrams.lint import Finding, _stand_in, check
 from tests import diagrams
 from tests.unit.diagrams.camunda_diagrams import AZURE, azure_inputs, chat_inputs, diagram, moderation_inputs, task
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from openai_connector.diagrams.markup import DiagramError, Edit, Markup, Span, escaped
-from openai_connector.diagrams.tasks import tasks_of
+from openai_connector.tools.diagrams.markup import DiagramError, Edit, Markup, Span, escaped
+from openai_connector.tools.diagrams.tasks import tasks_of
 
 BPMN = "http://www.omg.org/spec/BPMN/20100524/MODEL"
 

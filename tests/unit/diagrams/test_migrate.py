@@ -17,14 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camunda_feel import parse, to_json
-from openai_connector.api_call import ApiDefaults, prepare_call
 from openai_connector.cli import main
-from openai_connector.diagrams.markup import Markup
-from openai_connector.diagrams.migrate import TaskReport, migrate
-from openai_connector.diagrams.placeholders import AskedSecrets
-from openai_connector.diagrams.tasks import Task, tasks_of
-from openai_connector.openai_api import AllowedHosts
-from openai_connector.templates import VARIANTS, render
+from openai_connector.tasks.allowed_hosts import AllowedHosts
+from openai_connector.tasks.openai_task import ApiDefaults, prepare_call
+from openai_connector.tools.diagrams.markup import Markup
+from openai_connector.tools.diagrams.migrate import TaskReport, migrate
+from openai_connector.tools.diagrams.placeholders import AskedSecrets
+from openai_connector.tools.diagrams.tasks import Task, tasks_of
+from openai_connector.tools.templates import VARIANTS, render
 from tests.unit.diagrams.camunda_diagrams import (
     AZURE,
     AZURE_BODY,

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from openai_connector.operations.models import (
+from openai_connector.tasks.operations.models import (
     CHAT_MODEL_CHOICES,
     DEFAULT_CHAT_MODEL,
     PENALTIES,

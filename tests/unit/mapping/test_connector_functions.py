@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from camunda_feel import FeelEvaluationError, parse, to_json
-from openai_connector.mapping.functions import CONNECTOR_FUNCTIONS
+from openai_connector.outcome.feel_functions import CONNECTOR_FUNCTIONS
 
 FULL_JOB_ERROR = {
     "errorType": "jobError",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from openai_connector.evaluate import outcome_of
+from openai_connector.commands.evaluate import outcome_of
 
 HTTP = {"status": 200, "headers": {"X-Id": "7"}, "body": {"a": 1, "items": [{"n": "x"}, {"n": "y"}]}}
 
@@ -124,7 +124,7 @@ def test_2_a_broken_path_fails_before_the_call() -> None:
 @pytest.mark.parametrize("path", ["$.items[?(@ =~ '^(a|aa)+$')]", "$.items[0].`sub(/^(a|aa)+$/, x)`"])
 def test_2_a_regular_expression_ends(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     """On unlucky text it would run for ever, and every job of every worker that gets this one would wait for it."""
-    monkeypatch.setattr("openai_connector.mapping.jsonpath.MOST_SECONDS", 0.05)
+    monkeypatch.setattr("openai_connector.outcome.jsonpath.MOST_SECONDS", 0.05)
     case = {"response": {"items": ["a" * 100 + "b"] * 100}, "headers": {"resultExpression": json.dumps({"v": path})}}
     outcome = outcome_of(case)
     assert (outcome["outcome"], outcome["retries"]) == ("fail", 0)

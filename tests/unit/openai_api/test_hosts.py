@@ -8,8 +8,8 @@ import yarl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openai_connector.openai_api import AllowedHosts, HostRefusedError, Verdict
-from openai_connector.openai_api.hosts import ALWAYS_ALLOWED, host_of, pattern_of
+from openai_connector.openai_api import HostRefusedError, Verdict
+from openai_connector.tasks.allowed_hosts import ALWAYS_ALLOWED, AllowedHosts, host_of, pattern_of
 
 HOSTS = AllowedHosts([*ALWAYS_ALLOWED, "llm.example.com:8443", "*.corp.example", "[::1]:9000", "localhost"])
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from openai_connector.document import encode_document, parse_json
 from openai_connector.openai_api import encode_body
-from openai_connector.operations import INPUT_NAMES, Chat, InvalidInputsError, read_inputs
+from openai_connector.tasks.operations import INPUT_NAMES, Chat, InvalidInputsError, read_inputs
 from tests.unit.operations.reading import CHAT, chat_request, moderation, variables
 
 texts = st.text(st.characters(codec=None, categories=None), max_size=20)  # lone surrogates too

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from openai_connector.operations import Chat, InvalidInputsError
+from openai_connector.tasks.operations import Chat, InvalidInputsError
 from tests.stand_in import chat_body
 from tests.unit.operations.reading import CHAT, chat, chat_request, violations
 

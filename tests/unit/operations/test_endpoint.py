@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from openai_connector.operations import INPUT_NAMES, OPERATIONS, SECRET_INPUTS
+from openai_connector.tasks.operations import INPUT_NAMES, OPERATIONS, SECRET_INPUTS
 from tests.unit.operations.reading import CHAT, MODERATION, read, violations
 
 AZURE = {"azureResource": "my-resource", "azureDeployment": "gpt", "azureApiVersion": "2026-01-01"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from openai_connector.sandbox.api import (
+from openai_connector.tools.sandbox.api import (
     NO_KEY,
     OPENAI_URL,
     Api,

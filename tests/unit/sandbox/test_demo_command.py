@@ -6,8 +6,8 @@ import argparse
 
 import pytest
 
-from openai_connector.sandbox import demo_command as run
-from openai_connector.sandbox.api import NO_KEY
+from openai_connector.commands import demo as run
+from openai_connector.tools.sandbox.api import NO_KEY
 
 OURS = {
     "PATH": "/bin",

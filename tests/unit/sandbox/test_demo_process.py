@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from openai_connector.sandbox import demo_process as process
+from openai_connector.tools.sandbox import demo_process as process
 
 ROOT = Path(__file__).parents[3]
 TEMPLATE: dict[str, Any] = json.loads((ROOT / "element-templates" / "openai-connector.json").read_text("utf-8"))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from openai_connector.sandbox import page
+from openai_connector.tools.sandbox import page
 
 
 async def test_a_port_that_is_taken_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,5 +28,5 @@ async def test_a_port_that_is_taken_is_one_sentence(monkeypatch: pytest.MonkeyPa
 
 def test_an_installation_may_lack_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the page's package there is no page, and no error."""
-    monkeypatch.setattr(page, "SERVER", "openai_connector.sandbox.nowhere.server")
+    monkeypatch.setattr(page, "SERVER", "openai_connector.tools.sandbox.nowhere.server")
     assert not page.is_there()

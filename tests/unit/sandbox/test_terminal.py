@@ -6,8 +6,8 @@ import io
 
 import pytest
 
-from openai_connector.sandbox.report import value_lines
-from openai_connector.sandbox.terminal import Terminal, shortened
+from openai_connector.tools.sandbox.report import value_lines
+from openai_connector.tools.sandbox.terminal import Terminal, shortened
 
 
 class Console(io.TextIOWrapper):

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from openai_connector.operations import INPUT_NAMES, OPERATIONS, InvalidInputsError, read_inputs
-from openai_connector.operations.models import DEFAULT_CHAT_MODEL
-from openai_connector.templates import VARIANTS, Variant, render, text, write_all
-from openai_connector.templates.panel import GROUPS
-from openai_connector.templates.versions import content_hash, recorded
+from openai_connector.tasks.operations import INPUT_NAMES, OPERATIONS, InvalidInputsError, read_inputs
+from openai_connector.tasks.operations.models import DEFAULT_CHAT_MODEL
+from openai_connector.tools.templates import VARIANTS, Variant, render, text, write_all
+from openai_connector.tools.templates.panel import GROUPS
+from openai_connector.tools.templates.versions import content_hash, recorded
 from tests.unit.templates.rules import broken_rules
 
 ROOT = Path(__file__).parents[3]
@@ -46,7 +46,7 @@ def test_no_other_files_are_committed() -> None:
 
 @each
 def test_content_changes_with_the_version_only(variant: Variant) -> None:
-    """A changed template has a new version (else: python -m openai_connector.templates.release)."""
+    """A changed template has a new version (else: python -m openai_connector.tools.templates.release)."""
     template = render(variant)
     assert recorded()[variant.id][template["version"]] == content_hash(template)
 
@@ -135,7 +135,7 @@ def test_temperature_and_other_parameters_are_empty_by_default() -> None:
 
 def test_model_is_chosen_from_current_ones() -> None:
     """The dropdown begins with the default, ends with Custom and has no model that is announced to end."""
-    data = json.loads((ROOT / "worker/openai_connector/operations/models.json").read_text("utf-8"))
+    data = json.loads((ROOT / "worker/openai_connector/tasks/operations/models.json").read_text("utf-8"))
     model = properties(VARIANTS[0])["openai_model"]
     values = [choice["value"] for choice in model["choices"]]
     assert values[0] == model["value"] == DEFAULT_CHAT_MODEL

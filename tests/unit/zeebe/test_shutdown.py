@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from openai_connector.job import ConnectorJob, Outcome
-from openai_connector.rest_call import JOB_TYPE as DROP_IN_JOB_TYPE
 from openai_connector.service import run
 from openai_connector.settings import load
+from openai_connector.tasks.camunda_http_task import JOB_TYPE as DROP_IN_JOB_TYPE
 from openai_connector.zeebe.commands import Commands
 from openai_connector.zeebe.subscription import Subscription
 from tests.stand_in import StandIn

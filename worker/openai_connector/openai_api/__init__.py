@@ -14,10 +14,8 @@ from openai_connector.openai_api.errors import (
     InvalidResponseError,
     Verdict,
 )
-from openai_connector.openai_api.hosts import AllowedHosts
 
 __all__ = [
-    "AllowedHosts",
     "ApiClient",
     "ApiConnectionError",
     "ApiError",

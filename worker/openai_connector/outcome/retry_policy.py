@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from openai_connector.failure import Failure
 from openai_connector.openai_api import Verdict
-from openai_connector.task_state import TaskState
+from openai_connector.outcome.failure import Failure
+from openai_connector.outcome.memory import TaskState
 
 LEAST_WAIT = timedelta(seconds=1)
 """Before a job comes back that the API told to wait: `Retry-After: 0` must not make a busy loop."""

@@ -15,8 +15,8 @@ import grpc
 import grpc.aio
 from pyzeebe.proto import gateway_pb2 as pb
 
-from openai_connector.bug import place_of
 from openai_connector.job import Completed, ConnectorJob, Failed, Outcome
+from openai_connector.observe.logs import place_of
 from openai_connector.zeebe import lease as job_lease
 from openai_connector.zeebe.backoff import delays
 from openai_connector.zeebe.commands import Commands, Delivery

@@ -1,0 +1,1 @@
+"""The commands of `openai-connector`, one module each."""

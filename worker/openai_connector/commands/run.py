@@ -1,0 +1,46 @@
+"""`openai-connector run`: work on jobs until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import NoReturn
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments: it has none, but its help shows the settings."""
+    if any(argument in ("-h", "--help") for argument in sys.argv):
+        from openai_connector.settings import as_text
+
+        parser.epilog = (
+            "Settings are environment variables. Durations are ISO 8601 (PT30S, PT5M) or plain seconds.\n\n" + as_text()
+        )
+
+
+def run(_: argparse.Namespace) -> int:
+    """Work on jobs; the exit status is 0 after a drain, 2 for settings that cannot be used, 130 when cut short."""
+    import asyncio
+    import signal
+
+    # Before the imports below, which take a second: as the first process of a container it has no default
+    # action for SIGTERM, so one that came meanwhile would be lost, and jobs be taken until the container is killed.
+    signal.signal(signal.SIGTERM, _end)
+
+    from openai_connector import service, settings
+    from openai_connector.observe.logs import configure
+
+    try:
+        loaded = settings.load()
+        configure(loaded.log_level, loaded.log_format)
+        asyncio.run(service.run(loaded))
+    except settings.SettingsError as error:
+        print(f"openai-connector: {error}", file=sys.stderr)
+        return 2
+    except asyncio.CancelledError:
+        return 130
+    return 0
+
+
+def _end(_number: int, _frame: object) -> NoReturn:
+    """Answer a SIGTERM while no job is worked on yet; `service.run` drains from then on."""
+    sys.exit(0)

@@ -1,1 +1,0 @@
-"""From the response to the process: result variable, result expression and error expression."""

@@ -1,0 +1,323 @@
+"""What becomes of a response or an error: the result variable, both expressions and the retries of one task.
+
+The rules are those of Camunda's connector runtime (measured on 8.6.10 and 8.8.7), but for three: on
+success an error expression sees the full response, a bad expression never buys a second answer, and a result
+expression may throw a BPMN error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from openai_connector.document import DocumentError, encode_document
+from openai_connector.duration import parse_duration
+from openai_connector.job import MAX_MESSAGE, BpmnError, Completed, Failed, Outcome
+from openai_connector.outcome.expressions import (
+    CompiledExpression,
+    ExpressionError,
+    NullReason,
+    compile_expression,
+    is_blank,
+)
+
+RESULT_VARIABLE = "resultVariable"
+RESULT_EXPRESSION = "resultExpression"
+ERROR_EXPRESSION = "errorExpression"
+RETRY_BACKOFF = "retryBackoff"
+JOB_TIMEOUT = "jobTimeout"
+OVERRIDES = {name: f"openai_{name}" for name in (RESULT_VARIABLE, RESULT_EXPRESSION, ERROR_EXPRESSION)}
+"""Local variables that override a header where an operator sets them at the task: headers never change."""
+
+LABELS = {
+    RESULT_VARIABLE: "Result variable",
+    RESULT_EXPRESSION: "Result expression",
+    ERROR_EXPRESSION: "Error expression",
+    RETRY_BACKOFF: "Retry backoff",
+    JOB_TIMEOUT: "Job timeout",
+}
+SHOWN_CHARACTERS = 100  # of an offending value in a message
+RESPONSE_PARTS = ("status", "headers", "body")
+ERROR_VARIABLE = "error"
+
+
+class HeaderError(ValueError):
+    """A task header cannot be used; the message names it and says what is wrong."""
+
+    def __init__(self, message: str, header: str) -> None:
+        super().__init__(message)
+        self.header = header
+
+
+class MappingError(ValueError):
+    """A response cannot be mapped; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An outcome, and whether the answer must be kept in case the job comes back."""
+
+    outcome: Outcome
+    keeps_answer: bool = False
+    nulls: tuple[NullReason, ...] = ()
+    """Why values are null: unknown variables, missing entries."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskMapping:
+    """The output side of one task, read from its headers and overrides."""
+
+    result_variable: str | None = None
+    result_expression: CompiledExpression | None = None
+    error_expression: CompiledExpression | None = None
+    backoff: timedelta | None = None
+
+    @classmethod
+    def read(cls, headers: Mapping[str, str], variables: Mapping[str, Any] | None = None) -> TaskMapping:
+        """Read headers, and the local variables that override them.
+
+        Raises:
+            HeaderError: before any money is spent: a syntax error, no duration, or an override that is no text.
+        """
+        given = dict(headers)
+        for name, override in OVERRIDES.items():
+            value = (variables or {}).get(override)
+            if value is not None and not isinstance(value, str):
+                raise HeaderError(f"The variable {override} must be a text in double quotes, not {shown(value)}", name)
+            if not is_blank(value):
+                given[name] = str(value)
+        _duration(given, JOB_TIMEOUT)  # the lease's; here it is only checked
+        return cls(
+            result_variable=None if is_blank(given.get(RESULT_VARIABLE)) else given[RESULT_VARIABLE].strip(),
+            result_expression=_expression(given, RESULT_EXPRESSION),
+            error_expression=_expression(given, ERROR_EXPRESSION),
+            backoff=_duration(given, RETRY_BACKOFF),
+        )
+
+    def names_set(self) -> frozenset[str]:
+        """Name the variables that are known to be set before there is a response."""
+        names = self.result_expression.known_names if self.result_expression else frozenset()
+        return names | {self.result_variable} if self.result_variable else names
+
+    def on_response(self, response: Any, *, retries: int, local_names: Collection[str] = ()) -> Decision:
+        """Decide what becomes of a job whose call succeeded; any JSON value is taken as the response.
+
+        Args:
+            response: what the expressions see as `response`.
+            retries: left on the job.
+            local_names: variables of the task's own scope, which would swallow results of the same name.
+        """
+        nulls: list[NullReason] = []
+        try:
+            variables, thrown = self._map_result(response, nulls)
+        except MappingError as error:
+            return self.on_error(
+                error_object("MappingError", "MAPPING_FAILED", str(error), response),
+                retries=retries,
+                default=_failed(str(error), 0, None, {}),
+                local_names=local_names,
+                answer_is_paid=True,
+            )
+        context = {**_entries(response), **variables, "response": response, "job": {"retries": retries}}
+        try:
+            action = thrown or self._evaluate_error(context, nulls)
+        except MappingError as error:
+            return Decision(_failed(str(error), 0, None, {}), keeps_answer=True, nulls=tuple(nulls))
+        return _deliverable(action or Completed(variables), local_names, nulls)
+
+    def on_error(
+        self,
+        error: Mapping[str, Any],
+        *,
+        retries: int,
+        default: Failed,
+        local_names: Collection[str] = (),
+        answer_is_paid: bool = False,
+    ) -> Decision:
+        """Decide what becomes of a job that has an error: what the error expression says, else the default."""
+        response = _entries(error.get("variables")).get("response")
+        parts = {part: _entries(response).get(part) for part in RESPONSE_PARTS} | {"error": error}
+        context = {**parts, "response": parts, "error": error, "job": {"retries": retries}}
+        nulls: list[NullReason] = []
+        try:
+            action = self._evaluate_error(context, nulls)
+        except MappingError as failure:
+            message = f"{failure} (It was evaluated because of this error: {error.get('message')})"
+            return Decision(_failed(message, 0, None, {}), keeps_answer=answer_is_paid, nulls=tuple(nulls))
+        if action is None:
+            failed = _failed(default.message, default.retries, default.backoff, {ERROR_VARIABLE: error})
+            return Decision(failed, keeps_answer=answer_is_paid, nulls=tuple(nulls))
+        # Also where retries are left: a generic "try again" must not buy an answer anew for a broken expression.
+        return Decision(_deliverable(action, local_names, nulls).outcome, answer_is_paid, tuple(nulls))
+
+    def _map_result(self, response: Any, nulls: list[NullReason]) -> tuple[dict[str, Any], Outcome | None]:
+        variables: dict[str, Any] = {self.result_variable: response} if self.result_variable else {}
+        if self.result_expression is None:
+            return variables, None
+        try:
+            value, reasons = self.result_expression.evaluate({**_entries(response), "response": response})
+        except ExpressionError as error:
+            raise MappingError(str(error)) from None
+        nulls.extend(reasons)
+        if value is None:
+            return variables, None
+        if not isinstance(value, Mapping):
+            label = LABELS[RESULT_EXPRESSION]
+            raise MappingError(f"{label} must give a context such as {{answer: ...}}, but it gave {shown(value)}")
+        if value.get("errorType") == "bpmnError" and _code(value) is not None:
+            return variables, _action(value, LABELS[RESULT_EXPRESSION])
+        return {**variables, **value}, None
+
+    def _evaluate_error(self, context: Mapping[str, Any], nulls: list[NullReason]) -> Outcome | None:
+        if self.error_expression is None:
+            return None
+        try:
+            value, reasons = self.error_expression.evaluate(context)
+        except ExpressionError as error:
+            raise MappingError(str(error)) from None
+        nulls.extend(reasons)
+        label = LABELS[ERROR_EXPRESSION]
+        if value is None or value == {}:
+            return None
+        if not isinstance(value, Mapping):
+            raise MappingError(
+                f"{label} must give bpmnError(...), jobError(...), ignoreError() or null, but it gave {shown(value)}"
+            )
+        return _action(value, label)
+
+
+def error_object(kind: str, code: str | None, message: str, response: Any = None) -> dict[str, Any]:
+    """Give an error as Camunda's runtime shows it to expressions and, when the job fails, to the process."""
+    parts = {part: _entries(response).get(part) for part in RESPONSE_PARTS}
+    return {"type": kind, "code": code, "message": message[:MAX_MESSAGE], "variables": {"response": parts}}
+
+
+def swallow_message(names: Collection[str]) -> str:
+    """Say why results would be lost: the task's own scope has variables of these names."""
+    quoted = ", ".join(f"'{name}'" for name in sorted(names))
+    return (
+        f"The result {quoted} would be lost: the task has a local variable of the same name, which keeps it. "
+        "Choose another name in Result variable, Result expression or ignoreError"
+    )
+
+
+def shown(value: Any) -> str:
+    """Show a value with its type, at most `SHOWN_CHARACTERS` of it."""
+    match value:
+        case str():
+            return f'a string: "{_cut(value)}"'
+        case bool():
+            return f"a boolean: {str(value).lower()}"
+        case int() | float():
+            return f"a number: {value}"
+        case list():
+            return f"a list: {_cut(_json(value))}"
+        case Mapping():
+            return f"a context: {_cut(_json(value))}"
+        case _:
+            return "null"
+
+
+def _json(value: Any) -> str:
+    try:
+        return encode_document({"v": value})[5:-1]
+    except DocumentError:
+        return "…"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
+
+
+def _entries(response: Any) -> Mapping[str, Any]:
+    return response if isinstance(response, Mapping) else {}
+
+
+def _expression(headers: Mapping[str, str], name: str) -> CompiledExpression | None:
+    text = headers.get(name)
+    if text is None or is_blank(text):
+        return None
+    try:
+        return compile_expression(LABELS[name], text, takes_paths=name == RESULT_EXPRESSION)
+    except ExpressionError as error:
+        raise HeaderError(str(error), name) from None
+
+
+def _duration(headers: Mapping[str, str], name: str) -> timedelta | None:
+    """Read a duration as `java.time.Duration.parse` does, which reads these headers in Camunda's runtime."""
+    text = headers.get(name)
+    if text is None or is_blank(text):
+        return None
+    try:
+        if text.strip()[0] not in "Pp":
+            raise ValueError
+        duration = parse_duration(text)
+        if name == JOB_TIMEOUT and not duration:
+            raise ValueError
+    except ValueError:
+        example = f"{LABELS[name]} must be an ISO 8601 duration such as PT30S or PT5M"
+        raise HeaderError(f"{example}, got '{_cut(text)}'", name) from None
+    return duration
+
+
+def _code(action: Mapping[str, Any]) -> Any:
+    return action.get("errorCode", action.get("code"))
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else value if isinstance(value, str) else _json(value)
+
+
+def _action(value: Mapping[str, Any], label: str) -> Outcome | None:
+    """Read what an error expression decided, in the spellings of 8.5 (code, message) and of 8.8 and later."""
+    variables = value.get("variables")
+    if variables is not None and not isinstance(variables, Mapping):
+        raise MappingError(f"{label}: variables must be a context, but are {shown(variables)}")
+    variables = dict(variables or {})
+    message = _text(value.get("errorMessage", value.get("message")))
+    match value.get("errorType"):
+        case "bpmnError":
+            code = _code(value)
+            if code is None:
+                return None
+            if isinstance(code, (Mapping, list, bool)):
+                raise MappingError(f"{label}: the error code must be a string, but is {shown(code)}")
+            return BpmnError(str(code), message[:MAX_MESSAGE], variables)
+        case "jobError":
+            backoff = value.get("retryBackoff")
+            try:
+                wait = timedelta(0) if backoff is None else parse_duration(backoff)
+            except ValueError as error:
+                raise MappingError(f"{label}: retryBackoff {error}, got {shown(backoff)}") from None
+            retries = value.get("retries")
+            if retries is not None and (isinstance(retries, bool) or not isinstance(retries, (int, float))):
+                raise MappingError(f"{label}: retries must be a number, but are {shown(retries)}")
+            left = min(max(int(retries or 0), 0), 2**31 - 1)
+            return _failed(message, left, wait, {**variables, ERROR_VARIABLE: message})
+        case "ignoreError":
+            return Completed(variables)
+        case unknown:
+            raise MappingError(
+                f"{label} must give bpmnError(...), jobError(...), ignoreError() or null, "
+                f"but it gave a context whose errorType is {shown(unknown)}"
+            )
+
+
+def _failed(message: str, retries: int, backoff: timedelta | None, variables: Mapping[str, Any]) -> Failed:
+    return Failed(message[:MAX_MESSAGE], retries, backoff, variables)
+
+
+def _deliverable(outcome: Outcome, local_names: Collection[str], nulls: list[NullReason]) -> Decision:
+    """Make sure that the process gets the variables; otherwise the job fails, with the answer kept."""
+    swallowed = outcome.variables.keys() & local_names if isinstance(outcome, Completed) else ()
+    if swallowed:
+        return Decision(_failed(swallow_message(swallowed), 0, None, {}), True, tuple(nulls))
+    try:
+        encode_document(outcome.variables)
+    except DocumentError as error:
+        return Decision(_failed(f"The result cannot be sent: {error}", 0, None, {}), True, tuple(nulls))
+    # A job error that leaves retries is to call again. All else may come back too: uncaught, refused or resolved.
+    keeps = not (isinstance(outcome, Failed) and outcome.retries > 0)
+    return Decision(outcome, keeps, tuple(nulls))

@@ -1,0 +1,1 @@
+"""From a job's variables to a request; nothing is sent."""

@@ -1,0 +1,399 @@
+"""Chat: the next message of a conversation (`POST /chat/completions`)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, Field
+
+from openai_connector.document import parse_json
+from openai_connector.tasks.operations.fields import (
+    Shown,
+    choice,
+    content,
+    context,
+    is_content_parts,
+    is_given,
+    line,
+    number,
+    read_context,
+    violation,
+    whole_number,
+)
+from openai_connector.tasks.operations.messages import ROLES, Message, conversation, history, texts_of
+from openai_connector.tasks.operations.models import CHAT_MODEL_CHOICES, DEFAULT_CHAT_MODEL
+from openai_connector.tasks.operations.operation import Operation
+
+CUSTOM = "custom"
+RESERVED = ("model", "messages", "n", "stream")  # what the extra body may not set
+EFFORTS = {effort: effort for effort in ("none", "minimal", "low", "medium", "high", "xhigh", "max")}
+VERBOSITIES = {verbosity: verbosity for verbosity in ("low", "medium", "high")}
+FORMATS = {"text": "Text", "json_object": "JSON object", "json_schema": "JSON that follows a schema"}
+MAX_TOKENS_PARAMETERS = {
+    "max_completion_tokens": "max_completion_tokens (OpenAI)",
+    "max_tokens": "max_tokens (older compatible servers)",
+}
+ANSWER_NAME = "response"  # of a schema without a usable title
+# What the API wants of a schema's name (API reference).
+_NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]+")
+MOST_IN_NAMES = 64  # characters
+
+
+def _read_extra_body(value: Any) -> dict[str, Any] | None:
+    if not is_given(value):
+        return None
+    body = read_context(value)
+    taken = [key for key in RESERVED if key in body]
+    if taken:
+        raise violation(f"must not set {', '.join(taken)}", private=True)
+    return body
+
+
+additions = BeforeValidator(_read_extra_body)
+
+
+class Chat(Operation):
+    """The inputs of a chat task. Each parameter is sent only when it is given."""
+
+    name: ClassVar[str] = "chat"
+    label: ClassVar[str] = "Chat"
+    about: ClassVar[str] = "a model answers a prompt."
+    path: ClassVar[str] = "/chat/completions"
+
+    model: Annotated[
+        str | None,
+        line,
+        Shown(
+            "model",
+            kind="Dropdown",
+            choices=CHAT_MODEL_CHOICES | {CUSTOM: "Custom"},
+            default=DEFAULT_CHAT_MODEL,
+            required=True,
+            feel=None,
+            description="For any other model, also a fine-tuned one or one from a variable, choose Custom",
+        ),
+    ] = Field(None, alias="openai_model", title="Model")
+    custom_model: Annotated[
+        str | None,
+        line,
+        Shown(
+            "model",
+            description="The model's id, for example <code>ft:gpt-5.4-mini:acme::abc123</code>",
+            required=True,
+            condition=("model", (CUSTOM,)),
+        ),
+    ] = Field(None, alias="openai_customModel", title="Custom model version")
+    azure_deployment: Annotated[str | None, line] = Field(None, alias="openai_azureDeployment", title="Deployment")
+    system_message: Annotated[
+        Any,
+        content,
+        Shown(
+            "prompt",
+            kind="Text",
+            description="How the model is to behave, for example: You are a friendly clerk. Answer in one sentence.",
+        ),
+    ] = Field(None, alias="openai_systemMessage", title="System message", repr=False)
+    chat_history: Annotated[
+        list[Message] | None,
+        history,
+        Shown(
+            "prompt",
+            kind="Text",
+            feel="required",
+            description="Lets the model remember what was said. After a task with the result variable answer: "
+            "<code>answer.output.chatHistory</code>",
+        ),
+    ] = Field(None, alias="openai_chatHistory", title="Chat history", repr=False)
+    prompt: Annotated[
+        Any,
+        content,
+        Shown(
+            "prompt",
+            kind="Text",
+            required=True,
+            description='What is asked. With a process variable: <code>="Summarize: " + ticket.text</code>',
+        ),
+    ] = Field(None, alias="openai_prompt", title="Prompt", repr=False)
+    temperature: Annotated[
+        float | int | None,
+        number(0, 2),
+        Shown(
+            "parameters",
+            description="0 (always alike) to 2 (varied), for example <code>0.7</code>. Leave empty for reasoning "
+            "models such as gpt-5 and gpt-6: they refuse it",
+            pattern=r"(0|1)(\.[0-9]{1,2})?|2(\.0{1,2})?",
+            pattern_message="must be a number between 0 and 2, for example 0.7",
+        ),
+    ] = Field(None, alias="openai_temperature", title="Temperature")
+    top_p: Annotated[
+        float | int | None,
+        number(0, 1),
+        Shown(
+            "parameters",
+            description="0 to 1, for example <code>0.9</code>: only the likeliest words. Set this or Temperature, not "
+            "both. Leave empty for reasoning models",
+            pattern=r"0(\.[0-9]{1,2})?|1(\.0{1,2})?",
+            pattern_message="must be a number between 0 and 1, for example 0.9",
+        ),
+    ] = Field(None, alias="openai_topP", title="Top P")
+    max_tokens: Annotated[
+        int | None,
+        whole_number(1),
+        Shown(
+            "parameters",
+            description="Limit of the answer's length and price, for example <code>1000</code> (about 750 words). A "
+            "model's reasoning counts too",
+            pattern=r"[1-9][0-9]*",
+            pattern_message="must be a whole number of at least 1, for example 1000",
+        ),
+    ] = Field(None, alias="openai_maxTokens", title="Maximum tokens")
+    max_tokens_parameter: Annotated[
+        str | None,
+        choice(MAX_TOKENS_PARAMETERS),
+        Shown(
+            "parameters",
+            kind="Dropdown",
+            choices=MAX_TOKENS_PARAMETERS,
+            default="max_completion_tokens",
+            feel=None,
+            description="Leave it as it is for OpenAI. Some other APIs know <code>max_tokens</code> only",
+        ),
+    ] = Field(None, alias="openai_maxTokensParameter", title="Maximum tokens are sent as")
+    frequency_penalty: Annotated[
+        float | int | None,
+        number(-2, 2),
+        Shown(
+            "parameters",
+            description="-2 to 2, for example <code>0.5</code>: above 0, the answer repeats words less. Leave empty "
+            "for reasoning models",
+            pattern=r"-?((0|1)(\.[0-9]{1,2})?|2(\.0{1,2})?)",
+            pattern_message="must be a number between -2 and 2, for example 0.5",
+        ),
+    ] = Field(None, alias="openai_frequencyPenalty", title="Frequency penalty")
+    presence_penalty: Annotated[
+        float | int | None,
+        number(-2, 2),
+        Shown(
+            "parameters",
+            description="-2 to 2, for example <code>0.5</code>: above 0, the answer turns to new topics sooner. Leave "
+            "empty for reasoning models",
+            pattern=r"-?((0|1)(\.[0-9]{1,2})?|2(\.0{1,2})?)",
+            pattern_message="must be a number between -2 and 2, for example 0.5",
+        ),
+    ] = Field(None, alias="openai_presencePenalty", title="Presence penalty")
+    choices: Annotated[
+        int | None,
+        whole_number(1),
+        Shown(
+            "parameters",
+            description="How many answers to the same prompt, for example <code>3</code>; each is paid for. Empty: one",
+            pattern=r"[1-9][0-9]*",
+            pattern_message="must be a whole number of at least 1, for example 3",
+        ),
+    ] = Field(None, alias="openai_choices", title="Choices to generate")
+    reasoning_effort: Annotated[
+        str | None,
+        choice(EFFORTS),
+        Shown(
+            "parameters",
+            kind="Dropdown",
+            choices=EFFORTS,
+            feel=None,
+            description="How long a reasoning model thinks. Not every model knows every effort. Empty: the model's "
+            "default",
+        ),
+    ] = Field(None, alias="openai_reasoningEffort", title="Reasoning effort")
+    verbosity: Annotated[
+        str | None,
+        choice(VERBOSITIES),
+        Shown(
+            "parameters",
+            kind="Dropdown",
+            choices=VERBOSITIES,
+            feel=None,
+            description="How detailed the answer is. Not every model knows it. Empty: the model's default",
+        ),
+    ] = Field(None, alias="openai_verbosity", title="Verbosity")
+    extra_body: Annotated[
+        dict[str, Any] | None,
+        additions,
+        Shown(
+            "parameters",
+            kind="Text",
+            feel="required",
+            description='Other parameters of the API, by its own names: <code>{stop: ["END"], seed: 7}</code>',
+        ),
+    ] = Field(None, alias="openai_extraBody", title="Extra body", repr=False)
+    response_format: Annotated[
+        str | None,
+        choice(FORMATS),
+        Shown(
+            "responseFormat",
+            kind="Dropdown",
+            choices=FORMATS,
+            default="text",
+            feel=None,
+            description="JSON object: the prompt must contain the word JSON. The answer is then in "
+            "<code>response.output.json</code>",
+        ),
+    ] = Field(None, alias="openai_responseFormat", title="Response format")
+    json_schema: Annotated[
+        dict[str, Any] | None,
+        context,
+        Shown(
+            "responseFormat",
+            kind="Text",
+            required=True,
+            condition=("response_format", ("json_schema",)),
+            description='What the answer looks like: <code>{"type": "object", "properties": {"city": {"type": '
+            '"string"}}, "required": ["city"], "additionalProperties": false}</code>',
+        ),
+    ] = Field(None, alias="openai_jsonSchema", title="JSON schema", repr=False)
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        """Say what is missing or does not fit together, whatever else is wrong."""
+        if "prompt" not in given:
+            yield "Prompt is required"
+        custom = str(given.get("model", "")).strip() == CUSTOM
+        if "model" not in given and "azure_deployment" not in given:
+            yield "Model is required"
+        if custom and "custom_model" not in given:
+            yield "Custom model version is required, because Model is Custom"
+        if "custom_model" in given and not custom:
+            yield "Custom model version is given, but Model is not Custom: choose Custom or empty it"
+        schema = str(given.get("response_format", "")).strip().lower() == "json_schema"
+        asked = FORMATS["json_schema"]
+        if schema and "json_schema" not in given:
+            yield f"JSON schema is required, because Response format is '{asked}'"
+        if "json_schema" in given and not schema:
+            yield f"JSON schema is given, but Response format is another: choose '{asked}', or empty it"
+
+    def request_body(self) -> dict[str, Any]:
+        """Give the request's body; a model's refusal of a parameter is the API's to say, not guessed here."""
+        model = self.custom_model if self.model == CUSTOM else self.model
+        max_tokens = self.max_tokens_parameter or "max_completion_tokens"
+        given = {
+            "model": model,
+            "messages": conversation(self.system_message, self.chat_history, self.prompt),
+            "n": self.choices,
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            max_tokens: self.max_tokens,
+            "frequency_penalty": self.frequency_penalty,
+            "presence_penalty": self.presence_penalty,
+            "reasoning_effort": self.reasoning_effort,
+            "verbosity": self.verbosity,
+            "response_format": self._format(),
+        }
+        body = {key: value for key, value in given.items() if value is not None}
+        return body | (self.extra_body or {})
+
+    def _format(self) -> dict[str, Any] | None:
+        if self.response_format == "json_object":
+            return {"type": "json_object"}
+        if self.json_schema is None:
+            return None
+        schema = self.json_schema
+        if schema.get("type") == "json_schema" and isinstance(schema.get("json_schema"), Mapping):
+            schema = dict(schema["json_schema"])  # the whole response_format was given
+        if "name" not in schema or "schema" not in schema:
+            schema = {"name": _name_of(schema), "strict": True, "schema": schema}
+        return {"type": "json_schema", "json_schema": schema}
+
+    def private_texts(self) -> list[str]:
+        """Give everything that was said in the conversation."""
+        return texts_of(conversation(self.system_message, self.chat_history, self.prompt))
+
+    def missing_in(self, body: Any) -> str | None:
+        """Name what an answer lacks: it must have at least one choice with a message."""
+        choices = body.get("choices") if isinstance(body, Mapping) else None
+        if not isinstance(choices, list) or not choices:
+            return "choices"
+        if not all(isinstance(c, Mapping) and isinstance(c.get("message"), Mapping) for c in choices):
+            return "a message in each of its choices"
+        return None
+
+    @classmethod
+    def outputs(cls) -> tuple[str, ...]:
+        """Name the keys of `output`."""
+        return ("text", "responses", "chatHistory", "finishReason", "usage", "model", "json", "refusal")
+
+    def output(self, request_body: dict[str, Any], body: Any) -> dict[str, Any]:
+        """Give text, responses, chatHistory, finishReason, usage, model, json and refusal of an answer."""
+        choices = [choice for _, choice in sorted(enumerate(body["choices"]), key=_index)]
+        messages = [choice["message"] for choice in choices]
+        responses = [_text(message.get("content")) for message in messages]
+        first = choices[0]
+        return {
+            "text": responses[0],
+            "responses": responses,
+            "chatHistory": request_body["messages"] + [said for m in messages if (said := _said(m)) is not None],
+            "finishReason": first.get("finish_reason"),
+            "usage": body.get("usage"),
+            "model": body.get("model"),
+            "json": _json(responses[0]) if _is_json_asked(request_body) else None,
+            "refusal": _refusal(messages[0]),
+        }
+
+
+def is_schema_name(name: str) -> bool:
+    """Say whether the API takes this name of a schema."""
+    return 0 < len(name) <= MOST_IN_NAMES and not _NOT_IN_NAMES.search(name)
+
+
+def _name_of(schema: Mapping[str, Any]) -> str:
+    """Name a bare schema by its title."""
+    title = schema.get("title")
+    name = _NOT_IN_NAMES.sub("_", title).strip("_")[:MOST_IN_NAMES] if isinstance(title, str) else ""
+    return name or ANSWER_NAME
+
+
+def _index(numbered: tuple[int, Mapping[str, Any]]) -> tuple[int, int]:
+    position, choice = numbered
+    index = choice.get("index")
+    return (index if isinstance(index, int) else position, position)
+
+
+def _text(content: Any) -> str | None:
+    """Give a message's text; some compatible servers answer in content parts."""
+    if isinstance(content, list):
+        parts = [part.get("text") for part in content if isinstance(part, Mapping)]
+        return "".join(text for text in parts if isinstance(text, str))
+    return content if isinstance(content, str) else None
+
+
+def _said(message: Mapping[str, Any]) -> Message | None:
+    """Give an answer as the next chat history takes it; None when nothing was said (a mere tool call)."""
+    role = message.get("role")
+    content = message.get("content")
+    if not is_content_parts(content):
+        content = _text(content)
+    refusal = _refusal(message)
+    if content is None and refusal is None:
+        return None
+    said = {
+        "role": role if role in ROLES else "assistant",
+        "content": content if content or refusal is None else refusal,
+    }
+    return said if refusal is None else said | {"refusal": refusal}
+
+
+def _refusal(message: Mapping[str, Any]) -> str | None:
+    """Give the words of a refusal; compatible servers send an empty text where there is none."""
+    refusal = message.get("refusal")
+    return refusal if isinstance(refusal, str) and refusal else None
+
+
+def _is_json_asked(request_body: Mapping[str, Any]) -> bool:
+    asked = request_body.get("response_format")
+    return isinstance(asked, Mapping) and asked.get("type") in ("json_object", "json_schema")
+
+
+def _json(text: str | None) -> Any:
+    try:
+        return parse_json(text or "")
+    except ValueError:
+        return None

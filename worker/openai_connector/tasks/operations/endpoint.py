@@ -1,0 +1,101 @@
+"""Where and as whom the API is asked: the inputs that all operations share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from openai_connector.tasks.operations.fields import Inputs, Shown, is_given, line, read_line, seconds, violation
+
+AUTHENTICATION = "authentication"
+_RESOURCE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,62}[a-zA-Z0-9])?")  # one label of a host name
+
+
+def _read_resource(value: Any) -> str | None:
+    if not is_given(value):
+        return None
+    name = read_line(value)
+    if not _RESOURCE.fullmatch(name):
+        raise violation("must be the name of the resource alone, such as my-resource")
+    return name
+
+
+class Endpoint(Inputs):
+    """The API's address and credentials; secrets are resolved in these inputs and in no others.
+
+    The timeout is for the whole call. Azure's three inputs belong together: they make the address
+    `https://<resource>.openai.azure.com/openai/deployments/<deployment>/…?api-version=<version>`.
+    """
+
+    api_key: Annotated[
+        str | None,
+        line,
+        Shown(
+            AUTHENTICATION,
+            description="A secret: <code>{{secrets.OPENAI_API_KEY}}</code>. Empty: the worker's own key",
+            placeholder="{{secrets.OPENAI_API_KEY}}",
+        ),
+    ] = Field(None, alias="openai_apiKey", title="OpenAI API key", repr=False)
+    organization: Annotated[
+        str | None,
+        line,
+        Shown(
+            AUTHENTICATION,
+            description="Only if the key is for several organizations, for example <code>org-abc123</code>",
+        ),
+    ] = Field(None, alias="openai_organization", title="Organization")
+    project: Annotated[
+        str | None,
+        line,
+        Shown(
+            AUTHENTICATION, description="Only if the key is for several projects, for example <code>proj_abc123</code>"
+        ),
+    ] = Field(None, alias="openai_project", title="Project")
+    base_url: Annotated[
+        str | None,
+        line,
+        Shown(
+            AUTHENTICATION,
+            description="Only for another API than the worker's own, for example "
+            "<code>https://llm.example.com/v1</code>",
+            pattern=r"https?://.+",
+            pattern_message="must begin with https:// or http://",
+        ),
+    ] = Field(None, alias="openai_baseUrl", title="Base URL")
+    azure_resource: Annotated[str | None, BeforeValidator(_read_resource)] = Field(
+        None, alias="openai_azureResource", title="Azure resource"
+    )
+    azure_deployment: Annotated[str | None, line] = Field(None, alias="openai_azureDeployment", title="Deployment")
+    azure_api_version: Annotated[str | None, line] = Field(None, alias="openai_azureApiVersion", title="API version")
+    timeout: Annotated[
+        float | None,
+        seconds,
+        Shown(
+            "retries",
+            description="How long to wait for the answer, for example <code>PT2M</code> (2 minutes). Empty: the "
+            "worker's own, 3 minutes unless set otherwise",
+            placeholder="PT3M",
+            pattern=r"[Pp][0-9A-Za-z.,]+|[0-9]+(\.[0-9]+)?",
+            pattern_message="must be a duration such as PT30S or PT5M, or seconds",
+        ),
+    ] = Field(None, alias="openai_timeout", title="Request timeout")
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        """Say which of Azure's inputs is missing beside the others, and that a base URL does not go with them."""
+        azure = [name for name in _AZURE if name in given]
+        if azure:
+            for name in _AZURE:
+                if name not in given:
+                    yield f"{cls.model_fields[name].title} is required for Azure OpenAI"
+            if "base_url" in given:
+                yield "Base URL is given beside an Azure resource: empty one of them"
+
+
+_AZURE = ("azure_resource", "azure_deployment", "azure_api_version")
+
+SECRET_INPUTS = ("openai_baseUrl", "openai_apiKey", "openai_organization", "openai_project")
+"""The inputs in which secrets are resolved. Never in prompts or histories: a user's text must not pull a secret."""

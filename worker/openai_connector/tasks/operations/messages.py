@@ -1,0 +1,95 @@
+"""The messages of a conversation: system message, history and prompt, made into the list that the API takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BeforeValidator
+
+from openai_connector.document import parse_json
+from openai_connector.tasks.operations.fields import (
+    SHOWN_CHARACTERS,
+    is_content_parts,
+    is_given,
+    kind_of,
+    violation,
+)
+
+ROLES = ("system", "developer", "user", "assistant", "tool")
+STANDS_FOR_CONTENT = ("tool_calls", "refusal", "function_call", "audio")
+"""Keys of an assistant's message beside which its content may be null."""
+
+Message = dict[str, Any]
+
+
+def _read_history(value: Any) -> list[Message] | None:
+    if not is_given(value):
+        return None
+    if isinstance(value, str):
+        try:
+            value = parse_json(value)
+        except ValueError as error:
+            raise violation(
+                f"must be a list of messages or its JSON text, but it is no JSON ({error})", private=True
+            ) from None
+    if not isinstance(value, list):
+        hint = "; put it into brackets: =[message]" if isinstance(value, Mapping) else ""
+        raise violation(
+            'must be a list of messages such as {role: "user", content: "..."}, not ' + kind_of(value) + hint,
+            private=True,
+        )
+    for position, message in enumerate(value, 1):
+        problem = _problem(message)
+        if problem:
+            raise violation(f"message {position} {problem}", private=True)
+    return [dict(message) for message in value]
+
+
+def _problem(message: Any) -> str | None:
+    if not isinstance(message, Mapping):
+        return f"must be a context with role and content, not {kind_of(message)}"
+    role = message.get("role")
+    if role not in ROLES:
+        got = f"'{role[:SHOWN_CHARACTERS]}'" if isinstance(role, str) else kind_of(role)
+        return f"must have the role {', '.join(ROLES[:-1])} or {ROLES[-1]}, got {got}"
+    content = message.get("content")
+    if isinstance(content, str) or is_content_parts(content):
+        return None
+    if content is None:
+        if any(is_given(message.get(key)) for key in STANDS_FOR_CONTENT):
+            return None
+        return "must have a content (it may be null only beside tool_calls or refusal)"
+    return f"must have a content that is a text or a list of content parts, not {kind_of(content)}"
+
+
+history = BeforeValidator(_read_history)
+"""A chat history: a list of messages, or its JSON text. Unknown keys of a message pass."""
+
+
+def conversation(system: Any, history: list[Message] | None, prompt: Any) -> list[Message]:
+    """Put the conversation together.
+
+    A system message that already stands in the history, word for word, stays there and is not sent twice: a
+    history that an earlier task gave back as `output.chatHistory` begins with it.
+    """
+    messages = list(history or ())
+    if system is not None and not any(m["role"] == "system" and m.get("content") == system for m in messages):
+        messages.insert(0, {"role": "system", "content": system})
+    messages.append({"role": "user", "content": prompt})
+    return messages
+
+
+def texts_of(messages: list[Message]) -> list[str]:
+    """Collect every text of the messages, however deep (tool calls, content parts)."""
+    texts: list[str] = []
+    pending: list[Any] = [{key: value for key, value in m.items() if key != "role"} for m in messages]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, str):
+            texts.append(value)
+        elif isinstance(value, Mapping):
+            pending.extend(value.values())
+        elif isinstance(value, list):
+            pending.extend(value)
+    return texts

@@ -1,0 +1,1 @@
+"""What the commands are made of; at run time nothing else imports it."""

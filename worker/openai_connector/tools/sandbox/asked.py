@@ -1,0 +1,50 @@
+"""What a task asked of the API, worked out from its inputs as the worker does: nothing secret is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request, without its headers."""
+
+    method: str
+    path: str
+    """Below the base URL; the whole address of a task made with Camunda's own template."""
+    body: Any = field(default=None, repr=False)
+
+
+def asked_by(job_type: str, variables: Mapping[str, Any]) -> Asked | None:
+    """Return the request that a task's inputs lead to; None where they lead to none, or are another worker's."""
+    from openai_connector.tasks import camunda_http_task
+    from openai_connector.tasks.operations import OPERATION_INPUT, InvalidInputsError, read_inputs
+
+    if job_type == camunda_http_task.JOB_TYPE and isinstance(variables.get("url"), str):
+        return Asked(str(variables.get("method", "")).upper(), variables["url"], variables.get("body"))
+    if OPERATION_INPUT not in variables:
+        return None
+    try:
+        _, operation = read_inputs(variables)
+    except InvalidInputsError:
+        return None
+    return Asked("POST", operation.path, operation.request_body())
+
+
+def lines_of(asked: Asked) -> list[tuple[str, str]]:
+    """Describe a request in a line or two, each with its name."""
+    from openai_connector.tools.sandbox.terminal import shortened
+
+    messages = asked.body.get("messages") if isinstance(asked.body, Mapping) else None
+    if not isinstance(messages, list) or not all(isinstance(message, Mapping) for message in messages) or not messages:
+        given = asked.body.get("input") if isinstance(asked.body, Mapping) else None
+        lines = [("request", f"{asked.method} {asked.path}")]
+        return [*lines, ("", f"input: {shortened(given)}")] if given is not None else lines
+    roles = ", ".join(str(message.get("role")) for message in messages)
+    model = f" to {asked.body['model']}" if asked.body.get("model") else ""
+    return [
+        ("request", f"{asked.method} {asked.path}, {len(messages)} messages ({roles}){model}"),
+        ("", f"the last: {shortened(messages[-1].get('content'))}"),
+    ]

@@ -1,0 +1,60 @@
+"""A worker of this connector beside the engine, in the same process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Set
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from openai_connector.settings import Settings
+
+NOBODYS_JOB_TYPE = "nobody:0"
+"""What the worker takes where its own job type is answered by somebody else."""
+
+
+class Worker:
+    """Works on jobs until it is stopped; made, started and stopped inside the event loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Describe a worker; nothing is started yet."""
+        self._settings = settings
+        self._stopping = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Start to work."""
+        from openai_connector.service import work
+
+        self._task = asyncio.create_task(work(self._settings, self._stopping))
+
+    @property
+    def ended(self) -> asyncio.Task[None]:
+        """The work itself, to be waited for: it ends by itself only for a bug."""
+        assert self._task is not None
+        return self._task
+
+    async def stop(self) -> None:
+        """Take no more jobs, finish those in work for as long as the settings allow, and give back the rest."""
+        self._stopping.set()
+        if self._task is not None:
+            await asyncio.gather(self._task, return_exceptions=True)  # whoever waits for `ended` has seen its error
+
+
+def job_types_of(settings: Settings) -> set[str]:
+    """Return the job types that a worker of these settings serves."""
+    from openai_connector.tasks.camunda_http_task import JOB_TYPE
+
+    return {settings.job_type, JOB_TYPE} if settings.drop_in else {settings.job_type}
+
+
+def without(settings: Settings, answered: Set[str]) -> Settings:
+    """Return settings by which the worker leaves these job types alone."""
+    from openai_connector.tasks.camunda_http_task import JOB_TYPE
+
+    changes: dict[str, object] = {}
+    if settings.job_type in answered:
+        changes["job_type"] = NOBODYS_JOB_TYPE
+    if JOB_TYPE in answered:
+        changes["drop_in"] = False
+    return settings.model_copy(update=changes)
