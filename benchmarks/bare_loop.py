@@ -22,7 +22,10 @@ from pyzeebe.proto.gateway_pb2_grpc import GatewayStub
 
 SLOTS = int(os.environ["CONNECTOR_MAX_JOBS"])
 URL = os.environ["OPENAI_BASE_URL"] + "/chat/completions"
-HEADERS = {"Content-Type": "application/json", "Authorization": f"Bearer {os.environ['SECRET_OPENAI_API_KEY']}"}
+HEADERS = {
+    "Content-Type": "application/json",
+    "Authorization": f"Bearer {os.environ['SECRET_OPENAI_API_KEY']}",
+}
 INPUTS = ("openai_model", "openai_systemMessage", "openai_prompt", "openai_temperature", "openai_maxTokens")
 
 

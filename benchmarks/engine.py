@@ -141,7 +141,9 @@ async def start_time() -> Figure:
     try:
         async with channel_to(f"127.0.0.1:{port}") as channel:
             await GatewayStub(channel).Topology(pb.TopologyRequest(), wait_for_ready=True, timeout=30)
-        return Figure("start to the first Topology answer", f"{time.perf_counter() - began:.2f} s", "<= 0.5 s")
+        return Figure(
+            "start to the first Topology answer", f"{time.perf_counter() - began:.2f} s", "<= 0.5 s"
+        )
     finally:
         process.kill()
         await process.wait()
@@ -202,7 +204,13 @@ async def trial_time() -> Figure:
         given = {"OPENAI_BASE_URL": api.base_url, "OPENAI_API_KEY": "sk-benchmark"}
         began = time.perf_counter()
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "openai_connector", "try", str(ROOT / "examples" / "moderate-then-answer.bpmn")),
+            *(
+                sys.executable,
+                "-m",
+                "openai_connector",
+                "try",
+                str(ROOT / "examples" / "moderate-then-answer.bpmn"),
+            ),
             *("--variables", '{"message": "Where is my parcel?"}', "--json"),
             env=os.environ | given,
             stdout=asyncio.subprocess.PIPE,
@@ -223,7 +231,9 @@ async def kills(seeds: tuple[int, ...], instances: int, count: int) -> list[Figu
             f"lost {ledger.lost}, twice {ledger.twice}, executed again {sum(n > 1 for n in ledger.executed.values())}, "
             f"answers lost {ledger.answers_lost}, rows left {sum(ledger.left.values())}, {ledger.integrity}"
         )
-        figures.append(Figure(f"{count} SIGKILLs, {instances} instances, seed {seed}", measured, "lost 0, twice 0"))
+        figures.append(
+            Figure(f"{count} SIGKILLs, {instances} instances, seed {seed}", measured, "lost 0, twice 0")
+        )
     return figures
 
 
@@ -243,7 +253,9 @@ def main() -> None:
     parser.add_argument("--long", action="store_true", help="also whether memory grows over 50,000 jobs")
     parser.add_argument("--kills", action="store_true", help="also 20 SIGKILLs under load, for three seeds")
     options = parser.parse_args()
-    print(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f} at the start\n")
+    print(
+        f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f} at the start\n"
+    )
     print("| Figure | Measured | Wanted |\n|---|---|---|")
     for figure in asyncio.run(measure(options)):
         print(f"| {figure.name} | {figure.measured} | {figure.wanted} |")

@@ -82,7 +82,9 @@ class _Run:
 
     async def play(self) -> None:
         resource = pb.Resource(name="kills.bpmn", content=DIAGRAM)
-        await self._again(lambda: self._stub.DeployResource(pb.DeployResourceRequest(resources=[resource]), timeout=5))
+        await self._again(
+            lambda: self._stub.DeployResource(pb.DeployResourceRequest(resources=[resource]), timeout=5)
+        )
         working = asyncio.create_task(self._work())
         await asyncio.gather(self._create(), self._kill())
         end = time.monotonic() + PATIENCE

@@ -30,7 +30,11 @@ SAMPLES = (
 )
 SAMPLE_DATA = {
     "status": 200,
-    "body": {"id": "c-1", "usage": {"total_tokens": 9}, "choices": [{"index": 0, "message": {"content": "Hi"}}]},
+    "body": {
+        "id": "c-1",
+        "usage": {"total_tokens": 9},
+        "choices": [{"index": 0, "message": {"content": "Hi"}}],
+    },
 }
 EVALUATION_TARGET_US = 20.0
 FIRST_TARGET_US = 1000.0

@@ -143,7 +143,9 @@ class Connection(asyncio.Protocol):
 async def main(port: int) -> None:
     """Serve until the process is ended."""
     api = Api()
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(api), "127.0.0.1", port, backlog=1024)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Connection(api), "127.0.0.1", port, backlog=1024
+    )
     await server.serve_forever()
 
 

@@ -331,7 +331,9 @@ async def _measure(bench: Bench, options: argparse.Namespace, note: Callable[[st
     for slots in options.slots:
         jobs = min(options.instances, JOBS_A_SLOT * slots // (2 if options.quick else 1))
         await turn(f"Throughput with {slots} slots", rounds, slots=slots, jobs=jobs, delay=options.delay)
-    await turn("Start-up: one job waits", 1 if options.quick else STARTS, slots=most, jobs=1, delay=options.delay)
+    await turn(
+        "Start-up: one job waits", 1 if options.quick else STARTS, slots=most, jobs=1, delay=options.delay
+    )
     if not options.quick:
         jobs = round(1.2 * most)
         await turn(f"Memory with {most} calls in flight", 1, slots=most, jobs=jobs, delay=MEMORY_DELAY)
@@ -354,7 +356,9 @@ def ratios(runs: Iterable[Run], delay: float) -> list[Ratio]:
         many = [run for run in runs if run.slots == slots and run.delay == delay and run.jobs > 1]
         is_short = any(run.cpu_ms_per_job is None for run in many)
         cpu, speed = (
-            ("whole_cpu_ms_per_job", "whole_jobs_per_second") if is_short else ("cpu_ms_per_job", "jobs_per_second")
+            ("whole_cpu_ms_per_job", "whole_jobs_per_second")
+            if is_short
+            else ("cpu_ms_per_job", "jobs_per_second")
         )
         part = " (whole)" if is_short else ""
         found += [
@@ -390,8 +394,12 @@ def _line(run: Run) -> str:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.throughput", description=__doc__.split("\n")[0])
-    parser.add_argument("--instances", type=int, help="process instances a run, at most (default: 2000; quick: 600)")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.throughput", description=__doc__.split("\n")[0]
+    )
+    parser.add_argument(
+        "--instances", type=int, help="process instances a run, at most (default: 2000; quick: 600)"
+    )
     parser.add_argument(
         "--slots", type=int, nargs="+", default=[500, 32], help="jobs in work at once (default: 500 32)"
     )
@@ -425,7 +433,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         with ExitStack() as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openai-connector-benchmark-")))
+            folder = Path(
+                stack.enter_context(tempfile.TemporaryDirectory(prefix="openai-connector-benchmark-"))
+            )
             api = StandIn(folder)
             stack.callback(api.close)
             api.start()
@@ -449,7 +459,11 @@ def main() -> int:
         note(f"  {ratio.name:<40}{ratio.value:>8.2f}   {ratio.verdict}")
     note(f"\n{time.monotonic() - began:.0f} s in all")
     if options.json:
-        print(json.dumps({"runs": [asdict(run) for run in runs], "ratios": [asdict(r) for r in compared]}, indent=2))
+        print(
+            json.dumps(
+                {"runs": [asdict(run) for run in runs], "ratios": [asdict(r) for r in compared]}, indent=2
+            )
+        )
     return 0
 
 

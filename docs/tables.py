@@ -36,7 +36,10 @@ def verdicts() -> str:
     ]
     waits = " and ".join(str(status) for status in policy.WAIT_STATUSES)
     rows.append(f"| status {waits} with a wait | told to wait | The job goes back for at least that long |")
-    rows += [f"| status {name} | {verdict.value} | {advice} |" for name, (verdict, advice) in policy.STATUSES.items()]
+    rows += [
+        f"| status {name} | {verdict.value} | {advice} |"
+        for name, (verdict, advice) in policy.STATUSES.items()
+    ]
     rows += [
         "| timeout, connection | passing | Possibly paid where the message says so |",
         "| anything else above | final | The message says what to correct |",

@@ -116,6 +116,8 @@ async def api() -> AsyncIterator[StandIn]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Count what a cluster does not show, so that nobody takes a skip for conformance."""
     found = terminalreporter.stats
-    line = cluster.summary(report for kind in ("passed", "failed", "skipped") for report in found.get(kind, ()))
+    line = cluster.summary(
+        report for kind in ("passed", "failed", "skipped") for report in found.get(kind, ())
+    )
     if line is not None:
         terminalreporter.write_line(line, yellow=True)

@@ -89,7 +89,9 @@ def task(
     applied = _apply(content, given)
     unknown = given.keys() - applied.keys()
     if unknown:
-        raise ValueError(f"{template} shows no {', '.join(sorted(key for _, key in unknown))} with these values")
+        raise ValueError(
+            f"{template} shows no {', '.join(sorted(key for _, key in unknown))} with these values"
+        )
     inputs = [(key, value) for (kind, key), value in applied.items() if kind == "zeebe:input"]
     return Element(
         element_id,
@@ -123,7 +125,9 @@ def service(
 
 def script(expression: str, result_variable: str, *, element_id: str = "Script") -> Element:
     """Make a script task: a FEEL expression (`=…`) over what the tasks before left, into a variable."""
-    extensions = f"<zeebe:script expression={quoteattr(expression)} resultVariable={quoteattr(result_variable)} />"
+    extensions = (
+        f"<zeebe:script expression={quoteattr(expression)} resultVariable={quoteattr(result_variable)} />"
+    )
     return Element(element_id, "scriptTask", {"name": element_id}, extensions)
 
 
@@ -170,7 +174,9 @@ def _check(prop: Mapping[str, Any], key: str, value: str) -> None:
 
 def _job(definition: Mapping[str, str], inputs: list[tuple[str, str]], headers: Mapping[str, str]) -> str:
     attributes = "".join(f" {key}={quoteattr(value)}" for key, value in definition.items())
-    mapped = "".join(f"<zeebe:input source={quoteattr(value)} target={quoteattr(key)} />" for key, value in inputs)
+    mapped = "".join(
+        f"<zeebe:input source={quoteattr(value)} target={quoteattr(key)} />" for key, value in inputs
+    )
     listed = "".join(
         f"<zeebe:header key={quoteattr(key)} value={quoteattr(value)} />" for key, value in headers.items()
     )
@@ -234,7 +240,9 @@ class _Drawing:
         )
         self._shape(element.id, _x(column), 138 + 140 * row, 100, 80)
 
-    def _event(self, kind: str, name: str, before: str | None, after: str | None, column: int, row: int) -> None:
+    def _event(
+        self, kind: str, name: str, before: str | None, after: str | None, column: int, row: int
+    ) -> None:
         arrows = f"<bpmn:incoming>{_flow_id(before, name)}</bpmn:incoming>" if before else ""
         arrows += f"<bpmn:outgoing>{_flow_id(name, after)}</bpmn:outgoing>" if after else ""
         self.nodes.append(f'<bpmn:{kind} id="{name}">{arrows}</bpmn:{kind}>')
@@ -254,7 +262,9 @@ class _Drawing:
     def _shape(self, name: str, x: int, y: int, width: int, height: int) -> None:
         self.bounds[name] = (x, y, width, height)
         bounds = f'<dc:Bounds x="{x}" y="{y}" width="{width}" height="{height}" />'
-        self.shapes.append(f'<bpmndi:BPMNShape id="{name}_di" bpmnElement="{name}">{bounds}</bpmndi:BPMNShape>')
+        self.shapes.append(
+            f'<bpmndi:BPMNShape id="{name}_di" bpmnElement="{name}">{bounds}</bpmndi:BPMNShape>'
+        )
 
     def _text(self) -> str:
         return (

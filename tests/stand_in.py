@@ -91,7 +91,9 @@ def chat_body(
     *texts: str | None, model: str = "gpt-6-luna", messages: Iterable[Mapping[str, Any]] = ()
 ) -> dict[str, Any]:
     """Make the body of a chat answer, with a choice for each text or whole message."""
-    said = [{"role": "assistant", "content": text, "refusal": None} for text in texts] + [dict(m) for m in messages]
+    said = [{"role": "assistant", "content": text, "refusal": None} for text in texts] + [
+        dict(m) for m in messages
+    ]
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -135,7 +137,9 @@ Script = Callable[[Request], Answer | None]
 class StandIn:
     """The server. Answers come from `answer(...)` in their order, then from `always(...)`, else they are good ones."""
 
-    def __init__(self, *, delay: float = 0, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, *, delay: float = 0, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+    ) -> None:
         self.requests: list[Request] = []
         self.most_in_flight = 0
         self.in_flight = 0
@@ -295,7 +299,9 @@ def _content(request: Request, answer: Answer) -> bytes:
         asked = request.json if isinstance(request.json, dict) else {}
         if request.path.split("?")[0].endswith("/moderations"):
             texts = asked.get("input") if isinstance(asked.get("input"), list) else [asked.get("input")]
-            body = moderation_body(*({"violence": 0.9 if "kill" in str(text) else 0.1} for text in texts or ()))
+            body = moderation_body(
+                *({"violence": 0.9 if "kill" in str(text) else 0.1} for text in texts or ())
+            )
         else:
             number = asked.get("n", 1)
             count = number if isinstance(number, int) else 1

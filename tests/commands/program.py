@@ -86,7 +86,9 @@ class Running:
         """Wait until it has printed a text (a pattern), and return the pattern's first group, else all of it."""
         deadline = time.monotonic() + PATIENCE
         while not (found := re.search(text, self.out + self.err)):
-            assert self.process.poll() is None, f"ended early with {self.process.returncode}:\n{self.out}{self.err}"
+            assert self.process.poll() is None, (
+                f"ended early with {self.process.returncode}:\n{self.out}{self.err}"
+            )
             assert time.monotonic() < deadline, f"took too long:\n{self.out}{self.err}"
             time.sleep(0.05)
         return found[1] if found.re.groups else found[0]
@@ -98,7 +100,9 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, *arguments: str | Path, environment: Mapping[str, str] | None = None) -> Iterator[Running]:
+def running(
+    folder: Path, *arguments: str | Path, environment: Mapping[str, str] | None = None
+) -> Iterator[Running]:
     """Run a command until the block ends; its temporary files go into a folder of their own, `scratch`."""
     (folder / "scratch").mkdir(exist_ok=True)
     with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:

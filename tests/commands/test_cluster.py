@@ -43,7 +43,9 @@ def test_what_a_cluster_does_not_show_is_skipped_and_counted(own_engine: Engine)
     assert "7 of 8 engine tests were skipped: what they look at cannot be seen or moved from outside" in said
     for reason in (cluster.NO_RECORDS, cluster.NO_CLOCK, cluster.NO_PROCESS):
         assert reason in said
-    assert '"bpmnProcessId":"outcome-0"' in own_engine.log.read_text("utf-8")  # it is the cluster that was tested
+    assert '"bpmnProcessId":"outcome-0"' in own_engine.log.read_text(
+        "utf-8"
+    )  # it is the cluster that was tested
 
 
 def test_with_log_and_clock_only_its_life_is_left_out(own_engine: Engine) -> None:

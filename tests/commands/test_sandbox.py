@@ -73,7 +73,9 @@ async def test_failures_are_told_in_their_line(api: StandIn, tmp_path: Path) -> 
     """A failed attempt says how many retries are left, the last one that it is an incident, each with the message."""
     api.always(failure(500, "Trouble"))
     asking = task(
-        values={"openai_operation": "chat", "openai_prompt": "Who?"}, headers={"retryBackoff": "PT0S"}, retries=2
+        values={"openai_operation": "chat", "openai_prompt": "Who?"},
+        headers={"retryBackoff": "PT0S"},
+        retries=2,
     )
     gateway = bpmn.process(
         "gateway",
@@ -133,10 +135,16 @@ async def test_records_go_to_standard_output(tmp_path: Path) -> None:
 
 async def test_data_are_kept_over_a_kill(api: StandIn, tmp_path: Path) -> None:
     """After a SIGKILL in mid-call a second start with the same --data goes on, without any diagram being given."""
-    settings = {"OPENAI_BASE_URL": api.base_url, "CONNECTOR_JOB_LEASE": "PT2S", "CONNECTOR_REQUEST_TIMEOUT": "PT1S"}
+    settings = {
+        "OPENAI_BASE_URL": api.base_url,
+        "CONNECTOR_JOB_LEASE": "PT2S",
+        "CONNECTOR_REQUEST_TIMEOUT": "PT1S",
+    }
     kept = ("--data", tmp_path / "data", *NO_PAGE)
     api.hold()
-    asking = task(values={"openai_operation": "chat", "openai_prompt": "Who?"}, headers={"resultVariable": "answer"})
+    asking = task(
+        values={"openai_operation": "chat", "openai_prompt": "Who?"}, headers={"resultVariable": "answer"}
+    )
     path = tmp_path / "asks.bpmn"
     path.write_text(process("asks", asking, service("after")), "utf-8")
     with running(tmp_path, "sandbox", path, *kept, environment=settings) as first:

@@ -43,7 +43,9 @@ def ours(folder: Path, name: str = "asks", **headers: str) -> Path:
 async def asked(api: StandIn, *arguments: str | Path, question: str = "Who?") -> Done:
     """Try a diagram of `ours` with a question and this API."""
     variables = json.dumps({"question": question})
-    return await run("try", *arguments, "--variables", variables, environment={"OPENAI_BASE_URL": api.base_url})
+    return await run(
+        "try", *arguments, "--variables", variables, environment={"OPENAI_BASE_URL": api.base_url}
+    )
 
 
 # Against a stand-in API, as in continuous integration
@@ -52,7 +54,9 @@ async def asked(api: StandIn, *arguments: str | Path, question: str = "Who?") ->
 async def test_an_example_is_shown_step_by_step(api: StandIn) -> None:
     """Job, request, results, path and variables are shown, the key comes from the secret, and the status is 0."""
     settings = {"OPENAI_BASE_URL": api.base_url, "SECRET_OPENAI_API_KEY": "sk-try"}
-    done = await run("try", EXAMPLES / "moderate-then-answer.bpmn", "--variables", QUESTION, environment=settings)
+    done = await run(
+        "try", EXAMPLES / "moderate-then-answer.bpmn", "--variables", QUESTION, environment=settings
+    )
     assert (done.status, done.err) == (0, "")
     assert [request.header("Authorization") for request in api.requests] == ["Bearer sk-try"] * 2
     for shown in (
@@ -98,7 +102,14 @@ async def test_a_key_alone_goes_into_the_secret_too(api: StandIn, tmp_path: Path
     """OPENAI_API_KEY is the worker's own key, and what tasks get that name the secret."""
     settings = {"OPENAI_API_KEY": "sk-own"}
     done = await run(
-        *("try", EXAMPLES / "moderate-then-answer.bpmn", "--variables", QUESTION, "--api-base-url", api.base_url),
+        *(
+            "try",
+            EXAMPLES / "moderate-then-answer.bpmn",
+            "--variables",
+            QUESTION,
+            "--api-base-url",
+            api.base_url,
+        ),
         environment=settings,
     )
     assert done.status == 0
@@ -114,7 +125,9 @@ async def test_settings_of_a_cluster_do_not_reach_it(api: StandIn) -> None:
         "CAMUNDA_TENANT_IDS": "theirs",
         "ZEEBE_CA_CERTIFICATE_PATH": "/nowhere",
     }
-    done = await run("try", EXAMPLES / "moderate-then-answer.bpmn", "--variables", QUESTION, environment=settings)
+    done = await run(
+        "try", EXAMPLES / "moderate-then-answer.bpmn", "--variables", QUESTION, environment=settings
+    )
     assert (done.status, done.err) == (0, "")
 
 
@@ -387,7 +400,9 @@ def test_one_of_several_processes_is_named(tmp_path: Path, capsys: pytest.Captur
     second = bpmn.process("two", bpmn.element("startEvent", "begin"))
     path = written(tmp_path, bpmn.process("one", bpmn.START), second)
     assert main(["try", str(path)]) == 2
-    assert "own.bpmn has several processes: name one of 'one', 'two' with --process." in capsys.readouterr().err
+    assert (
+        "own.bpmn has several processes: name one of 'one', 'two' with --process." in capsys.readouterr().err
+    )
     assert main(["try", str(path), "--process", "two", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["process"] == "two"
 
@@ -395,7 +410,9 @@ def test_one_of_several_processes_is_named(tmp_path: Path, capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        pytest.param(["nothing.bpmn"], "nothing.bpmn cannot be read (No such file or directory).", id="no file"),
+        pytest.param(
+            ["nothing.bpmn"], "nothing.bpmn cannot be read (No such file or directory).", id="no file"
+        ),
         pytest.param(["bad.bpmn"], "'bad.bpmn': Element 'odd': ", id="refused diagram"),
         pytest.param(["text.bpmn"], "'text.bpmn': The file is no XML", id="no diagram"),
         pytest.param(["own.bpmn", "--process", "x"], "no executable process 'x'", id="unknown process"),
@@ -403,9 +420,15 @@ def test_one_of_several_processes_is_named(tmp_path: Path, capsys: pytest.Captur
         pytest.param(["own.bpmn", "--variables", "{a"], "--variables: '{a' is no JSON", id="broken JSON"),
         pytest.param(["own.bpmn", "--variables", '{"a": NaN}'], "NaN is no JSON number", id="not a number"),
         pytest.param(["own.bpmn", "--variables", "[1]"], "--variables must be a JSON object", id="a list"),
-        pytest.param(["own.bpmn", "--variables", "@none"], "the file none cannot be read", id="no variables file"),
-        pytest.param(["own.bpmn", "--job", "pay"], "--job must be TYPE=JSON or TYPE=@FILE, got 'pay'", id="no answer"),
-        pytest.param(["own.bpmn", "--job", "pay=1"], "--job pay must be a JSON object", id="answer is a number"),
+        pytest.param(
+            ["own.bpmn", "--variables", "@none"], "the file none cannot be read", id="no variables file"
+        ),
+        pytest.param(
+            ["own.bpmn", "--job", "pay"], "--job must be TYPE=JSON or TYPE=@FILE, got 'pay'", id="no answer"
+        ),
+        pytest.param(
+            ["own.bpmn", "--job", "pay=1"], "--job pay must be a JSON object", id="answer is a number"
+        ),
         pytest.param(["own.bpmn", "own.bpmn"], "the process id 'own' is used twice", id="a file twice"),
     ],
 )
@@ -433,8 +456,12 @@ def test_wrong_use_is_one_sentence(
     assert len(printed.err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("option", [["--timeout", "soon"], ["--nothing"]], ids=["no duration", "unknown option"])
-def test_wrong_options_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], option: list[str]) -> None:
+@pytest.mark.parametrize(
+    "option", [["--timeout", "soon"], ["--nothing"]], ids=["no duration", "unknown option"]
+)
+def test_wrong_options_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: list[str]
+) -> None:
     """What the command line itself refuses has the status 2 as well."""
     with pytest.raises(SystemExit) as ended:
         main(["try", str(tmp_path / "own.bpmn"), *option])

@@ -30,7 +30,9 @@ class Records(records.Records):
                 await asyncio.sleep(0.05)
         return found
 
-    async def incident(self, process_instance_key: int, *, after: int = 0, timeout: float = PATIENCE) -> Record:
+    async def incident(
+        self, process_instance_key: int, *, after: int = 0, timeout: float = PATIENCE
+    ) -> Record:
         """Wait for an incident of a process instance; `value.errorMessage` says why, `key` resolves it.
 
         Args:

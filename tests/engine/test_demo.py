@@ -41,7 +41,8 @@ class Demo:
     def loads_the_model(self) -> bool:
         try:
             return any(
-                "openai_connector.tools.demo.model" in psutil.Process(pid).cmdline() for pid in self.descendants()
+                "openai_connector.tools.demo.model" in psutil.Process(pid).cmdline()
+                for pid in self.descendants()
             )
         except psutil.NoSuchProcess:  # one of them ended just now: to be asked again
             return False

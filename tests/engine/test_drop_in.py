@@ -67,7 +67,10 @@ async def test_an_unmodified_diagram_is_served(
 ) -> None:
     """Request and result are what Camunda's connector makes of the task; errors and other hosts are incidents."""
     url = api.base_url + "/chat/completions"
-    result = {"resultVariable": "r", "resultExpression": "={answer: response.body.choices[1].message.content}"}
+    result = {
+        "resultVariable": "r",
+        "resultExpression": "={answer: response.body.choices[1].message.content}",
+    }
     async with Worker(engine.address, tmp_path / "worker.log", DROP_IN):
         await zeebe.deploy(diagram("drop-in", url, result))
         variables = await zeebe.run("drop-in", {"question": "Who?"})
@@ -93,7 +96,9 @@ async def test_an_unmodified_diagram_is_served(
     assert api.calls == 2
 
 
-async def test_the_drop_in_is_off_by_default(engine: Engine, zeebe: ZeebeClient, api: StandIn, tmp_path: Path) -> None:
+async def test_the_drop_in_is_off_by_default(
+    engine: Engine, zeebe: ZeebeClient, api: StandIn, tmp_path: Path
+) -> None:
     """Another worker's REST jobs are not touched unless the operator says so."""
     await zeebe.deploy(diagram("drop-in-off", api.base_url, {}))
     async with Worker(engine.address, tmp_path / "worker.log") as worker:

@@ -80,7 +80,9 @@ def test_failed_start_shows_the_log(tmp_path: Path) -> None:
     """An engine that does not come up says so with the end of its log, and nothing of it keeps running."""
     (tmp_path / "data").write_text("a file where the data folder is to be")
     engine = Engine(folder=tmp_path)
-    with pytest.raises(EngineError, match=rf"stopped while starting; the end of its log(.|\n)*{tmp_path}/data"):
+    with pytest.raises(
+        EngineError, match=rf"stopped while starting; the end of its log(.|\n)*{tmp_path}/data"
+    ):
         engine.start()
     assert not engine.running
     assert "Traceback" not in engine.log.read_text("utf-8")

@@ -59,7 +59,12 @@ def test_example_is_clean_and_drawn(path: Path) -> None:
 
 def test_there_are_four_examples() -> None:
     """The tests below run every example that there is."""
-    assert [path.stem for path in EXAMPLES] == ["chat-loop", "extract-order", "flagged-review", "moderate-then-answer"]
+    assert [path.stem for path in EXAMPLES] == [
+        "chat-loop",
+        "extract-order",
+        "flagged-review",
+        "moderate-then-answer",
+    ]
 
 
 @pytest.mark.usefixtures("worker")
@@ -69,7 +74,11 @@ async def test_moderate_then_answer(zeebe: ZeebeClient, api: StandIn) -> None:
     assert (answered["flagged"], answered["answer"], answered["tokens"]) == (False, "Answer 1", 12)
     refused = await run(zeebe, "moderate-then-answer", {"message": "I will kill you"})
     assert (refused["flagged"], refused["categories"], "answer" in refused) == (True, ["violence"], False)
-    assert [request.path for request in api.requests] == ["/v1/moderations", "/v1/chat/completions", "/v1/moderations"]
+    assert [request.path for request in api.requests] == [
+        "/v1/moderations",
+        "/v1/chat/completions",
+        "/v1/moderations",
+    ]
     assert {request.header("Authorization") for request in api.requests} == {"Bearer sk-examples"}
 
 
@@ -97,7 +106,9 @@ async def test_extract_order(zeebe: ZeebeClient, api: StandIn) -> None:
 
 
 @pytest.mark.usefixtures("worker")
-async def test_order_that_is_no_json_is_an_incident(zeebe: ZeebeClient, api: StandIn, records: Records) -> None:
+async def test_order_that_is_no_json_is_an_incident(
+    zeebe: ZeebeClient, api: StandIn, records: Records
+) -> None:
     """An answer without JSON stops the process with a sentence, before the gateway misreads it."""
     api.always(Answer(body=chat_body("I cannot do that")))
     await deploy(zeebe, "extract-order")
@@ -116,10 +127,16 @@ async def test_chat_loop(zeebe: ZeebeClient, api: StandIn, records: Records) -> 
         (job,) = await zeebe.activate(USER_TASK)
         assert job.processInstanceKey == instance
         await zeebe.complete_job(job.key, form)
-    await records.wait_for("PROCESS_INSTANCE", "ELEMENT_COMPLETED", processInstanceKey=instance, elementId="chat-loop")
+    await records.wait_for(
+        "PROCESS_INSTANCE", "ELEMENT_COMPLETED", processInstanceKey=instance, elementId="chat-loop"
+    )
     first, second = (request.json["messages"] for request in api.requests)
     assert [message["role"] for message in first] == ["system", "user"]
-    assert second == [*first, {"role": "assistant", "content": "Answer 1"}, {"role": "user", "content": "And then?"}]
+    assert second == [
+        *first,
+        {"role": "assistant", "content": "Answer 1"},
+        {"role": "user", "content": "And then?"},
+    ]
 
 
 @pytest.mark.usefixtures("worker")

@@ -54,7 +54,10 @@ async def test_a_broker_restart_in_mid_call_loses_and_repeats_nothing(
     """The broker is killed while all calls run and comes back after their answers: each is paid for once."""
     records = Records(own_engine.log)
     api.hold()
-    async with ZeebeClient(own_engine.address) as zeebe, Worker(own_engine.address, tmp_path / "worker.log") as worker:
+    async with (
+        ZeebeClient(own_engine.address) as zeebe,
+        Worker(own_engine.address, tmp_path / "worker.log") as worker,
+    ):
         await start(zeebe, "restart", api)
         await api.until(lambda: api.calls == JOBS)
         await asyncio.to_thread(own_engine.kill)

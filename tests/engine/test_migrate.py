@@ -14,7 +14,14 @@ from openai_connector.tools.diagrams.migrate import migrate
 from tests.engine.worker import Worker
 from tests.engine.zeebe_client import ZeebeClient
 from tests.stand_in import StandIn
-from tests.unit.diagrams.camunda_diagrams import AZURE, azure_inputs, chat_inputs, diagram, moderation_inputs, task
+from tests.unit.diagrams.camunda_diagrams import (
+    AZURE,
+    azure_inputs,
+    chat_inputs,
+    diagram,
+    moderation_inputs,
+    task,
+)
 
 PROCESS: dict[str, Any] = {
     "question": "Who are you?",

@@ -25,7 +25,12 @@ ids = iter(range(1_000_000))
 
 def chat(api: StandIn, headers: Mapping[str, str], **inputs: str) -> dict[str, Any]:
     """Give the arguments of a chat task that asks the stand-in."""
-    values = {"apiKey": "{{secrets.KEY}}", "baseUrl": api.base_url, "operation": "chat", "prompt": PROMPT} | inputs
+    values = {
+        "apiKey": "{{secrets.KEY}}",
+        "baseUrl": api.base_url,
+        "operation": "chat",
+        "prompt": PROMPT,
+    } | inputs
     given = {f"openai_{name}": value for name, value in values.items()}
     return {"values": given, "headers": headers, "job_type": SHARED_JOB_TYPE}
 
@@ -58,8 +63,13 @@ async def ended(records: Records, instance: int) -> None:
 
 async def test_chat_gives_its_result_to_the_process(zeebe: ZeebeClient, api: StandIn) -> None:
     """The result variable and the expression's variables are seen after the task; inputs are not."""
-    headers = {"resultVariable": "answer", "resultExpression": "={text: output.text, tokens: body.usage.total_tokens}"}
-    variables = await run(zeebe, task(**chat(api, headers, prompt="=question", temperature="0.5")), question="Größe?")
+    headers = {
+        "resultVariable": "answer",
+        "resultExpression": "={text: output.text, tokens: body.usage.total_tokens}",
+    }
+    variables = await run(
+        zeebe, task(**chat(api, headers, prompt="=question", temperature="0.5")), question="Größe?"
+    )
     assert variables["text"] == "Answer 1"
     assert variables["tokens"] == 12
     assert set(variables["answer"]) == {"status", "headers", "body", "output"}
@@ -79,7 +89,11 @@ async def test_moderation_gives_its_result_to_the_process(zeebe: ZeebeClient, ap
         headers={"resultExpression": '={"flagged": "$.output.flagged", "why": "$.output.flaggedCategories"}'},
         job_type=SHARED_JOB_TYPE,
     )
-    assert await run(zeebe, moderation, text="words") == {"flagged": True, "why": ["hate", "violence"], "text": "words"}
+    assert await run(zeebe, moderation, text="words") == {
+        "flagged": True,
+        "why": ["hate", "violence"],
+        "text": "words",
+    }
 
 
 async def test_a_history_can_be_fed_back(zeebe: ZeebeClient, api: StandIn) -> None:
@@ -88,7 +102,12 @@ async def test_a_history_can_be_fed_back(zeebe: ZeebeClient, api: StandIn) -> No
     inputs = {"systemMessage": "Be short.", "chatHistory": "=first.output.chatHistory", "prompt": "And then?"}
     second = task(element_id="Second", **chat(api, {"resultVariable": "second"}, **inputs))
     await run(zeebe, first, second)
-    assert [message["role"] for message in api.requests[1].json["messages"]] == ["system", "user", "assistant", "user"]
+    assert [message["role"] for message in api.requests[1].json["messages"]] == [
+        "system",
+        "user",
+        "assistant",
+        "user",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -132,17 +151,23 @@ async def test_a_failed_call_becomes_an_incident(
     """What may pass uses up the retries, what cannot fails at once; no message has the key or the prompt."""
     api.always(answer)
     timeout = "PT2S" if answer.delay else "PT1M"
-    raised = await incident(zeebe, records, task(**chat(api, {"retryBackoff": "PT0S"}, timeout=timeout), retries=2))
+    raised = await incident(
+        zeebe, records, task(**chat(api, {"retryBackoff": "PT0S"}, timeout=timeout), retries=2)
+    )
     assert said in raised["value"]["errorMessage"]
     assert SECRET not in raised["value"]["errorMessage"]
     assert PROMPT not in raised["value"]["errorMessage"]
     assert api.calls == calls
 
 
-async def test_a_caught_bpmn_error_carries_its_variables(zeebe: ZeebeClient, api: StandIn, records: Records) -> None:
+async def test_a_caught_bpmn_error_carries_its_variables(
+    zeebe: ZeebeClient, api: StandIn, records: Records
+) -> None:
     """The boundary event of that code catches it, and has the error's variables."""
     expression = '=if status = 200 then bpmnError("REFUSED", "no", {why: output.text}) else null'
-    caught = task(**chat(api, {"errorExpression": expression}), on_error=Boundary("REFUSED", then=service("seen")))
+    caught = task(
+        **chat(api, {"errorExpression": expression}), on_error=Boundary("REFUSED", then=service("seen"))
+    )
     instance = await start(zeebe, caught)
     (job,) = await zeebe.activate("seen")
     assert job.processInstanceKey == instance
@@ -151,7 +176,9 @@ async def test_a_caught_bpmn_error_carries_its_variables(zeebe: ZeebeClient, api
     await zeebe.cancel_instance(instance)
 
 
-async def test_an_uncaught_bpmn_error_is_not_bought_again(zeebe: ZeebeClient, api: StandIn, records: Records) -> None:
+async def test_an_uncaught_bpmn_error_is_not_bought_again(
+    zeebe: ZeebeClient, api: StandIn, records: Records
+) -> None:
     """After the incident is resolved, with the expression overridden, the kept answer is mapped: one call in all."""
     headers = {"resultVariable": "r", "errorExpression": '=bpmnError("NOBODY", output.text)'}
     raised = await incident(zeebe, records, task(**chat(api, headers)))
@@ -165,7 +192,10 @@ async def test_an_uncaught_bpmn_error_is_not_bought_again(zeebe: ZeebeClient, ap
 @pytest.mark.parametrize(
     ("headers", "override"),
     [
-        ({"resultExpression": '=assert(output, output.text = "no")'}, {"openai_resultExpression": "={x: output.text}"}),
+        (
+            {"resultExpression": '=assert(output, output.text = "no")'},
+            {"openai_resultExpression": "={x: output.text}"},
+        ),
         ({"resultExpression": "=output.text"}, {"openai_resultExpression": '={"x": "$.output.text"}'}),
         ({"resultVariable": "x", "errorExpression": '="no"'}, {"openai_errorExpression": "=null"}),
     ],
@@ -185,10 +215,14 @@ async def test_a_failed_mapping_is_mended_without_a_second_call(
     await zeebe.cancel_instance(instance)
 
 
-async def test_a_wrong_input_is_corrected_at_the_task(zeebe: ZeebeClient, api: StandIn, records: Records) -> None:
+async def test_a_wrong_input_is_corrected_at_the_task(
+    zeebe: ZeebeClient, api: StandIn, records: Records
+) -> None:
     """The input set as a local variable, as the README says, and the incident resolved: the task is done."""
     headers = {"resultExpression": "={x: output.text}"}
-    instance = await start(zeebe, task(**chat(api, headers, temperature="=heat")), service("after"), heat="warm")
+    instance = await start(
+        zeebe, task(**chat(api, headers, temperature="=heat")), service("after"), heat="warm"
+    )
     raised = await records.incident(instance)
     await zeebe.set_variables(raised["value"]["elementInstanceKey"], {"openai_temperature": 0.5})
     await zeebe.resolve_incident(raised["key"], job_key=raised["value"]["jobKey"])
@@ -226,7 +260,9 @@ async def test_a_syntax_error_costs_nothing(zeebe: ZeebeClient, api: StandIn, re
     assert not api.requests
 
 
-async def test_a_job_error_sets_retries_and_variables(zeebe: ZeebeClient, api: StandIn, records: Records) -> None:
+async def test_a_job_error_sets_retries_and_variables(
+    zeebe: ZeebeClient, api: StandIn, records: Records
+) -> None:
     """The modeler's own failure asks again while it leaves retries, and its variables stay at the task."""
     expression = '=jobError("not yet", {tried: job.retries}, job.retries - 1)'
     raised = await incident(zeebe, records, task(**chat(api, {"errorExpression": expression}), retries=2))
@@ -237,11 +273,15 @@ async def test_a_job_error_sets_retries_and_variables(zeebe: ZeebeClient, api: S
 async def test_an_error_can_be_ignored(zeebe: ZeebeClient, api: StandIn) -> None:
     """ignoreError completes the task in spite of a failed call."""
     api.always(failure(500))
-    headers = {"errorExpression": '=if error.code = "500" then ignoreError({fallback: error.message}) else null'}
+    headers = {
+        "errorExpression": '=if error.code = "500" then ignoreError({fallback: error.message}) else null'
+    }
     assert "500" in (await run(zeebe, task(**chat(api, headers))))["fallback"]
 
 
-@pytest.mark.parametrize("headers", [{"resultVariable": "openai_prompt"}, {"resultExpression": "={openai_prompt: 1}"}])
+@pytest.mark.parametrize(
+    "headers", [{"resultVariable": "openai_prompt"}, {"resultExpression": "={openai_prompt: 1}"}]
+)
 async def test_a_result_that_the_task_would_swallow_is_refused(
     zeebe: ZeebeClient, api: StandIn, records: Records, headers: dict[str, str]
 ) -> None:
@@ -257,12 +297,16 @@ async def test_back_off_and_waits_are_the_engines(
 ) -> None:
     """A failed call is repeated after the back-off of the engine's clock, told to wait after that; no retry is lost."""
     api.answer(failure(500), failure(429, headers={"Retry-After": "900"}))
-    instance = await start(zeebe, task(**chat(api, {"retryBackoff": "PT10M"}), retries=2), service("after-wait"))
+    instance = await start(
+        zeebe, task(**chat(api, {"retryBackoff": "PT10M"}), retries=2), service("after-wait")
+    )
 
     def failed() -> list[int]:
         # The engine itself "fails" an activation whose long poll the clock's jump has ended: not ours, no retry lost.
         found = records.find("JOB", "FAILED", processInstanceKey=instance)
-        return [each["value"]["retries"] for each in found if each["value"]["errorMessage"].startswith("The API")]
+        return [
+            each["value"]["retries"] for each in found if each["value"]["errorMessage"].startswith("The API")
+        ]
 
     for calls in (1, 2):
         async with asyncio.timeout(60):
@@ -295,7 +339,9 @@ async def test_an_answer_of_odd_characters_arrives(zeebe: ZeebeClient, api: Stan
     assert variables["t"].endswith(" end")
 
 
-async def test_logs_hold_nothing_private(zeebe: ZeebeClient, api: StandIn, records: Records, worker: Worker) -> None:
+async def test_logs_hold_nothing_private(
+    zeebe: ZeebeClient, api: StandIn, records: Records, worker: Worker
+) -> None:
     """After good and bad calls the worker's log, at its most talkative, has no secret, prompt or answer."""
     api.answer(Answer(body=chat_body("an answer of gold")), failure(400, f"{SECRET} {PROMPT}"))
     await run(zeebe, task(**chat(api, {"resultVariable": "r"})))

@@ -54,7 +54,9 @@ class ZeebeClient:
         request = pb.CreateProcessInstanceWithResultRequest(
             request=_create(process_id, variables), requestTimeout=round(timeout * 1000), fetchVariables=fetch
         )
-        answer = await self._send(self._stub.CreateProcessInstanceWithResult, request, timeout=timeout + CALL_TIMEOUT)
+        answer = await self._send(
+            self._stub.CreateProcessInstanceWithResult, request, timeout=timeout + CALL_TIMEOUT
+        )
         result: dict[str, Any] = json.loads(answer.variables)
         return result
 
@@ -102,10 +104,14 @@ class ZeebeClient:
         )
         await self._send(self._stub.SetVariables, request)
 
-    async def resolve_incident(self, incident_key: int, *, job_key: int | None = None, retries: int = 1) -> None:
+    async def resolve_incident(
+        self, incident_key: int, *, job_key: int | None = None, retries: int = 1
+    ) -> None:
         """Resolve an incident, as Operate does; a job without retries is given some first."""
         if job_key is not None:
-            await self._send(self._stub.UpdateJobRetries, pb.UpdateJobRetriesRequest(jobKey=job_key, retries=retries))
+            await self._send(
+                self._stub.UpdateJobRetries, pb.UpdateJobRetriesRequest(jobKey=job_key, retries=retries)
+            )
         await self._send(self._stub.ResolveIncident, pb.ResolveIncidentRequest(incidentKey=incident_key))
 
     async def complete_job(self, job_key: int, variables: Mapping[str, Any]) -> None:
@@ -115,7 +121,9 @@ class ZeebeClient:
 
     async def fail_job(self, job_key: int, message: str) -> None:
         """Fail a job for good, which raises an incident."""
-        await self._send(self._stub.FailJob, pb.FailJobRequest(jobKey=job_key, retries=0, errorMessage=message))
+        await self._send(
+            self._stub.FailJob, pb.FailJobRequest(jobKey=job_key, retries=0, errorMessage=message)
+        )
 
     async def cancel_instance(self, process_instance_key: int) -> None:
         """Cancel a process instance with all its jobs and incidents."""

@@ -87,7 +87,14 @@ async def test_an_api_that_fails_now_and_then_costs_retries_not_jobs(
     engine: Engine, zeebe: ZeebeClient, records: Records, api: StandIn, tmp_path: Path
 ) -> None:
     """Every job's first call fails in another way; all complete, each with exactly one more call."""
-    ways = (failure(500), failure(503), failure(429), failure(408), Answer(drop="before"), Answer(drop="body"))
+    ways = (
+        failure(500),
+        failure(503),
+        failure(429),
+        failure(408),
+        Answer(drop="before"),
+        Answer(drop="body"),
+    )
     seen: dict[str, int] = {}
 
     def first_fails(request: object) -> Answer | None:

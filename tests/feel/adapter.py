@@ -43,7 +43,9 @@ def evaluate(expr: str, context: dict[str, Any], unary_input: Any = _NONE) -> An
 
 def evaluate_json(expr: str, context: dict[str, Any]) -> Any:
     """What the connector runtime would put into process variables, its functions being registered."""
-    from openai_connector.outcome.feel_functions import CONNECTOR_FUNCTIONS  # the package alone knows nothing of them
+    from openai_connector.outcome.feel_functions import (
+        CONNECTOR_FUNCTIONS,
+    )  # the package alone knows nothing of them
 
     variables = {key: _from_corpus(value) for key, value in context.items()}
     expression = camunda_feel.parse(expr.strip().removeprefix("="))

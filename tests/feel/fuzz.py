@@ -22,10 +22,58 @@ SLOW_SECONDS = 5.0
 CORPORA = Path(adapter.__file__).parents[3] / "shared" / "feel"
 FRAGMENTS = (
     *"()[]{}.,:?@+-*/<>=|\"'`\\ \n\t",
-    *("..", "**", "!=", ">=", "//", "/*", "*/", "if ", " then ", " else ", "for ", " in ", " return ", "some "),
-    *("every ", " satisfies ", " and ", " or ", "not(", "function(", " between ", " instance of ", "null", "true"),
-    *("date(", "time(", "duration(", "date and time(", 'number("', "string(", "1e5", "999999999999", ".5", "-0"),
-    *("**999999999", "1..1000000", "partial", "item", "\ud800", "\U0001f600", "ä", "\x00", "\u2028", "time offset"),
+    *(
+        "..",
+        "**",
+        "!=",
+        ">=",
+        "//",
+        "/*",
+        "*/",
+        "if ",
+        " then ",
+        " else ",
+        "for ",
+        " in ",
+        " return ",
+        "some ",
+    ),
+    *(
+        "every ",
+        " satisfies ",
+        " and ",
+        " or ",
+        "not(",
+        "function(",
+        " between ",
+        " instance of ",
+        "null",
+        "true",
+    ),
+    *(
+        "date(",
+        "time(",
+        "duration(",
+        "date and time(",
+        'number("',
+        "string(",
+        "1e5",
+        "999999999999",
+        ".5",
+        "-0",
+    ),
+    *(
+        "**999999999",
+        "1..1000000",
+        "partial",
+        "item",
+        "\ud800",
+        "\U0001f600",
+        "ä",
+        "\x00",
+        "\u2028",
+        "time offset",
+    ),
     *(
         '@"P1Y"',
         '@"PT1S"',
@@ -77,14 +125,38 @@ def _soup(random_: random.Random) -> str:
 
 def _data(random_: random.Random, depth: int = 0) -> Any:
     scalars: tuple[Any, ...] = (
-        *(None, True, 0, -1, 1.5, 1e300, float("nan"), float("inf"), -0.0, 10**30, 2**63, "", "a" * 50, "\ud800"),
-        *("2024-01-01", "P1D", "10:00:00@Europe/Berlin", "1e999999999", "aaaaaaaaaaaaaaaaaaaaaaaa!", "\U0001f600"),
+        *(
+            None,
+            True,
+            0,
+            -1,
+            1.5,
+            1e300,
+            float("nan"),
+            float("inf"),
+            -0.0,
+            10**30,
+            2**63,
+            "",
+            "a" * 50,
+            "\ud800",
+        ),
+        *(
+            "2024-01-01",
+            "P1D",
+            "10:00:00@Europe/Berlin",
+            "1e999999999",
+            "aaaaaaaaaaaaaaaaaaaaaaaa!",
+            "\U0001f600",
+        ),
     )
     if depth > 4 or random_.random() < 0.4:
         return random_.choice(scalars)
     if random_.random() < 0.5:
         return [_data(random_, depth + 1) for _ in range(random_.randint(0, 5))]
-    return {random_.choice((*WORDS, "a b", "")): _data(random_, depth + 1) for _ in range(random_.randint(0, 5))}
+    return {
+        random_.choice((*WORDS, "a b", "")): _data(random_, depth + 1) for _ in range(random_.randint(0, 5))
+    }
 
 
 def _variables(random_: random.Random) -> dict[str, Any]:
@@ -118,7 +190,9 @@ def main() -> int:
         tried += 1
         try:
             if random_.random() < 0.8:
-                result = parse(text, limits=LIMITS).evaluate(variables, functions=CONNECTOR_FUNCTIONS, limits=LIMITS)
+                result = parse(text, limits=LIMITS).evaluate(
+                    variables, functions=CONNECTOR_FUNCTIONS, limits=LIMITS
+                )
             else:
                 result = parse_unary_tests(text, limits=LIMITS).test(_data(random_), variables, limits=LIMITS)
             evaluated += 1

@@ -107,7 +107,9 @@ def test_kinds_of_warnings(text: str, kind: str) -> None:
 )
 def test_warnings_come_as_the_engine_gives_them(text: str, kinds: list[str]) -> None:
     """Each null on the way is warned of, and as often as the engine looks at it."""
-    assert [warning.type for warning in parse(f"is defined(for i in [1] return {text})").evaluate().warnings] == kinds
+    assert [
+        warning.type for warning in parse(f"is defined(for i in [1] return {text})").evaluate().warnings
+    ] == kinds
 
 
 def test_warnings_are_bounded() -> None:
@@ -323,7 +325,9 @@ class _Callable:
     [
         pytest.param("up(s: string)", str.upper, 'up("a")', "A", id="method_of_a_type"),
         pytest.param("plus(a: number)", partial(operator.add, 1), "plus(2)", 3, id="partial"),
-        pytest.param("same(run: any)", _Callable(), "same(3)", 3, id="callable_object_with_a_parameter_called_run"),
+        pytest.param(
+            "same(run: any)", _Callable(), "same(3)", 3, id="callable_object_with_a_parameter_called_run"
+        ),
         pytest.param("most(items: any...)", max, "most(1, 3, 2)", 3, id="built_in_without_a_signature"),
     ],
 )

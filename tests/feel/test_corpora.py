@@ -24,7 +24,14 @@ def pass_rate(corpus: str, function: str, tmp_path: Path) -> float:
     runner = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(runner)
     out = tmp_path / "rows.jsonl"
-    arguments = ["--adapter", f"tests.feel.adapter:{function}", "--corpus", str(SHARED / corpus), "--out", str(out)]
+    arguments = [
+        "--adapter",
+        f"tests.feel.adapter:{function}",
+        "--corpus",
+        str(SHARED / corpus),
+        "--out",
+        str(out),
+    ]
     with redirect_stdout(io.StringIO()):
         runner.main([*arguments, "--json"] if function == "evaluate_json" else arguments)
     rows = [json.loads(line) for line in out.read_text("utf-8").splitlines()]

@@ -107,11 +107,17 @@ def test_huge_numbers_end(text: str) -> None:
 
 def test_huge_numbers_become_json() -> None:
     """A number with a giant exponent is not written out on its way to JSON."""
-    value = parse('[10 ** 999999999, -(10 ** 999999999), 1 / 10 ** 999999999, number("1e2147483647")]').evaluate().value
+    value = (
+        parse('[10 ** 999999999, -(10 ** 999999999), 1 / 10 ** 999999999, number("1e2147483647")]')
+        .evaluate()
+        .value
+    )
     assert to_json(value) == ["Infinity", "-Infinity", 0.0, "Infinity"]
 
 
-@pytest.mark.parametrize("pattern", ["(a+)+$", "(a|aa)+$", "(a*)*b", "^(([a-z])+.)+[A-Z]([a-z])+$", "(?:a?){25}a{25}b"])
+@pytest.mark.parametrize(
+    "pattern", ["(a+)+$", "(a|aa)+$", "(a*)*b", "^(([a-z])+.)+[A-Z]([a-z])+$", "(?:a?){25}a{25}b"]
+)
 def test_backtracking_is_timed_out(pattern: str) -> None:
     """A pattern that backtracks for ever ends in a limit error or an answer."""
     variables = {"p": pattern, "t": "a" * 5_000 + "!"}
@@ -120,7 +126,9 @@ def test_backtracking_is_timed_out(pattern: str) -> None:
             parse(text).evaluate(variables, limits=LIMITS)
 
 
-@pytest.mark.parametrize("pattern", ["(" * 5_000, "[" * 5_000, "a{999999999}", "\\", "(?<x", "[z-a]", "\\p{Nope}"])
+@pytest.mark.parametrize(
+    "pattern", ["(" * 5_000, "[" * 5_000, "a{999999999}", "\\", "(?<x", "[z-a]", "\\p{Nope}"]
+)
 def test_broken_patterns_are_null(pattern: str) -> None:
     """A pattern that Java would refuse, or that is absurdly nested, gives null."""
     evaluation = parse("matches(t, p)").evaluate({"t": "aaa", "p": pattern})
@@ -192,14 +200,78 @@ def survives(text: str, variables: dict[str, Any]) -> None:
 
 TOKENS = st.sampled_from(
     [
-        *("(", ")", "[", "]", "{", "}", ".", "..", ",", ":", "?", "@", "+", "-", "*", "/", "**", "<", ">=", "="),
-        *("if ", " then ", " else ", "for ", " in ", " return ", "some ", " satisfies ", " and ", " or ", "not("),
-        *("function(", "x", "y", "item", "null", "true", "1", ".5", '"a"', '@"P1D"', "date(", '"2024-01-01"', "`"),
-        *("count(", "sort(", "substring(", "a b(", "//", "/*", "*/", "\n", " ", "\\", "between ", "instance of "),
+        *(
+            "(",
+            ")",
+            "[",
+            "]",
+            "{",
+            "}",
+            ".",
+            "..",
+            ",",
+            ":",
+            "?",
+            "@",
+            "+",
+            "-",
+            "*",
+            "/",
+            "**",
+            "<",
+            ">=",
+            "=",
+        ),
+        *(
+            "if ",
+            " then ",
+            " else ",
+            "for ",
+            " in ",
+            " return ",
+            "some ",
+            " satisfies ",
+            " and ",
+            " or ",
+            "not(",
+        ),
+        *(
+            "function(",
+            "x",
+            "y",
+            "item",
+            "null",
+            "true",
+            "1",
+            ".5",
+            '"a"',
+            '@"P1D"',
+            "date(",
+            '"2024-01-01"',
+            "`",
+        ),
+        *(
+            "count(",
+            "sort(",
+            "substring(",
+            "a b(",
+            "//",
+            "/*",
+            "*/",
+            "\n",
+            " ",
+            "\\",
+            "between ",
+            "instance of ",
+        ),
     ]
 )
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=10),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=10),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
     max_leaves=12,
 )
@@ -221,9 +293,38 @@ def test_any_text(text: str) -> None:
 
 FUNCTIONS = st.sampled_from(
     [
-        *("x = y", "x < y", "x + y", "x - y", "x * y", "x / y", "x ** y", "-x", "x[y]", "x[item = y]", "x in y"),
-        *("x.a", "string(x)", "number(x)", "date(x)", "time(x)", "date and time(x)", "duration(x)", "to json(x)"),
-        *("from json(x)", "sort(x, function(a, b) a < b)", "min(x)", "sum(x)", "median(x)", "mode(x)", "stddev(x)"),
+        *(
+            "x = y",
+            "x < y",
+            "x + y",
+            "x - y",
+            "x * y",
+            "x / y",
+            "x ** y",
+            "-x",
+            "x[y]",
+            "x[item = y]",
+            "x in y",
+        ),
+        *(
+            "x.a",
+            "string(x)",
+            "number(x)",
+            "date(x)",
+            "time(x)",
+            "date and time(x)",
+            "duration(x)",
+            "to json(x)",
+        ),
+        *(
+            "from json(x)",
+            "sort(x, function(a, b) a < b)",
+            "min(x)",
+            "sum(x)",
+            "median(x)",
+            "mode(x)",
+            "stddev(x)",
+        ),
         *(
             "union(x, y)",
             "distinct values(x)",
@@ -258,8 +359,20 @@ FUNCTIONS = st.sampled_from(
             "string join(x, y)",
             "date(x, y, x)",
         ),
-        *("time(x, y, x)", "date and time(x, y)", "for i in x return i", "for i in x..y return i", "x between y and x"),
-        *("years and months duration(x, y)", "number(x, y)", "before(x, [x..y])", "if x then y else x", "x.a.b[1].c"),
+        *(
+            "time(x, y, x)",
+            "date and time(x, y)",
+            "for i in x return i",
+            "for i in x..y return i",
+            "x between y and x",
+        ),
+        *(
+            "years and months duration(x, y)",
+            "number(x, y)",
+            "before(x, [x..y])",
+            "if x then y else x",
+            "x.a.b[1].c",
+        ),
     ]
 )
 

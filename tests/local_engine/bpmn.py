@@ -36,7 +36,11 @@ def chain(*ids: str) -> str:
 
 def flow(source: str, target: str, condition: str | None = None) -> str:
     """Return a sequence flow with the id `source-target`."""
-    inner = "" if condition is None else f"<bpmn:conditionExpression>{escape(condition)}</bpmn:conditionExpression>"
+    inner = (
+        ""
+        if condition is None
+        else f"<bpmn:conditionExpression>{escape(condition)}</bpmn:conditionExpression>"
+    )
     ends = f'sourceRef="{source}" targetRef="{target}"'
     return f'<bpmn:sequenceFlow id="{source}-{target}" {ends}>{inner}</bpmn:sequenceFlow>'
 
@@ -62,7 +66,9 @@ def job(
     """Return a task that is a job; its type is its id unless given."""
     definition = f"<zeebe:taskDefinition type={quoteattr(type or element_id)} retries={quoteattr(retries)}/>"
     if headers:
-        listed = "".join(f"<zeebe:header key={quoteattr(k)} value={quoteattr(v)}/>" for k, v in _pairs(headers))
+        listed = "".join(
+            f"<zeebe:header key={quoteattr(k)} value={quoteattr(v)}/>" for k, v in _pairs(headers)
+        )
         definition += f"<zeebe:taskHeaders>{listed}</zeebe:taskHeaders>"
     return element(kind, element_id, *parts, extensions=definition + mappings(inputs, outputs) + extensions)
 
@@ -70,11 +76,15 @@ def job(
 def mappings(inputs: Pairs = (), outputs: Pairs = ()) -> str:
     """Return the input and output mappings, each as target -> source."""
     rows = [("input", *pair) for pair in _pairs(inputs)] + [("output", *pair) for pair in _pairs(outputs)]
-    inner = "".join(f"<zeebe:{k} source={quoteattr(source)} target={quoteattr(target)}/>" for k, target, source in rows)
+    inner = "".join(
+        f"<zeebe:{k} source={quoteattr(source)} target={quoteattr(target)}/>" for k, target, source in rows
+    )
     return f"<zeebe:ioMapping>{inner}</zeebe:ioMapping>" if rows else ""
 
 
-def script(element_id: str, expression: str, result: str, *parts: str, inputs: Pairs = (), outputs: Pairs = ()) -> str:
+def script(
+    element_id: str, expression: str, result: str, *parts: str, inputs: Pairs = (), outputs: Pairs = ()
+) -> str:
     """Return a script task."""
     own = f"<zeebe:script expression={quoteattr(expression)} resultVariable={quoteattr(result)}/>"
     return element("scriptTask", element_id, *parts, extensions=own + mappings(inputs, outputs))
@@ -91,7 +101,13 @@ def event_sub_process(element_id: str, *parts: str, extensions: str = "") -> str
 
 
 def call(
-    element_id: str, process_id: str, *, inputs: Pairs = (), outputs: Pairs = (), parts: str = "", **options: str
+    element_id: str,
+    process_id: str,
+    *,
+    inputs: Pairs = (),
+    outputs: Pairs = (),
+    parts: str = "",
+    **options: str,
 ) -> str:
     """Return a call activity; options are attributes of `zeebe:calledElement`."""
     given = "".join(f" {name}={quoteattr(value)}" for name, value in options.items())
@@ -106,7 +122,12 @@ def boundary(
     cancel = "true" if interrupting else "false"
     own = mappings((), outputs)
     return element(
-        "boundaryEvent", element_id, definition, extensions=own, attachedToRef=attached_to, cancelActivity=cancel
+        "boundaryEvent",
+        element_id,
+        definition,
+        extensions=own,
+        attachedToRef=attached_to,
+        cancelActivity=cancel,
     )
 
 
@@ -124,7 +145,9 @@ def receive(element_id: str, message_id: str, *parts: str, outputs: Pairs = ()) 
 def event_start(element_id: str, definition: str, *, interrupting: bool = True, outputs: Pairs = ()) -> str:
     """Return a start event that waits for something; `interrupting` matters in event sub-processes only."""
     flag = "true" if interrupting else "false"
-    return element("startEvent", element_id, definition, extensions=mappings((), outputs), isInterrupting=flag)
+    return element(
+        "startEvent", element_id, definition, extensions=mappings((), outputs), isInterrupting=flag
+    )
 
 
 def timer(kind: str, value: str) -> str:
@@ -140,7 +163,9 @@ def on_message(message_id: str) -> str:
 
 def on_error(error_id: str | None = None) -> str:
     """Return the definition of an error event; without an error it catches all."""
-    return f'<bpmn:errorEventDefinition errorRef="{error_id}"/>' if error_id else "<bpmn:errorEventDefinition/>"
+    return (
+        f'<bpmn:errorEventDefinition errorRef="{error_id}"/>' if error_id else "<bpmn:errorEventDefinition/>"
+    )
 
 
 def message(message_id: str, name: str, key: str | None = None) -> str:

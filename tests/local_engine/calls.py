@@ -38,11 +38,15 @@ class Gateway:
     async def deploy(self, *diagrams: bytes, name: str = "{}.bpmn") -> Any:
         """Deploy diagrams in one request."""
         resources = [pb.Resource(name=name.format(n), content=content) for n, content in enumerate(diagrams)]
-        return await self.stub.DeployResource(pb.DeployResourceRequest(resources=resources), timeout=CALL_TIMEOUT)
+        return await self.stub.DeployResource(
+            pb.DeployResourceRequest(resources=resources), timeout=CALL_TIMEOUT
+        )
 
     async def create(self, process_id: str = "p", **variables: Any) -> int:
         """Start an instance and return its key."""
-        request = pb.CreateProcessInstanceRequest(bpmnProcessId=process_id, version=-1, variables=json.dumps(variables))
+        request = pb.CreateProcessInstanceRequest(
+            bpmnProcessId=process_id, version=-1, variables=json.dumps(variables)
+        )
         return int((await self.stub.CreateProcessInstance(request, timeout=CALL_TIMEOUT)).processInstanceKey)
 
     async def activate(
@@ -52,7 +56,11 @@ class Gateway:
         request = pb.ActivateJobsRequest(
             type=type, worker="w", timeout=lease, maxJobsToActivate=maximum, requestTimeout=wait
         )
-        return [one async for answer in self.stub.ActivateJobs(request, timeout=CALL_TIMEOUT) for one in answer.jobs]
+        return [
+            one
+            async for answer in self.stub.ActivateJobs(request, timeout=CALL_TIMEOUT)
+            for one in answer.jobs
+        ]
 
     async def job(self) -> Any:
         """Return a fresh job that is activated."""

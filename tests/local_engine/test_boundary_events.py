@@ -79,7 +79,9 @@ def attached(
     """Return a world with an activity `t`, an event `b` on it, and a job `after` behind the event."""
     event = boundary("b", "t", definition, interrupting=interrupting, outputs=outputs)
     routes = chain("start", "t", "end") + chain("b", "after", "end-after")
-    own = process("p", START, activity, event, job("after"), END, element("endEvent", "end-after"), routes, *parts)
+    own = process(
+        "p", START, activity, event, job("after"), END, element("endEvent", "end-after"), routes, *parts
+    )
     w = World(folder)
     w.deploy(definitions(HEAD, CALLED, own))
     return w
@@ -194,7 +196,9 @@ def test_restart_with_an_event_open(tmp_path: Path, activity: str) -> None:
 def test_event_on_an_activity_that_is_ending(tmp_path: Path, restart: bool) -> None:
     """Work that is done cannot be interrupted any more, even where an output mapping holds the activity up."""
     own = job("t", outputs={"x": '=assert(r, r != null, "no r")'})
-    w = attached(own, EVENTS["message"], boundary("b2", "t", EVENTS["timer"]) + chain("b2", "end"), folder=tmp_path)
+    w = attached(
+        own, EVENTS["message"], boundary("b2", "t", EVENTS["timer"]) + chain("b2", "end"), folder=tmp_path
+    )
     key = w.start(key="k")
     w.do("t")
     if restart:
@@ -245,7 +249,12 @@ def test_events_for_several_codes(code: str, expected: str) -> None:
 
 def test_error_of_another_code_goes_further_out() -> None:
     """What the events of an activity do not catch goes on to the scope around it."""
-    inner = element("startEvent", "ss") + job("deeper") + boundary("x", "deeper", on_error("F")) + chain("ss", "deeper")
+    inner = (
+        element("startEvent", "ss")
+        + job("deeper")
+        + boundary("x", "deeper", on_error("F"))
+        + chain("ss", "deeper")
+    )
     w = attached(sub_process("t", inner, element("task", "never"), chain("x", "never")), EVENTS["error"])
     key = w.start()
     w.throw(w.take_one("deeper").key, "X")
@@ -254,7 +263,11 @@ def test_error_of_another_code_goes_further_out() -> None:
 
 def test_interrupting_ends_the_way_of_an_earlier_reminder_not() -> None:
     """An interrupting event ends its activity, not the way that a non-interrupting event has begun before."""
-    parts = boundary("r", "t", timer("duration", "PT1M"), interrupting=False) + job("remind") + chain("r", "remind")
+    parts = (
+        boundary("r", "t", timer("duration", "PT1M"), interrupting=False)
+        + job("remind")
+        + chain("r", "remind")
+    )
     w = attached(job("t"), EVENTS["timer"], parts)
     key = w.start()
     w.later(300_000)
@@ -385,7 +398,9 @@ def test_event_ends_a_tree_of_scopes() -> None:
     """An interrupting event ends sub-processes in sub-processes, called processes, event sub-processes and rounds."""
     handler = event_sub_process("es", event_start("es1", on_message("N")), job("h"), chain("es1", "h"))
     rounds = call("c", "called", parts=multi_instance("=[1, 2, 3]", "item"))
-    deepest = sub_process("s2", element("startEvent", "s2s"), rounds, receive("r", "R"), chain("s2s", "c"), handler)
+    deepest = sub_process(
+        "s2", element("startEvent", "s2s"), rounds, receive("r", "R"), chain("s2s", "c"), handler
+    )
     inner = element("startEvent", "ss") + deepest + element("parallelGateway", "f")
     inner += receive("r2", "R") + chain("ss", "f", "s2") + chain("f", "r2")
     w = attached(sub_process("t", inner, extensions=mappings({"own": "=1"})), EVENTS["message"])
@@ -406,7 +421,10 @@ def test_event_ends_a_tree_of_scopes() -> None:
     [
         pytest.param(boundary("b2", "t", on_error("E")) + chain("b2", "end"), "'b2'", id="one code twice"),
         pytest.param(
-            boundary("b2", "t", on_error()) + boundary("b3", "t", on_error()) + chain("b2", "end") + chain("b3", "end"),
+            boundary("b2", "t", on_error())
+            + boundary("b3", "t", on_error())
+            + chain("b2", "end")
+            + chain("b3", "end"),
             "'b3'",
             id="all codes twice",
         ),
@@ -416,7 +434,9 @@ def test_event_ends_a_tree_of_scopes() -> None:
             id="an error that does not interrupt",
         ),
         pytest.param(
-            boundary("b2", "t", timer("cycle", "R2/PT1M")) + chain("b2", "end"), "'b2'", id="a cycle that interrupts"
+            boundary("b2", "t", timer("cycle", "R2/PT1M")) + chain("b2", "end"),
+            "'b2'",
+            id="a cycle that interrupts",
         ),
         pytest.param(boundary("b2", "start", on_message("M")) + chain("b2", "end"), "'b2'", id="on an event"),
         pytest.param(boundary("b2", "t", "") + chain("b2", "end"), "'b2'", id="without a definition"),

@@ -28,7 +28,9 @@ CHILD = definitions(process("child", START, job("work"), END, chain("start", "wo
 def world(calling: str, *extra: str, before: str = "") -> World:
     """Return a world with a process `p` that calls `child` from the element `c`."""
     w = World()
-    w.deploy(CHILD, definitions(before, process("p", START, calling, END, chain("start", "c", "end"), *extra)))
+    w.deploy(
+        CHILD, definitions(before, process("p", START, calling, END, chain("start", "c", "end"), *extra))
+    )
     return w
 
 
@@ -52,11 +54,15 @@ def test_variables_that_go_in(options: dict[str, Any], seen: dict[str, Any]) -> 
     [
         pytest.param({}, {}, {"x": 5, "r": 2}, id="all_by_default"),
         pytest.param({"propagateAllChildVariables": "false"}, {}, {"x": 1}, id="none"),
-        pytest.param({"propagateAllChildVariables": "false"}, {"y": "=r"}, {"x": 1, "y": 2}, id="mapped_alone"),
+        pytest.param(
+            {"propagateAllChildVariables": "false"}, {"y": "=r"}, {"x": 1, "y": 2}, id="mapped_alone"
+        ),
         pytest.param({}, {"y": "=r + x"}, {"x": 1, "y": 7}, id="mappings_win"),
     ],
 )
-def test_variables_that_come_back(options: dict[str, Any], outputs: dict[str, str], left: dict[str, Any]) -> None:
+def test_variables_that_come_back(
+    options: dict[str, Any], outputs: dict[str, str], left: dict[str, Any]
+) -> None:
     """All variables of the called process come back, or what the output mappings make of them, or none."""
     w = world(call("c", "child", outputs=outputs, **options))
     key = w.start(x=1)
@@ -111,7 +117,11 @@ def test_a_process_without_a_none_start_event_cannot_be_called() -> None:
 
 def test_an_error_leaves_the_called_process() -> None:
     """An error that nothing catches inside is caught at the call activity, and the called process is gone."""
-    path = boundary("b", "c", on_error("E"), outputs={"why": "=reason"}) + '<bpmn:endEvent id="e2"/>' + chain("b", "e2")
+    path = (
+        boundary("b", "c", on_error("E"), outputs={"why": "=reason"})
+        + '<bpmn:endEvent id="e2"/>'
+        + chain("b", "e2")
+    )
     w = world(call("c", "child"), path, before=error("E", "X"))
     key = w.start()
     w.throw(w.take_one("work").key, "X", reason="full")

@@ -46,7 +46,9 @@ def test_deep_documents_are_refused_as_shallow_ones(value: Any, data: st.DataObj
     """A text that is broken at any place is refused or read by both parsers alike."""
     text = json.dumps(value)
     at = data.draw(st.integers(0, len(text)))
-    broken = text[:at] + data.draw(st.sampled_from(list('[]{},:"1 x'))) + text[at + data.draw(st.integers(0, 1)) :]
+    broken = (
+        text[:at] + data.draw(st.sampled_from(list('[]{},:"1 x'))) + text[at + data.draw(st.integers(0, 1)) :]
+    )
     outcomes = []
     for levels in (0, SHALLOW + 10):
         try:

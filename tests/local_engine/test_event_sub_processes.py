@@ -208,7 +208,11 @@ def test_interrupting_ends_incidents_and_called_processes() -> None:
     w = World()
     w.deploy(definitions(process("q", START, job("b"), chain("start", "b"))))
     gateways = element("parallelGateway", "f") + chain("start", "f", "a") + chain("f", "c")
-    w.deploy(definitions(HEAD, process("p", START, gateways, job("a"), call("c", "q"), handler(TRIGGERS["message"]))))
+    w.deploy(
+        definitions(
+            HEAD, process("p", START, gateways, job("a"), call("c", "q"), handler(TRIGGERS["message"]))
+        )
+    )
     key = w.start(key="k")
     w.fail(w.take_one("a").key, 0)
     assert len(w.running()) == 2
@@ -260,7 +264,9 @@ def test_scope_in_the_middle_of_nowhere_waits_for_nothing() -> None:
     """An event sub-process of a sub-process is open only while that sub-process runs."""
     inner = element("startEvent", "ss") + job("b") + chain("ss", "b")
     routes = chain("start", "a", "s", "c", "end")
-    w = deployed(START, job("a"), sub_process("s", inner, handler(TRIGGERS["message"])), job("c"), END, routes)
+    w = deployed(
+        START, job("a"), sub_process("s", inner, handler(TRIGGERS["message"])), job("c"), END, routes
+    )
     key = w.start(key="k")
     w.publish("m", "k")
     w.do("a")
@@ -275,10 +281,17 @@ def test_scope_in_the_middle_of_nowhere_waits_for_nothing() -> None:
 def test_boundary_events_of_an_interrupted_sub_process() -> None:
     """What is attached to a sub-process can still happen while its interrupting event sub-process runs."""
     inner = element("startEvent", "ss") + job("a") + chain("ss", "a")
-    events = boundary("b", "s", on_message("N")) + boundary("t", "s", timer("duration", "PT10M"), interrupting=False)
+    events = boundary("b", "s", on_message("N")) + boundary(
+        "t", "s", timer("duration", "PT10M"), interrupting=False
+    )
     routes = chain("start", "s") + chain("b", "stopped") + chain("t", "late")
     w = deployed(
-        START, sub_process("s", inner, handler(TRIGGERS["message"])), events, job("stopped"), job("late"), routes
+        START,
+        sub_process("s", inner, handler(TRIGGERS["message"])),
+        events,
+        job("stopped"),
+        job("late"),
+        routes,
     )
     key = w.start(key="k")
     w.publish("m", "k")
@@ -296,7 +309,9 @@ def test_terminate_end_in_an_event_sub_process() -> None:
     """A terminate end event ends the event sub-process and nothing around it."""
     terminate = element("endEvent", "te", "<bpmn:terminateEventDefinition/>")
     start = event_start("e1", TRIGGERS["message"], interrupting=False)
-    own = event_sub_process("es", start, job("h1"), job("h2"), terminate, chain("e1", "h1", "te") + chain("e1", "h2"))
+    own = event_sub_process(
+        "es", start, job("h1"), job("h2"), terminate, chain("e1", "h1", "te") + chain("e1", "h2")
+    )
     w = deployed(MAIN, own)
     key = w.start(key="k")
     w.publish("m", "k")
@@ -311,7 +326,11 @@ def test_terminate_end_beside_an_event_sub_process() -> None:
     """A terminate end event of the scope ends event sub-processes that run in it."""
     terminate = element("endEvent", "te", "<bpmn:terminateEventDefinition/>")
     w = deployed(
-        START, job("a"), terminate, chain("start", "a", "te"), handler(TRIGGERS["message"], interrupting=False)
+        START,
+        job("a"),
+        terminate,
+        chain("start", "a", "te"),
+        handler(TRIGGERS["message"], interrupting=False),
     )
     key = w.start(key="k")
     w.publish("m", "k")
@@ -348,7 +367,9 @@ def test_locals_of_the_scope_are_seen_and_changed() -> None:
     """Unlike a boundary event, an event sub-process sees and changes the local variables of its scope."""
     inner = element("startEvent", "ss") + job("a") + chain("ss", "a")
     own = mappings({"local": "=1"}, {"out": "=local"})
-    w = deployed(START, sub_process("s", inner, handler(TRIGGERS["message"]), extensions=own), chain("start", "s"))
+    w = deployed(
+        START, sub_process("s", inner, handler(TRIGGERS["message"]), extensions=own), chain("start", "s")
+    )
     key = w.start(key="k")
     w.publish("m", "k")
     assert w.do("h", local=2).variables == {"key": "k", "local": 1}
@@ -373,7 +394,9 @@ def test_message_variables_stop_where_the_name_is_known() -> None:
     """A message's variable goes to the nearest scope that has one of its name."""
     inner = element("startEvent", "ss") + job("a") + chain("ss", "a")
     own = mappings({"x": "=0"}, {"out": "=x"})
-    w = deployed(START, sub_process("s", inner, handler(TRIGGERS["message"]), extensions=own), chain("start", "s"))
+    w = deployed(
+        START, sub_process("s", inner, handler(TRIGGERS["message"]), extensions=own), chain("start", "s")
+    )
     key = w.start(key="k")
     w.publish("m", "k", x=1)
     w.do("h")
@@ -559,7 +582,9 @@ def test_error_in_a_non_interrupting_event_sub_process_finds_its_sibling() -> No
     assert w.left() == {}
 
 
-@pytest.mark.parametrize(("code", "name"), [("X", "exact"), ("Y", "other"), ("Z", "all")], ids=["X", "Y", "all"])
+@pytest.mark.parametrize(
+    ("code", "name"), [("X", "exact"), ("Y", "other"), ("Z", "all")], ids=["X", "Y", "all"]
+)
 def test_code_before_all_codes(code: str, name: str) -> None:
     """Of several error event sub-processes the one of the code comes first, then the one of all codes."""
     w = deployed(
@@ -577,7 +602,9 @@ def test_error_end_event_is_caught_in_its_scope() -> None:
     """An error end event is caught by an event sub-process beside it, and ends what else runs there."""
     end = element("endEvent", "ee", on_error("E"))
     routes = chain("start", "f", "a", "ee") + chain("f", "b")
-    w = deployed(START, element("parallelGateway", "f"), job("a"), job("b"), end, routes, handler(TRIGGERS["error"]))
+    w = deployed(
+        START, element("parallelGateway", "f"), job("a"), job("b"), end, routes, handler(TRIGGERS["error"])
+    )
     key = w.start()
     w.do("a")
     assert w.active(key) == ["es-h", "h"]
@@ -590,7 +617,9 @@ def test_error_of_a_called_process_is_caught_by_the_caller() -> None:
     """An error that leaves a called process is caught by an event sub-process around the call activity."""
     w = World()
     w.deploy(definitions(process("q", START, job("b"), chain("start", "b"))))
-    w.deploy(definitions(HEAD, process("p", START, call("c", "q"), chain("start", "c"), handler(on_error("E")))))
+    w.deploy(
+        definitions(HEAD, process("p", START, call("c", "q"), chain("start", "c"), handler(on_error("E"))))
+    )
     key = w.start()
     w.throw(w.take_one("b").key, "X")
     assert (w.running(), w.active(key)) == ([key], ["es-h", "h"])
@@ -627,7 +656,9 @@ def test_restart_before_and_after_the_event(tmp_path: Path, kind: str, interrupt
     """What a scope waits for, and that it was interrupted, is kept over a restart."""
     w = World(tmp_path)
     sibling = handler(on_message("N"), name="other")
-    w.deploy(definitions(HEAD, process("p", MAIN, handler(TRIGGERS[kind], interrupting=interrupting), sibling)))
+    w.deploy(
+        definitions(HEAD, process("p", MAIN, handler(TRIGGERS[kind], interrupting=interrupting), sibling))
+    )
     key = w.start(key="k")
     w.restart()
     trigger(w, kind)
@@ -651,7 +682,9 @@ def test_restart_before_and_after_the_event(tmp_path: Path, kind: str, interrupt
             id="a none start event",
         ),
         pytest.param(
-            event_sub_process("es", event_start("e1", on_error("E"), interrupting=False), job("h"), chain("e1", "h")),
+            event_sub_process(
+                "es", event_start("e1", on_error("E"), interrupting=False), job("h"), chain("e1", "h")
+            ),
             "'e1'",
             id="an error that does not interrupt",
         ),
@@ -663,7 +696,11 @@ def test_restart_before_and_after_the_event(tmp_path: Path, kind: str, interrupt
         pytest.param(event_sub_process("es", job("h")), "'es'", id="no start event"),
         pytest.param(
             event_sub_process(
-                "es", event_start("e1", on_error("E")), event_start("e2", on_error("F")), job("h"), chain("e1", "h")
+                "es",
+                event_start("e1", on_error("E")),
+                event_start("e2", on_error("F")),
+                job("h"),
+                chain("e1", "h"),
             ),
             "'es'",
             id="two start events",

@@ -23,7 +23,9 @@ DAY = 86_400_000
 
 def evaluator(**variables: Any) -> Evaluator:
     """Return an evaluator over some variables."""
-    return Evaluator(lambda name: variables.get(name, MISSING), lambda: datetime.fromtimestamp(BEGINNING / 1000, UTC))
+    return Evaluator(
+        lambda name: variables.get(name, MISSING), lambda: datetime.fromtimestamp(BEGINNING / 1000, UTC)
+    )
 
 
 @pytest.mark.parametrize(
@@ -117,7 +119,9 @@ def test_first_time_of_a_cycle(text: str, first: int) -> None:
     assert schedules.cycle(text).first(BEGINNING) - BEGINNING == first
 
 
-@pytest.mark.parametrize("text", ["0 0 9 * * *", "PT10S", "R3", "R3/", "R3/PT0S", "R/-PT5S", "R-1/PT1S"], ids=repr)
+@pytest.mark.parametrize(
+    "text", ["0 0 9 * * *", "PT10S", "R3", "R3/", "R3/PT0S", "R/-PT5S", "R-1/PT1S"], ids=repr
+)
 def test_what_is_no_cycle(text: str) -> None:
     """Cron expressions and intervals without length are refused."""
     with pytest.raises(ExpressionError):

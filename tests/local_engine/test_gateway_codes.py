@@ -12,7 +12,18 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from pyzeebe.proto import gateway_pb2 as pb
 
-from tests.local_engine.bpmn import END, START, call, chain, definitions, element, event_start, job, process, timer
+from tests.local_engine.bpmn import (
+    END,
+    START,
+    call,
+    chain,
+    definitions,
+    element,
+    event_start,
+    job,
+    process,
+    timer,
+)
 from tests.local_engine.calls import Gateway, gateway
 
 UNKNOWN_KEY = 4711
@@ -169,11 +180,13 @@ async def test_sizes(client: Gateway, name: str, size: int, code: str, words: st
         pytest.param(pb.ActivateJobsRequest(type="a", timeout=1, maxJobsToActivate=1), id="no_worker"),
         pytest.param(pb.ActivateJobsRequest(type="a", worker="w", maxJobsToActivate=1), id="no_timeout"),
         pytest.param(
-            pb.ActivateJobsRequest(type="a", worker="w", timeout=-5, maxJobsToActivate=1), id="negative_timeout"
+            pb.ActivateJobsRequest(type="a", worker="w", timeout=-5, maxJobsToActivate=1),
+            id="negative_timeout",
         ),
         pytest.param(pb.ActivateJobsRequest(type="a", worker="w", timeout=1), id="no_maximum"),
         pytest.param(
-            pb.ActivateJobsRequest(type="a", worker="w", timeout=1, maxJobsToActivate=1, tenantIds=["t"]), id="tenant"
+            pb.ActivateJobsRequest(type="a", worker="w", timeout=1, maxJobsToActivate=1, tenantIds=["t"]),
+            id="tenant",
         ),
     ],
 )
@@ -221,7 +234,9 @@ async def test_results_of_an_instance(client: Gateway) -> None:
     assert (await client.code("CreateProcessInstanceWithResult", late))[0] == "DEADLINE_EXCEEDED"
     (job,) = await client.activate()
     ended = asyncio.ensure_future(
-        client.code("CreateProcessInstanceWithResult", pb.CreateProcessInstanceWithResultRequest(request=waiting))
+        client.code(
+            "CreateProcessInstanceWithResult", pb.CreateProcessInstanceWithResultRequest(request=waiting)
+        )
     )
     (other,) = await client.activate()
     assert other.processInstanceKey != job.processInstanceKey
@@ -292,7 +307,9 @@ async def test_start_instructions(client: Gateway) -> None:
 
 async def test_a_job_too_large_for_any_answer(client: Gateway) -> None:
     """It is an incident, and the queue goes on with the next job."""
-    await client.deploy(definitions(process("big", START, job("a"), END, chain("start", "a", "end"))), name="b{}.bpmn")
+    await client.deploy(
+        definitions(process("big", START, job("a"), END, chain("start", "a", "end"))), name="b{}.bpmn"
+    )
     key = await client.create("big", x="y" * 1_900_000)
     for name in ("y", "z"):
         variables = json.dumps({name: "y" * 1_900_000})

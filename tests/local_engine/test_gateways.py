@@ -110,7 +110,10 @@ def test_single_flow_with_a_condition(kind: str, n: int) -> None:
     key = w.start(n=n)
     if n == 0:
         assert offered(w) == ""
-        assert (w.incident().type, w.find(key, "x").incidents) == ("CONDITION_ERROR", {w.incident().key: None})
+        assert (w.incident().type, w.find(key, "x").incidents) == (
+            "CONDITION_ERROR",
+            {w.incident().key: None},
+        )
         w.set(key, n=3)
         w.resolve()
     assert offered(w) == "a"
@@ -196,7 +199,11 @@ def test_inclusive_takes_all_true_flows(n: int, expected: str) -> None:
     w = World()
     w.deploy(
         deciding(
-            "inclusiveGateway", flow("x", "a", "=n > 1"), flow("x", "b", "=n > 10"), flow("x", "c"), default_="x-c"
+            "inclusiveGateway",
+            flow("x", "a", "=n > 1"),
+            flow("x", "b", "=n > 10"),
+            flow("x", "c"),
+            default_="x-c",
         )
     )
     key = w.start(n=n)
@@ -254,7 +261,9 @@ def test_parallel_branches_share_variables() -> None:
 def test_join_counts_the_tokens_of_each_flow(rest: str) -> None:
     """Two tokens on one flow do not stand for one on each: the second waits for a partner of its own."""
     w = World()
-    gateways = element("parallelGateway", "f") + element("exclusiveGateway", "m") + element("parallelGateway", "j")
+    gateways = (
+        element("parallelGateway", "f") + element("exclusiveGateway", "m") + element("parallelGateway", "j")
+    )
     tasks = job("a1") + job("a2") + job("b1") + job("b2") + element("exclusiveGateway", "n") + job("d")
     routes = chain("start", "f", "a1", "m", "j", "d", "end") + chain("f", "a2", "m")
     routes += chain("f", "b1", "n", "j") + chain("f", "b2", "n")
@@ -291,7 +300,9 @@ def test_join_that_cannot_be_completed_keeps_the_process() -> None:
 def test_join_and_fork_in_one() -> None:
     """A parallel gateway with several flows in and out waits for all, then takes all."""
     w = World()
-    gateways = element("parallelGateway", "f") + element("parallelGateway", "g") + element("parallelGateway", "j")
+    gateways = (
+        element("parallelGateway", "f") + element("parallelGateway", "g") + element("parallelGateway", "j")
+    )
     routes = chain("start", "f", "a", "g", "c", "j", "end") + chain("f", "b", "g", "d", "j")
     w.deploy(definitions(process("p", START, gateways, *map(job, "abcd"), END, routes)))
     key = w.start()
@@ -334,7 +345,9 @@ def test_tasks_fork_without_a_gateway() -> None:
 def test_joins_of_two_rounds_in_a_loop() -> None:
     """A join can be passed again and again: each time it waits for a token on every flow."""
     w = World()
-    gateways = element("exclusiveGateway", "m") + element("parallelGateway", "f") + element("parallelGateway", "j")
+    gateways = (
+        element("exclusiveGateway", "m") + element("parallelGateway", "f") + element("parallelGateway", "j")
+    )
     again = element("exclusiveGateway", "x", default="x-end") + flow("x", "m", "=again")
     routes = chain("start", "m", "f", "a", "j", "x", "end") + chain("f", "b", "j")
     w.deploy(definitions(process("p", START, gateways, job("a"), job("b"), again, END, routes)))
@@ -469,8 +482,16 @@ def test_gateway_in_a_sub_process_ends_it_once() -> None:
     w = World()
     ways = chain("ss", "g", "m", "se") + chain("g", "t", "se")
     events = catch("m", on_message("M")) + catch("t", timer("duration", "PT5S"))
-    inner = element("startEvent", "ss") + element("eventBasedGateway", "g") + events + element("endEvent", "se") + ways
-    w.deploy(definitions(MESSAGES, process("p", START, sub_process("s", inner), END, chain("start", "s", "end"))))
+    inner = (
+        element("startEvent", "ss")
+        + element("eventBasedGateway", "g")
+        + events
+        + element("endEvent", "se")
+        + ways
+    )
+    w.deploy(
+        definitions(MESSAGES, process("p", START, sub_process("s", inner), END, chain("start", "s", "end")))
+    )
     key = w.start(key="k")
     w.publish("m", "k")
     assert w.path(key) == ["start", "ss", "g", "m", "se", "s", "end", "p"]
@@ -480,7 +501,9 @@ def test_gateway_in_a_sub_process_ends_it_once() -> None:
 @pytest.mark.parametrize(
     ("ways", "events"),
     [
-        pytest.param(("r", "t"), receive("r", "M") + catch("t", timer("duration", "PT5S")), id="a receive task"),
+        pytest.param(
+            ("r", "t"), receive("r", "M") + catch("t", timer("duration", "PT5S")), id="a receive task"
+        ),
         pytest.param(("t",), catch("t", timer("duration", "PT5S")), id="one event"),
         pytest.param(("a", "t"), job("a") + catch("t", timer("duration", "PT5S")), id="a service task"),
         pytest.param(

@@ -28,9 +28,13 @@ async def ask(engine: LocalEngine, method: str, path: str, body: str = "") -> tu
     """Send a request and return status and body."""
 
     def send() -> tuple[int, str]:
-        request = urllib.request.Request(f"{engine.management_url}{path}", data=body.encode() or None, method=method)
+        request = urllib.request.Request(
+            f"{engine.management_url}{path}", data=body.encode() or None, method=method
+        )
         try:
-            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+                request, timeout=30
+            ) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()

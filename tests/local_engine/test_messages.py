@@ -100,7 +100,9 @@ def test_other_correlation_keys_are_incidents(value: Any, place: str) -> None:
         "sub-process": element("task", "x")
         + job("y")
         + chain("start", "x", "y")
-        + event_sub_process("es", event_start("e1", on_message("M")), element("endEvent", "e2"), chain("e1", "e2")),
+        + event_sub_process(
+            "es", event_start("e1", on_message("M")), element("endEvent", "e2"), chain("e1", "e2")
+        ),
     }[place]
     w = World()
     w.deploy(definitions(MESSAGES, process("p", START, inner)))
@@ -133,7 +135,9 @@ def test_name_by_expression() -> None:
     """The name of a message may be FEEL; it must be a string."""
     w = World()
     head = message("X", '="order " + kind', "=key")
-    w.deploy(definitions(head, process("p", START, catch("c", on_message("X")), END, chain("start", "c", "end"))))
+    w.deploy(
+        definitions(head, process("p", START, catch("c", on_message("X")), END, chain("start", "c", "end")))
+    )
     first = w.start(kind="paid", key="k")
     w.publish("order sent", "k")
     assert first not in w.ended
@@ -240,7 +244,13 @@ def test_called_process_counts_as_its_own() -> None:
     w = World()
     w.deploy(waiting("child"))
     routes = chain("start", "f", "c", "end") + chain("f", "called")
-    parts = (START, element("parallelGateway", "f"), catch("c", on_message("M")), call("called", "child"), END)
+    parts = (
+        START,
+        element("parallelGateway", "f"),
+        catch("c", on_message("M")),
+        call("called", "child"),
+        END,
+    )
     w.deploy(definitions(MESSAGES, process("p", *parts, routes)))
     instance = w.start(key="k")
     w.publish("m", "k", x=1)
@@ -526,7 +536,9 @@ def test_boundary_message_on_a_sub_process() -> None:
     own = sub_process("s", inner, extensions=mappings({"local": "=1"}))
     event = boundary("b", "s", on_message("M"))
     w.deploy(
-        definitions(MESSAGES, process("p", START, own, event, job("after"), chain("start", "s"), chain("b", "after")))
+        definitions(
+            MESSAGES, process("p", START, own, event, job("after"), chain("start", "s"), chain("b", "after"))
+        )
     )
     instance = w.start(key="k")
     assert w.take_one("a").variables == {"key": "k", "local": 1}
@@ -687,7 +699,9 @@ def test_one_message_starts_several_processes() -> None:
     """A message starts each process that has a start event for it."""
     w = World()
     for id in ("p", "q"):
-        w.deploy(definitions(MESSAGES, process(id, event_start("ms", on_message("S")), job("a"), chain("ms", "a"))))
+        w.deploy(
+            definitions(MESSAGES, process(id, event_start("ms", on_message("S")), job("a"), chain("ms", "a")))
+        )
     w.publish("s", "k", x=1)
     assert len(w.take("a")) == 2
 

@@ -46,7 +46,9 @@ def around(activity: str, *others: str, called: str = "") -> bytes:
 
 def called_process(activity: str, name: str) -> str:
     """Return a process `q` with an activity in its middle."""
-    return process("q", element("startEvent", "qs"), activity, element("endEvent", "qe"), chain("qs", name, "qe"))
+    return process(
+        "q", element("startEvent", "qs"), activity, element("endEvent", "qe"), chain("qs", name, "qe")
+    )
 
 
 def rounds(w: World, type: str = "a") -> list[Activated]:
@@ -152,7 +154,9 @@ def test_cardinality_by_a_range() -> None:
 def test_pass_through_tasks_have_rounds_too(sequential: bool) -> None:
     """A thousand rounds of a task that waits for nothing run to their end in one command."""
     w = World()
-    loop = multi_instance("=for i in 1..1000 return i", "item", output=("o", "=item * 2"), sequential=sequential)
+    loop = multi_instance(
+        "=for i in 1..1000 return i", "item", output=("o", "=item * 2"), sequential=sequential
+    )
     w.deploy(around(element("manualTask", "a", loop)))
     key = w.start()
     assert w.ended[key] == {"o": [2 * n for n in range(1, 1001)]}
@@ -199,7 +203,9 @@ def test_nested_output_element(expression: str, expected: list[Any]) -> None:
 def test_output_element_that_is_no_path() -> None:
     """Another expression makes no local variable: results go to the process, and are seen by all rounds."""
     w = World()
-    w.deploy(around(job("a", multi_instance("=items", "item", output=("results", "=got + 1"), sequential=True))))
+    w.deploy(
+        around(job("a", multi_instance("=items", "item", output=("results", "=got + 1"), sequential=True)))
+    )
     key = w.start(items=[1, 2])
     assert "got" not in w.do("a", got=10).variables
     assert w.do("a", got=20).variables["got"] == 10
@@ -233,7 +239,9 @@ def test_input_element_as_output_element() -> None:
 def test_output_collection_of_the_name_of_the_input_collection() -> None:
     """A collection may be replaced by its results: the items are those of before until the end."""
     w = World()
-    w.deploy(around(job("a", multi_instance("=items", "item", output=("items", "=loopCounter"), sequential=True))))
+    w.deploy(
+        around(job("a", multi_instance("=items", "item", output=("items", "=loopCounter"), sequential=True)))
+    )
     key = w.start(items=["x", "y"])
     assert w.do("a").variables["item"] == "x"
     assert w.do("a").variables["item"] == "y"
@@ -258,7 +266,9 @@ def test_output_collection_is_local_to_the_body_until_the_end() -> None:
 def test_output_element_that_fails_is_an_incident_of_the_round() -> None:
     """A failing output element stops its round only; resolved, its place in the list is filled."""
     w = World()
-    w.deploy(around(job("a", multi_instance("=items", "item", output=("results", '=assert(r, r != "bad", "oh")')))))
+    w.deploy(
+        around(job("a", multi_instance("=items", "item", output=("results", '=assert(r, r != "bad", "oh")'))))
+    )
     key = w.start(items=[1, 2])
     first, second = rounds(w)
     w.complete(first.key, r="bad")
@@ -281,7 +291,13 @@ def test_input_mappings_are_those_of_each_round() -> None:
     w.deploy(around(job("a", LOOP, inputs=inputs)))
     key = w.start(items=[5, 7])
     first, second = rounds(w)
-    assert w.local(first.instance) == {"item": 5, "loopCounter": 1, "result": 11, "double": 10, "label": "no 1"}
+    assert w.local(first.instance) == {
+        "item": 5,
+        "loopCounter": 1,
+        "result": 11,
+        "double": 10,
+        "label": "no 1",
+    }
     assert second.variables["label"] == "no 2"
     w.complete(first.key)
     w.complete(second.key)
@@ -321,7 +337,9 @@ def test_failing_input_mapping_of_one_round() -> None:
 def test_completion_condition_ends_the_other_rounds(sequential: bool) -> None:
     """Once the condition is true, rounds that are left are terminated or never begun."""
     w = World()
-    loop = multi_instance("=items", "item", output=("results", "=result"), sequential=sequential, until="=result = 2")
+    loop = multi_instance(
+        "=items", "item", output=("results", "=result"), sequential=sequential, until="=result = 2"
+    )
     w.deploy(around(job("a", loop)))
     key = w.start(items=[1, 2, 3])
     taken = rounds(w)
@@ -337,8 +355,12 @@ def test_completion_condition_ends_the_other_rounds(sequential: bool) -> None:
 @pytest.mark.parametrize(
     ("sequential", "condition", "completed"),
     [
-        pytest.param(False, "numberOfInstances = 4 and numberOfCompletedInstances = 2", 2, id="instances, parallel"),
-        pytest.param(False, "numberOfCompletedInstances / numberOfInstances >= 0.5", 2, id="half of them, parallel"),
+        pytest.param(
+            False, "numberOfInstances = 4 and numberOfCompletedInstances = 2", 2, id="instances, parallel"
+        ),
+        pytest.param(
+            False, "numberOfCompletedInstances / numberOfInstances >= 0.5", 2, id="half of them, parallel"
+        ),
         pytest.param(False, "numberOfActiveInstances = 1", 3, id="active, parallel"),
         pytest.param(False, "numberOfTerminatedInstances > 0", 4, id="terminated, parallel"),
         pytest.param(True, "numberOfInstances = 3", 3, id="instances, sequential: those that were begun"),
@@ -356,7 +378,11 @@ def test_what_a_completion_condition_sees(sequential: bool, condition: str, comp
     """The condition is evaluated where the round stands, with four numbers of the body that cover all else."""
     w = World()
     loop = multi_instance(
-        "=[10, 20, 30, 40]", "item", output=("results", "=result"), sequential=sequential, until=f"={condition}"
+        "=[10, 20, 30, 40]",
+        "item",
+        output=("results", "=result"),
+        sequential=sequential,
+        until=f"={condition}",
     )
     w.deploy(around(job("a", loop, inputs={"mapped": "=loopCounter"})))
     key = w.start(limit=3, numberOfTerminatedInstances=99)
@@ -425,7 +451,14 @@ def test_sub_processes_as_rounds() -> None:
 def test_terminate_end_ends_its_own_round_only() -> None:
     """A terminate end event in a multi-instance sub-process leaves the other rounds alone."""
     terminate = element("endEvent", "te", "<bpmn:terminateEventDefinition/>")
-    inner = element("startEvent", "ss") + job("a") + job("b") + terminate + chain("ss", "a", "te") + chain("ss", "b")
+    inner = (
+        element("startEvent", "ss")
+        + job("a")
+        + job("b")
+        + terminate
+        + chain("ss", "a", "te")
+        + chain("ss", "b")
+    )
     w = World()
     w.deploy(around(sub_process("s", LOOP, inner)))
     key = w.start(items=[1, 2])
@@ -457,7 +490,13 @@ def test_called_processes_overwrite_the_collection_they_were_given() -> None:
     w.deploy(around(call("c", "q", parts=LOOP), called=called_process(job("a"), "a")))
     key = w.start(items=[1, 2])
     first, second = rounds(w)
-    assert first.variables == {"items": [1, 2], "results": [None, None], "item": 1, "loopCounter": 1, "result": None}
+    assert first.variables == {
+        "items": [1, 2],
+        "results": [None, None],
+        "item": 1,
+        "loopCounter": 1,
+        "result": None,
+    }
     w.complete(second.key, result="r2")
     w.complete(first.key, result="r1")
     assert w.ended[key] == {"items": [1, 2], "results": ["r1", None]}
@@ -494,7 +533,12 @@ def test_nested_multi_instance() -> None:
     """Rounds within rounds: each has its own item, counter and result, and lists are collected in lists."""
     w = World()
     inner_loop = multi_instance("=row", "cell", output=("line", "=value"))
-    inner = element("startEvent", "ss") + job("a", inner_loop) + element("endEvent", "se") + chain("ss", "a", "se")
+    inner = (
+        element("startEvent", "ss")
+        + job("a", inner_loop)
+        + element("endEvent", "se")
+        + chain("ss", "a", "se")
+    )
     outer_loop = multi_instance("=rows", "row", output=("table", "=line"), sequential=True)
     w.deploy(around(sub_process("s", outer_loop, inner)))
     key = w.start(rows=[[1, 2], [], [3]])
@@ -599,7 +643,11 @@ def test_error_within_a_round_is_caught_there() -> None:
 def test_event_sub_process_within_a_round() -> None:
     """An event sub-process in a multi-instance sub-process waits in each round by itself, with its item as the key."""
     handler = event_sub_process(
-        "es", event_start("es1", on_message("I")), job("h"), element("endEvent", "es2"), chain("es1", "h", "es2")
+        "es",
+        event_start("es1", on_message("I")),
+        job("h"),
+        element("endEvent", "es2"),
+        chain("es1", "h", "es2"),
     )
     w = World()
     w.deploy(around(sub_process("s", LOOP, INNER, handler)))

@@ -159,7 +159,9 @@ async def test_a_poll_is_served_again_after_a_turn_that_failed(
         assert len(await poll) == 1
 
 
-async def test_a_stream_goes_on_after_turns_that_failed(waiting: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stream_goes_on_after_turns_that_failed(
+    waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Jobs that were lost with their turn do not count as held: the stream gets all of them."""
     got: list[int] = []
 

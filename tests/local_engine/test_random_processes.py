@@ -141,7 +141,10 @@ class Generator:
 
     def _choice(self, depth: int) -> tuple[str, str]:
         split, merge, other = self._name("split"), self._name("merge"), self._name("other")
-        self._parts += [element("exclusiveGateway", split, default=f"{split}-{other}"), element("task", other)]
+        self._parts += [
+            element("exclusiveGateway", split, default=f"{split}-{other}"),
+            element("task", other),
+        ]
         self._parts += [element("exclusiveGateway", merge), chain(split, other, merge)]
         inner = self._name("chosen")
         self._parts += [element("task", inner), flow(split, inner, "=random number() < 0.5")]
@@ -151,7 +154,11 @@ class Generator:
     def _race(self, depth: int) -> tuple[str, str]:
         gateway, merge = self._name("race"), self._name("merge")
         self._parts += [element("eventBasedGateway", gateway), element("exclusiveGateway", merge)]
-        for definition in (on_message(self._message()), timer("duration", "PT1M"), timer("duration", "PT90S")):
+        for definition in (
+            on_message(self._message()),
+            timer("duration", "PT1M"),
+            timer("duration", "PT90S"),
+        ):
             name = self._name("wait")
             self._parts += [catch(name, definition), chain(gateway, name)]
             self._sequence(depth, name, merge)
@@ -162,7 +169,9 @@ class Generator:
         ends = element("startEvent", first) + self._end(last)
         inner = self._scope(depth, first, last)
         loop = self._loop() if self.random.random() < 0.4 else ""
-        self._parts.append(sub_process(name, loop, ends, inner, extensions=mappings({"own": "=n"}, {"n": "=own"})))
+        self._parts.append(
+            sub_process(name, loop, ends, inner, extensions=mappings({"own": "=n"}, {"n": "=own"}))
+        )
         return self._attach(name, error_too=True)
 
     def _call(self, _depth: int) -> tuple[str, str]:
@@ -199,7 +208,10 @@ class Generator:
     def _boundary(self, activity: str, kind: str, merge: str | None) -> None:
         """Attach an event that interrupts and leads to an element, or that leads to an end of its own."""
         name, after, end = self._name("event"), self._name("after"), merge or self._name("end")
-        self._parts += [boundary(name, activity, kind, interrupting=merge is not None), job(after, type="work")]
+        self._parts += [
+            boundary(name, activity, kind, interrupting=merge is not None),
+            job(after, type="work"),
+        ]
         self._parts += [chain(name, after, end), "" if merge else element("endEvent", end)]
 
     def _event_sub_process(self, depth: int) -> None:
@@ -227,7 +239,9 @@ def work_off(w: World, key: int, chance: random.Random) -> None:
             else:
                 w.complete(taken[0].key, n=chance.randint(0, 9))
         elif dice < 0.85:
-            waiting = [s for s in w.engine.state.subscriptions.values() if number < CALM or s.target[:4] == "wait"]
+            waiting = [
+                s for s in w.engine.state.subscriptions.values() if number < CALM or s.target[:4] == "wait"
+            ]
             for subscription in chance.sample(waiting, min(1, len(waiting))):
                 w.publish(subscription.name, "k", ttl=chance.choice([0, 5000]), n=1)
         else:

@@ -43,7 +43,9 @@ def told(records: Iterable[Record], *value_types: str) -> list[str]:
         value, intent = record["value"], str(record["intent"]).removeprefix("ELEMENT_")
         if not value_types or record["valueType"] in value_types:
             what = value["name"] if record["valueType"] == "VARIABLE" else value["elementId"]
-            short = {"JOB": "job ", "INCIDENT": "incident ", "VARIABLE": "variable "}.get(record["valueType"], "")
+            short = {"JOB": "job ", "INCIDENT": "incident ", "VARIABLE": "variable "}.get(
+                record["valueType"], ""
+            )
             found.append(f"{short}{intent} {what}")
     return found
 
@@ -110,7 +112,9 @@ def test_mappings_are_between_the_steps() -> None:
         "variable CREATED o",
         "COMPLETED a",
     ]
-    scopes = {r["value"]["name"]: r["value"]["scopeKey"] == key for r in w.records if r["valueType"] == "VARIABLE"}
+    scopes = {
+        r["value"]["name"]: r["value"]["scopeKey"] == key for r in w.records if r["valueType"] == "VARIABLE"
+    }
     assert scopes == {"i": False, "r": False, "o": True}
 
 
@@ -186,7 +190,12 @@ def test_incident_at_the_end_of_an_element() -> None:
     assert incident["key"] > job_key
     w.set(incident["value"]["elementInstanceKey"], local=True, r=1)
     w.resolve()
-    assert told(w.records)[3:7] == ["variable CREATED r", "incident RESOLVED a", "variable CREATED o", "COMPLETED a"]
+    assert told(w.records)[3:7] == [
+        "variable CREATED r",
+        "incident RESOLVED a",
+        "variable CREATED o",
+        "COMPLETED a",
+    ]
 
 
 # Content
@@ -273,7 +282,10 @@ def test_called_processes_name_their_caller() -> None:
     w.deploy(definitions(process("p", START, call("c", "q"), chain("start", "c"))))
     key = w.start()
     child = next(r["value"] for r in w.records if r["value"]["elementId"] == "q")
-    assert (child["parentProcessInstanceKey"], child["parentElementInstanceKey"]) == (key, w.find(key, "c").key)
+    assert (child["parentProcessInstanceKey"], child["parentElementInstanceKey"]) == (
+        key,
+        w.find(key, "c").key,
+    )
     assert child["processInstanceKey"] != key
 
 
@@ -289,7 +301,13 @@ def test_content_of_job_records() -> None:
     w.later(60_000)
     w.throw(taken.key, "X", "no way")
     jobs = [r for r in w.records if r["valueType"] == "JOB"]
-    assert [r["intent"] for r in jobs] == ["CREATED", "FAILED", "RECURRED_AFTER_BACKOFF", "TIMED_OUT", "ERROR_THROWN"]
+    assert [r["intent"] for r in jobs] == [
+        "CREATED",
+        "FAILED",
+        "RECURRED_AFTER_BACKOFF",
+        "TIMED_OUT",
+        "ERROR_THROWN",
+    ]
     assert {r["key"] for r in jobs} == {taken.key}
     created, failed, _, timed_out, thrown = [r["value"] for r in jobs]
     assert created == {
@@ -320,7 +338,11 @@ def test_content_of_incident_records() -> None:
     taken = w.take_one("a")
     w.fail(taken.key, 0, "broken")
     value = of(w, "INCIDENT", "CREATED")["value"]
-    assert (value["errorType"], value["errorMessage"], value["jobKey"]) == ("JOB_NO_RETRIES", "broken", taken.key)
+    assert (value["errorType"], value["errorMessage"], value["jobKey"]) == (
+        "JOB_NO_RETRIES",
+        "broken",
+        taken.key,
+    )
     assert (value["elementId"], value["elementInstanceKey"]) == ("a", taken.instance)
     assert (value["processInstanceKey"], value["bpmnProcessId"]) == (key, "p")
     assert value["variableScopeKey"] == taken.instance
@@ -350,7 +372,11 @@ def test_content_of_variable_records(value: Any, text: str) -> None:
     assert (created["name"], created["value"], created["scopeKey"]) == ("x", "0", key)
     w.set(key, x=value)
     updated = of(w, "VARIABLE", "UPDATED")["value"]
-    assert (updated["name"], updated["value"].replace(": ", ":"), updated["processInstanceKey"]) == ("x", text, key)
+    assert (updated["name"], updated["value"].replace(": ", ":"), updated["processInstanceKey"]) == (
+        "x",
+        text,
+        key,
+    )
 
 
 def test_long_values_are_cut_in_records() -> None:

@@ -79,7 +79,9 @@ async def test_a_waiting_poll_survives_a_failure(monkeypatch: pytest.MonkeyPatch
     runner = Runner(storage, Clock())
     polls = Polls(runner)
     await runner.execute(lambda engine: engine.deployments.deploy([("p.bpmn", PROCESS)]))
-    request = pb.ActivateJobsRequest(type="a", worker="w", timeout=1000, maxJobsToActivate=1, requestTimeout=20_000)
+    request = pb.ActivateJobsRequest(
+        type="a", worker="w", timeout=1000, maxJobsToActivate=1, requestTimeout=20_000
+    )
     polling = asyncio.ensure_future(polls.poll(request))
     for _ in range(3):
         await runner.execute(lambda _: None)  # the poll has found nothing, and waits
@@ -94,10 +96,14 @@ async def test_a_waiting_poll_survives_a_failure(monkeypatch: pytest.MonkeyPatch
     storage.close()
 
 
-async def test_what_fails_again_and_again_stops_the_engine(client: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_fails_again_and_again_stops_the_engine(
+    client: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A timer whose firing has a bug ends the engine with a sentence, instead of a hot loop."""
     waiting = catch("t", timer("duration", "PT0.05S"))
-    await client.deploy(definitions(process("timed", START, waiting, END, chain("start", "t", "end"))), name="t{}.bpmn")
+    await client.deploy(
+        definitions(process("timed", START, waiting, END, chain("start", "t", "end"))), name="t{}.bpmn"
+    )
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError("a bug")
@@ -121,7 +127,9 @@ async def test_a_full_disk_stops_the_engine(tmp_path: Path) -> None:
     (pages,) = storage._db.execute("PRAGMA page_count").fetchone()
     storage._db.execute(f"PRAGMA max_page_count={pages}")
     with pytest.raises(Rejection, match="could not be written"):
-        await runner.execute(lambda engine: engine.creation.create(engine.latest["p"], document({"x": "y" * 500_000})))
+        await runner.execute(
+            lambda engine: engine.creation.create(engine.latest["p"], document({"x": "y" * 500_000}))
+        )
     assert "make room on the disk" in await runner.given_up
     storage.close()
     reopened = Engine(Storage(tmp_path))
@@ -131,8 +139,12 @@ async def test_a_full_disk_stops_the_engine(tmp_path: Path) -> None:
 async def test_a_cancelled_caller_cancels_no_other(client: Gateway) -> None:
     """Two commands of one turn: one caller goes away, the other is answered."""
     runner = client.server.runner
-    first = asyncio.ensure_future(runner.execute(lambda engine: engine.creation.create(engine.latest["p"], {})))
-    second = asyncio.ensure_future(runner.execute(lambda engine: engine.creation.create(engine.latest["p"], {})))
+    first = asyncio.ensure_future(
+        runner.execute(lambda engine: engine.creation.create(engine.latest["p"], {}))
+    )
+    second = asyncio.ensure_future(
+        runner.execute(lambda engine: engine.creation.create(engine.latest["p"], {}))
+    )
     await asyncio.sleep(0)
     first.cancel()
     async with asyncio.timeout(PATIENCE):

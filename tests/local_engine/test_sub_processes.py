@@ -93,7 +93,9 @@ def test_output_mappings_let_locals_out() -> None:
 
 def test_failing_output_mapping_of_a_sub_process() -> None:
     """A failing output mapping keeps the sub-process at its end until it is mended; nothing inside runs again."""
-    w = around(job("a") + chain("ss", "a"), inputs={"n": "=0"}, outputs={"x": '=assert(n, n > 0, "n is zero")'})
+    w = around(
+        job("a") + chain("ss", "a"), inputs={"n": "=0"}, outputs={"x": '=assert(n, n > 0, "n is zero")'}
+    )
     key = w.start()
     w.do("a")
     assert (w.incident().type, w.active(key)) == ("IO_MAPPING_ERROR", ["s"])
@@ -148,7 +150,9 @@ def test_deepest_sub_processes() -> None:
     inner = job("a")
     first = "a"
     for depth in range(50, 0, -1):
-        inner = sub_process(f"s{depth}", element("startEvent", f"s{depth}s"), inner, chain(f"s{depth}s", first))
+        inner = sub_process(
+            f"s{depth}", element("startEvent", f"s{depth}s"), inner, chain(f"s{depth}s", first)
+        )
         first = f"s{depth}"
     w = around(inner + chain("ss", "s1"))
     key = w.start()
@@ -209,7 +213,13 @@ def test_terminate_takes_tokens_that_wait_at_joins() -> None:
 def test_terminate_in_a_called_process() -> None:
     """A terminate end event ends the called process, and its call activity is completed."""
     terminate = element("endEvent", "te", TERMINATE)
-    inner = element("parallelGateway", "f") + job("a") + job("b") + chain("start", "f", "a", "te") + chain("f", "b")
+    inner = (
+        element("parallelGateway", "f")
+        + job("a")
+        + job("b")
+        + chain("start", "f", "a", "te")
+        + chain("f", "b")
+    )
     w = World()
     w.deploy(definitions(process("q", START, inner, terminate)))
     w.deploy(definitions(process("p", START, call("c", "q"), job("after"), chain("start", "c", "after"))))
@@ -224,7 +234,11 @@ def test_terminate_in_a_called_process() -> None:
 def test_terminate_inside_leaves_the_outside() -> None:
     """A terminate end event in a sub-process does not end what runs beside that sub-process."""
     own = sub_process(
-        "s", element("startEvent", "ss"), job("a"), element("endEvent", "te", TERMINATE), chain("ss", "a", "te")
+        "s",
+        element("startEvent", "ss"),
+        job("a"),
+        element("endEvent", "te", TERMINATE),
+        chain("ss", "a", "te"),
     )
     gateways = element("parallelGateway", "f") + element("parallelGateway", "j")
     routes = chain("start", "f", "s", "j", "end") + chain("f", "b", "j")
@@ -279,7 +293,9 @@ def test_start_inside_opens_the_scopes_around() -> None:
 
 def test_loop_around_a_sub_process() -> None:
     """A sub-process that is entered again is a new scope: nothing local is left from before."""
-    own = sub_process("s", element("startEvent", "ss"), job("a"), chain("ss", "a"), extensions=mappings({"n": "=0"}))
+    own = sub_process(
+        "s", element("startEvent", "ss"), job("a"), chain("ss", "a"), extensions=mappings({"n": "=0"})
+    )
     gateways = element("exclusiveGateway", "m") + element("exclusiveGateway", "x", default="x-end")
     routes = chain("start", "m", "s", "x", "end") + flow("x", "m", "=again")
     w = World()
@@ -294,7 +310,11 @@ def test_loop_around_a_sub_process() -> None:
 def test_restart_in_a_sub_process(tmp_path: Path) -> None:
     """Scopes with their variables are as before after a restart."""
     own = sub_process(
-        "s", element("startEvent", "ss"), job("a"), chain("ss", "a"), extensions=mappings({"n": "=1"}, {"m": "=n"})
+        "s",
+        element("startEvent", "ss"),
+        job("a"),
+        chain("ss", "a"),
+        extensions=mappings({"n": "=1"}, {"m": "=n"}),
     )
     w = World(tmp_path)
     w.deploy(definitions(process("p", START, own, END, chain("start", "s", "end"))))
@@ -333,7 +353,9 @@ def test_links_jump() -> None:
     gateways = element("exclusiveGateway", "x", default="x-t2") + flow("x", "t1", "=n > 1") + flow("x", "t2")
     links = throw_link("t1", "L") + throw_link("t2", "L") + catch_link("c", "L")
     w = World()
-    w.deploy(definitions(process("p", START, gateways, links, job("a"), chain("start", "x") + chain("c", "a"))))
+    w.deploy(
+        definitions(process("p", START, gateways, links, job("a"), chain("start", "x") + chain("c", "a")))
+    )
     for n, thrown in ((2, "t1"), (0, "t2")):
         key = w.start(n=n)
         w.do("a")
@@ -346,7 +368,9 @@ def test_links_make_a_loop() -> None:
     gateways = element("exclusiveGateway", "x", default="x-end") + flow("x", "t", "=n < 1000")
     links = throw_link("t", "again") + catch_link("c", "again")
     gateways += element("exclusiveGateway", "m")
-    own = script("s", "=n + 1", "n") + gateways + links + chain("start", "m", "s", "x", "end") + chain("c", "m")
+    own = (
+        script("s", "=n + 1", "n") + gateways + links + chain("start", "m", "s", "x", "end") + chain("c", "m")
+    )
     w = World()
     w.deploy(definitions(process("p", START, END, own)))
     key = w.start(n=0)
@@ -357,8 +381,12 @@ def test_links_make_a_loop() -> None:
 
 def test_links_in_their_own_scope() -> None:
     """The same link name in a sub-process is another link."""
-    links = throw_link("t", "L") + catch_link("c", "L") + job("a") + chain("start", "t") + chain("c", "s", "a")
-    own = sub_process("s", element("startEvent", "ss"), throw_link("it", "L"), catch_link("ic", "L"), chain("ss", "it"))
+    links = (
+        throw_link("t", "L") + catch_link("c", "L") + job("a") + chain("start", "t") + chain("c", "s", "a")
+    )
+    own = sub_process(
+        "s", element("startEvent", "ss"), throw_link("it", "L"), catch_link("ic", "L"), chain("ss", "it")
+    )
     w = World()
     w.deploy(definitions(process("p", START, links, own)))
     key = w.start()
@@ -372,11 +400,15 @@ def test_links_in_their_own_scope() -> None:
     [
         pytest.param(throw_link("t", "L"), "'t'", id="no catch event"),
         pytest.param(
-            throw_link("t", "L") + catch_link("c1", "L") + catch_link("c2", "L"), "'c2'", id="two catch events"
+            throw_link("t", "L") + catch_link("c1", "L") + catch_link("c2", "L"),
+            "'c2'",
+            id="two catch events",
         ),
         pytest.param(throw_link("t", ""), "'t'", id="no name"),
         pytest.param(
-            throw_link("t", "L") + catch_link("c", "L") + job("a") + chain("t", "a"), "'t'", id="a flow out of a throw"
+            throw_link("t", "L") + catch_link("c", "L") + job("a") + chain("t", "a"),
+            "'t'",
+            id="a flow out of a throw",
         ),
     ],
 )

@@ -53,7 +53,9 @@ def test_elements_that_pass(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["task", "manualTask"])
 def test_inputs_of_a_task_that_passes(kind: str) -> None:
     """Its input mappings are local, and its output mappings see them."""
-    w = through(element(kind, "x", extensions=mappings({"local": "=n * 2"}, {"out": "=local + 1"})), order="x")
+    w = through(
+        element(kind, "x", extensions=mappings({"local": "=n * 2"}, {"out": "=local + 1"})), order="x"
+    )
     key = w.start(n=1)
     assert w.ended[key] == {"n": 1, "out": 3}
     assert w.left() == {}
@@ -75,7 +77,9 @@ def test_several_end_events() -> None:
     ends = element("endEvent", "e1") + element("endEvent", "e2", extensions=mappings((), {"last": "=x"}))
     w = World()
     routes = chain("start", "f", "a", "e1") + chain("f", "b", "e2")
-    w.deploy(definitions(process("p", START, element("parallelGateway", "f"), job("a"), job("b"), ends, routes)))
+    w.deploy(
+        definitions(process("p", START, element("parallelGateway", "f"), job("a"), job("b"), ends, routes))
+    )
     key = w.start()
     w.do("a")
     assert key not in w.ended
@@ -126,7 +130,9 @@ def test_script_results(expression: str, result: Any) -> None:
 
 def test_script_with_mappings() -> None:
     """With output mappings a script's result is local, and they decide what is seen of it."""
-    w = through(script("x", "=a + b", "r", inputs={"a": "=n", "b": "=a * 10"}, outputs={"out": "=r"}), order="x")
+    w = through(
+        script("x", "=a + b", "r", inputs={"a": "=n", "b": "=a * 10"}, outputs={"out": "=r"}), order="x"
+    )
     key = w.start(n=1)
     assert w.ended[key] == {"n": 1, "out": 11}
     assert w.left() == {}
@@ -196,7 +202,9 @@ def test_type_and_retries_by_expression() -> None:
         pytest.param("x", "=count", {"count": True}, {"count": 1}, id="retries a boolean"),
     ],
 )
-def test_wrong_type_or_retries(type: str, retries: str, variables: dict[str, Any], mended: dict[str, Any]) -> None:
+def test_wrong_type_or_retries(
+    type: str, retries: str, variables: dict[str, Any], mended: dict[str, Any]
+) -> None:
     """A type that is no string, or retries that are no whole number, are an incident before the job is created."""
     w = through(job("t", type=type, retries=retries, inputs={"n": "=n + 1"}), order="t")
     key = w.start(n=1, **variables)

@@ -337,7 +337,9 @@ def test_cycle_of_months() -> None:
     assert len(w.take("after")) == 1
 
 
-@pytest.mark.parametrize(("value", "times"), [("R3/PT10M", 3), ("R/PT10M", 7)], ids=["counted", "without end"])
+@pytest.mark.parametrize(
+    ("value", "times"), [("R3/PT10M", 3), ("R/PT10M", 7)], ids=["counted", "without end"]
+)
 def test_clock_that_jumps_over_repetitions(value: str, times: int) -> None:
     """Repetitions that a jump of the clock has passed happen all, and later ones keep to their times."""
     w = World()
@@ -501,7 +503,9 @@ def test_cycle_starts_a_process_again_and_again(value: str, moments: list[int]) 
 def test_several_start_events() -> None:
     """A process may have several timer start events, and a none start event beside them."""
     w = World()
-    starts = event_start("s0", timer("cycle", "R2/PT10M")) + event_start("s1", timer("date", "2027-01-15T08:15:00Z"))
+    starts = event_start("s0", timer("cycle", "R2/PT10M")) + event_start(
+        "s1", timer("date", "2027-01-15T08:15:00Z")
+    )
     routes = chain("start", "a") + chain("s0", "b") + chain("s1", "c")
     w.deploy(definitions(process("p", START, starts, job("a"), job("b"), job("c"), routes)))
     key = w.start()

@@ -65,7 +65,9 @@ def test_results_go_to_the_process_when_no_scope_has_them() -> None:
 
 def test_results_stay_in_the_nearest_scope_that_has_them() -> None:
     """A local of the sub-process takes the result, and goes with the sub-process."""
-    w = nested(job("a"), extensions='<zeebe:ioMapping><zeebe:input source="=0" target="kept"/></zeebe:ioMapping>')
+    w = nested(
+        job("a"), extensions='<zeebe:ioMapping><zeebe:input source="=0" target="kept"/></zeebe:ioMapping>'
+    )
     key = w.start(kept="outer")
     w.do("a", kept="inner", other=2)
     assert w.ended[key] == {"kept": "outer", "other": 2}

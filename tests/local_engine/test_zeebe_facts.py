@@ -59,7 +59,9 @@ async def test_a_long_poll_answers_when_an_instance_is_created(client: Gateway) 
 
 async def test_a_streamed_job_comes_by_itself(client: Gateway) -> None:
     """StreamActivatedJobs yields a job as soon as it is created."""
-    stream = client.stub.StreamActivatedJobs(pb.StreamActivatedJobsRequest(type="a", worker="w", timeout=60_000))
+    stream = client.stub.StreamActivatedJobs(
+        pb.StreamActivatedJobsRequest(type="a", worker="w", timeout=60_000)
+    )
     reading = asyncio.ensure_future(stream.read())
     key = await client.create()
     assert (await asyncio.wait_for(reading, 30)).processInstanceKey == key
@@ -224,7 +226,9 @@ def test_after_an_uncaught_error_the_job_comes_back_without_its_variables() -> N
 
 
 @pytest.mark.parametrize(
-    ("outputs", "seen"), [({}, {}), ({"reason": "=why"}, {"reason": 1})], ids=["without_a_mapping", "with_a_mapping"]
+    ("outputs", "seen"),
+    [({}, {}), ({"reason": "=why"}, {"reason": 1})],
+    ids=["without_a_mapping", "with_a_mapping"],
 )
 def test_error_variables_are_local_to_the_event(outputs: dict[str, str], seen: dict[str, Any]) -> None:
     """Without an output mapping on the boundary event the next task does not see them."""
@@ -239,7 +243,9 @@ def test_error_variables_are_local_to_the_event(outputs: dict[str, str], seen: d
 
 
 @pytest.mark.parametrize(
-    "variables", ["[1]", '"x"', '{"a":NaN}', '{"a":18446744073709551616}'], ids=["array", "string", "nan", "2^64"]
+    "variables",
+    ["[1]", '"x"', '{"a":NaN}', '{"a":18446744073709551616}'],
+    ids=["array", "string", "nan", "2^64"],
 )
 @pytest.mark.parametrize("command", ["CompleteJob", "FailJob"])
 async def test_documents_that_are_refused(client: Gateway, command: str, variables: str) -> None:
@@ -265,7 +271,9 @@ async def test_large_documents(client: Gateway, command: str, megabytes: int, co
 
 async def test_grpcs_own_limit_is_four_megabytes(client: Gateway) -> None:
     """A larger request is RESOURCE_EXHAUSTED."""
-    request = pb.CompleteJobRequest(jobKey=(await client.job()).key, variables=json.dumps({"x": "y" * 4_300_000}))
+    request = pb.CompleteJobRequest(
+        jobKey=(await client.job()).key, variables=json.dumps({"x": "y" * 4_300_000})
+    )
     assert (await client.code("CompleteJob", request))[0] == "RESOURCE_EXHAUSTED"
 
 
@@ -319,7 +327,9 @@ def test_an_existing_job_keeps_its_headers() -> None:
     w = world(job("a", headers={"h": "old"}), job("b"))
     w.start()
     w.take_one("a")
-    newer = process("p", START, job("a", headers={"h": "new"}), job("b"), END, chain("start", "a", "b", "end"))
+    newer = process(
+        "p", START, job("a", headers={"h": "new"}), job("b"), END, chain("start", "a", "b", "end")
+    )
     w.deploy(definitions(newer))
     w.later(60_000)
     assert w.take_one("a").headers == {"h": "old"}

@@ -74,7 +74,9 @@ class World:
         self.settle()
         return instance.key
 
-    def take(self, type: str, *, maximum: int = 100, lease: int = 60_000, fetch: Sequence[str] = ()) -> list[Activated]:
+    def take(
+        self, type: str, *, maximum: int = 100, lease: int = 60_000, fetch: Sequence[str] = ()
+    ) -> list[Activated]:
         """Activate jobs."""
         taken = self.engine.jobs.activate(type, "worker", lease, maximum, fetch)
         self.settle()
@@ -99,7 +101,9 @@ class World:
         self.complete(job.key, **variables)
         return job
 
-    def fail(self, key: int, retries: int, message: str = "failed", /, *, back_off: int = 0, **variables: Any) -> None:
+    def fail(
+        self, key: int, retries: int, message: str = "failed", /, *, back_off: int = 0, **variables: Any
+    ) -> None:
         """Fail a job."""
         self.engine.jobs.fail(key, retries, message, back_off, document(variables))
         self.settle()

@@ -79,7 +79,9 @@ def install(npm: Sequence[str], program: Path, folder: Path = HERE) -> None:
         env={**os.environ, "PATH": path},
     )
     if done.returncode:
-        raise UnavailableError(f"npm could not install the packages of {folder.name}: {done.stderr.strip()[-500:]}")
+        raise UnavailableError(
+            f"npm could not install the packages of {folder.name}: {done.stderr.strip()[-500:]}"
+        )
     stamp.write_text(locked)
 
 
@@ -115,7 +117,9 @@ class Modeler:
             raise RuntimeError("the browser's driver ended; its last words stand above")
         answer = json.loads(line)
         if "error" in answer:
-            raise AssertionError(f"{command} {arguments if len(str(arguments)) < 200 else ''}: {answer['error']}")
+            raise AssertionError(
+                f"{command} {arguments if len(str(arguments)) < 200 else ''}: {answer['error']}"
+            )
         return answer["value"]
 
     def open(self, front_end: str, xml: str, *templates: Template) -> list[str]:

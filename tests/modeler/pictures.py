@@ -52,9 +52,19 @@ async def sandbox_page(program: Path) -> None:
         api.always(reply)
         examples = HERE.parents[1] / "examples"
         running = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "openai_connector", "sandbox", "--port", str(port), "--web-port", str(web_port)),
+            *(
+                sys.executable,
+                "-m",
+                "openai_connector",
+                "sandbox",
+                "--port",
+                str(port),
+                "--web-port",
+                str(web_port),
+            ),
             *(str(path) for path in sorted(examples.glob("*.bpmn"))),
-            env=neutral_environment() | {"OPENAI_BASE_URL": api.base_url, "SECRET_OPENAI_API_KEY": "sk-picture"},
+            env=neutral_environment()
+            | {"OPENAI_BASE_URL": api.base_url, "SECRET_OPENAI_API_KEY": "sk-picture"},
             stdout=asyncio.subprocess.DEVNULL,
         )
         try:
@@ -82,7 +92,9 @@ def _picture(program: Path, page: str) -> None:
     """
     target = FOLDER / "sandbox-page.png"
     subprocess.run(
-        [str(program), "--input-type=module", "-e", script, chromium(), page, str(target)], cwd=HERE, check=True
+        [str(program), "--input-type=module", "-e", script, chromium(), page, str(target)],
+        cwd=HERE,
+        check=True,
     )
 
 

@@ -10,7 +10,14 @@ from openai_connector.tools.diagrams.migrate import migrate
 from openai_connector.tools.templates import VARIANTS, render
 from tests.modeler.front_end import Modeler
 from tests.modeler.test_templates import SETTLED, in_both, written
-from tests.unit.diagrams.camunda_diagrams import AZURE, azure_inputs, chat_inputs, diagram, moderation_inputs, task
+from tests.unit.diagrams.camunda_diagrams import (
+    AZURE,
+    azure_inputs,
+    chat_inputs,
+    diagram,
+    moderation_inputs,
+    task,
+)
 
 TEMPLATES = {variant.id: render(variant) for variant in VARIANTS}
 PICTURE = """\
@@ -31,10 +38,16 @@ RICH = {
     "internal_choices": "=count",
     "url": "https://llm.example/v1/chat/completions",
 }
-AZURES = {"chatCompletion_maxTokens": "16", "chatCompletion_stop": '=["END"]', "chatCompletion_user": 'a "name"'}
+AZURES = {
+    "chatCompletion_maxTokens": "16",
+    "chatCompletion_stop": '=["END"]',
+    "chatCompletion_user": 'a "name"',
+}
 TASKS = {
     "v1": task(chat_inputs(1), version=1, retries=None),
-    "v8": task(chat_inputs(**RICH), {"resultVariable": "whole", "errorExpression": "=null", "retryBackoff": "PT1S"}),
+    "v8": task(
+        chat_inputs(**RICH), {"resultVariable": "whole", "errorExpression": "=null", "retryBackoff": "PT1S"}
+    ),
     "moderation": task(moderation_inputs(), version=6, retries=None),
     "azure": task(azure_inputs(**AZURES), template=AZURE, version=4),
 }
@@ -44,7 +57,9 @@ TASKS = {
 @pytest.mark.parametrize("name", TASKS)
 def test_migrated_task_is_at_home(modeler: Modeler, front_end: str, name: str) -> None:
     """The panel has no complaint about a migrated task, changes nothing in it, and Camunda's linter finds no fault."""
-    moved = migrate(diagram(TASKS[name]).replace("</bpmn:definitions>", PICTURE).encode(), date(2026, 11, 22)).content
+    moved = migrate(
+        diagram(TASKS[name]).replace("</bpmn:definitions>", PICTURE).encode(), date(2026, 11, 22)
+    ).content
     assert modeler.open(front_end, moved.decode(), *TEMPLATES.values()) == []
     modeler.select("Ask")
     modeler.pause(SETTLED)

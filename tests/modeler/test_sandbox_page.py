@@ -41,7 +41,11 @@ def browser() -> tuple[Path, str]:
 @pytest.fixture
 async def page(api: StandIn) -> AsyncIterator[str]:
     """The address of a sandbox's page; its worker asks the stand-in."""
-    given = {"OPENAI_BASE_URL": api.base_url, "OPENAI_API_KEY": "sk-page", "CONNECTOR_ALLOWED_HOSTS": "127.0.0.1"}
+    given = {
+        "OPENAI_BASE_URL": api.base_url,
+        "OPENAI_API_KEY": "sk-page",
+        "CONNECTOR_ALLOWED_HOSTS": "127.0.0.1",
+    }
     (port,) = free_ports(1)
     running = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "openai_connector", "sandbox", "--port", "0", "--web-port", str(port)),
@@ -66,7 +70,10 @@ async def test_an_incident_is_seen_and_mended(
     values = {"apiKey": "k", "operation": "chat", "prompt": "=question", "temperature": "=heat"}
     inputs = {f"openai_{name}": value for name, value in values.items()}
     asking = task(
-        "openai-chat.json", element_id="Ask", values=inputs, headers={"resultExpression": "={answer: output.text}"}
+        "openai-chat.json",
+        element_id="Ask",
+        values=inputs,
+        headers={"resultExpression": "={answer: output.text}"},
     )
     diagram = tmp_path / "ask.bpmn"
     diagram.write_text(process("ask", asking), "utf-8")

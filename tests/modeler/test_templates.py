@@ -75,7 +75,11 @@ SHOWN: dict[str, dict[str, list[str]]] = {
 """What a modeler sees after a template was applied, by group, in this order."""
 
 SHOWN_FOR_MODERATION = {
-    file: {"Authentication": SHOWN[file]["Authentication"], "Operation": ["Operation"], "Moderation": MODERATION}
+    file: {
+        "Authentication": SHOWN[file]["Authentication"],
+        "Operation": ["Operation"],
+        "Moderation": MODERATION,
+    }
     | EVERYWHERE
     for file in ("openai-connector.json", "openai-compatible.json")
 }
@@ -211,7 +215,10 @@ def telling(template: dict[str, Any], prop: dict[str, Any]) -> list[dict[str, st
     choices: list[dict[str, str]] = prop["choices"]
     default = next((choice for choice in choices if choice["value"] == prop.get("value")), choices[0])
     others = [choice for choice in choices if choice != default]
-    return [*(choice for choice in others if f'"{choice["value"]}"' in named or choice == others[-1]), default]
+    return [
+        *(choice for choice in others if f'"{choice["value"]}"' in named or choice == others[-1]),
+        default,
+    ]
 
 
 @in_both
@@ -248,7 +255,9 @@ def test_filled_by_label_and_exported(modeler: Modeler, front_end: str, file: st
         modeler.choice("Response format", "JSON that follows a schema")
     given = {"openai_responseFormat": "json_schema"} if "Response format" in SHOWN[file] else {}
     # In the slower panel of 8.5, the shorter templates are filled with what they require: all fields are the same ones.
-    given = fill(modeler, template, given, required_only=front_end == "8.5" and file != "openai-connector.json")
+    given = fill(
+        modeler, template, given, required_only=front_end == "8.5" and file != "openai-connector.json"
+    )
     xml = modeler.xml()
     modeler.screenshot(ARTIFACTS / f"{front_end}-{file.removesuffix('.json')}.png", 3300)
     assert given.items() <= written(xml).items()

@@ -46,5 +46,7 @@ def test_values_survive_an_update(modeler: Modeler, front_end: str) -> None:
     assert given.items() <= after.items()
     assert after["elementTemplateVersion"] == str(new["version"])
     assert after["openai_added"] == "new"
-    modeler.pause(SETTLED)  # the 8.5-era panel shows a moment long the error of the field that stood there before
+    modeler.pause(
+        SETTLED
+    )  # the 8.5-era panel shows a moment long the error of the field that stood there before
     assert modeler.errors() == []

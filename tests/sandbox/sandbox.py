@@ -77,7 +77,9 @@ class Sandbox:
 
 
 @asynccontextmanager
-async def sandbox(data: Path | None = None, *, most: int = 1000, history: bool = True) -> AsyncIterator[Sandbox]:
+async def sandbox(
+    data: Path | None = None, *, most: int = 1000, history: bool = True
+) -> AsyncIterator[Sandbox]:
     """Run an engine with a history, both kept in a folder if there is one.
 
     Args:

@@ -75,7 +75,9 @@ class Picture:
 
 def one(kind: str, *inner: str, **attributes: str) -> Picture:
     """Draw a diagram of one element `x`."""
-    return Picture(diagram(process(element(kind, "x", *inner, **attributes)), plane("p", shape("x", bounds(10, 20)))))
+    return Picture(
+        diagram(process(element(kind, "x", *inner, **attributes)), plane("p", shape("x", bounds(10, 20))))
+    )
 
 
 @pytest.mark.parametrize("path", DIAGRAMS, ids=lambda path: path.stem)
@@ -117,7 +119,17 @@ def test_places_are_those_of_the_file() -> None:
     assert (x + width, y + height) == (186, 166)
 
 
-EVENT_SIGNS = ("message", "timer", "error", "signal", "escalation", "compensate", "conditional", "link", "terminate")
+EVENT_SIGNS = (
+    "message",
+    "timer",
+    "error",
+    "signal",
+    "escalation",
+    "compensate",
+    "conditional",
+    "link",
+    "terminate",
+)
 
 
 def test_events_have_signs_of_their_own() -> None:
@@ -205,11 +217,14 @@ def test_repetitions_are_marked(kind: str) -> None:
 def test_call_activities_and_sub_processes() -> None:
     """A call activity has a thick outline, a collapsed sub-process a plus, an expanded one nothing but its name."""
     assert one("callActivity").body("x").get("stroke-width") == "4.5"
-    content = process(element("subProcess", "x", element("task", "inner"), name="Sub", triggeredByEvent="true"))
+    content = process(
+        element("subProcess", "x", element("task", "inner"), name="Sub", triggeredByEvent="true")
+    )
     closed = Picture(diagram(content, plane("p", shape("x", bounds(0, 0), isExpanded="false"))))
     opened = Picture(
         diagram(
-            content, plane("p", shape("x", bounds(0, 0, 300, 200), isExpanded="true"), shape("inner", bounds(9, 9)))
+            content,
+            plane("p", shape("x", bounds(0, 0, 300, 200), isExpanded="true"), shape("inner", bounds(9, 9))),
         )
     )
     assert len(closed.signs("x")) == 1
@@ -223,7 +238,8 @@ def test_call_activities_and_sub_processes() -> None:
 def test_what_is_hidden_in_a_collapsed_sub_process() -> None:
     """What the same plane places inside of a collapsed sub-process is not drawn, nor are the lines to it."""
     content = process(
-        element("subProcess", "x", element("task", "a"), element("task", "b"), flow("a", "b")), element("task", "c")
+        element("subProcess", "x", element("task", "a"), element("task", "b"), flow("a", "b")),
+        element("task", "c"),
     )
     picture = Picture(
         diagram(
@@ -243,7 +259,9 @@ def test_what_is_hidden_in_a_collapsed_sub_process() -> None:
 
 def test_planes_of_collapsed_sub_processes() -> None:
     """A collapsed sub-process's own plane is drawn below, in a frame with its name, one of another process is not."""
-    inner = process(element("subProcess", "x", element("task", "a"), element("task", "b"), flow("a", "b"), name="Sub"))
+    inner = process(
+        element("subProcess", "x", element("task", "a"), element("task", "b"), flow("a", "b"), name="Sub")
+    )
     other = process(element("subProcess", "y", element("task", "z"), name="Other"), process_id="q")
     picture = Picture(
         diagram(
@@ -251,7 +269,10 @@ def test_planes_of_collapsed_sub_processes() -> None:
             other,
             plane("p", shape("x", bounds(0, 0), isExpanded="false")),
             plane(
-                "x", shape("a", bounds(900, 900)), shape("b", bounds(1100, 900)), edge("a-b", (1000, 940), (1100, 940))
+                "x",
+                shape("a", bounds(900, 900)),
+                shape("b", bounds(1100, 900)),
+                edge("a-b", (1000, 940), (1100, 940)),
             ),
             plane("y", shape("z", bounds(0, 0))),
         )
@@ -278,7 +299,9 @@ def test_default_flows_conditions_and_message_flows() -> None:
     shapes = [shape(key, bounds(200 * number, 100)) for number, key in enumerate(("a", "b", "c", "g"))]
     lines = [edge(key, (0, 0), (90, 0)) for key in ("a-b", "g-b", "g-c", "them-a")]
     pools = shape("us", bounds(-50, 80, 900, 200)) + shape("them", bounds(-50, -50, 900, 60))
-    picture = Picture(diagram(collaboration, process(*tasks, gateway, flows), plane("co", pools, *shapes, *lines)))
+    picture = Picture(
+        diagram(collaboration, process(*tasks, gateway, flows), plane("co", pools, *shapes, *lines))
+    )
     assert len(picture.parts("g-c", "slash")) == 1
     assert len(picture.parts("a-b", "tail")) == 1
     assert picture.parts("g-b", "slash") == picture.parts("g-b", "tail") == []
@@ -310,8 +333,16 @@ def test_pools_and_lanes() -> None:
         )
     )
     assert all("frame" in picture.classes(key) for key in ("us", "l", "up", "them"))
-    assert [picture.texts(key) for key in ("us", "l", "up", "them")] == [["Us"], ["Clerk"], ["Upright"], ["Them"]]
-    turned = [any("rotate" in part.get("transform", "") for part in picture.group(key).iter()) for key in ("us", "up")]
+    assert [picture.texts(key) for key in ("us", "l", "up", "them")] == [
+        ["Us"],
+        ["Clerk"],
+        ["Upright"],
+        ["Them"],
+    ]
+    turned = [
+        any("rotate" in part.get("transform", "") for part in picture.group(key).iter())
+        for key in ("us", "up")
+    ]
     assert turned == [True, False]
     assert len(picture.parts("us", "inner")) == 1
     assert picture.parts("them", "inner") == []
@@ -397,7 +428,9 @@ HOSTILE = '"><script>alert(1)</script><g onload="x" a=\'&amp;'
 def hostile_diagram() -> bytes:
     """Return a diagram whose every text is an attack."""
     attack = HOSTILE.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
-    task = f'<bpmn:task id="{attack}" name="{attack}" zeebe:modelerTemplateIcon="data:image/svg+xml,{attack}"/>'
+    task = (
+        f'<bpmn:task id="{attack}" name="{attack}" zeebe:modelerTemplateIcon="data:image/svg+xml,{attack}"/>'
+    )
     note = f'<bpmn:textAnnotation id="n"><bpmn:text>{attack}</bpmn:text></bpmn:textAnnotation>'
     named = f'<bpmn:process id="p" name="{attack}" isExecutable="true">{task}{note}</bpmn:process>'
     return diagram(named, plane("p", shape(attack, bounds(0, 0)), shape("n", bounds(200, 0))))
@@ -479,7 +512,9 @@ def test_places_that_are_none(place: str) -> None:
 
 def test_places_far_away_are_brought_near() -> None:
     """A coordinate that no screen can show is cut, so that the picture keeps a size."""
-    picture = Picture(diagram(process(element("task", "x")), plane("p", shape("x", bounds("1e300", "-1e300")))))
+    picture = Picture(
+        diagram(process(element("task", "x")), plane("p", shape("x", bounds("1e300", "-1e300"))))
+    )
     assert max(abs(value) for value in picture.view()) <= FARTHEST + 200
 
 
@@ -488,7 +523,9 @@ def test_deep_and_huge_diagrams() -> None:
     depth = 3000
     deep = "".join(f'<bpmn:subProcess id="s{n}">' for n in range(depth)) + "</bpmn:subProcess>" * depth
     assert "s0" in Picture(diagram(process(deep))).groups
-    tasks = "".join(element("task", f"t{n}", name=f"Task {n}") + flow(f"t{n}", f"t{n + 1}") for n in range(3000))
+    tasks = "".join(
+        element("task", f"t{n}", name=f"Task {n}") + flow(f"t{n}", f"t{n + 1}") for n in range(3000)
+    )
     assert len(Picture(diagram(process(tasks, element("task", "t3000")))).groups) == 3001 + 3000
 
 
@@ -502,10 +539,20 @@ def laid_out(*parts: str) -> Picture:
 
 def overlaps(picture: Picture) -> Iterator[tuple[str, str]]:
     """Yield the pairs of activities that cover each other."""
-    places = {key: picture.place(key) for key, group in picture.groups.items() if "activity" in group.get("class", "")}
+    places = {
+        key: picture.place(key)
+        for key, group in picture.groups.items()
+        if "activity" in group.get("class", "")
+    }
     for first, (x, y, width, height) in places.items():
         for second, (left, top, wide, high) in places.items():
-            if first < second and x < left + wide and left < x + width and y < top + high and top < y + height:
+            if (
+                first < second
+                and x < left + wide
+                and left < x + width
+                and y < top + high
+                and top < y + height
+            ):
                 yield first, second
 
 
@@ -547,7 +594,8 @@ def test_what_the_file_forgot_stands_below() -> None:
     """An element without a place among others that have one is drawn below them, with its flow."""
     picture = Picture(
         diagram(
-            process(element("task", "a"), element("task", "b"), flow("a", "b")), plane("p", shape("a", bounds(0, 0)))
+            process(element("task", "a"), element("task", "b"), flow("a", "b")),
+            plane("p", shape("a", bounds(0, 0))),
         )
     )
     assert picture.place("b")[1] > 80

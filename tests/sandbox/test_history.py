@@ -22,7 +22,9 @@ from tests.sandbox.sandbox import sandbox
 def work(*parts: str, process_id: str = "p") -> bytes:
     """Return a process of a start, a job of the type `work`, and an end."""
     return bpmn.definitions(
-        bpmn.process(process_id, bpmn.START, bpmn.job("work"), bpmn.END, bpmn.chain("start", "work", "end"), *parts)
+        bpmn.process(
+            process_id, bpmn.START, bpmn.job("work"), bpmn.END, bpmn.chain("start", "work", "end"), *parts
+        )
     )
 
 
@@ -57,7 +59,11 @@ async def test_an_instance_from_beginning_to_end() -> None:
         await it.complete("work", answer=42)
         assert past.state == "COMPLETED"
         assert past.active() == {}
-        assert {name: counts.completed for name, counts in past.elements.items()} == {"start": 1, "work": 1, "end": 1}
+        assert {name: counts.completed for name, counts in past.elements.items()} == {
+            "start": 1,
+            "work": 1,
+            "end": 1,
+        }
         assert past.flows == {"start-work": 1, "work-end": 1}
         assert past.ended >= past.started
         assert past.variables == {"customer": ('"Ada"', False), "answer": ("42", False)}
@@ -169,7 +175,9 @@ def test_long_values_and_many_of_them_are_cut(monkeypatch: pytest.MonkeyPatch) -
     history = History()
     for key in (1, 2, 3):
         history(began(key))
-        history(record("VARIABLE", "CREATED", 9, processInstanceKey=key, scopeKey=key, name="v", value="1" * 60))
+        history(
+            record("VARIABLE", "CREATED", 9, processInstanceKey=key, scopeKey=key, name="v", value="1" * 60)
+        )
     assert [*history.instances] == [1, 2, 3]  # nothing that runs goes for that
     history(ended(1))
     assert [*history.instances] == [2, 3]
@@ -240,7 +248,9 @@ async def test_what_the_history_has_missed_is_corrected(tmp_path: Path) -> None:
         pytest.param(lambda path: spoil(path, "PRAGMA user_version = 9"), id="another version"),
     ],
 )
-async def test_a_damaged_file_is_set_aside(tmp_path: Path, damage: Any, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_damaged_file_is_set_aside(
+    tmp_path: Path, damage: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     """A file that cannot be read is moved away with a line in the log, and the engine's instances are shown anew."""
     async with sandbox(tmp_path) as it:
         key = await it.start(await it.deploy(work()))
@@ -289,7 +299,9 @@ def test_an_instance_is_the_same_from_the_file() -> None:
     """What is written is what is read."""
     history = History()
     history(began(1, parentProcessInstanceKey=5, parentElementInstanceKey=6))
-    history({**began(1), "key": 2, "value": {**began(1)["value"], "elementId": "a", "bpmnElementType": "TASK"}})
+    history(
+        {**began(1), "key": 2, "value": {**began(1)["value"], "elementId": "a", "bpmnElementType": "TASK"}}
+    )
     history(record("VARIABLE", "CREATED", 9, scopeKey=1, name="ä", value='"€"'))
     (past,) = history.instances.values()
     assert load(dump(past)) == past

@@ -11,7 +11,9 @@ from openai_connector.tools.sandbox.view import Filter, ViewError
 from tests.local_engine import bpmn
 from tests.sandbox.sandbox import Sandbox, sandbox
 
-WORK = bpmn.definitions(bpmn.process("p", bpmn.START, bpmn.job("work"), bpmn.END, bpmn.chain("start", "work", "end")))
+WORK = bpmn.definitions(
+    bpmn.process("p", bpmn.START, bpmn.job("work"), bpmn.END, bpmn.chain("start", "work", "end"))
+)
 INPUT = bpmn.definitions(
     bpmn.process(
         "p",
@@ -52,8 +54,18 @@ async def test_the_list_has_incidents_first_then_the_newest() -> None:
         assert overview["more"] == 2
         assert overview["instances"][0]["at"] == ["work"]
         (listed,) = overview["processes"]
-        assert (listed["id"], listed["name"], listed["version"], listed["resource"]) == ("p", "p", 1, "0.bpmn")
-        assert (listed["latest"], listed["startable"], listed["active"], listed["incidents"]) == (True, True, 2, 1)
+        assert (listed["id"], listed["name"], listed["version"], listed["resource"]) == (
+            "p",
+            "p",
+            1,
+            "0.bpmn",
+        )
+        assert (listed["latest"], listed["startable"], listed["active"], listed["incidents"]) == (
+            True,
+            True,
+            2,
+            1,
+        )
 
 
 async def test_the_version_changes_with_what_is_shown() -> None:
@@ -74,7 +86,10 @@ async def test_an_incident_in_a_called_process_is_seen_from_above() -> None:
     called = '<zeebe:calledElement processId="p"/>'
     caller = bpmn.definitions(
         bpmn.process(
-            "top", bpmn.START, bpmn.element("callActivity", "call", extensions=called), bpmn.chain("start", "call")
+            "top",
+            bpmn.START,
+            bpmn.element("callActivity", "call", extensions=called),
+            bpmn.chain("start", "call"),
         )
     )
     async with sandbox() as it:
@@ -104,7 +119,9 @@ async def test_a_standing_instance_in_full() -> None:
         assert incident["advice"]
         (job,) = shown["jobs"]
         assert (job["type"], job["retries"], job["state"], job["worker"]) == ("work", 0, "FAILED", "worker")
-        scopes = {scope["name"]: {v["name"]: v["text"] for v in scope["variables"]} for scope in shown["scopes"]}
+        scopes = {
+            scope["name"]: {v["name"]: v["text"] for v in scope["variables"]} for scope in shown["scopes"]
+        }
         assert scopes == {"Process": {"order": '{"lines":[1,2]}'}, "work": {"given": "1"}}
         assert incident["scope"] == shown["scopes"][1]["key"]
         counts = shown["elements"]["work"]
@@ -128,7 +145,9 @@ async def test_long_variables_are_sent_when_asked_for() -> None:
 
 async def test_what_is_waited_for() -> None:
     """Timers with their time and messages with their key are shown where they are waited for."""
-    duration = "<bpmn:timerEventDefinition><bpmn:timeDuration>PT1H</bpmn:timeDuration></bpmn:timerEventDefinition>"
+    duration = (
+        "<bpmn:timerEventDefinition><bpmn:timeDuration>PT1H</bpmn:timeDuration></bpmn:timerEventDefinition>"
+    )
     message = (
         '<bpmn:message id="m" name="paid"><bpmn:extensionElements><zeebe:subscription correlationKey="= order"/>'
         "</bpmn:extensionElements></bpmn:message>"
@@ -138,7 +157,13 @@ async def test_what_is_waited_for() -> None:
     diagram = bpmn.definitions(
         message,
         bpmn.process(
-            "p", bpmn.START, receive, late, bpmn.END, bpmn.chain("start", "wait", "end"), bpmn.flow("late", "end")
+            "p",
+            bpmn.START,
+            receive,
+            late,
+            bpmn.END,
+            bpmn.chain("start", "wait", "end"),
+            bpmn.flow("late", "end"),
         ),
     )
     async with sandbox() as it:
@@ -167,7 +192,12 @@ async def test_an_expressions_incident_is_mended() -> None:
     gateway = bpmn.element("exclusiveGateway", "g")
     diagram = bpmn.definitions(
         bpmn.process(
-            "p", bpmn.START, gateway, bpmn.END, bpmn.chain("start", "g"), bpmn.flow("g", "end", "= amount > 5")
+            "p",
+            bpmn.START,
+            gateway,
+            bpmn.END,
+            bpmn.chain("start", "g"),
+            bpmn.flow("g", "end", "= amount > 5"),
         )
     )
     async with sandbox() as it:
@@ -239,7 +269,8 @@ async def test_processes_that_a_message_begins() -> None:
     """A process without a plain start is listed with the messages that begin it."""
     start = bpmn.element("startEvent", "start", '<bpmn:messageEventDefinition messageRef="m"/>')
     diagram = bpmn.definitions(
-        '<bpmn:message id="m" name="ordered"/>', bpmn.process("p", start, bpmn.END, bpmn.chain("start", "end"))
+        '<bpmn:message id="m" name="ordered"/>',
+        bpmn.process("p", start, bpmn.END, bpmn.chain("start", "end")),
     )
     async with sandbox() as it:
         process = await it.deploy(diagram)
@@ -281,7 +312,9 @@ async def test_very_many_scopes_are_not_all_shown(monkeypatch: pytest.MonkeyPatc
         "<bpmn:multiInstanceLoopCharacteristics><bpmn:extensionElements><zeebe:loopCharacteristics inputCollection="
         '"= items" inputElement="item"/></bpmn:extensionElements></bpmn:multiInstanceLoopCharacteristics>'
     )
-    diagram = bpmn.definitions(bpmn.process("p", bpmn.START, bpmn.job("work", rounds), bpmn.chain("start", "work")))
+    diagram = bpmn.definitions(
+        bpmn.process("p", bpmn.START, bpmn.job("work", rounds), bpmn.chain("start", "work"))
+    )
     async with sandbox() as it:
         shown = it.view.instance(await it.start(await it.deploy(diagram), items=[*range(10)]))
         assert len(shown["scopes"]) == 4

@@ -12,7 +12,9 @@ from openai_connector.tools.sandbox.mending import named_in
     [
         pytest.param("Temperature must be a number, got 'hot'", ["openai_temperature"], id="a label"),
         pytest.param(
-            "Model is required; Prompt is required", ["openai_model", "openai_prompt"], id="labels after each other"
+            "Model is required; Prompt is required",
+            ["openai_model", "openai_prompt"],
+            id="labels after each other",
         ),
         pytest.param(
             "The answer is kept: set the local variable openai_resultExpression at the task; openai_state has it.",

@@ -18,7 +18,9 @@ from openai_connector.tools.sandbox import page as sandbox_page
 from openai_connector.tools.sandbox.web import page, server
 from tests.local_engine import bpmn
 
-WORK = bpmn.definitions(bpmn.process("p", bpmn.START, bpmn.job("work"), bpmn.END, bpmn.chain("start", "work", "end")))
+WORK = bpmn.definitions(
+    bpmn.process("p", bpmn.START, bpmn.job("work"), bpmn.END, bpmn.chain("start", "work", "end"))
+)
 TOKEN = "X-Sandbox-Token"
 
 
@@ -52,7 +54,9 @@ class Client:
         if not self.token:
             self.token = re.findall(r'name="sandbox-token" content="([^"]+)"', await self.get("/"))[0]
         usual = {"Content_Type": "application/json", "X_Sandbox_Token": self.token}
-        status, _, answer = await self.ask("POST", path, body if body is not None else {}, **{**usual, **headers})
+        status, _, answer = await self.ask(
+            "POST", path, body if body is not None else {}, **{**usual, **headers}
+        )
         return status, answer
 
 
@@ -104,7 +108,14 @@ async def test_other_addresses_of_the_page_work(client: Client) -> None:
         assert (await client.ask("GET", "/api/state", Host=host, Origin=f"http://{host.lower()}"))[0] == 200
 
 
-FOREIGN_HOSTS = ("example.com", "127.0.0.1", "127.0.0.1:1", "localhost.example.com:{port}", "127.0.0.1:{port}.evil", "")
+FOREIGN_HOSTS = (
+    "example.com",
+    "127.0.0.1",
+    "127.0.0.1:1",
+    "localhost.example.com:{port}",
+    "127.0.0.1:{port}.evil",
+    "",
+)
 
 
 @pytest.mark.parametrize("host", FOREIGN_HOSTS, ids=lambda host: host or "none")
@@ -168,7 +179,9 @@ async def test_every_change_wants_the_token(client: Client, path: str) -> None:
         status, body = await client.post(path, X_Sandbox_Token=token)
         assert status == 403
         assert "token" in body["error"]
-    status, _, _ = await client.ask("POST", f"{path}?token={client.token}", {}, Content_Type="application/json")
+    status, _, _ = await client.ask(
+        "POST", f"{path}?token={client.token}", {}, Content_Type="application/json"
+    )
     assert status == 403
 
 
@@ -269,8 +282,12 @@ async def test_other_methods_are_refused(client: Client, method: str) -> None:
     [
         pytest.param("/api/deployments", {}, "'files'", id="no files"),
         pytest.param("/api/deployments", {"files": ["x"]}, "name and a content", id="a file that is none"),
-        pytest.param("/api/deployments", {"files": [{"name": "a.bpmn", "content": "?"}]}, "base64", id="no base64"),
-        pytest.param("/api/deployments", {"files": [{"name": "a.bpmn", "content": ""}]}, "empty", id="an empty file"),
+        pytest.param(
+            "/api/deployments", {"files": [{"name": "a.bpmn", "content": "?"}]}, "base64", id="no base64"
+        ),
+        pytest.param(
+            "/api/deployments", {"files": [{"name": "a.bpmn", "content": ""}]}, "empty", id="an empty file"
+        ),
         pytest.param("/api/deployments", {"files": [{"name": 5}]}, "'name'", id="a name that is none"),
         pytest.param("/api/instances", {"process": "x"}, "'process'", id="no process"),
         pytest.param("/api/instances", {"process": 5}, "'process'", id="a number"),

@@ -72,7 +72,10 @@ def test_5_a_whole_call() -> None:
         ("http://llm.example.com:8080/v1", "http://llm.example.com:8080/v1/chat/completions"),
         ("{{secrets.URL}}", "https://other.example.com/tenant-4711/v1/chat/completions"),
         ("secrets.URL", "https://other.example.com/tenant-4711/v1/chat/completions"),
-        ("https://other.example.com/{{secrets.PATH}}", "https://other.example.com/tenant-4711/chat/completions"),
+        (
+            "https://other.example.com/{{secrets.PATH}}",
+            "https://other.example.com/tenant-4711/chat/completions",
+        ),
     ],
 )
 def test_5_the_base_url_of_a_task(base_url: str, url: str) -> None:
@@ -82,11 +85,14 @@ def test_5_the_base_url_of_a_task(base_url: str, url: str) -> None:
 
 def test_5_moderation_has_its_own_path() -> None:
     """The operation says where it is asked."""
-    assert prepare(operation="moderation", moderationInput="x").url == "https://llm.example.com/v1/moderations"
+    assert (
+        prepare(operation="moderation", moderationInput="x").url == "https://llm.example.com/v1/moderations"
+    )
 
 
 @pytest.mark.parametrize(
-    "base_url", ["https://evil.example/v1", "https://{{secrets.PATH}}/v1", "https://evil.example/{{secrets.KEY}}"]
+    "base_url",
+    ["https://evil.example/v1", "https://{{secrets.PATH}}/v1", "https://evil.example/{{secrets.KEY}}"],
 )
 def test_5_the_host_is_checked_before_any_secret_is_resolved(base_url: str) -> None:
     """A host that is not allowed never sees a secret asked for."""
@@ -211,7 +217,10 @@ def test_8_every_secret_that_was_used_is_masked() -> None:
         baseUrl="https://other.example.com/{{secrets.PATH}}",
     )
     assert call.redaction.text("key sk-org-secret, org-secret, path tenant-4711") == "key ***, ***, path ***"
-    assert prepare().redaction.text(f"Incorrect API key provided: {WORKER_KEY}.") == "Incorrect API key provided: ***."
+    assert (
+        prepare().redaction.text(f"Incorrect API key provided: {WORKER_KEY}.")
+        == "Incorrect API key provided: ***."
+    )
 
 
 def test_8_a_call_shows_no_secret() -> None:
@@ -252,13 +261,14 @@ def test_4_odd_characters_in_azure_inputs_are_no_crash() -> None:
 def test_5_the_timeout_of_a_task_wins() -> None:
     """A task's own timeout, else the worker's."""
     assert prepare(timeout="PT20M").timeout == timedelta(minutes=20)
-    assert prepare(ApiDefaults("https://llm.example.com/v1", timeout=timedelta(seconds=5))).timeout == timedelta(
-        seconds=5
-    )
+    assert prepare(
+        ApiDefaults("https://llm.example.com/v1", timeout=timedelta(seconds=5))
+    ).timeout == timedelta(seconds=5)
 
 
 @pytest.mark.parametrize(
-    ("given", "seconds"), [("PT20M", 1200), (7, 7), (None, 180), ("", 180), ("soon", 180), ([1], 180), (True, 180)]
+    ("given", "seconds"),
+    [("PT20M", 1200), (7, 7), (None, 180), ("", 180), ("soon", 180), ([1], 180), (True, 180)],
 )
 def test_3_the_lease_follows_the_timeout(given: object, seconds: float) -> None:
     """A wrong timeout is complained of later; the lease is asked for without a crash."""
@@ -280,7 +290,12 @@ def test_5_the_fingerprint_is_of_the_request() -> None:
     """Address, body, organization and project count; the key and the timeout do not."""
     plain = prepare().fingerprint
     assert plain == prepare(apiKey="{{secrets.KEY}}", timeout=5).fingerprint
-    others = [{"prompt": "x"}, {"organization": "a"}, {"project": "a"}, {"baseUrl": "https://other.example.com/v1"}]
+    others = [
+        {"prompt": "x"},
+        {"organization": "a"},
+        {"project": "a"},
+        {"baseUrl": "https://other.example.com/v1"},
+    ]
     fingerprints = {prepare(**change).fingerprint for change in others}
     assert len(fingerprints | {plain}) == 5
 

@@ -24,7 +24,9 @@ def test_evaluate_without_anything_says_what_it_takes(capsys: pytest.CaptureFixt
     assert "give an expression" in capsys.readouterr().err
 
 
-def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_cannot_be_written_to_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """One line names the path; there is no traceback."""
     file = tmp_path / "file"
     file.write_text("")

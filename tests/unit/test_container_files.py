@@ -33,7 +33,10 @@ def instructions(text: str) -> list[tuple[str, str]]:
     """Give the instructions of a Dockerfile with their arguments, continuation lines joined."""
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     joined = re.sub(r"\\\n\s*", " ", "\n".join(lines))
-    return [(word.upper(), rest.strip()) for word, _, rest in (line.partition(" ") for line in joined.splitlines())]
+    return [
+        (word.upper(), rest.strip())
+        for word, _, rest in (line.partition(" ") for line in joined.splitlines())
+    ]
 
 
 DOCKERFILE = instructions((ROOT / "Dockerfile").read_text("utf-8"))
@@ -118,7 +121,9 @@ def test_everything_installed_is_pinned_by_its_hash() -> None:
 
 def test_the_final_image_has_no_build_tools() -> None:
     """What only the build needs is uninstalled, no more and no less, and the last stage runs nothing."""
-    build_only = needed_by(PROJECT["dependency-groups"]["build"]) - needed_by(PROJECT["project"]["dependencies"])
+    build_only = needed_by(PROJECT["dependency-groups"]["build"]) - needed_by(
+        PROJECT["project"]["dependencies"]
+    )
     (uninstall,) = [command for command in commands() if " uninstall " in command]
     assert set(uninstall.split("--yes")[1].split()) == build_only
     assert not arguments("RUN", FINAL)
@@ -147,7 +152,8 @@ def test_what_is_copied_is_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [".env", "secrets/OPENAI_API_KEY", ".git/config", ".venv/bin/python", "worker/x/__pycache__/x.pyc"]
+    "path",
+    [".env", "secrets/OPENAI_API_KEY", ".git/config", ".venv/bin/python", "worker/x/__pycache__/x.pyc"],
 )
 def test_what_must_stay_outside_stays_outside(path: str) -> None:
     """Secrets, history, environments and compiled files of the checkout never reach the build context."""
@@ -168,7 +174,9 @@ def test_no_secret_is_written_down() -> None:
     images = environment() | dict.fromkeys(arguments("ARG", DOCKERFILE), "")
     assert not [name for name in images if CREDENTIAL.search(name)]
     given = WORKER["environment"].items() | ENGINE["environment"].items()
-    assert not [name for name, value in given if CREDENTIAL.search(name) and value is not None and name not in paths]
+    assert not [
+        name for name, value in given if CREDENTIAL.search(name) and value is not None and name not in paths
+    ]
     assert not re.search(r"sk-[A-Za-z0-9]", (ROOT / "docker-compose.yml").read_text("utf-8"))
 
 

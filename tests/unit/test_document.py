@@ -137,7 +137,9 @@ def test_3_the_size_that_is_taken() -> None:
     """1.5 MB of UTF-8 pass, a byte more does not; the message says both sizes and what to do."""
     room = MAX_BYTES - len('{"a":""}')
     assert len(encode_document({"a": "ä" * (room // 2)}).encode()) <= MAX_BYTES
-    with pytest.raises(DocumentError, match=r"1\.6 MB of JSON; the engine is sent at most 1\.6 MB\. Map only what"):
+    with pytest.raises(
+        DocumentError, match=r"1\.6 MB of JSON; the engine is sent at most 1\.6 MB\. Map only what"
+    ):
         encode_document({"a": "x" * (room + 1)})
 
 
@@ -171,7 +173,9 @@ def test_3_names_must_be_text() -> None:
 
 def test_3_mappings_and_tuples_are_objects_and_lists() -> None:
     """Read-only mappings and tuples are written as JSON has them."""
-    assert encode_document(MappingProxyType({"a": MappingProxyType({"b": (1, None)})})) == '{"a":{"b":[1,null]}}'
+    assert (
+        encode_document(MappingProxyType({"a": MappingProxyType({"b": (1, None)})})) == '{"a":{"b":[1,null]}}'
+    )
 
 
 def test_3_lone_surrogates_are_replaced() -> None:
@@ -183,7 +187,9 @@ def test_3_lone_surrogates_are_replaced() -> None:
 
 @pytest.mark.parametrize(("levels", "is_read"), [(500, True), (501, False), (5_000, False), (100_000, False)])
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
-def test_depth_is_bounded_the_same_on_every_python(opening: str, closing: str, levels: int, is_read: bool) -> None:
+def test_depth_is_bounded_the_same_on_every_python(
+    opening: str, closing: str, levels: int, is_read: bool
+) -> None:
     """Text nested 500 levels deep is read, text one deeper is refused, however deep Python itself could read."""
     text = opening * levels + "1" + closing * levels
     if is_read:

@@ -67,9 +67,13 @@ def test_9_a_response_is_mapped(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     """Response, result variable, result expression and error expression come as options."""
     file = tmp_path / "response.json"
     file.write_text('{"status": 200, "body": {"a": 1}}', "utf-8")
-    mapped = outcome(capsys, "--response", str(file), "--result-variable", "r", "--result-expression", "={x: body.a}")
+    mapped = outcome(
+        capsys, "--response", str(file), "--result-variable", "r", "--result-expression", "={x: body.a}"
+    )
     assert mapped["variables"] == {"r": {"status": 200, "body": {"a": 1}}, "x": 1}
-    thrown = outcome(capsys, "--response", str(file), "--error-expression", '=bpmnError("C", "", {n: job.retries})')
+    thrown = outcome(
+        capsys, "--response", str(file), "--error-expression", '=bpmnError("C", "", {n: job.retries})'
+    )
     assert (thrown["outcome"], thrown["errorCode"], thrown["variables"]) == ("bpmnError", "C", {"n": 3})
 
 
@@ -80,7 +84,9 @@ def test_9_an_error_is_handled(capsys: pytest.CaptureFixture[str], tmp_path: Pat
     assert outcome(capsys, "--error", str(file), "--retries", "2")["retries"] == 1
 
 
-def test_9_cases_are_answered_line_by_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_9_cases_are_answered_line_by_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each line has an answer in its place; a line that is no case says so and ends nothing, but the status is 1."""
     lines = [
         '{"response": 1, "headers": {"resultVariable": "r"}}',
@@ -169,7 +175,11 @@ def test_9_one_case_may_have_many_lines(capsys: pytest.CaptureFixture[str], tmp_
 def test_9_every_answer_has_the_same_keys(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Scripts may rely on the keys: what does not apply is null."""
     file = tmp_path / "cases.jsonl"
-    cases = [{"response": 1}, {"error": {"message": "m"}}, {"response": 1, "headers": {"resultExpression": "=]"}}]
+    cases = [
+        {"response": 1},
+        {"error": {"message": "m"}},
+        {"response": 1, "headers": {"resultExpression": "=]"}},
+    ]
     file.write_text("\n".join(json.dumps(case) for case in cases), "utf-8")
     _, out, _ = call(capsys, "--case", str(file))
     keys = {"outcome", "variables", "errorMessage", "errorCode", "retries", "retryBackoff"}
@@ -197,4 +207,6 @@ def test_9_odd_characters_are_printed(capsys: pytest.CaptureFixture[str], tmp_pa
     """A lone surrogate in a response does not break the output."""
     file = tmp_path / "response.json"
     file.write_text('{"t": "a\\ud83d"}', "utf-8")
-    assert outcome(capsys, "--response", str(file), "--result-expression", "={t: t}")["variables"]["t"].startswith("a")
+    assert outcome(capsys, "--response", str(file), "--result-expression", "={t: t}")["variables"][
+        "t"
+    ].startswith("a")

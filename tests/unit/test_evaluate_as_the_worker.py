@@ -77,7 +77,9 @@ async def test_a_result_that_an_input_shadows_is_refused_in_both(headers: dict[s
     """A result with the name of the task's own input would be lost: neither completes."""
     worked = await handler(FakeApi())(job(headers))
     response = {"status": 200, "headers": {}, "body": ANSWER}
-    evaluated = outcome_of({"response": response, "headers": headers, "variables": {"openai_prompt": "Hello"}})
+    evaluated = outcome_of(
+        {"response": response, "headers": headers, "variables": {"openai_prompt": "Hello"}}
+    )
     assert isinstance(worked, Failed)
     assert (evaluated["outcome"], evaluated["retries"], worked.retries) == ("fail", 0, 0)
     for message in (evaluated["errorMessage"], worked.message):
@@ -88,7 +90,9 @@ FORMS = ("options", "case", "cases")
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_reasons_for_null_reach_a_person(form: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_reasons_for_null_reach_a_person(
+    form: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     """In all its forms `evaluate` says on standard error why a value is null, and where."""
     response, expression = {"body": {"id": 7}}, "={x: body.idd}"
     path = tmp_path / "given.json"

@@ -41,7 +41,9 @@ KEY = "sk-very-secret-key"
 class FakeApi(ApiClient):
     """Answers from a list (the last one again and again) and remembers what it was asked."""
 
-    answers: list[ApiResponse | ApiError] = field(default_factory=lambda: [ApiResponse(200, {"X-Id": "1"}, ANSWER)])
+    answers: list[ApiResponse | ApiError] = field(
+        default_factory=lambda: [ApiResponse(200, {"X-Id": "1"}, ANSWER)]
+    )
     requests: list[dict[str, Any]] = field(default_factory=list)
 
     async def send(
@@ -69,7 +71,9 @@ def handler(api: FakeApi, **waits: Any) -> Handler:
     )
 
 
-def job(headers: Mapping[str, str] | None = None, *, retries: int = 3, key: int = 7, **inputs: Any) -> ConnectorJob:
+def job(
+    headers: Mapping[str, str] | None = None, *, retries: int = 3, key: int = 7, **inputs: Any
+) -> ConnectorJob:
     """Make a chat task's job; inputs are named without their prefix."""
     given = {"operation": "chat", "model": "m", "prompt": PROMPT, "apiKey": "{{secrets.KEY}}", **inputs}
     return ConnectorJob(
@@ -87,13 +91,19 @@ def job(headers: Mapping[str, str] | None = None, *, retries: int = 3, key: int 
     )
 
 
-def again(before: ConnectorJob, outcome: Outcome, *, retries: int | None = None, **inputs: Any) -> ConnectorJob:
+def again(
+    before: ConnectorJob, outcome: Outcome, *, retries: int | None = None, **inputs: Any
+) -> ConnectorJob:
     """Make the job as it comes back after a failure or an uncaught error: with what was left at the task."""
     assert isinstance(outcome, (Failed, BpmnError))
     left = outcome.variables if isinstance(outcome, Failed) else outcome.keep
     kept = {name.removeprefix("openai_"): value for name, value in before.variables.items()}
     state = {"state": left["openai_state"]} if "openai_state" in left else {}
-    count = retries if retries is not None else (outcome.retries if isinstance(outcome, Failed) else before.retries)
+    count = (
+        retries
+        if retries is not None
+        else (outcome.retries if isinstance(outcome, Failed) else before.retries)
+    )
     return job(dict(before.headers), retries=count, key=before.key, **{**kept, **state, **inputs})
 
 
@@ -172,7 +182,10 @@ async def test_5_a_failed_mapping_is_mended_without_a_second_call(headers: dict[
     assert "openai_resultExpression" in outcome.message
     override = next(iter(headers))
     mended = again(
-        first, outcome, retries=1, **{override: "=null" if override == "errorExpression" else "={x: body.model}"}
+        first,
+        outcome,
+        retries=1,
+        **{override: "=null" if override == "errorExpression" else "={x: body.model}"},
     )
     done = await handler(api)(mended)
     assert isinstance(done, Completed)
@@ -265,7 +278,9 @@ async def test_5_trying_again_after_a_failed_mapping_buys_nothing() -> None:
     assert len(api.requests) == 1
 
 
-@pytest.mark.parametrize("part", ["tasks.operations.chat.Chat.output", "outcome.mapping.TaskMapping.on_response"])
+@pytest.mark.parametrize(
+    "part", ["tasks.operations.chat.Chat.output", "outcome.mapping.TaskMapping.on_response"]
+)
 async def test_5_a_bug_in_mapping_buys_nothing(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, part: str
 ) -> None:
@@ -307,7 +322,9 @@ async def test_5_the_deepest_answer_that_can_be_read_is_kept() -> None:
     first = job({"resultVariable": "r"})
     outcome = failed(await handler(api)(first))
     assert "answer is kept" in outcome.message
-    done = await handler(api)(again(first, outcome, retries=1, errorExpression="=ignoreError({x: output.text})"))
+    done = await handler(api)(
+        again(first, outcome, retries=1, errorExpression="=ignoreError({x: output.text})")
+    )
     assert done == Completed({"x": "Hello"})
     assert len(api.requests) == 1
 
@@ -380,7 +397,9 @@ async def test_6_a_name_known_only_after_the_call_keeps_the_answer() -> None:
     assert "is kept" in outcome.message
 
 
-@pytest.mark.parametrize("answer", [refused(500), ApiResponse(200, {}, ANSWER)], ids=["failed call", "failed mapping"])
+@pytest.mark.parametrize(
+    "answer", [refused(500), ApiResponse(200, {}, ANSWER)], ids=["failed call", "failed mapping"]
+)
 async def test_6_variables_of_ignore_error_are_not_swallowed(answer: ApiResponse | ApiError) -> None:
     """A name that an earlier failure left at the task is refused there too, instead of getting lost."""
     api = FakeApi(answers=[refused(500), answer])
@@ -436,7 +455,11 @@ async def test_4_the_error_becomes_a_variable() -> None:
     error = outcome.variables["error"]
     assert (error["type"], error["code"]) == ("ApiStatusError", "400")
     assert error["message"] == outcome.message
-    assert error["variables"]["response"] == {"status": 400, "headers": {}, "body": {"error": {"message": "bad"}}}
+    assert error["variables"]["response"] == {
+        "status": 400,
+        "headers": {},
+        "body": {"error": {"message": "bad"}},
+    }
 
 
 async def test_8_secrets_are_masked_however_deep() -> None:
@@ -468,7 +491,9 @@ async def test_8_secrets_are_masked_in_a_bpmn_errors_variables() -> None:
 
 async def test_8_prompts_do_not_reach_messages() -> None:
     """An API that quotes the prompt does not bring it into the incident."""
-    outcome = failed(await handler(FakeApi(answers=[refused(400, words=f"Cannot parse: {PROMPT[:40]}...")]))(job()))
+    outcome = failed(
+        await handler(FakeApi(answers=[refused(400, words=f"Cannot parse: {PROMPT[:40]}...")]))(job())
+    )
     assert "capital" not in outcome.message
     assert "Cannot parse" in outcome.message
 
@@ -477,7 +502,9 @@ async def test_8_secrets_resolve_in_credentials_only() -> None:
     """A placeholder in a prompt, history or header stays what it is."""
     api = FakeApi()
     history = [{"role": "user", "content": "secrets.KEY"}]
-    await handler(api)(job({"resultVariable": "{{secrets.KEY}}"}, prompt="{{secrets.KEY}}", chatHistory=history))
+    await handler(api)(
+        job({"resultVariable": "{{secrets.KEY}}"}, prompt="{{secrets.KEY}}", chatHistory=history)
+    )
     assert KEY not in json.dumps(api.requests[0]["body"])
 
 
@@ -502,7 +529,9 @@ async def test_the_error_expression_sees_failures_before_the_call() -> None:
         ({"jobTimeout": "nonsense"}, {"timeout": "nonsense"}, timedelta(minutes=3)),
     ],
 )
-def test_the_lease_covers_the_timeouts(headers: dict[str, str], inputs: dict[str, Any], lease: timedelta) -> None:
+def test_the_lease_covers_the_timeouts(
+    headers: dict[str, str], inputs: dict[str, Any], lease: timedelta
+) -> None:
     """The lease asked for lasts as long as the job timeout header and the request timeout need."""
     assert handler(FakeApi()).lease_needed(job(headers, **inputs)) == lease
 

@@ -201,7 +201,9 @@ def check_nothing_private(outcome: Outcome, lines: list[str]) -> None:
 
 @pytest.mark.parametrize("headers", HEADERS)
 @pytest.mark.parametrize("answer", FAILURES)
-async def test_7_nothing_private_is_logged_or_said(answer: str, headers: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_7_nothing_private_is_logged_or_said(
+    answer: str, headers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Secrets, prompts, histories and answers stand in no log line and in no message; secrets in no error variable."""
     monkeypatch.setenv("NO_PROXY", "*")
     async with StandIn() as api:

@@ -72,7 +72,13 @@ def expressions(heading: str) -> list[str]:
 )
 def test_expressions_can_be_copied(header: str, text: str) -> None:
     """Each expression works on an answer, and an error expression on a failure at each attempt too."""
-    output = {"text": "t", "refusal": None, "flagged": True, "flaggedCategories": ["a"], "usage": {"total_tokens": 1}}
+    output = {
+        "text": "t",
+        "refusal": None,
+        "flagged": True,
+        "flaggedCategories": ["a"],
+        "usage": {"total_tokens": 1},
+    }
     cases: list[dict[str, Any]] = [{"response": {"output": output}}]
     if header == "errorExpression":
         error = {"type": "ApiStatusError", "code": "429", "message": "busy"}

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from openai_connector.redaction import QUOTED_CHARACTERS, Redaction
 
-PROMPT = 'The customer Anna Muster of 12 Any Street owes us\nEUR 1,234.56 since "May" and is not amused at all.'
+PROMPT = (
+    'The customer Anna Muster of 12 Any Street owes us\nEUR 1,234.56 since "May" and is not amused at all.'
+)
 
 
 def test_8_secrets_are_masked_in_text() -> None:
@@ -132,8 +134,15 @@ def test_7_large_prompts_cost_little() -> None:
 few_letters = st.text("ab c", min_size=QUOTED_CHARACTERS, max_size=80)
 
 
-@given(private=st.lists(few_letters, min_size=1, max_size=4), before=few_letters, after=few_letters, data=st.data())
-def test_7_no_long_piece_of_a_prompt_is_left(private: list[str], before: str, after: str, data: st.DataObject) -> None:
+@given(
+    private=st.lists(few_letters, min_size=1, max_size=4),
+    before=few_letters,
+    after=few_letters,
+    data=st.data(),
+)
+def test_7_no_long_piece_of_a_prompt_is_left(
+    private: list[str], before: str, after: str, data: st.DataObject
+) -> None:
     """Wherever a message repeats a private text, nothing of QUOTED_CHARACTERS stays."""
     start = data.draw(st.integers(0, len(private[0])))
     message = Redaction([], private).message(before + private[0][start:] + after)

@@ -15,7 +15,12 @@ from openai_connector.tasks.operations import InvalidInputsError
 from openai_connector.tasks.secrets import EnvironmentSecrets, SecretError
 
 URL = "https://api.openai.com/v1/chat/completions"
-BODY = {"model": "gpt-4o", "messages": [{"role": "user", "content": "{{secrets.KEY}}"}], "n": 1, "temperature": 1}
+BODY = {
+    "model": "gpt-4o",
+    "messages": [{"role": "user", "content": "{{secrets.KEY}}"}],
+    "n": 1,
+    "temperature": 1,
+}
 
 
 def prepare(**changes: Any) -> RestCall:
@@ -30,7 +35,9 @@ def prepare(**changes: Any) -> RestCall:
     }
     variables = {name: value for name, value in {**variables, **changes}.items() if value is not None}
     hosts = AllowedHosts(["api.openai.com", "*.openai.azure.com"])
-    return prepare_rest_call(variables, timedelta(minutes=3), hosts, EnvironmentSecrets("", {"KEY": "sk-1", "U": URL}))
+    return prepare_rest_call(
+        variables, timedelta(minutes=3), hosts, EnvironmentSecrets("", {"KEY": "sk-1", "U": URL})
+    )
 
 
 def test_the_request_is_the_tasks() -> None:
@@ -45,7 +52,11 @@ def test_the_request_is_the_tasks() -> None:
 @pytest.mark.parametrize(
     ("authentication", "header", "value"),
     [
-        ({"type": "apiKey", "apiKeyLocation": "headers", "name": "api-key", "value": "secrets.KEY"}, "api-key", "sk-1"),
+        (
+            {"type": "apiKey", "apiKeyLocation": "headers", "name": "api-key", "value": "secrets.KEY"},
+            "api-key",
+            "sk-1",
+        ),
         ({"type": "basic", "username": "u", "password": "p"}, "Authorization", "Basic dTpw"),
         ({"type": "basic", "username": "ü", "password": "p"}, "Authorization", "Basic w7w6cA=="),
         ({"type": "noAuth"}, "Authorization", None),
@@ -70,7 +81,9 @@ def test_queries_are_kept_and_added() -> None:
 
 def test_only_some_methods_have_a_body() -> None:
     """As in Camunda's connector, GET and DELETE go out without one, whatever the input says."""
-    assert [method for method in ("get", "Post", "PUT", "patch", "DELETE") if prepare(method=method).body] == [
+    assert [
+        method for method in ("get", "Post", "PUT", "patch", "DELETE") if prepare(method=method).body
+    ] == [
         "Post",
         "PUT",
         "patch",
@@ -79,7 +92,9 @@ def test_only_some_methods_have_a_body() -> None:
 
 def test_headers_of_any_spelling_replace_the_clients_own() -> None:
     """A content type in small letters would otherwise go out beside the client's: "application/json, ..."."""
-    given = prepare(headers={"content-type": "text/plain", "ACCEPT": "*/*", "x-Team": "a"}, authentication=None).headers
+    given = prepare(
+        headers={"content-type": "text/plain", "ACCEPT": "*/*", "x-Team": "a"}, authentication=None
+    ).headers
     assert dict(given) == {"Content-Type": "text/plain", "Accept": "*/*", "x-Team": "a"}
 
 

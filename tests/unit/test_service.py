@@ -23,7 +23,9 @@ from tests.stand_in import StandIn
 def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings of the machine that runs the tests do not count."""
     for name in os.environ:
-        if name.upper().startswith(("ZEEBE_", "CAMUNDA_", "CONNECTOR_", "OPENAI_")) or name.upper().endswith("_PROXY"):
+        if name.upper().startswith(("ZEEBE_", "CAMUNDA_", "CONNECTOR_", "OPENAI_")) or name.upper().endswith(
+            "_PROXY"
+        ):
             monkeypatch.delenv(name)
 
 
@@ -46,9 +48,16 @@ async def prepared(monkeypatch: pytest.MonkeyPatch, inputs: dict[str, str], **va
 
 @pytest.mark.parametrize(
     "base_url",
-    ["https://llm.example.com/v1", "http://llm.example.com:8080/v1", "http://[::1]:8080/v1", "http://[::1]/v1"],
+    [
+        "https://llm.example.com/v1",
+        "http://llm.example.com:8080/v1",
+        "http://[::1]:8080/v1",
+        "http://[::1]/v1",
+    ],
 )
-async def test_5_the_workers_own_address_is_asked_with_its_key(monkeypatch: pytest.MonkeyPatch, base_url: str) -> None:
+async def test_5_the_workers_own_address_is_asked_with_its_key(
+    monkeypatch: pytest.MonkeyPatch, base_url: str
+) -> None:
     """The host of OPENAI_BASE_URL is allowed, and OPENAI_API_KEY goes there."""
     call = await prepared(monkeypatch, {}, OPENAI_BASE_URL=base_url, OPENAI_API_KEY=" sk-1 ")
     assert call.url == f"{base_url}/chat/completions"
@@ -61,7 +70,9 @@ async def test_5_a_blank_key_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
         await prepared(monkeypatch, {}, OPENAI_API_KEY="  ")
 
 
-async def test_5_openai_and_azure_stay_allowed_beside_the_workers_own(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_5_openai_and_azure_stay_allowed_beside_the_workers_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """OPENAI_BASE_URL and CONNECTOR_ALLOWED_HOSTS add to the hosts that are always allowed."""
     own = {"OPENAI_BASE_URL": "https://llm.example.com/v1", "CONNECTOR_ALLOWED_HOSTS": "*.corp.example"}
     for host in ("api.openai.com", "x.openai.azure.com", "a.corp.example", "llm.example.com"):
@@ -77,7 +88,9 @@ async def test_5_any_host_may_be_allowed(monkeypatch: pytest.MonkeyPatch) -> Non
     assert call.headers == {}
 
 
-def test_7_secrets_come_from_the_environment_then_from_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_7_secrets_come_from_the_environment_then_from_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """The environment with the prefix is asked first, then the folder."""
     (tmp_path / "A").write_text("file-a")
     (tmp_path / "B").write_text("file-b")
@@ -108,7 +121,10 @@ async def test_2_an_empty_secret_prefix_is_warned_of(
     """It makes every variable of the worker's environment a secret of every diagram: allowed, but not silently."""
     monkeypatch.setenv("CONNECTOR_SECRET_PREFIX", prefix)
     found = await warnings_at_start(monkeypatch, caplog)
-    assert len([message for message in found if message.startswith("CONNECTOR_SECRET_PREFIX is empty")]) == warnings
+    assert (
+        len([message for message in found if message.startswith("CONNECTOR_SECRET_PREFIX is empty")])
+        == warnings
+    )
 
 
 async def test_2_a_misspelt_setting_is_warned_of(
@@ -137,7 +153,9 @@ def test_2_camunda_saas_has_its_own_token_server(monkeypatch: pytest.MonkeyPatch
     assert (connection.oauth.client_id, connection.oauth.audience) == ("id", "zeebe.camunda.io")
 
 
-def test_2_a_private_authority_holds_for_the_token_server_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_2_a_private_authority_holds_for_the_token_server_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Who runs Zeebe behind a private authority mostly runs the authorization server behind it as well."""
     authority = tmp_path / "ca.pem"
     trustme.CA().cert_pem.write_to_path(str(authority))
@@ -194,7 +212,11 @@ async def test_5_the_environments_client_asks(caplog: pytest.LogCaptureFixture) 
         with caplog.at_level(logging.INFO, "openai_connector"):
             async with StandIn() as api:
                 response = await client.send(
-                    "POST", f"{api.base_url}/moderations", body=b"{}", headers={}, timeout=load().request_timeout
+                    "POST",
+                    f"{api.base_url}/moderations",
+                    body=b"{}",
+                    headers={},
+                    timeout=load().request_timeout,
                 )
         assert response.status == 200
         assert not [record for record in caplog.records if record.name.startswith("openai_connector")]

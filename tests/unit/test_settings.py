@@ -56,7 +56,12 @@ def test_2_defaults() -> None:
 VALUES: list[tuple[str, str, str, Any]] = [
     *(
         (name, "zeebe_address", "zeebe:1", "zeebe:1")
-        for name in ("ZEEBE_ADDRESS", "CAMUNDA_CLIENT_GRPCADDRESS", "CAMUNDA_GRPC_ADDRESS", "ZEEBE_GRPC_ADDRESS")
+        for name in (
+            "ZEEBE_ADDRESS",
+            "CAMUNDA_CLIENT_GRPCADDRESS",
+            "CAMUNDA_GRPC_ADDRESS",
+            "ZEEBE_GRPC_ADDRESS",
+        )
     ),
     *((name, "token_audience", "a", "a") for name in ("ZEEBE_TOKEN_AUDIENCE", "CAMUNDA_TOKEN_AUDIENCE")),
     ("ZEEBE_TOKEN_SCOPE", "token_scope", "s", "s"),
@@ -72,7 +77,12 @@ VALUES: list[tuple[str, str, str, Any]] = [
     ("CONNECTOR_MAX_WAITS", "max_waits", "0", 0),
     ("CONNECTOR_MAX_WAIT_TIME", "max_wait_time", "PT2H", timedelta(hours=2)),
     ("CONNECTOR_SECRET_PREFIX", "secret_prefix", "MY_", "MY_"),
-    ("CONNECTOR_ALLOWED_HOSTS", "allowed_hosts", " a.example , *.b.example:8443 ", ("a.example", "*.b.example:8443")),
+    (
+        "CONNECTOR_ALLOWED_HOSTS",
+        "allowed_hosts",
+        " a.example , *.b.example:8443 ",
+        ("a.example", "*.b.example:8443"),
+    ),
     ("OPENAI_BASE_URL", "base_url", " http://localhost:11434/v1 ", "http://localhost:11434/v1"),
     ("CONNECTOR_LOG_LEVEL", "log_level", "debug", "DEBUG"),
     ("CONNECTOR_LOG_FORMAT", "log_format", "JSON", "json"),
@@ -80,7 +90,9 @@ VALUES: list[tuple[str, str, str, Any]] = [
 
 
 @pytest.mark.parametrize(("name", "field", "text", "value"), VALUES)
-def test_2_each_variable_is_read(monkeypatch: pytest.MonkeyPatch, name: str, field: str, text: str, value: Any) -> None:
+def test_2_each_variable_is_read(
+    monkeypatch: pytest.MonkeyPatch, name: str, field: str, text: str, value: Any
+) -> None:
     """Under each of its names, in any case of letters, with spaces around it."""
     assert getattr(loaded(monkeypatch, **{name: text}), field) == value
     monkeypatch.delenv(name)
@@ -114,7 +126,9 @@ def test_2_the_first_name_that_is_set_wins(monkeypatch: pytest.MonkeyPatch) -> N
         ("https://[::1]", "[::1]:443", True),
     ],
 )
-def test_2_addresses_of_the_gateway(monkeypatch: pytest.MonkeyPatch, address: str, target: str, tls: bool) -> None:
+def test_2_addresses_of_the_gateway(
+    monkeypatch: pytest.MonkeyPatch, address: str, target: str, tls: bool
+) -> None:
     """The scheme says whether TLS is spoken, and which port is meant."""
     assert loaded(monkeypatch, ZEEBE_ADDRESS=address).gateway() == (target, tls)
 
@@ -146,8 +160,14 @@ def test_2_camunda_saas(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("variables", "says"),
     [
-        ({"ZEEBE_ADDRESS": "zeebe:x"}, "ZEEBE_ADDRESS must be host:port or a URL such as https://zeebe:26500"),
-        ({"ZEEBE_ADDRESS": "ftp://zeebe"}, "ZEEBE_ADDRESS must begin with http://, https://, grpc:// or grpcs://"),
+        (
+            {"ZEEBE_ADDRESS": "zeebe:x"},
+            "ZEEBE_ADDRESS must be host:port or a URL such as https://zeebe:26500",
+        ),
+        (
+            {"ZEEBE_ADDRESS": "ftp://zeebe"},
+            "ZEEBE_ADDRESS must begin with http://, https://, grpc:// or grpcs://",
+        ),
         ({"CAMUNDA_GRPC_ADDRESS": "ftp://zeebe"}, "CAMUNDA_GRPC_ADDRESS must begin with http://"),
         ({"ZEEBE_ADDRESS": "", "zeebe_grpc_address": "a b"}, "ZEEBE_GRPC_ADDRESS must be host:port"),
         ({"ZEEBE_ADDRESS": "::1"}, "ZEEBE_ADDRESS must be host:port"),
@@ -165,29 +185,45 @@ def test_2_camunda_saas(monkeypatch: pytest.MonkeyPatch) -> None:
             {"CONNECTOR_JOB_TYPE": "io.camunda:http-json:1", "CONNECTOR_DROP_IN": "true"},
             "CONNECTOR_JOB_TYPE must be another than io.camunda:http-json:1",
         ),
-        ({"CAMUNDA_CLUSTER_ID": "a b"}, "CAMUNDA_CLUSTER_ID and CAMUNDA_CLUSTER_REGION must be as Console shows them"),
+        (
+            {"CAMUNDA_CLUSTER_ID": "a b"},
+            "CAMUNDA_CLUSTER_ID and CAMUNDA_CLUSTER_REGION must be as Console shows them",
+        ),
         ({"CONNECTOR_DRAIN_TIMEOUT": "-1"}, "CONNECTOR_DRAIN_TIMEOUT must be an ISO 8601 duration"),
         ({"CONNECTOR_REQUEST_TIMEOUT": "P1Y"}, "CONNECTOR_REQUEST_TIMEOUT must be an ISO 8601 duration"),
         ({"CONNECTOR_REQUEST_TIMEOUT": "PT0S"}, "CONNECTOR_REQUEST_TIMEOUT must be longer than 0 seconds"),
-        ({"CONNECTOR_LOG_LEVEL": "loud"}, "CONNECTOR_LOG_LEVEL must be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
+        (
+            {"CONNECTOR_LOG_LEVEL": "loud"},
+            "CONNECTOR_LOG_LEVEL must be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'",
+        ),
         ({"CONNECTOR_LOG_FORMAT": "xml"}, "CONNECTOR_LOG_FORMAT must be 'text' or 'json'"),
         ({"CONNECTOR_SECRETS_DIR": "/no/folder"}, "CONNECTOR_SECRETS_DIR: there is no folder /no/folder"),
         (
             {"CONNECTOR_ALLOWED_HOSTS": "https://a.example/v1"},
             "CONNECTOR_ALLOWED_HOSTS: 'https://a.example/v1' is no host",
         ),
-        ({"OPENAI_BASE_URL": "api.openai.com/v1"}, "OPENAI_BASE_URL must be a URL such as https://api.openai.com/v1"),
+        (
+            {"OPENAI_BASE_URL": "api.openai.com/v1"},
+            "OPENAI_BASE_URL must be a URL such as https://api.openai.com/v1",
+        ),
         ({"OPENAI_BASE_URL": "https://a.example/v1?key=x"}, "OPENAI_BASE_URL must not carry a query"),
         ({"OPENAI_API_KEY": "a\nb"}, "OPENAI_API_KEY must be made of plain letters"),
         ({"ZEEBE_CLIENT_ID": "a"}, "ZEEBE_CLIENT_SECRET must be set too: OAuth needs"),
         ({"CAMUNDA_CLIENT_SECRET": "a"}, "ZEEBE_CLIENT_ID must be set too: OAuth needs"),
-        ({"ZEEBE_CLIENT_ID": "a", "ZEEBE_CLIENT_SECRET": "b"}, "ZEEBE_AUTHORIZATION_SERVER_URL must be set too"),
+        (
+            {"ZEEBE_CLIENT_ID": "a", "ZEEBE_CLIENT_SECRET": "b"},
+            "ZEEBE_AUTHORIZATION_SERVER_URL must be set too",
+        ),
         (
             {"ZEEBE_CLIENT_ID": "a", "ZEEBE_CLIENT_SECRET": "b", "CAMUNDA_OAUTH_URL": "login"},
             "CAMUNDA_OAUTH_URL must be a URL",
         ),
         (
-            {"ZEEBE_CLIENT_ID": "a", "ZEEBE_CLIENT_SECRET": "b", "ZEEBE_AUTHORIZATION_SERVER_URL": "https://"},
+            {
+                "ZEEBE_CLIENT_ID": "a",
+                "ZEEBE_CLIENT_SECRET": "b",
+                "ZEEBE_AUTHORIZATION_SERVER_URL": "https://",
+            },
             "ZEEBE_AUTHORIZATION_SERVER_URL must be a URL",
         ),
         ({"ZEEBE_CA_CERTIFICATE_PATH": "/no/file"}, "ZEEBE_CA_CERTIFICATE_PATH: there is no file /no/file"),
@@ -228,7 +264,10 @@ def test_2_a_certificate_that_grpc_takes_does_not_stop_the_start(
             (None, "bad", "key"),
             "ZEEBE_CLIENT_CERTIFICATE_PATH and ZEEBE_CLIENT_KEY_PATH: no certificate and key in PEM",
         ),
-        ((None, "ca", "key"), "ZEEBE_CLIENT_CERTIFICATE_PATH and ZEEBE_CLIENT_KEY_PATH: no certificate and key in PEM"),
+        (
+            (None, "ca", "key"),
+            "ZEEBE_CLIENT_CERTIFICATE_PATH and ZEEBE_CLIENT_KEY_PATH: no certificate and key in PEM",
+        ),
         (("ca", "certificate", "key"), None),
     ],
 )

@@ -40,7 +40,9 @@ def _time_plus(time: ZonedTime, nanos: int) -> ZonedTime:
     return ZonedTime(time.nanos + nanos, time.offset, time.zone)
 
 
-def _add_duration(kind: type, months: Operation | None, nanos: Operation) -> dict[tuple[type, type], Operation]:
+def _add_duration(
+    kind: type, months: Operation | None, nanos: Operation
+) -> dict[tuple[type, type], Operation]:
     table: dict[tuple[type, type], Operation] = {
         (kind, DaysTimeDuration): lambda x, y: nanos(x, y.nanos),
         (DaysTimeDuration, kind): lambda x, y: nanos(y, x.nanos),
@@ -133,7 +135,9 @@ def _divide_duration(duration: DaysTimeDuration, divisor: Decimal) -> DaysTimeDu
 
 _DIVIDE: dict[tuple[type, type], Operation] = {
     (YearsMonthsDuration, Decimal): _divide_months,
-    (YearsMonthsDuration, YearsMonthsDuration): (lambda x, y: _whole_ratio(x.months, y.months) if y.months else None),
+    (YearsMonthsDuration, YearsMonthsDuration): (
+        lambda x, y: _whole_ratio(x.months, y.months) if y.months else None
+    ),
     (DaysTimeDuration, DaysTimeDuration): lambda x, y: _whole_ratio(x.millis, y.millis) if y.nanos else None,
     (DaysTimeDuration, Decimal): _divide_duration,
 }

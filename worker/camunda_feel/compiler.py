@@ -116,7 +116,9 @@ def _path(value: Any, key: str, run: Run, pos: int, depth: int = 0) -> Any:
         if found is not MISSING:
             return lift(found)
         keys = ", ".join(f"'{name}'" for name in list(value)[:10])
-        there = f"available keys: {keys}{', ...' if len(value) > 10 else ''}" if value else "the context is empty"
+        there = (
+            f"available keys: {keys}{', ...' if len(value) > 10 else ''}" if value else "the context is empty"
+        )
         run.warn(NO_CONTEXT_ENTRY_FOUND, f"no context entry found with key '{key}'; {there}", pos)
     elif kind is list:
         run.charge(len(value))
@@ -144,7 +146,9 @@ def _input_value(node: ast.InputValue) -> Evaluate:
     def evaluate(scope: Scope) -> Any:
         value = scope.find(INPUT_SYMBOL)
         if value is MISSING:
-            return ErrorValue("no input value available: '?' can only be used inside a unary test", fatal=True)
+            return ErrorValue(
+                "no input value available: '?' can only be used inside a unary test", fatal=True
+            )
         return lift(value)
 
     return evaluate
@@ -186,7 +190,9 @@ def _context(node: ast.ContextLiteral) -> Evaluate:
         values.functions = functions
         for key, entry in entries:
             # A closure must see the entries before it and none of the later ones.
-            inner = Scope(scope.run, dict(values), scope, {name: list(found) for name, found in functions.items()})
+            inner = Scope(
+                scope.run, dict(values), scope, {name: list(found) for name, found in functions.items()}
+            )
             value = entry(inner)
             if type(value) is ErrorValue:
                 return ErrorValue(value.message)
@@ -410,7 +416,9 @@ def _not(node: ast.Not) -> Evaluate:
 
 
 def _if(node: ast.If) -> Evaluate:
-    branches = tuple((compile_node(condition), compile_node(then), condition.pos) for condition, then in node.branches)
+    branches = tuple(
+        (compile_node(condition), compile_node(then), condition.pos) for condition, then in node.branches
+    )
     otherwise = compile_node(node.otherwise)
 
     def evaluate(scope: Scope) -> Any:
@@ -585,7 +593,9 @@ class _Numbers:
 
     __slots__ = ("add", "low", "step", "steps")
 
-    def __init__(self, low: Decimal, step: Decimal, steps: int, add: Callable[[Decimal, Decimal], Decimal]) -> None:
+    def __init__(
+        self, low: Decimal, step: Decimal, steps: int, add: Callable[[Decimal, Decimal], Decimal]
+    ) -> None:
         self.low = low
         self.step = step
         self.steps = steps
@@ -612,8 +622,13 @@ def _iteration(node: ast.Iteration) -> Evaluate:
         distance = maths.subtract(high, low).copy_abs()
         if distance >= run.limits.range_length:
             raise FeelLimitError(f"an iteration may have {run.limits.range_length} numbers at most")
-        if maths.subtract(maths.add(low, step), low) != step or MATH.subtract(high, MATH.subtract(high, step)) != step:
-            raise FeelEvaluationError(f"{brief(low)} and {brief(high)} have too many digits to be counted between")
+        if (
+            maths.subtract(maths.add(low, step), low) != step
+            or MATH.subtract(high, MATH.subtract(high, step)) != step
+        ):
+            raise FeelEvaluationError(
+                f"{brief(low)} and {brief(high)} have too many digits to be counted between"
+            )
         return _Numbers(low, step, int(distance), maths.add)
 
     return evaluate
@@ -634,7 +649,9 @@ def _sources(iterators: tuple[tuple[str, Node], ...]) -> Callable[[Scope], list[
 
     def evaluate(scope: Scope) -> list[_Items] | ErrorValue:
         values = [(source(scope), pos) for source, pos in sources]
-        wrong = [scope.run.invalid("list", value, pos) for value, pos in values if type(value) not in _ITERABLE]
+        wrong = [
+            scope.run.invalid("list", value, pos) for value, pos in values if type(value) not in _ITERABLE
+        ]
         return wrong[0] if wrong else [value for value, _ in values]
 
     return evaluate_one if len(sources) == 1 else evaluate
@@ -806,7 +823,9 @@ def names_read(node: Node) -> frozenset[str]:
             bound = {name for name, _ in iterators}
             if isinstance(node, ast.For):
                 bound.add("partial")
-            return frozenset().union(*(names_read(source) for _, source in iterators), names_read(body) - bound)
+            return frozenset().union(
+                *(names_read(source) for _, source in iterators), names_read(body) - bound
+            )
         case ast.FunctionLiteral(parameters=parameters, body=body):
             return names_read(body) - set(parameters)
         case ast.Filter(operand=operand, condition=condition):

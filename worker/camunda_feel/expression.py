@@ -89,7 +89,9 @@ class Expression:
             raise FeelEvaluationError(value.message)
         if not run.warned:
             return Evaluation(value, ())
-        found = (FeelWarning(kind, text, *line_and_column(self.source, pos)) for kind, text, pos in run.warned)
+        found = (
+            FeelWarning(kind, text, *line_and_column(self.source, pos)) for kind, text, pos in run.warned
+        )
         return Evaluation(value, tuple(found))
 
     def __repr__(self) -> str:

@@ -107,7 +107,9 @@ def _parsed(signature: str) -> tuple[str, tuple[str, ...], list[str], bool]:
             raise ValueError(f"{signature}: parameter {place} needs a name of its own")
         if type_name != "any" and type_name.removesuffix("?") not in TYPES:
             known = ", ".join(("any", *TYPES))
-            raise ValueError(f"{signature}: parameter {place}, {parameter}, has no known type; there are {known}")
+            raise ValueError(
+                f"{signature}: parameter {place}, {parameter}, has no known type; there are {known}"
+            )
     return name, names, types, var_args
 
 

@@ -114,7 +114,26 @@ _POSIX_UNICODE = {
 }
 _CATEGORIES = frozenset(
     (
-        *("L", "M", "N", "Z", "C", "P", "S", "Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Me", "Mc", "Nd", "Nl", "No"),
+        *(
+            "L",
+            "M",
+            "N",
+            "Z",
+            "C",
+            "P",
+            "S",
+            "Lu",
+            "Ll",
+            "Lt",
+            "Lm",
+            "Lo",
+            "Mn",
+            "Me",
+            "Mc",
+            "Nd",
+            "Nl",
+            "No",
+        ),
         *("Zs", "Zl", "Zp", "Cc", "Cf", "Co", "Cs", "Cn", "Pd", "Ps", "Pe", "Pc", "Po", "Pi", "Pf"),
         *("Sm", "Sc", "Sk", "So"),
     )
@@ -192,7 +211,9 @@ class JavaRegex:
             except TimeoutError:
                 raise self._too_slow() from None
 
-        pairs = [place for place, char in enumerate(text) if char > "\uffff"] if len(units) > len(text) else []
+        pairs = (
+            [place for place, char in enumerate(text) if char > "\uffff"] if len(units) > len(text) else []
+        )
         start, compiled = 0, self.compiled
         while start <= len(text):
             match = tried(compiled.search, text, start)
@@ -237,7 +258,9 @@ class JavaRegex:
         for start, end, match in self._matches(text, units):
             if template is None:
                 template = _template(replacement, self.compiled.groups, self.compiled.groupindex)
-            inserted = "".join(part if isinstance(part, str) else match.group(part) or "" for part in template)
+            inserted = "".join(
+                part if isinstance(part, str) else match.group(part) or "" for part in template
+            )
             parts += (units[done:start], inserted)
             done = end
             length += len(parts[-1]) + len(parts[-2])
@@ -685,7 +708,10 @@ class _Translator:
         if self.unicode_classes and name.upper() in _POSIX_UNICODE:
             return self.binary_property(_POSIX_UNICODE[name.upper()])
         key, equals, value = name.partition("=")
-        found, kind = None, {"sc": "Script", "script": "Script", "blk": "Block", "block": "Block"}.get(key.lower())
+        found, kind = (
+            None,
+            {"sc": "Script", "script": "Script", "blk": "Block", "block": "Block"}.get(key.lower()),
+        )
         if equals:
             if key.lower() in ("gc", "general_category"):
                 found = self.plain_property(value)
@@ -694,7 +720,9 @@ class _Translator:
         elif name.startswith("Is"):
             kind, value = "Script", name[2:]
             binary = _POSIX_UNICODE.get(value.upper(), value.upper())
-            found = self.binary_property(binary) if binary in _BINARY_PROPERTIES else self.plain_property(value)
+            found = (
+                self.binary_property(binary) if binary in _BINARY_PROPERTIES else self.plain_property(value)
+            )
         else:
             found = self.plain_property(name)
         if found is not None:

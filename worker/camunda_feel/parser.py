@@ -404,7 +404,11 @@ class Parser(Scanner):
                 if not self.literal("("):
                     return None
                 raw = self.string()
-                return ast.Literal(start, parse_literal(word, raw)) if raw is not None and self.literal(")") else None
+                return (
+                    ast.Literal(start, parse_literal(word, raw))
+                    if raw is not None and self.literal(")")
+                    else None
+                )
         return None
 
     def list_literal(self) -> Node | None:

@@ -163,7 +163,11 @@ class YearsMonthsDuration(Temporal):
         """Java's `Period.toString`, where each number carries the sign."""
         years = _quotient(self.months, 12)
         months = self.months - 12 * years
-        return ("P" + (f"{years}Y" if years else "") + (f"{months}M" if months else "")) if self.months else "P0D"
+        return (
+            ("P" + (f"{years}Y" if years else "") + (f"{months}M" if months else ""))
+            if self.months
+            else "P0D"
+        )
 
     def feel_encode(self) -> dict[str, str]:
         return {"@type": self.type_name, "value": self._text("P0M")}
@@ -554,7 +558,11 @@ def parse_offset(text: str) -> int | None:
     parts = body.split(":") if ":" in body else [body[i : i + 2] for i in range(0, len(body), 2)]
     if not 1 <= len(parts) <= 3 or not all(part.isascii() and part.isdigit() for part in parts):
         return None
-    if any(len(part) != 2 for part in parts[1:]) or len(parts[0]) > 2 or (len(parts) > 1 and len(parts[0]) != 2):
+    if (
+        any(len(part) != 2 for part in parts[1:])
+        or len(parts[0]) > 2
+        or (len(parts) > 1 and len(parts[0]) != 2)
+    ):
         return None
     hours, minutes, seconds = (*map(int, parts), 0, 0)[:3]
     total = hours * 3600 + minutes * 60 + seconds

@@ -20,7 +20,9 @@ def main() -> int:
     """Run the engine; return the exit status: 0 stopped, 1 it could not start or go on, 2 wrong use."""
     parser = argparse.ArgumentParser(prog="python -m local_engine", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=GATEWAY_PORT, help="of the gateway (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=int, default=GATEWAY_PORT, help="of the gateway (default: %(default)s)"
+    )
     parser.add_argument("--management-port", type=int, default=0, help="health and clock (default: none)")
     parser.add_argument("--data", type=Path, help="folder that keeps the instances (default: memory alone)")
     parser.add_argument("--records", action="store_true", help="write every record to standard output")

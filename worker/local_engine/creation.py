@@ -47,7 +47,9 @@ class Creation:
             )
         return found
 
-    def create(self, process: Process, variables: Document, start_instructions: Sequence[str] = ()) -> ElementInstance:
+    def create(
+        self, process: Process, variables: Document, start_instructions: Sequence[str] = ()
+    ) -> ElementInstance:
         """Create a process instance at its none start event, or at the elements that are named.
 
         Raises:
@@ -85,7 +87,9 @@ class Creation:
 
     def _new(self, process: Process) -> ElementInstance:
         key = self._engine.state.next_key()
-        return self._engine.state.add(ElementInstance(key, element=process.root.id, process=process.key, root=key))
+        return self._engine.state.add(
+            ElementInstance(key, element=process.root.id, process=process.key, root=key)
+        )
 
     def _begin(self, instance: ElementInstance, variables: Document) -> ElementInstance:
         self._engine.records.of_element(instance, "ELEMENT_ACTIVATING")
@@ -101,7 +105,9 @@ class Creation:
             if element is None:
                 raise _cannot_start(f"no element found with id '{element_id}'")
             if element.kind in _NO_ENTRY:
-                raise _cannot_start(f"the element '{element_id}' of type '{element.record_type}' is none to start at")
+                raise _cannot_start(
+                    f"the element '{element_id}' of type '{element.record_type}' is none to start at"
+                )
             place = tree
             for scope in _path(element):
                 if scope.multi_instance is not None or scope.kind is Kind.EVENT_SUB_PROCESS:

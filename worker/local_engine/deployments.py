@@ -114,7 +114,8 @@ class Deployments:
             for process in candidate.processes:
                 if process.id in places:
                     raise _refused(
-                        candidate.name, f"the process id '{process.id}' is used twice, in '{places[process.id]}' too"
+                        candidate.name,
+                        f"the process id '{process.id}' is used twice, in '{places[process.id]}' too",
                     )
                 places[process.id] = candidate.name
 

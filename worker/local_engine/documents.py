@@ -133,7 +133,9 @@ def _encodable(text: str) -> str:
 
 
 def _invalid(reason: str) -> Rejection:
-    return Rejection("INVALID_ARGUMENT", f"Property 'variables' is invalid: the JSON cannot be taken: {reason}")
+    return Rejection(
+        "INVALID_ARGUMENT", f"Property 'variables' is invalid: the JSON cannot be taken: {reason}"
+    )
 
 
 def _constant(text: str) -> NoReturn:

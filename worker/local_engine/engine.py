@@ -109,7 +109,8 @@ class Engine:
         expected = f"Expected to cancel a process instance with key '{key}', but"
         if instance is None or instance.parent:
             raise Rejection(
-                "NOT_FOUND", f"Command 'CANCEL' rejected with code 'NOT_FOUND': {expected} no such process was found"
+                "NOT_FOUND",
+                f"Command 'CANCEL' rejected with code 'NOT_FOUND': {expected} no such process was found",
             )
         if instance.caller:
             root = self._outermost(instance)

@@ -57,7 +57,9 @@ class Events:
         Raises:
             Trouble: as `waits`.
         """
-        return self.waits([sub.start for sub in scope.event_sub_processes if sub.start is not None], evaluator)
+        return self.waits(
+            [sub.start for sub in scope.event_sub_processes if sub.start is not None], evaluator
+        )
 
     def open(self, instance: ElementInstance, waits: Iterable[Wait]) -> None:
         """Begin to wait."""

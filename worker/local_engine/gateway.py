@@ -29,7 +29,9 @@ Context = Any
 
 def _unsupported(name: str, instead: str) -> Any:
     async def call(self: object, request: Any, context: Context) -> None:
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{name} is not supported by this engine: {instead}.")
+        await context.abort(
+            grpc.StatusCode.UNIMPLEMENTED, f"{name} is not supported by this engine: {instead}."
+        )
 
     return call
 
@@ -125,12 +127,16 @@ class Gateway(GatewayServicer):
 
     async def UpdateJobRetries(self, request: Any, context: Context) -> Any:
         """Set a job's retries."""
-        await self._execute(context, lambda engine: engine.jobs.update_retries(request.jobKey, request.retries))
+        await self._execute(
+            context, lambda engine: engine.jobs.update_retries(request.jobKey, request.retries)
+        )
         return pb.UpdateJobRetriesResponse()
 
     async def UpdateJobTimeout(self, request: Any, context: Context) -> Any:
         """Set when a job's lease ends."""
-        await self._execute(context, lambda engine: engine.jobs.update_timeout(request.jobKey, request.timeout))
+        await self._execute(
+            context, lambda engine: engine.jobs.update_timeout(request.jobKey, request.timeout)
+        )
         return pb.UpdateJobTimeoutResponse()
 
     # Processes
@@ -158,7 +164,9 @@ class Gateway(GatewayServicer):
         """Start a process instance and return its variables at its end."""
         await _check_tenants([request.request.tenantId], context)
         future: asyncio.Future[Document | None] = asyncio.get_running_loop().create_future()
-        keys: list[int] = []  # of the instance, from when it is created: the caller may leave before the commit
+        keys: list[
+            int
+        ] = []  # of the instance, from when it is created: the caller may leave before the commit
 
         def create(engine: Engine) -> tuple[Process, ElementInstance]:
             process, instance = _create(engine, request.request)
@@ -182,7 +190,9 @@ class Gateway(GatewayServicer):
             raise AssertionError
         names = request.fetchVariables or variables
         found = {name: variables[name] for name in names if name in variables}
-        return pb.CreateProcessInstanceWithResultResponse(**_created(process, instance), variables=dump_object(found))
+        return pb.CreateProcessInstanceWithResultResponse(
+            **_created(process, instance), variables=dump_object(found)
+        )
 
     async def CancelProcessInstance(self, request: Any, context: Context) -> Any:
         """Terminate a process instance."""
@@ -224,7 +234,9 @@ class Gateway(GatewayServicer):
     async def Topology(self, request: Any, context: Context) -> Any:
         """Return one broker with one partition."""
         partition = pb.Partition(partitionId=1, role=pb.Partition.LEADER, health=pb.Partition.HEALTHY)
-        broker = pb.BrokerInfo(nodeId=0, host=self.host, port=self.port, partitions=[partition], version=VERSION)
+        broker = pb.BrokerInfo(
+            nodeId=0, host=self.host, port=self.port, partitions=[partition], version=VERSION
+        )
         return pb.TopologyResponse(
             brokers=[broker], clusterSize=1, partitionsCount=1, replicationFactor=1, gatewayVersion=VERSION
         )
@@ -239,7 +251,9 @@ class Gateway(GatewayServicer):
     MigrateProcessInstance = _unsupported(
         "MigrateProcessInstance", "instances stay on the version that they were started with"
     )
-    DeleteResource = _unsupported("DeleteResource", "start it on another data folder to be rid of old diagrams")
+    DeleteResource = _unsupported(
+        "DeleteResource", "start it on another data folder to be rid of old diagrams"
+    )
     DeployProcess = _unsupported("DeployProcess", "use DeployResource")
 
 
@@ -278,13 +292,17 @@ async def _check_activation(request: Any, context: Context) -> None:
 
 def _activation(name: str) -> Rejection:
     wanted = "present" if name in ("type", "worker") else "greater than zero"
-    return Rejection("INVALID_ARGUMENT", f"Expected to activate jobs with {name} to be {wanted}, but it was not")
+    return Rejection(
+        "INVALID_ARGUMENT", f"Expected to activate jobs with {name} to be {wanted}, but it was not"
+    )
 
 
 async def _check_tenants(tenants: Iterable[str], context: Context) -> None:
     foreign = [tenant for tenant in tenants if tenant not in ("", TENANT)]
     if foreign:
-        sentence = f"Expected no tenant but the default one, but got {', '.join(foreign)}: this engine has no others"
+        sentence = (
+            f"Expected no tenant but the default one, but got {', '.join(foreign)}: this engine has no others"
+        )
         await _refuse(context, Rejection("INVALID_ARGUMENT", sentence))
 
 

@@ -18,7 +18,9 @@ class Incidents:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def create(self, instance: ElementInstance, step: str, type: str, message: str, job: Job | None = None) -> None:
+    def create(
+        self, instance: ElementInstance, step: str, type: str, message: str, job: Job | None = None
+    ) -> None:
         """Raise an incident at an element instance: for a step that failed, or for its job."""
         state = self._engine.state
         incident = state.add(

@@ -35,7 +35,9 @@ class Jobs:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._queues: dict[str, list[int]] = {}  # by type, a heap of keys; who is gone is noticed when it comes up
+        self._queues: dict[
+            str, list[int]
+        ] = {}  # by type, a heap of keys; who is gone is noticed when it comes up
         self.on_available: Callable[[str], None] = lambda _type: None
         """Called with the type of each job that can be activated from now on."""
 
@@ -201,7 +203,11 @@ class Jobs:
         self._engine.state.touch(job)
         if not self._engine.events.throw_error(instance, code, variables):
             text = f"Expected to throw an error event with the code '{code}'"
-            text += f" with message '{job.message}', but it was not caught." if message else ", but it was not caught."
+            text += (
+                f" with message '{job.message}', but it was not caught."
+                if message
+                else ", but it was not caught."
+            )
             self._engine.incidents.create(instance, "", "UNHANDLED_ERROR_EVENT", text, job)
 
     def update_retries(self, key: int, retries: int) -> None:

@@ -27,7 +27,9 @@ class Management:
             async with asyncio.timeout(PATIENCE):
                 method, path, body = await _read(reader)
                 status, answer = self._answer(method, path, body)
-                head = f"HTTP/1.1 {status}\r\nContent-Type: {_type(path)}\r\nContent-Length: {len(answer)}\r\n"
+                head = (
+                    f"HTTP/1.1 {status}\r\nContent-Type: {_type(path)}\r\nContent-Length: {len(answer)}\r\n"
+                )
                 writer.write(f"{head}Connection: close\r\n\r\n".encode() + answer)
                 await writer.drain()
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
@@ -53,7 +55,10 @@ class Management:
             elif (method, path) == ("DELETE", "/actuator/clock"):
                 self._clock.reset()
             elif (method, path) != ("GET", "/actuator/clock"):
-                return "404 Not Found", b'{"error":"POST /actuator/clock/add or /pin, DELETE or GET /actuator/clock."}'
+                return (
+                    "404 Not Found",
+                    b'{"error":"POST /actuator/clock/add or /pin, DELETE or GET /actuator/clock."}',
+                )
         except (ValueError, KeyError, TypeError):
             return (
                 "400 Bad Request",
@@ -66,7 +71,8 @@ class Management:
     def _metrics(self) -> bytes:
         counts = self._runner.engine.records.job_counts
         lines = [
-            f'zeebe_job_events_total{{action="{action}",partition="1"}} {count}\n' for action, count in counts.items()
+            f'zeebe_job_events_total{{action="{action}",partition="1"}} {count}\n'
+            for action, count in counts.items()
         ]
         return "".join(lines).encode()
 

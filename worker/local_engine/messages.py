@@ -85,7 +85,9 @@ class Messages:
     def unsubscribe(self, subscription: Subscription) -> None:
         """Close a subscription."""
         index: dict[Any, dict[int, Subscription]] = self._waiting if subscription.instance else self._starts
-        place: Any = (subscription.name, subscription.correlation_key) if subscription.instance else subscription.name
+        place: Any = (
+            (subscription.name, subscription.correlation_key) if subscription.instance else subscription.name
+        )
         index[place].pop(subscription.key)
         if not index[place]:
             del index[place]
@@ -177,7 +179,9 @@ class Messages:
     def start_next(self, _key: int, argument: str) -> None:
         """Start an instance by the first kept message that waits for the end of another one."""
         process_id, correlation_key = json.loads(argument)
-        kept = [m for (_, key), by_key in self._kept.items() if key == correlation_key for m in by_key.values()]
+        kept = [
+            m for (_, key), by_key in self._kept.items() if key == correlation_key for m in by_key.values()
+        ]
         for message in sorted(kept, key=lambda each: each.key):
             for subscription in [*self._starts.get(message.name, {}).values()]:
                 if self._engine.processes[subscription.process].id == process_id:

@@ -178,7 +178,9 @@ class Polls:
 
 
 def _activate(engine: Engine, request: Any, maximum: int) -> list[Any]:
-    taken = engine.jobs.activate(request.type, request.worker, request.timeout, maximum, request.fetchVariable)
+    taken = engine.jobs.activate(
+        request.type, request.worker, request.timeout, maximum, request.fetchVariable
+    )
     return [_message(engine, job, variables) for job, variables in taken]
 
 

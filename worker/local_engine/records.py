@@ -79,7 +79,13 @@ class Records:
             self._of_process("PROCESS_INSTANCE", "SEQUENCE_FLOW_TAKEN", key, scope, flow_id, "SEQUENCE_FLOW")
 
     def _of_process(
-        self, value_type: str, intent: str, key: int, instance: ElementInstance, element_id: str, record_type: str
+        self,
+        value_type: str,
+        intent: str,
+        key: int,
+        instance: ElementInstance,
+        element_id: str,
+        record_type: str,
     ) -> None:
         process = self._engine.processes[instance.process]
         caller = self._engine.state.instances.get(instance.caller)

@@ -149,7 +149,9 @@ def cycle(value: Any) -> Cycle:
     count = int(found["count"]) if found["count"] else FOREVER
     every = duration(found["every"])
     if every.after(0) <= 0:
-        raise ExpressionError(f"The cycle {_shown(value)} repeats without a pause: its interval must be above zero.")
+        raise ExpressionError(
+            f"The cycle {_shown(value)} repeats without a pause: its interval must be above zero."
+        )
     return Cycle(count, every, moment(found["start"]) if found["start"] else None)
 
 

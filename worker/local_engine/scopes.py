@@ -96,7 +96,9 @@ class Scopes:
             )
         return mapped
 
-    def _mapped(self, mappings: Sequence[Mapping], evaluator: Evaluator, base: Callable[[str], Any]) -> Document:
+    def _mapped(
+        self, mappings: Sequence[Mapping], evaluator: Evaluator, base: Callable[[str], Any]
+    ) -> Document:
         results: dict[str, Any] = {}
         with trouble("IO_MAPPING_ERROR"):
             for mapping in mappings:

@@ -41,7 +41,19 @@ class ElementInstance(Entity):
 
     KIND: ClassVar[str] = "instance"
     FIELDS: ClassVar[tuple[str, ...]] = (
-        *("element", "process", "root", "parent", "state", "is_round", "index", "joins", "job", "loop", "called"),
+        *(
+            "element",
+            "process",
+            "root",
+            "parent",
+            "state",
+            "is_round",
+            "index",
+            "joins",
+            "job",
+            "loop",
+            "called",
+        ),
         *("caller", "depth", "correlation_key", "entry", "event_variables", "is_interrupted"),
     )
 
@@ -97,7 +109,18 @@ class Job(Entity):
 
     KIND: ClassVar[str] = "job"
     FIELDS: ClassVar[tuple[str, ...]] = (
-        *("type", "instance", "element", "process", "root", "headers", "retries", "state", "deadline", "worker"),
+        *(
+            "type",
+            "instance",
+            "element",
+            "process",
+            "root",
+            "headers",
+            "retries",
+            "state",
+            "deadline",
+            "worker",
+        ),
         *("message", "error_code"),
     )
 
@@ -143,7 +166,15 @@ class Timer(Entity):
     """A moment at which an event happens."""
 
     KIND: ClassVar[str] = "timer"
-    FIELDS: ClassVar[tuple[str, ...]] = ("due", "instance", "process", "target", "repetitions", "months", "interval")
+    FIELDS: ClassVar[tuple[str, ...]] = (
+        "due",
+        "instance",
+        "process",
+        "target",
+        "repetitions",
+        "months",
+        "interval",
+    )
 
     key: int
     due: int

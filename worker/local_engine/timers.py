@@ -52,7 +52,9 @@ class Timers:
             return cycle.first(now), cycle
         return schedules.duration(value).after(now), Cycle(1, Duration(0, 0), None)
 
-    def open(self, schedule: Schedule, instance: ElementInstance | None, process: Process, target: Element) -> None:
+    def open(
+        self, schedule: Schedule, instance: ElementInstance | None, process: Process, target: Element
+    ) -> None:
         """Open a timer for an element instance that waits, or (None) for a start event of a process."""
         due, cycle = schedule
         if cycle.repetitions == 0:

@@ -180,7 +180,11 @@ class Tokens:
         self, instance: ElementInstance, element: Element, evaluator: Evaluator, mapped: Document
     ) -> list[Wait]:
         """Return what the event sub-processes of the same scope wait for: a start event may bring their variables."""
-        if element.kind is not Kind.START_EVENT or element.scope is None or not element.scope.event_sub_processes:
+        if (
+            element.kind is not Kind.START_EVENT
+            or element.scope is None
+            or not element.scope.event_sub_processes
+        ):
             return []
         scope = self._engine.state.instances[instance.parent]
         outside = evaluator.elsewhere(self._engine.scopes.lookup(scope))

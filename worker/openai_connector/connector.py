@@ -130,16 +130,26 @@ class Handler:
 
 
 def _mapped(
-    call: Call, answer: Mapping[str, Any], job: ConnectorJob, mapping: TaskMapping, local_names: frozenset[str]
+    call: Call,
+    answer: Mapping[str, Any],
+    job: ConnectorJob,
+    mapping: TaskMapping,
+    local_names: frozenset[str],
 ) -> Decision:
     """Decide what becomes of an answer; it is paid for, so that not even a bug may lose it."""
     try:
         return mapping.on_response(call.response_of(answer), retries=job.retries, local_names=local_names)
     except Exception as error:
         place = place_of(error)
-        log.error("Job %d of element %s: mapping its answer failed unexpectedly (%s)", job.key, job.element_id, place)
+        log.error(
+            "Job %d of element %s: mapping its answer failed unexpectedly (%s)",
+            job.key,
+            job.element_id,
+            place,
+        )
         message = (
-            f"Mapping the answer failed unexpectedly ({place}). This is a bug: please report it with the worker's log"
+            f"Mapping the answer failed unexpectedly ({place}). "
+            "This is a bug: please report it with the worker's log"
         )
         return Decision(Failed(message, 0), keeps_answer=True)
 
@@ -164,4 +174,6 @@ def _incident(job: ConnectorJob, problem: str, *, can_be_overridden: bool) -> Fa
         where = f"at element {job.element_id} in Operate, as a text in double quotes"
         way_out = f"set the local variable {names} {where}, then retry the incident"
     end = "\n" if "\n" in problem else ". "  # a syntax error ends with a caret below the place
-    return Failed(f"{problem}{end}Nothing was sent. Correct the task in Modeler; for this instance, {way_out}", 0)
+    return Failed(
+        f"{problem}{end}Nothing was sent. Correct the task in Modeler; for this instance, {way_out}", 0
+    )

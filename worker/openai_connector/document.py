@@ -46,7 +46,11 @@ def _depth(value: object) -> int:
     """Count levels of nested objects and arrays, without recursion."""
     depth, level = 0, [value]
     while level:
-        inside = (item.values() if isinstance(item, dict) else item for item in level if isinstance(item, (dict, list)))
+        inside = (
+            item.values() if isinstance(item, dict) else item
+            for item in level
+            if isinstance(item, (dict, list))
+        )
         level = [value for values in inside for value in values if isinstance(value, (dict, list))]
         depth += 1
     return depth
@@ -87,7 +91,9 @@ def encode_document(variables: Mapping[str, Any]) -> str:
     """
     text = _written(variables)
     size = len(text.encode())
-    if size > MAX_BYTES:  # before its values are looked at one by one, which takes seconds for megabytes of numbers
+    if (
+        size > MAX_BYTES
+    ):  # before its values are looked at one by one, which takes seconds for megabytes of numbers
         raise DocumentError(
             f"the variables are {size / 1e6:.1f} MB of JSON; the engine is sent at most {MAX_BYTES / 1e6:.1f} MB. "
             "Map only what the process needs"
@@ -160,7 +166,9 @@ def _check(name: str, root: object) -> int:
                         raise DocumentError(f"variable '{name}' has a key that is no text")
                 below.extend(value.values())
             else:
-                raise DocumentError(f"variable '{name}' has a value that is not JSON ({type(value).__name__})")
+                raise DocumentError(
+                    f"variable '{name}' has a value that is not JSON ({type(value).__name__})"
+                )
             if depth > MAX_DEPTH:
                 raise DocumentError(f"variable '{name}' is nested deeper than {MAX_DEPTH} levels")
         level = below

@@ -126,7 +126,9 @@ def _repeated(message: str, private: list[str]) -> Iterable[tuple[int, int]]:
     # Every repeated run of QUOTED_CHARACTERS holds one of these pieces whole: most messages hold none.
     half = QUOTED_CHARACTERS // 2
     pieces = {message[start : start + half] for start in range(len(message) - half + 1)}
-    known = pieces.intersection(texts[start : start + half] for start in range(0, len(texts) - half + 1, half))
+    known = pieces.intersection(
+        texts[start : start + half] for start in range(0, len(texts) - half + 1, half)
+    )
     if not known:
         return
     near = {

@@ -62,13 +62,19 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
         ]
         _announce(settings, connection)
         working = asyncio.gather(*(subscription.run() for subscription in subscriptions))
-        working.add_done_callback(lambda _: stopping.set())  # a bug ends the worker: its supervisor starts it anew
+        working.add_done_callback(
+            lambda _: stopping.set()
+        )  # a bug ends the worker: its supervisor starts it anew
         try:
             await stopping.wait()
             running = sum(subscription.running for subscription in subscriptions)
-            log.info("Draining: %d jobs in work, at most %g s", running, settings.drain_timeout.total_seconds())
+            log.info(
+                "Draining: %d jobs in work, at most %g s", running, settings.drain_timeout.total_seconds()
+            )
             interrupted = await _drain(subscriptions, settings.drain_timeout)
-        except asyncio.CancelledError:  # before the connections close: a call that breaks costs its job a retry
+        except (
+            asyncio.CancelledError
+        ):  # before the connections close: a call that breaks costs its job a retry
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LAST_SECONDS):
                     await _drain(subscriptions, timedelta(0))
@@ -93,7 +99,9 @@ def client_of_environment() -> ApiClient:
     try:
         return ApiClient()
     except OSError as error:
-        raise SettingsError(f"SSL_CERT_FILE or SSL_CERT_DIR cannot be read ({error.strerror or error})") from None
+        raise SettingsError(
+            f"SSL_CERT_FILE or SSL_CERT_DIR cannot be read ({error.strerror or error})"
+        ) from None
     except ValueError as error:
         raise SettingsError(f"HTTPS_PROXY, HTTP_PROXY or ALL_PROXY cannot be used: {error}") from None
 
@@ -178,7 +186,9 @@ def _announce(settings: Settings, connection: Connection) -> None:
             "CONNECTOR_SECRET_PREFIX is empty: every environment variable is a secret that any diagram may read"
         )
     for name, setting in misspelt(settings):
-        log.warning("The environment variable %s is not a setting and has no effect: is %s meant?", name, setting)
+        log.warning(
+            "The environment variable %s is not a setting and has no effect: is %s meant?", name, setting
+        )
 
 
 def _on_signals(stopping: asyncio.Event) -> None:

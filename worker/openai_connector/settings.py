@@ -25,7 +25,9 @@ Natural = Annotated[int, Field(ge=0)]
 
 
 def _split(value: Any) -> Any:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    return (
+        tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    )
 
 
 def _upper(value: Any) -> Any:
@@ -48,14 +50,20 @@ class SettingsError(Exception):
 
 
 def _field(default: Any, *names: str, unit: str = "", about: str) -> Any:
-    return Field(default, validation_alias=AliasChoices(*names), description=about, json_schema_extra={"unit": unit})
+    return Field(
+        default, validation_alias=AliasChoices(*names), description=about, json_schema_extra={"unit": unit}
+    )
 
 
 class Settings(BaseSettings):
     """The worker's settings, read from the environment; an empty variable counts as not set."""
 
     model_config = SettingsConfigDict(
-        env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True, str_strip_whitespace=True
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        str_strip_whitespace=True,
     )
 
     zeebe_address: str = _field(
@@ -88,7 +96,10 @@ class Settings(BaseSettings):
         about="Audience of the token, where the server wants one.",
     )
     token_scope: str | None = _field(
-        None, "ZEEBE_TOKEN_SCOPE", "CAMUNDA_TOKEN_SCOPE", about="Scope of the token, where the server wants one."
+        None,
+        "ZEEBE_TOKEN_SCOPE",
+        "CAMUNDA_TOKEN_SCOPE",
+        about="Scope of the token, where the server wants one.",
     )
     cluster_id: str | None = _field(
         None,
@@ -97,7 +108,10 @@ class Settings(BaseSettings):
         about="Camunda SaaS: the cluster; sets address, TLS, authorization server and audience.",
     )
     cluster_region: str = _field(
-        "bru-2", "CAMUNDA_CLUSTER_REGION", "ZEEBE_CLIENT_CLOUD_REGION", about="Camunda SaaS: the cluster's region."
+        "bru-2",
+        "CAMUNDA_CLUSTER_REGION",
+        "ZEEBE_CLIENT_CLOUD_REGION",
+        about="Camunda SaaS: the cluster's region.",
     )
     ca_certificate: Path | None = _field(
         None,
@@ -119,7 +133,9 @@ class Settings(BaseSettings):
         unit="names, comma between",
         about="Tenants whose jobs are taken. Unset: the default tenant's.",
     )
-    job_type: str = _field("openai-connector:1", "CONNECTOR_JOB_TYPE", about="The job type that is worked on.")
+    job_type: str = _field(
+        "openai-connector:1", "CONNECTOR_JOB_TYPE", about="The job type that is worked on."
+    )
     max_jobs: Positive = _field(
         100,
         "CONNECTOR_MAX_JOBS",
@@ -217,7 +233,9 @@ class Settings(BaseSettings):
         """
         if self.cluster_id:
             if not _LABEL.fullmatch(self.cluster_id) or not _LABEL.fullmatch(self.cluster_region):
-                raise SettingsError("CAMUNDA_CLUSTER_ID and CAMUNDA_CLUSTER_REGION must be as Console shows them")
+                raise SettingsError(
+                    "CAMUNDA_CLUSTER_ID and CAMUNDA_CLUSTER_REGION must be as Console shows them"
+                )
             return f"{self.cluster_id}.{self.cluster_region}.zeebe.camunda.io:443", True
         has_certificate = bool(self.ca_certificate or self.client_certificate)
         name = _name("zeebe_address")
@@ -226,7 +244,9 @@ class Settings(BaseSettings):
         if not separator:
             scheme, rest = "", address
         if scheme.lower() not in ("", "http", "https", "grpc", "grpcs"):
-            raise SettingsError(f"{name} must begin with http://, https://, grpc:// or grpcs://, got '{address}'")
+            raise SettingsError(
+                f"{name} must begin with http://, https://, grpc:// or grpcs://, got '{address}'"
+            )
         tls = scheme.lower() in ("https", "grpcs") or (not scheme and has_certificate)
         if has_certificate and not tls:
             raise SettingsError(f"{name} says no TLS, but a certificate is set: begin it with https://")
@@ -299,7 +319,9 @@ def _check(settings: Settings) -> None:
         if duration < timedelta(milliseconds=1):  # in which the engine counts
             raise SettingsError(f"{name} must be longer than 0 seconds")
     if settings.drop_in:
-        from openai_connector.tasks.camunda_http_task import JOB_TYPE  # what serves it, and is needed only then
+        from openai_connector.tasks.camunda_http_task import (
+            JOB_TYPE,
+        )  # what serves it, and is needed only then
 
         if settings.job_type == JOB_TYPE:
             raise SettingsError(

@@ -54,7 +54,8 @@ def test_terminated_program_is_started_again(tmp_path: Path) -> None:
 def test_deaf_program_is_killed(tmp_path: Path) -> None:
     """A program that ignores SIGTERM is killed when its grace is over."""
     deaf = (
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        "print('up', flush=True); time.sleep(600)"
     )
     child = Child([sys.executable, "-c", deaf], environment=os.environ, log=tmp_path / "log")
     child.start()

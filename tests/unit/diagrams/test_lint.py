@@ -13,10 +13,22 @@ from openai_connector.cli import main
 from openai_connector.tasks.operations import INPUT_NAMES, OPERATION_INPUT
 from openai_connector.tools.diagrams.lint import Finding, _stand_in, check
 from tests import diagrams
-from tests.unit.diagrams.camunda_diagrams import AZURE, azure_inputs, chat_inputs, diagram, moderation_inputs, task
+from tests.unit.diagrams.camunda_diagrams import (
+    AZURE,
+    azure_inputs,
+    chat_inputs,
+    diagram,
+    moderation_inputs,
+    task,
+)
 
 TODAY = date(2026, 11, 22)
-SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
+SCHEMA = {
+    "type": "object",
+    "properties": {"a": {"type": "string"}},
+    "required": ["a"],
+    "additionalProperties": False,
+}
 
 
 def found(**how: Any) -> list[Finding]:
@@ -69,8 +81,18 @@ def test_findings_name_element_and_line() -> None:
         ({"openai_prompt": None}, "error", "bad-input", "Prompt is required"),
         ({"openai_model": None}, "error", "bad-input", "Model is required"),
         ({"openai_operation": "talk"}, "error", "bad-input", "Operation must be chat or moderation"),
-        ({"openai_maxTokens": "many"}, "error", "bad-input", "Maximum tokens must be a whole number of at least 1"),
-        ({"openai_maxTokens": "=0"}, "error", "bad-input", "Maximum tokens must be a whole number of at least 1"),
+        (
+            {"openai_maxTokens": "many"},
+            "error",
+            "bad-input",
+            "Maximum tokens must be a whole number of at least 1",
+        ),
+        (
+            {"openai_maxTokens": "=0"},
+            "error",
+            "bad-input",
+            "Maximum tokens must be a whole number of at least 1",
+        ),
         ({"openai_timeout": "soon"}, "error", "bad-input", "Request timeout must be an ISO 8601 duration"),
         ({"openai_baseUrl": "llm.example"}, "error", "bad-input", "Base URL must be a URL"),
         ({"openai_customModel": "x"}, "error", "bad-input", "Model is not Custom"),
@@ -80,7 +102,12 @@ def test_findings_name_element_and_line() -> None:
             "unknown-input",
             "The input openai_promt is unknown: is openai_prompt meant?",
         ),
-        ({"openai_state": "x"}, "error", "unknown-input", "The input openai_state is reserved for the worker"),
+        (
+            {"openai_state": "x"},
+            "error",
+            "unknown-input",
+            "The input openai_state is reserved for the worker",
+        ),
         (
             {"openai_moderationInput": "x"},
             "warning",
@@ -118,10 +145,25 @@ def test_findings_name_element_and_line() -> None:
             "refused-parameter",
             "The model gpt-6-luna refuses Temperature: empty it",
         ),
-        ({"openai_temperature": "1"}, "warning", "refused-parameter", "The model gpt-6-luna refuses Temperature"),
-        ({"openai_temperature": "=warmth"}, "warning", "refused-parameter", "The model gpt-6-luna refuses Temperature"),
+        (
+            {"openai_temperature": "1"},
+            "warning",
+            "refused-parameter",
+            "The model gpt-6-luna refuses Temperature",
+        ),
+        (
+            {"openai_temperature": "=warmth"},
+            "warning",
+            "refused-parameter",
+            "The model gpt-6-luna refuses Temperature",
+        ),
         ({"openai_presencePenalty": "1"}, "error", "refused-parameter", "refuses Presence penalty"),
-        ({"openai_extraBody": "={logprobs: true}"}, "error", "refused-parameter", "refuses logprobs in Extra body"),
+        (
+            {"openai_extraBody": "={logprobs: true}"},
+            "error",
+            "refused-parameter",
+            "refuses logprobs in Extra body",
+        ),
         (
             {"openai_temperature": "0.2", "openai_reasoningEffort": "none"},
             "warning",
@@ -208,8 +250,16 @@ def test_temperature_beside_top_p() -> None:
         ({"jobTimeout": "P1Y"}, "bad-header", "Job timeout must be an ISO 8601 duration"),
         ({"resultVariable": "my answer"}, "bad-header", "Result variable must be a name without spaces"),
         ({"resultVariable": "openai_prompt"}, "lost-result", "The result 'openai_prompt' would be lost"),
-        ({"resultExpression": "={openai_model: 1}"}, "lost-result", "The result 'openai_model' would be lost"),
-        ({"resultExpression": '{"openai_model": "$.body"}'}, "lost-result", "The result 'openai_model' would be lost"),
+        (
+            {"resultExpression": "={openai_model: 1}"},
+            "lost-result",
+            "The result 'openai_model' would be lost",
+        ),
+        (
+            {"resultExpression": '{"openai_model": "$.body"}'},
+            "lost-result",
+            "The result 'openai_model' would be lost",
+        ),
         ({"resultExpression": "=={a: question}"}, "unseen-variable", "Result expression reads 'question'"),
         ({"resultExpression": "={a: question}"}, "unseen-variable", "Result expression reads 'question'"),
         ({"errorExpression": "=bpmnError(order.id, error.message)"}, "unseen-variable", "reads 'order'"),
@@ -278,7 +328,8 @@ def test_retries_and_mappings_are_checked() -> None:
     """Retries that are no number, a mapping without a source and one that is written twice are found."""
     inputs = {"openai_operation": "chat", "openai_model": "gpt-6-luna", "openai_prompt": "=q"}
     twice = (
-        '          <zeebe:input target="openai_topP" />\n          <zeebe:input source="=q" target="openai_prompt" />\n'
+        '          <zeebe:input target="openai_topP" />\n'
+        '          <zeebe:input source="=q" target="openai_prompt" />\n'
     )
     text = hand_made(inputs, retries="a few", outputs=twice)
     assert sorted(told(check(text.encode(), TODAY))) == [
@@ -309,7 +360,11 @@ def test_tasks_of_camundas_templates_are_checked() -> None:
     """Their inputs are checked under the labels that both templates share, in their own lines."""
     text = diagram(
         task(
-            chat_inputs(internal_temperature="3", internal_model="gpt-4", authentication__token="sk-1234567890abcdefgh")
+            chat_inputs(
+                internal_temperature="3",
+                internal_model="gpt-4",
+                authentication__token="sk-1234567890abcdefgh",
+            )
         ),
         task(moderation_inputs(), {"resultVariable": "body"}, element_id="Moderate"),
         task(azure_inputs(), template=AZURE, element_id="Azure"),
@@ -357,7 +412,9 @@ class TestCommand:
         assert capsys.readouterr().out == "0 errors, 0 warnings\n"
         assert main(["lint", "--today", "2026-11-22", str(good), str(bad)]) == 1
         first, last = capsys.readouterr().out.splitlines()
-        assert first.startswith(f'{bad}:17: error: Ask "Ask the model": The model gpt-4 was shut down on 2026-10-23')
+        assert first.startswith(
+            f'{bad}:17: error: Ask "Ask the model": The model gpt-4 was shut down on 2026-10-23'
+        )
         assert last == "1 error, 0 warnings"
         assert main(["lint", "--today", "2026-10-22", str(bad)]) == 0
 
@@ -377,7 +434,9 @@ class TestCommand:
             },
         )
 
-    def test_unreadable_files_are_errors(self, tmp_path: Path, good: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_unreadable_files_are_errors(
+        self, tmp_path: Path, good: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         """A file that cannot be read is an error of its own; the others are checked all the same."""
         broken = tmp_path / "broken.bpmn"
         broken.write_text("<a>\n<b></a>", "utf-8")

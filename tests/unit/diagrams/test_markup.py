@@ -46,7 +46,9 @@ def test_namespaces_hold_whatever_the_prefixes_are() -> None:
 def test_edit_leaves_every_other_byte(start: bytes, encoding: str, line_break: str) -> None:
     """In each encoding, an edit changes its span; what the encoding lacks becomes a character reference."""
     declared = "utf-16" if "16" in encoding else encoding
-    text = f'<?xml version="1.0" encoding="{declared}"?>\n<a x="é">\n  <b y="1"/>\n</a>\n'.replace("\n", line_break)
+    text = f'<?xml version="1.0" encoding="{declared}"?>\n<a x="é">\n  <b y="1"/>\n</a>\n'.replace(
+        "\n", line_break
+    )
     markup = Markup.read(start + text.encode(encoding))
     assert markup.edited([]) == start + text.encode(encoding)
     changed = markup.edited([Edit(markup.root.children[0].attributes["", "y"].span, "é→")])

@@ -94,7 +94,11 @@ def without_null(body: Mapping[str, Any]) -> dict[str, Any]:
     [
         {},
         {"internal_temperature": "0.7", "internal_choices": "2"},
-        {"internal_systemMessage": "=rules", "internal_chatHistory": "=history", "internal_choices": "=count"},
+        {
+            "internal_systemMessage": "=rules",
+            "internal_chatHistory": "=history",
+            "internal_choices": "=count",
+        },
         {"internal_prompt": "A literal\nof two lines & more", "internal_model": "gpt-4"},
     ],
 )
@@ -158,7 +162,11 @@ def test_azure_chat_asks_the_same(changed: dict[str, str]) -> None:
 )
 def test_any_literal_is_kept(prompt: str, model: str, temperature: str) -> None:
     """Whatever is typed into the fields is asked for afterwards, too."""
-    changed = {"internal_custom_model": model, "internal_model": "custom", "internal_temperature": temperature}
+    changed = {
+        "internal_custom_model": model,
+        "internal_model": "custom",
+        "internal_temperature": temperature,
+    }
     result, report = moved(diagram(task(chat_inputs(internal_prompt=prompt, **changed))))
     if not report.migrated:
         assert "asks for the secret" in (report.reason or "")
@@ -170,7 +178,9 @@ def test_any_literal_is_kept(prompt: str, model: str, temperature: str) -> None:
 
 def test_everything_of_the_task_is_carried() -> None:
     """Key, organization, timeout, headers, retries, hand-made mappings, documentation and multi-instance stay."""
-    inputs = chat_inputs(internal_organization="{{secrets.ORG}}", own="=order.id", connectionTimeoutInSeconds="=limit")
+    inputs = chat_inputs(
+        internal_organization="{{secrets.ORG}}", own="=order.id", connectionTimeoutInSeconds="=limit"
+    )
     headers = {
         "resultVariable": "answer",
         "resultExpression": "={text: response.body.choices[1].message.content}",
@@ -231,9 +241,9 @@ def test_retries_that_old_templates_do_not_write() -> None:
     """Without retries a job has the engine's three; they are written, since the panel wants to see a number."""
     old = diagram(task(chat_inputs(4), version=4, retries=None))
     assert moved(old)[0].definition.get("retries") == "3"
-    assert moved(old.replace('type="io.camunda:http-json:1" />', "type='io.camunda:http-json:1'/>"))[0].job_type == (
-        "openai-connector:1"
-    )
+    assert moved(old.replace('type="io.camunda:http-json:1" />', "type='io.camunda:http-json:1'/>"))[
+        0
+    ].job_type == ("openai-connector:1")
     assert moved(diagram(task(chat_inputs(), retries="=tries")))[0].definition.get("retries") == "=tries"
 
 
@@ -249,7 +259,9 @@ def plain_outside(text: str) -> list[str]:
 def test_bytes_outside_of_the_tasks_stay(start: bytes, encoding: str, line_break: str) -> None:
     """In every encoding and with either line break, the file is the same outside of the tasks' elements."""
     other = '<!-- <bpmn:x a="1"> --><bpmn:userTask id="other"   name="Ünïcode 😀"><![CDATA[ & ]]></bpmn:userTask >\n'
-    text = diagram(task(chat_inputs()), other, task(moderation_inputs(), element_id="Two")).replace("\n", line_break)
+    text = diagram(task(chat_inputs()), other, task(moderation_inputs(), element_id="Two")).replace(
+        "\n", line_break
+    )
     migration = migrate(start + text.encode(encoding), TODAY)
     after = migration.content.removeprefix(start).decode(encoding)
     assert migration.content.startswith(start)
@@ -261,7 +273,9 @@ def test_bytes_outside_of_the_tasks_stay(start: bytes, encoding: str, line_break
 def test_only_what_changes_is_touched_within_the_task() -> None:
     """Values keep their very bytes: entities, quotes and spaces as they were written."""
     odd = "<zeebe:input  target='internal_prompt'\n\tsource='=\"a\" + &#39;b&#x27; // &gt;' ></zeebe:input >"
-    text = diagram(task(chat_inputs())).replace('<zeebe:input source="=question" target="internal_prompt" />', odd)
+    text = diagram(task(chat_inputs())).replace(
+        '<zeebe:input source="=question" target="internal_prompt" />', odd
+    )
     after = migrate(text.encode(), TODAY).content.decode()
     assert odd.replace("internal_prompt", "openai_prompt") in after
 
@@ -276,7 +290,9 @@ def test_other_prefixes_and_no_white_space() -> None:
     assert request_of(result)[2]["model"] == "gpt-4o"
     assert headers_of(result)["elementTemplateId"] == "openai-connector.v1"
 
-    element = '<x:taskDefinition xmlns:x="http://camunda.org/schema/zeebe/1.0" type="io.camunda:http-json:1" />'
+    element = (
+        '<x:taskDefinition xmlns:x="http://camunda.org/schema/zeebe/1.0" type="io.camunda:http-json:1" />'
+    )
     local = diagram(task(chat_inputs(), template=None, version=None))
     local = re.sub(r"<zeebe:taskDefinition[^>]*>", element, local).replace(
         ' xmlns:zeebe="http://camunda', ' xmlns:no="http://c'
@@ -297,7 +313,10 @@ def test_prefixes_that_each_element_declares(headers: str) -> None:
     text = diagram(task(chat_inputs(), template=None, version=None)).replace(zeebe.format("zeebe"), "")
     text = re.sub("<zeebe:(taskDefinition|ioMapping)", rf"<z:\1 {zeebe.format('z')}", text)
     text = re.sub(
-        "<zeebe:taskHeaders>.*</zeebe:taskHeaders>", headers.format(y=zeebe.format("y")), text, flags=re.DOTALL
+        "<zeebe:taskHeaders>.*</zeebe:taskHeaders>",
+        headers.format(y=zeebe.format("y")),
+        text,
+        flags=re.DOTALL,
     )
     result, report = moved(text.replace("zeebe:input", "z:input").replace("</zeebe:", "</z:"))
     assert (report.migrated, headers_of(result)["elementTemplateId"]) == (True, "openai-connector.v1")
@@ -305,7 +324,9 @@ def test_prefixes_that_each_element_declares(headers: str) -> None:
 
 def test_second_run_changes_nothing() -> None:
     """A migrated diagram has no task to migrate."""
-    once = migrate(diagram(task(chat_inputs()), task(azure_inputs(), template=AZURE, element_id="A")).encode(), TODAY)
+    once = migrate(
+        diagram(task(chat_inputs()), task(azure_inputs(), template=AZURE, element_id="A")).encode(), TODAY
+    )
     twice = migrate(once.content, TODAY)
     assert len(once.tasks) == 2
     assert (twice.content, twice.tasks) == (once.content, [])
@@ -327,7 +348,9 @@ def test_other_elements_are_moved_over_whole(kind: str) -> None:
     text = diagram(task(chat_inputs())).replace("bpmn:serviceTask", f"bpmn:{kind}")
     result, report = moved(text)
     assert (report.migrated, result.template_id) == (True, "openai-connector.v1")
-    assert migrate(text.encode(), TODAY).content == migrate(migrate(text.encode(), TODAY).content, TODAY).content
+    assert (
+        migrate(text.encode(), TODAY).content == migrate(migrate(text.encode(), TODAY).content, TODAY).content
+    )
     unlinked = diagram(task(chat_inputs(), template=None)).replace("bpmn:serviceTask", f"bpmn:{kind}")
     assert moved(unlinked)[0].template_id is None
 
@@ -350,7 +373,10 @@ def test_other_elements_are_moved_over_whole(kind: str) -> None:
             "the URL was changed by hand: it does not end in /chat",
         ),
         (chat_inputs(url="https://user@llm.example/v1/chat/completions"), "must not carry a user name"),
-        (chat_inputs(headers='={"Content-Type": "application/json", "X-Team": "a"}'), "the HTTP header X-Team"),
+        (
+            chat_inputs(headers='={"Content-Type": "application/json", "X-Team": "a"}'),
+            "the HTTP header X-Team",
+        ),
         (chat_inputs(method="get"), "the method is not POST"),
         (
             chat_inputs(authentication__type="noAuth", authentication__token=None),
@@ -393,7 +419,10 @@ def test_output_mapping_that_reads_a_dropped_input_is_seen() -> None:
     """An output mapping of a variable that would be gone keeps the task from being changed."""
     output = '          <zeebe:output source="=internal_model" target="used" />\n'
     _, report = moved(diagram(task(chat_inputs(), outputs=output)))
-    assert report.reason == "source of <zeebe:output> reads the variable internal_model, which is not there afterwards"
+    assert (
+        report.reason
+        == "source of <zeebe:output> reads the variable internal_model, which is not there afterwards"
+    )
 
 
 def test_compatible_server_becomes_a_base_url() -> None:
@@ -419,7 +448,10 @@ def test_model_that_is_gone_is_reported_and_replaced_on_demand() -> None:
         "The model gpt-4-turbo was shut down on 2026-10-23; OpenAI names gpt-5.6-sol as its replacement"
     ]
     result, report = moved(text, replaces_models=True)
-    assert (inputs_of(result)["openai_model"], "openai_customModel" in inputs_of(result)) == ("gpt-5.6-sol", False)
+    assert (inputs_of(result)["openai_model"], "openai_customModel" in inputs_of(result)) == (
+        "gpt-5.6-sol",
+        False,
+    )
     assert report.warnings == []
 
 
@@ -430,7 +462,10 @@ def test_differences_of_expressions_are_pointed_at() -> None:
         "errorExpression": "=if response.why = 1 then null else null",
     }
     _, report = moved(diagram(task(chat_inputs(), headers)))
-    assert [warning.split(" reads ")[0] for warning in report.warnings[:2]] == ["resultExpression", "errorExpression"]
+    assert [warning.split(" reads ")[0] for warning in report.warnings[:2]] == [
+        "resultExpression",
+        "errorExpression",
+    ]
 
 
 class TestCommand:
@@ -525,9 +560,13 @@ class TestCommand:
         (result,) = tasks_of(Markup.read(source.read_bytes()))
         assert (result.job_type, result.template_id) == ("acme:ai", "openai-connector.v1")
 
-    @pytest.mark.parametrize("command", [["migrate", "a.bpmn"], ["lint", "a.bpmn"], ["templates", "--output", "a"]])
+    @pytest.mark.parametrize(
+        "command", [["migrate", "a.bpmn"], ["lint", "a.bpmn"], ["templates", "--output", "a"]]
+    )
     @pytest.mark.parametrize("job_type", ["", " ", "a\nb", "\udcff"])
-    def test_job_type_that_is_none(self, command: list[str], job_type: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_job_type_that_is_none(
+        self, command: list[str], job_type: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         """A job type that no engine would take, or no file hold, is refused before anything is read."""
         with pytest.raises(SystemExit, match="2"):
             main([*command, "--job-type", job_type])

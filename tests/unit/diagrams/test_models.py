@@ -50,7 +50,9 @@ def test_sentence_says_when_and_what_instead() -> None:
     gone, unnamed = shutdown_of("gpt-4"), shutdown_of("gpt-5.1")
     assert gone
     assert unnamed
-    assert gone.sentence(date(2026, 10, 23)).startswith("the model gpt-4 was shut down on 2026-10-23; OpenAI names")
+    assert gone.sentence(date(2026, 10, 23)).startswith(
+        "the model gpt-4 was shut down on 2026-10-23; OpenAI names"
+    )
     assert gone.sentence(date(2026, 10, 22)).startswith("the model gpt-4 will be shut down on 2026-10-23")
     assert "choose another, for example gpt-6-luna" in unnamed.sentence(date(2026, 11, 22))
 
@@ -66,7 +68,9 @@ def test_choices_have_no_announced_end() -> None:
 def test_replacements_are_offered() -> None:
     """Every replacement that OpenAI names can be chosen."""
     names = {
-        shutdown.replacement for model in ("gpt-4", "gpt-5", "gpt-5-mini", "o1") if (shutdown := shutdown_of(model))
+        shutdown.replacement
+        for model in ("gpt-4", "gpt-5", "gpt-5-mini", "o1")
+        if (shutdown := shutdown_of(model))
     }
     assert names <= CHAT_MODEL_CHOICES.keys()
 

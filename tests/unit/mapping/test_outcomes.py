@@ -55,7 +55,9 @@ def failure(error: Any = None, *, retries: int = 3, **headers: Any) -> dict[str,
         (HTTP, {"resultExpression": "={f: function(x) x, y: 1}"}, {"y": 1}),
     ],
 )  # fmt: skip
-def test_1_results_are_the_variables(response: Any, headers: dict[str, Any], variables: dict[str, Any]) -> None:
+def test_1_results_are_the_variables(
+    response: Any, headers: dict[str, Any], variables: dict[str, Any]
+) -> None:
     """Result variable and result expression give the variables that Camunda's runtime would give."""
     outcome = success(response, **headers)
     assert (outcome["outcome"], outcome["variables"]) == ("complete", variables)
@@ -125,13 +127,18 @@ def test_2_a_broken_path_fails_before_the_call() -> None:
 def test_2_a_regular_expression_ends(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     """On unlucky text it would run for ever, and every job of every worker that gets this one would wait for it."""
     monkeypatch.setattr("openai_connector.outcome.jsonpath.MOST_SECONDS", 0.05)
-    case = {"response": {"items": ["a" * 100 + "b"] * 100}, "headers": {"resultExpression": json.dumps({"v": path})}}
+    case = {
+        "response": {"items": ["a" * 100 + "b"] * 100},
+        "headers": {"resultExpression": json.dumps({"v": path})},
+    }
     outcome = outcome_of(case)
     assert (outcome["outcome"], outcome["retries"]) == ("fail", 0)
     assert "its regular expression takes more than 0.05 s" in outcome["errorMessage"]
 
 
-@pytest.mark.parametrize("text", ['={"a": "$x"}', '={"a": "$.b", "c": 1}', '={"a": "plain"}', '={a: "$.b"}', "={}"])
+@pytest.mark.parametrize(
+    "text", ['={"a": "$x"}', '={"a": "$.b", "c": 1}', '={"a": "plain"}', '={a: "$.b"}', "={}"]
+)
 def test_2_everything_else_is_feel(text: str) -> None:
     """An object with any value that is no path is a FEEL context, with its texts as they are."""
     variables = success(resultExpression=text)["variables"]
@@ -209,7 +216,12 @@ def test_3_on_success_the_full_response_stays_visible() -> None:
 
 def test_3_on_failure_response_has_four_parts() -> None:
     """Missing parts are null, and the error stands both alone and in the response."""
-    error = {"type": "T", "code": "500", "message": "m", "variables": {"response": {"status": 500, "body": {"k": 1}}}}
+    error = {
+        "type": "T",
+        "code": "500",
+        "message": "m",
+        "variables": {"response": {"status": 500, "body": {"k": 1}}},
+    }
     expression = (
         '=bpmnError("C", "", {s: status, b: response.body.k, h: response.headers, c: error.code, '
         "rc: response.error.code, t: error.type, n: job.retries, x: error.variables.response.status})"
@@ -227,7 +239,9 @@ def test_3_an_error_can_be_ignored() -> None:
 
 def test_3_a_result_expression_may_throw() -> None:
     """A result expression whose whole value is a bpmnError is understood as one."""
-    outcome = success(resultVariable="r", resultExpression='=if status = 200 then bpmnError("C", "m") else {}')
+    outcome = success(
+        resultVariable="r", resultExpression='=if status = 200 then bpmnError("C", "m") else {}'
+    )
     assert (outcome["outcome"], outcome["errorCode"], outcome["errorMessage"]) == ("bpmnError", "C", "m")
 
 
@@ -277,7 +291,11 @@ def test_4_messages_are_cut() -> None:
     """No message is longer than 6,000 characters."""
     assert len(failure({"type": "T", "message": "m" * 10_000})["errorMessage"]) == 6000
     assert (
-        len(success(errorExpression='=bpmnError("C", string join(for i in 1..7000 return "m"))')["errorMessage"])
+        len(
+            success(errorExpression='=bpmnError("C", string join(for i in 1..7000 return "m"))')[
+                "errorMessage"
+            ]
+        )
         == 6000
     )
 
@@ -307,7 +325,9 @@ def test_7_a_bad_duration_is_final(name: str, text: str) -> None:
     assert text in outcome["errorMessage"]
 
 
-@pytest.mark.parametrize(("text", "shown"), [("PT1M", "PT1M"), ("P1D", "PT24H"), ("pt0.5s", "PT0.5S"), ("", None)])
+@pytest.mark.parametrize(
+    ("text", "shown"), [("PT1M", "PT1M"), ("P1D", "PT24H"), ("pt0.5s", "PT0.5S"), ("", None)]
+)
 def test_7_back_off_is_taken_from_the_header(text: str, shown: str | None) -> None:
     """ISO 8601 durations of days and below are understood; an empty header is none."""
     assert failure({"type": "T", "message": "m"}, retryBackoff=text)["retryBackoff"] == shown

@@ -42,7 +42,11 @@ async def ask(
 ) -> ApiResponse:
     """Ask, and take an answer of any shape."""
     response = await client.send(
-        "POST", f"{url}/chat/completions", body=body, headers=headers or {}, timeout=timedelta(seconds=timeout)
+        "POST",
+        f"{url}/chat/completions",
+        body=body,
+        headers=headers or {},
+        timeout=timedelta(seconds=timeout),
     )
     check_answer(response, missing_in=lambda _: None)
     return response

@@ -56,7 +56,13 @@ async def test_6_header_names_are_kept_as_received(client: ApiClient, api: Stand
     """Names are not lower-cased, and a repeated header is a list in order."""
     api.answer(
         Answer(
-            headers=(("X-Request-ID", "abc"), ("X-Twice", "1"), ("x-lower", "a"), ("X-Twice", "2"), ("X-Twice", "3"))
+            headers=(
+                ("X-Request-ID", "abc"),
+                ("X-Twice", "1"),
+                ("x-lower", "a"),
+                ("X-Twice", "2"),
+                ("X-Twice", "3"),
+            )
         )
     )
     headers = (await ask(client, api.base_url)).headers
@@ -90,7 +96,8 @@ async def test_5_300_calls_are_really_in_flight(client: ApiClient, api: StandIn)
     for call in calls:
         call.cancel()
     assert all(
-        isinstance(each, asyncio.CancelledError) for each in await asyncio.gather(*calls, return_exceptions=True)
+        isinstance(each, asyncio.CancelledError)
+        for each in await asyncio.gather(*calls, return_exceptions=True)
     )
 
 
@@ -117,10 +124,14 @@ async def test_5_a_cancelled_call_leaves_no_connection(client: ApiClient, api: S
     "answer",
     [
         gzipped(chat_body("Hi")),
-        Answer(content=zlib.compress(json.dumps(chat_body("Hi")).encode()), headers=(("Content-Encoding", "deflate"),)),
+        Answer(
+            content=zlib.compress(json.dumps(chat_body("Hi")).encode()),
+            headers=(("Content-Encoding", "deflate"),),
+        ),
         Answer(content=b"\xef\xbb\xbf" + json.dumps(chat_body("Hi")).encode()),
         Answer(
-            content=json.dumps(chat_body("Hi")).encode(), headers=(("Content-Type", "text/plain; charset=klingon"),)
+            content=json.dumps(chat_body("Hi")).encode(),
+            headers=(("Content-Type", "text/plain; charset=klingon"),),
         ),
         Answer(raw=b"HTTP/1.0 200 OK\r\n\r\n" + json.dumps(chat_body("Hi")).encode()),
         Answer(raw=b"HTTP/1.1 200 OK\r\n\r\n" + json.dumps(chat_body("Hi")).encode()),
@@ -201,7 +212,9 @@ async def test_5_missing_parts_are_named(client: ApiClient, api: StandIn) -> Non
 
 
 @pytest.mark.parametrize("levels", [1000, 100_000])
-async def test_5_a_deeply_nested_answer_is_an_ordinary_error(client: ApiClient, api: StandIn, levels: int) -> None:
+async def test_5_a_deeply_nested_answer_is_an_ordinary_error(
+    client: ApiClient, api: StandIn, levels: int
+) -> None:
     """Nesting that would break a parser is INVALID_RESPONSE, and the next call is fine."""
     api.answer(deeply_nested(levels))
     assert (await error_of(client, api.base_url)).code == "INVALID_RESPONSE"
@@ -230,7 +243,9 @@ async def test_5_a_huge_answer_is_not_read_to_its_end(api: StandIn, packed: bool
 
 async def test_5_a_huge_or_unreadable_error_goes_by_its_status(api: StandIn) -> None:
     """A 503 whose page is too large or badly packed is a 503."""
-    api.answer(Answer(503, content=b"x" * 2000), Answer(503, content=b"x", headers=(("Content-Encoding", "gzip"),)))
+    api.answer(
+        Answer(503, content=b"x" * 2000), Answer(503, content=b"x", headers=(("Content-Encoding", "gzip"),))
+    )
     client = ApiClient(max_response_bytes=1000)
     try:
         for _ in range(2):
@@ -277,10 +292,14 @@ async def test_5_the_apis_words_are_shortened(client: ApiClient, api: StandIn) -
         ("text", ""),
     ],
 )
-async def test_5_errors_of_compatible_servers(client: ApiClient, api: StandIn, body: object, words: str) -> None:
+async def test_5_errors_of_compatible_servers(
+    client: ApiClient, api: StandIn, body: object, words: str
+) -> None:
     """Error bodies of any shape are read as far as they say something."""
     api.answer(Answer(500, body=body))
-    assert str(await error_of(client, api.base_url)).startswith(f"The API answered 500 Internal Server Error{words}. ")
+    assert str(await error_of(client, api.base_url)).startswith(
+        f"The API answered 500 Internal Server Error{words}. "
+    )
 
 
 async def test_5_an_unknown_status_is_no_crash(client: ApiClient, api: StandIn) -> None:
@@ -362,7 +381,8 @@ async def test_5_a_long_header_is_read(client: ApiClient, api: StandIn) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:1", "http://no-such-host.invalid", "http://[::1]:1", "http://\x00/", "http://a:99999"]
+    "url",
+    ["http://127.0.0.1:1", "http://no-such-host.invalid", "http://[::1]:1", "http://\x00/", "http://a:99999"],
 )
 async def test_5_no_connection_is_not_paid(client: ApiClient, url: str) -> None:
     """A refused connection, an unknown host or a bad address is passing, and certainly not paid."""

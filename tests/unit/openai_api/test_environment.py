@@ -32,8 +32,27 @@ def authority() -> trustme.CA:
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """Run a proxy that wants a password; give its port."""
     port_file = tmp_path_factory.mktemp("proxy") / "port"
-    command = [sys.executable, "-m", "proxy", "--hostname", "127.0.0.1", "--port", "0", "--port-file", str(port_file)]
-    options = ["--num-acceptors", "1", "--num-workers", "1", "--log-level", "ERROR", "--basic-auth", f"user:{PASSWORD}"]
+    command = [
+        sys.executable,
+        "-m",
+        "proxy",
+        "--hostname",
+        "127.0.0.1",
+        "--port",
+        "0",
+        "--port-file",
+        str(port_file),
+    ]
+    options = [
+        "--num-acceptors",
+        "1",
+        "--num-workers",
+        "1",
+        "--log-level",
+        "ERROR",
+        "--basic-auth",
+        f"user:{PASSWORD}",
+    ]
     with subprocess.Popen(command + options) as process:
         try:
             yield _port(port_file)
@@ -139,7 +158,9 @@ async def test_5_the_tunnel_is_not_opened_without_password(
     assert str(proxy) not in str(error)
 
 
-async def test_5_http_goes_through_the_proxy(api: StandIn, proxy: int, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_5_http_goes_through_the_proxy(
+    api: StandIn, proxy: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A plain address is asked through HTTP_PROXY, which leaves its mark in the request."""
     monkeypatch.setenv("HTTP_PROXY", f"http://user:{PASSWORD.replace('@', '%40')}@127.0.0.1:{proxy}")
     async with fresh_client() as client:
@@ -165,7 +186,9 @@ async def test_5_no_proxy_goes_straight(api: StandIn, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("address", ["socks5://127.0.0.1:1", "http://a:b:c"])
-def test_5_a_proxy_that_cannot_be_used_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+def test_5_a_proxy_that_cannot_be_used_is_said_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
     """A proxy of another kind, or no address, is not found out by the first job."""
     monkeypatch.setenv("ALL_PROXY", address)
     with pytest.raises(ValueError, match=r"proxy must be http|Invalid port"):

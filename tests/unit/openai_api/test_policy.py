@@ -53,7 +53,10 @@ def test_6_an_odd_code_does_not_matter(odd: object) -> None:
 @pytest.mark.parametrize("status", [429, 503])
 def test_5_7_told_to_wait(status: int) -> None:
     """429 and 503 with a Retry-After cost no retry."""
-    assert classify(response(status, headers={"retry-after": "7"}))[::2] == (Verdict.WAIT, timedelta(seconds=7))
+    assert classify(response(status, headers={"retry-after": "7"}))[::2] == (
+        Verdict.WAIT,
+        timedelta(seconds=7),
+    )
 
 
 @pytest.mark.parametrize("status", [408, 409, 500, 502, 400])

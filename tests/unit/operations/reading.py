@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from openai_connector.tasks.operations import Chat, Endpoint, InvalidInputsError, Moderation, Operation, read_inputs
+from openai_connector.tasks.operations import (
+    Chat,
+    Endpoint,
+    InvalidInputsError,
+    Moderation,
+    Operation,
+    read_inputs,
+)
 
 CHAT: dict[str, Any] = {"operation": "chat", "model": "gpt-6-luna", "prompt": "Hello"}
 MODERATION: dict[str, Any] = {"operation": "moderation", "moderationInput": "Hello"}

@@ -28,7 +28,11 @@ words = st.sampled_from(
 parts = st.fixed_dictionaries({"type": texts}, optional={"text": texts})
 messages = st.fixed_dictionaries(
     {"role": st.sampled_from(["system", "developer", "user", "assistant", "tool"]) | words},
-    optional={"content": texts | st.none() | st.lists(parts, max_size=2), "refusal": texts, "tool_calls": st.just([])},
+    optional={
+        "content": texts | st.none() | st.lists(parts, max_size=2),
+        "refusal": texts,
+        "tool_calls": st.just([]),
+    },
 )
 values = st.recursive(
     scalars | words,
@@ -70,7 +74,11 @@ def test_any_value_of_one_input_is_read_or_refused(name: str, value: Any) -> Non
 
 
 choices = st.fixed_dictionaries(
-    {"message": st.dictionaries(st.sampled_from(["role", "content", "refusal", "tool_calls"]), anything, max_size=4)},
+    {
+        "message": st.dictionaries(
+            st.sampled_from(["role", "content", "refusal", "tool_calls"]), anything, max_size=4
+        )
+    },
     optional={"index": scalars, "finish_reason": values},
 )
 
@@ -85,7 +93,9 @@ choices = st.fixed_dictionaries(
 def test_the_chat_history_can_always_be_fed_back(answer: Any, rest: Any, history: Any, prompt: Any) -> None:
     """Whatever the server calls an answer, its output is JSON, and its history a good history."""
     try:
-        _, task = read_inputs(variables(CHAT | {"prompt": prompt, "chatHistory": history, "systemMessage": "S"}))
+        _, task = read_inputs(
+            variables(CHAT | {"prompt": prompt, "chatHistory": history, "systemMessage": "S"})
+        )
     except InvalidInputsError:
         return
     assert isinstance(task, Chat)
@@ -107,8 +117,15 @@ def test_the_chat_history_can_always_be_fed_back(answer: Any, rest: Any, history
 def test_any_moderation_answer_is_read_or_refused(result: Any) -> None:
     """A moderation answer of any shape lacks results, or gives an output that is JSON."""
     task = moderation()
-    for body in (result, {"results": [result]}, {"results": [{"categories": result, "category_scores": result}]}):
+    for body in (
+        result,
+        {"results": [result]},
+        {"results": [{"categories": result, "category_scores": result}]},
+    ):
         if task.missing_in(body) is None:
             output = task.output(task.request_body(), body)
             assert isinstance(output["flagged"], bool)
-            assert parse_json(encode_document(output))["categoryScores"].keys() == output["categoryScores"].keys()
+            assert (
+                parse_json(encode_document(output))["categoryScores"].keys()
+                == output["categoryScores"].keys()
+            )

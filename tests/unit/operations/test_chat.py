@@ -186,7 +186,9 @@ def test_4_an_offending_value_is_cut_at_100_characters() -> None:
 
 
 @pytest.mark.parametrize("name", ["prompt", "systemMessage", "chatHistory", "extraBody", "jsonSchema"])
-@pytest.mark.parametrize("value", [{"note": "PRIVATE"}, ["PRIVATE"], [{"role": "PRIVATE-ROLE", "content": "PRIVATE"}]])
+@pytest.mark.parametrize(
+    "value", [{"note": "PRIVATE"}, ["PRIVATE"], [{"role": "PRIVATE-ROLE", "content": "PRIVATE"}]]
+)
 def test_7_private_values_are_not_shown(name: str, value: object) -> None:
     """What is wrong with a prompt, a history or a schema is said without repeating its content."""
     given = CHAT | {name: value, "responseFormat": "json_schema" if name == "jsonSchema" else None}
@@ -200,7 +202,10 @@ def test_7_private_values_are_not_shown(name: str, value: object) -> None:
 
 def test_4_custom_takes_the_model_from_its_own_field() -> None:
     """`custom` sends the custom model version."""
-    assert chat_request(model="custom", customModel=" ft:gpt-5.4-mini:acme::1 ")["model"] == "ft:gpt-5.4-mini:acme::1"
+    assert (
+        chat_request(model="custom", customModel=" ft:gpt-5.4-mini:acme::1 ")["model"]
+        == "ft:gpt-5.4-mini:acme::1"
+    )
 
 
 def test_4_any_model_id_passes() -> None:
@@ -212,7 +217,10 @@ def test_4_any_model_id_passes() -> None:
     ("inputs", "message"),
     [
         ({"model": "custom"}, "Custom model version is required, because Model is Custom"),
-        ({"model": "custom", "customModel": " "}, "Custom model version is required, because Model is Custom"),
+        (
+            {"model": "custom", "customModel": " "},
+            "Custom model version is required, because Model is Custom",
+        ),
         (
             {"customModel": "x"},
             "Custom model version is given, but Model is not Custom: choose Custom or empty it",
@@ -276,7 +284,10 @@ def test_4_another_system_message_is_sent_beside_the_old_one() -> None:
         {"role": "assistant", "content": None, "refusal": "No."},
         {"role": "assistant", "refusal": "No."},
         {"role": "tool", "content": "4", "tool_call_id": "1"},
-        {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": "x"}}]},
+        {
+            "role": "user",
+            "content": [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": "x"}}],
+        },
         {"role": "assistant", "content": "a", "reasoning_content": "…", "unknown": [1, None]},
     ],
 )
@@ -297,10 +308,16 @@ def test_4_good_history_passes_unchanged(message: dict[str, Any], as_text: bool)
         (5, "not a number"),
         (["Hello"], "message 1 must be a context with role and content, not a text"),
         ([{"role": "user", "content": "a"}, None], "message 2 must be a context"),
-        ([{"content": "a"}], "message 1 must have the role system, developer, user, assistant or tool, got null"),
+        (
+            [{"content": "a"}],
+            "message 1 must have the role system, developer, user, assistant or tool, got null",
+        ),
         ([{"role": "bot", "content": "a"}], "got 'bot'"),
         ([{"role": ["user"], "content": "a"}], "got a list"),
-        ([{"role": "user"}], "message 1 must have a content (it may be null only beside tool_calls or refusal)"),
+        (
+            [{"role": "user"}],
+            "message 1 must have a content (it may be null only beside tool_calls or refusal)",
+        ),
         ([{"role": "assistant", "content": None, "refusal": None}], "message 1 must have a content"),
         ([{"role": "user", "content": 5}], "a text or a list of content parts, not a number"),
         ([{"role": "user", "content": ["a"]}], "a text or a list of content parts, not a list"),
@@ -454,7 +471,10 @@ def test_6_a_refusal_is_kept_with_its_words() -> None:
     got = output(chat_body(messages=[{"role": "assistant", "content": None, "refusal": "I must not."}]))
     assert got["refusal"] == "I must not."
     assert got["text"] is None
-    assert got["chatHistory"] == [USER, {"role": "assistant", "content": "I must not.", "refusal": "I must not."}]
+    assert got["chatHistory"] == [
+        USER,
+        {"role": "assistant", "content": "I must not.", "refusal": "I must not."},
+    ]
 
 
 def test_6_an_empty_refusal_is_none() -> None:
@@ -469,7 +489,14 @@ def test_6_an_empty_refusal_is_none() -> None:
 )
 @pytest.mark.parametrize(
     ("text", "value"),
-    [('{"a": [1]}', {"a": [1]}), ("not JSON", None), (None, None), ("NaN", None), ("[" * 100_000, None), ("5", 5)],
+    [
+        ('{"a": [1]}', {"a": [1]}),
+        ("not JSON", None),
+        (None, None),
+        ("NaN", None),
+        ("[" * 100_000, None),
+        ("5", 5),
+    ],
 )
 def test_6_json_is_the_first_answer_parsed(asked: dict[str, Any], text: str | None, value: object) -> None:
     """Where a JSON format was asked and the answer parses, `json` is its value, else null."""
@@ -529,7 +556,9 @@ def test_7_private_texts_are_all_that_was_said() -> None:
     """System message, history (however deep) and prompt are known as private."""
     task = chat(
         systemMessage="S",
-        chatHistory=[{"role": "assistant", "content": None, "tool_calls": [{"function": {"arguments": "deep"}}]}],
+        chatHistory=[
+            {"role": "assistant", "content": None, "tool_calls": [{"function": {"arguments": "deep"}}]}
+        ],
         prompt=[{"type": "text", "text": "part"}],
     )
     assert {"S", "deep", "part"} <= set(task.private_texts())

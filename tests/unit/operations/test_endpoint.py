@@ -12,7 +12,9 @@ from tests.unit.operations.reading import CHAT, MODERATION, read, violations
 AZURE = {"azureResource": "my-resource", "azureDeployment": "gpt", "azureApiVersion": "2026-01-01"}
 
 
-@pytest.mark.parametrize(("given", "seconds"), [("PT2M", 120), ("90", 90), (90, 90), (0.5, 0.5), ("pt1.5s", 1.5)])
+@pytest.mark.parametrize(
+    ("given", "seconds"), [("PT2M", 120), ("90", 90), (90, 90), (0.5, 0.5), ("pt1.5s", 1.5)]
+)
 def test_5_the_timeout_of_a_task(given: object, seconds: float) -> None:
     """ISO 8601 or seconds, as text or number."""
     assert read(CHAT | {"timeout": given})[0].timeout == seconds
@@ -58,7 +60,9 @@ def test_4_azure_needs_no_model() -> None:
 def test_5_an_azure_resource_is_a_plain_name(resource: str) -> None:
     """Nothing in the resource can lead to another host."""
     [message] = violations(CHAT | AZURE | {"azureResource": resource})
-    assert message.startswith("Azure resource must be the name of the resource alone, such as my-resource, got ")
+    assert message.startswith(
+        "Azure resource must be the name of the resource alone, such as my-resource, got "
+    )
 
 
 def test_4_an_input_read_by_two_models_is_one_violation() -> None:

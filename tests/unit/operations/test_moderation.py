@@ -23,7 +23,10 @@ def test_4_moderation_takes_a_text_or_texts(given: object, sent: object) -> None
 def test_4_the_moderation_model_is_sent_only_when_given(nothing: object) -> None:
     """null, "" and blank text send none; a name is sent."""
     assert "model" not in moderation(moderationModel=nothing).request_body()
-    assert moderation(moderationModel="omni-moderation-latest").request_body()["model"] == "omni-moderation-latest"
+    assert (
+        moderation(moderationModel="omni-moderation-latest").request_body()["model"]
+        == "omni-moderation-latest"
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,7 +66,11 @@ def test_6_flagged_categories_come_highest_score_first_then_by_name() -> None:
 def test_6_a_list_gives_any_flag_and_the_maximum_of_each_score() -> None:
     """Several results are put together."""
     got = output(moderation_body({"hate": 0.1, "spam": 0.2}, {"hate": 0.7, "spam": 0.1}))
-    assert got == {"flagged": True, "flaggedCategories": ["hate"], "categoryScores": {"hate": 0.7, "spam": 0.2}}
+    assert got == {
+        "flagged": True,
+        "flaggedCategories": ["hate"],
+        "categoryScores": {"hate": 0.7, "spam": 0.2},
+    }
 
 
 def test_6_nothing_flagged() -> None:
@@ -88,7 +95,9 @@ def test_6_incomplete_results_of_compatible_servers_are_no_crash(result: dict[st
 
 def test_6_a_flagged_category_without_a_score_is_named_last() -> None:
     """A category may be flagged although the server gives no score for it."""
-    body = {"results": [{"flagged": True, "categories": {"a": True, "b": True}, "category_scores": {"b": 0.1}}]}
+    body = {
+        "results": [{"flagged": True, "categories": {"a": True, "b": True}, "category_scores": {"b": 0.1}}]
+    }
     assert output(body)["flaggedCategories"] == ["b", "a"]
 
 

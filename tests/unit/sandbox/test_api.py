@@ -32,7 +32,9 @@ from openai_connector.tools.sandbox.api import (
             id="the secret with a prefix of its own",
         ),
         pytest.param({"OPENAI_BASE_URL": "http://y/v1"}, None, Api("http://y/v1", NO_KEY), id="an address"),
-        pytest.param({"OPENAI_BASE_URL": "http://y/v1"}, "http://x/v1", Api("http://x/v1", NO_KEY), id="an option"),
+        pytest.param(
+            {"OPENAI_BASE_URL": "http://y/v1"}, "http://x/v1", Api("http://x/v1", NO_KEY), id="an option"
+        ),
     ],
 )
 def test_the_api_is_chosen(environment: dict[str, str], option: str | None, chosen: Api | None) -> None:

@@ -72,7 +72,9 @@ def test_worker_of_another_cluster_keeps_its_credentials() -> None:
 
 
 @pytest.mark.usefixtures("own_process")
-def test_wrong_address_is_one_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_address_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A --zeebe-address that is none ends the demo with exit code 1 and a sentence, before anything is started."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk")
     assert run.run(_options("--zeebe-address", "ftp://x")) == 1

@@ -13,7 +13,9 @@ import pytest
 from openai_connector.tools.sandbox import demo_process as process
 
 ROOT = Path(__file__).parents[3]
-TEMPLATE: dict[str, Any] = json.loads((ROOT / "element-templates" / "openai-connector.json").read_text("utf-8"))
+TEMPLATE: dict[str, Any] = json.loads(
+    (ROOT / "element-templates" / "openai-connector.json").read_text("utf-8")
+)
 BPMN, ZEEBE = "{http://www.omg.org/spec/BPMN/20100524/MODEL}", "{http://camunda.org/schema/zeebe/1.0}"
 DIAGRAM = ElementTree.parse(process.DIAGRAM)
 SERVICE_TASKS = list(DIAGRAM.iter(f"{BPMN}serviceTask"))

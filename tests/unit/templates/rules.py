@@ -38,7 +38,9 @@ def broken_rules(template: Mapping[str, Any]) -> Iterator[str]:
         yield "a group twice"
     used = [prop["group"] for prop in properties if "group" in prop]
     yield from (f"group {group} is empty" for group in groups if group not in used)
-    if any(groups.index(a) > groups.index(b) for a, b in pairwise(group for group in used if group in groups)):
+    if any(
+        groups.index(a) > groups.index(b) for a, b in pairwise(group for group in used if group in groups)
+    ):
         yield "properties are not in the order of the groups"
     if len(template["icon"]["contents"]) > ICON_LIMIT:
         yield "the icon is too large"

@@ -31,7 +31,9 @@ def test_impossible_tasks_are_refused(values: dict[str, Any], complaint: str) ->
 
 def test_defaults_are_written_and_hidden_inputs_are_not() -> None:
     """A task holds the template's defaults, given values and nothing that its conditions hide."""
-    xml = process("p", task(values={"openai_operation": "moderation", "openai_moderationInput": "=text"}, retries=1))
+    xml = process(
+        "p", task(values={"openai_operation": "moderation", "openai_moderationInput": "=text"}, retries=1)
+    )
     root = etree.fromstring(xml.encode())
     held = {item.get("target"): item.get("source") for item in root.iterfind(".//zeebe:input", ZEEBE)}
     assert held == {"openai_operation": "moderation", "openai_moderationInput": "=text"}

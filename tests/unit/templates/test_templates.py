@@ -54,7 +54,9 @@ def test_content_changes_with_the_version_only(variant: Variant) -> None:
 @each
 def test_schema_of_camunda_is_met(variant: Variant) -> None:
     """Camunda's published JSON schema finds nothing wrong."""
-    validator = Draft7Validator(SCHEMA | {"oneOf": SCHEMA["oneOf"][:1]})  # one template, so that errors are readable
+    validator = Draft7Validator(
+        SCHEMA | {"oneOf": SCHEMA["oneOf"][:1]}
+    )  # one template, so that errors are readable
     assert [error.message for error in validator.iter_errors(render(variant))] == []
 
 
@@ -76,7 +78,10 @@ def test_rules_beyond_the_schema_are_met(variant: Variant) -> None:
         ({"id": "openai_prompt"}, "its id is there already"),
         ({"optional": False}, "input without a source"),
         ({"constraints": {"pattern": {"value": "^[0-9]*$", "message": "must fit"}}}, "refuses FEEL"),
-        ({"constraints": {"pattern": {"value": "^(=.*|[0-9])$", "message": "must fit"}}}, "refuses an empty value"),
+        (
+            {"constraints": {"pattern": {"value": "^(=.*|[0-9])$", "message": "must fit"}}},
+            "refuses an empty value",
+        ),
         ({"constraints": {"pattern": {"value": "(", "message": "must fit"}}}, "the pattern is wrong"),
         ({"description": "<b>bold</b>"}, "markup"),
         ({"choices": [{"name": "A", "value": "a"}], "value": "b"}, "the default is no choice"),
@@ -130,7 +135,9 @@ def test_temperature_and_other_parameters_are_empty_by_default() -> None:
     """Nothing that a reasoning model refuses is sent unless a modeler writes it."""
     for variant in VARIANTS:
         defaults = {name for name, prop in properties(variant).items() if prop.get("value")}
-        assert not defaults & {f"openai_{name}" for name in ("temperature", "topP", "frequencyPenalty", "choices")}
+        assert not defaults & {
+            f"openai_{name}" for name in ("temperature", "topP", "frequencyPenalty", "choices")
+        }
 
 
 def test_model_is_chosen_from_current_ones() -> None:

@@ -74,7 +74,9 @@ class FakeGateway(GatewayServicer):
         add_GatewayServicer_to_server(self, self.server)
         address = f"localhost:{self.port}"
         self.port = (
-            self.server.add_secure_port(address, credentials) if credentials else self.server.add_insecure_port(address)
+            self.server.add_secure_port(address, credentials)
+            if credentials
+            else self.server.add_insecure_port(address)
         )
         await self.server.start()
 

@@ -42,7 +42,11 @@ async def test_keeps_before_throwing(engine: FakeGateway, commands: Commands, jo
     (first, kept), (second, thrown) = engine.calls
     assert (first, second) == ("SetVariables", "ThrowError")
     assert (kept.elementInstanceKey, kept.local, kept.variables) == (101, True, '{"openai_state":"{}"}')
-    assert (thrown.errorCode, thrown.errorMessage, thrown.variables) == ("FLAGGED", "not nice", '{"score":0.9}')
+    assert (thrown.errorCode, thrown.errorMessage, thrown.variables) == (
+        "FLAGGED",
+        "not nice",
+        '{"score":0.9}',
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,7 +131,10 @@ async def test_job_gone(
     [
         ([status(StatusCode.INVALID_ARGUMENT, "not an object")], "not an object"),
         ([status(StatusCode.UNKNOWN, "EXCEEDED_BATCH_RECORD_SIZE")], "EXCEEDED_BATCH_RECORD_SIZE"),
-        ([status(StatusCode.RESOURCE_EXHAUSTED, "gRPC message exceeds maximum size 4194304: 5000000")], "maximum size"),
+        (
+            [status(StatusCode.RESOURCE_EXHAUSTED, "gRPC message exceeds maximum size 4194304: 5000000")],
+            "maximum size",
+        ),
         ([status(StatusCode.UNKNOWN, "boom")] * 3, "boom"),
     ],
 )
@@ -168,7 +175,9 @@ async def test_refusal_does_not_quote_the_answer(
     assert "private" not in caplog.text + engine.calls[-1][1].errorMessage
 
 
-@pytest.mark.parametrize("outcome", [Completed({"bad": float("nan")}), BpmnError("C", variables={"bad": 2**70})])
+@pytest.mark.parametrize(
+    "outcome", [Completed({"bad": float("nan")}), BpmnError("C", variables={"bad": 2**70})]
+)
 async def test_bad_variables_are_never_sent(
     engine: FakeGateway, commands: Commands, job: ConnectorJob, outcome: Completed | BpmnError
 ) -> None:
@@ -179,7 +188,9 @@ async def test_bad_variables_are_never_sent(
     assert "'bad'" in request.errorMessage
 
 
-async def test_failure_survives_its_bad_variables(engine: FakeGateway, commands: Commands, job: ConnectorJob) -> None:
+async def test_failure_survives_its_bad_variables(
+    engine: FakeGateway, commands: Commands, job: ConnectorJob
+) -> None:
     """A failure whose variables cannot be sent keeps its message and its retries, and says what is missing."""
     assert await commands.report(job, Failed("first reason", 2, variables={"bad": object()})) is Delivery.DONE
     ((_, request),) = engine.calls
@@ -208,7 +219,9 @@ async def test_refused_failure_ends_the_chain(
     assert levels(caplog) == ["ERROR"]
 
 
-async def test_refused_keep_does_not_stop_the_error(engine: FakeGateway, commands: Commands, job: ConnectorJob) -> None:
+async def test_refused_keep_does_not_stop_the_error(
+    engine: FakeGateway, commands: Commands, job: ConnectorJob
+) -> None:
     """The BPMN error is thrown even when nothing can be kept for the case that nobody catches it."""
     engine.faults["SetVariables"].append(status(StatusCode.INVALID_ARGUMENT))
     assert await commands.report(job, BpmnError("C", keep={"k": 1})) is Delivery.DONE
@@ -271,7 +284,9 @@ async def test_prolong(engine: FakeGateway, commands: Commands, job: ConnectorJo
     assert await commands.prolong(job, timedelta(minutes=7)) is Delivery.GONE
 
 
-async def test_prolong_unknown_to_the_engine(engine: FakeGateway, commands: Commands, job: ConnectorJob) -> None:
+async def test_prolong_unknown_to_the_engine(
+    engine: FakeGateway, commands: Commands, job: ConnectorJob
+) -> None:
     """An engine too old for the command is not asked twice."""
     engine.faults["UpdateJobTimeout"].append(status(grpc.StatusCode.UNIMPLEMENTED))
     assert await commands.prolong(job, SECOND) is Delivery.REFUSED

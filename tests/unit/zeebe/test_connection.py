@@ -30,7 +30,9 @@ def _server_credentials(authority: trustme.CA, *, mutual: bool) -> grpc.ServerCr
 
 
 @pytest.mark.parametrize("mutual", [False, True])
-async def test_tls(authority: trustme.CA, tmp_path: Path, job: ConnectorJob, engine: FakeGateway, mutual: bool) -> None:
+async def test_tls(
+    authority: trustme.CA, tmp_path: Path, job: ConnectorJob, engine: FakeGateway, mutual: bool
+) -> None:
     """A command goes through TLS with a private authority, and with a client certificate where one is asked for."""
     await engine.stop()
     engine.port = 0

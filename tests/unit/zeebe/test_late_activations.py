@@ -49,7 +49,9 @@ async def test_a_late_activation_is_dropped(
         await context.write(pb.ActivateJobsResponse(jobs=[engine._activated(engine.jobs[1], request)]))
 
     engine.faults["ActivateJobs"].extend([nothing, late])
-    subscription = Subscription(stub, commands, handle, job_type="t", worker_name="w", lease=LEASE, long_poll=LEASE)
+    subscription = Subscription(
+        stub, commands, handle, job_type="t", worker_name="w", lease=LEASE, long_poll=LEASE
+    )
     polling = asyncio.create_task(subscription.run())
     await engine.until(lambda: engine.count("ActivateJobs") == 3)
     assert await subscription.drain(timedelta(seconds=10)) == 0
@@ -70,12 +72,16 @@ async def test_a_prolonged_lease_is_not_over(
         subscription._entries[1].since -= needed.total_seconds() / 2  # so long has it taken
         return Failed("an incident", retries=0)
 
-    subscription = Subscription(stub, commands, handle, job_type="t", worker_name="w", lease_needed=lambda _: needed)
+    subscription = Subscription(
+        stub, commands, handle, job_type="t", worker_name="w", lease_needed=lambda _: needed
+    )
     async with _resolved_at_once(engine, subscription):
         await engine.until(lambda: len(worked) == 2 and not subscription.running)
 
 
-async def test_a_lease_prolonged_too_late_was_over(engine: FakeGateway, stub: Any, commands: Commands) -> None:
+async def test_a_lease_prolonged_too_late_was_over(
+    engine: FakeGateway, stub: Any, commands: Commands
+) -> None:
     """The engine may have sent the job once more before it prolonged the lease: that activation is dropped as ever."""
     engine.add(FakeJob(1))
     worked: list[ConnectorJob] = []

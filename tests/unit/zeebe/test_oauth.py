@@ -98,7 +98,9 @@ async def test_one_request_for_many_calls(server: TokenServer, engine: FakeGatew
     server.gate.clear()
     async with open_channel(Connection(engine.target, oauth=server.credentials())) as channel:
         stub = gateway(channel)
-        calls = [asyncio.ensure_future(stub.SetVariables(pb.SetVariablesRequest(), timeout=60)) for _ in range(50)]
+        calls = [
+            asyncio.ensure_future(stub.SetVariables(pb.SetVariablesRequest(), timeout=60)) for _ in range(50)
+        ]
         await engine.until(lambda: len(server.forms) == 1)
         await asyncio.sleep(0.1)
         server.gate.set()
@@ -167,7 +169,10 @@ async def test_hung_server(server: TokenServer) -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (web.json_response({"error": "invalid_client"}, status=401), r"401 invalid_client.*ZEEBE_CLIENT_ID.*_SECRET"),
+        (
+            web.json_response({"error": "invalid_client"}, status=401),
+            r"401 invalid_client.*ZEEBE_CLIENT_ID.*_SECRET",
+        ),
         (web.json_response({"error": "unauthorized_client"}, status=400), "ZEEBE_CLIENT_SECRET"),
         (web.json_response({"error": "invalid_scope"}, status=400), "ZEEBE_TOKEN_SCOPE"),
         (web.json_response({"error": SECRET.upper()}, status=403), "status 403\\)"),
@@ -231,7 +236,9 @@ async def test_cancelled_caller_does_not_stop_the_request(server: TokenServer, e
     assert await second == "token-1"
 
 
-async def test_no_token_is_a_status_that_passes(server: TokenServer, engine: FakeGateway, job: ConnectorJob) -> None:
+async def test_no_token_is_a_status_that_passes(
+    server: TokenServer, engine: FakeGateway, job: ConnectorJob
+) -> None:
     """Without a token a command reports UNAVAILABLE, and an outcome waits for the token server to come back."""
     server.answer = web.json_response({"error": "invalid_client"}, status=401)
     async with open_channel(Connection(engine.target, oauth=server.credentials())) as channel:
@@ -270,7 +277,9 @@ async def test_subscription_survives_the_token_server(
     assert "token-3" not in caplog.text
 
 
-async def test_refused_token_of_a_command(server: TokenServer, engine: FakeGateway, job: ConnectorJob) -> None:
+async def test_refused_token_of_a_command(
+    server: TokenServer, engine: FakeGateway, job: ConnectorJob
+) -> None:
     """A token that the engine refuses is replaced, and the command that it came with succeeds."""
     engine.authorization = "Bearer token-2"
     async with open_channel(Connection(engine.target, oauth=server.credentials())) as channel:

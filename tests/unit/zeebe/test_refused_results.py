@@ -22,7 +22,9 @@ async def test_the_handler_says_how_a_refused_result_fails(
 ) -> None:
     """The failure is told why, and its variables reach the task."""
     engine.faults["CompleteJob"].append(status(StatusCode.UNKNOWN, "EXCEEDED_BATCH_RECORD_SIZE"))
-    outcome = Completed(variables, if_refused=lambda why: Failed(f"{why}. Kept", 0, variables={"kept": "answer"}))
+    outcome = Completed(
+        variables, if_refused=lambda why: Failed(f"{why}. Kept", 0, variables={"kept": "answer"})
+    )
     assert await commands.report(job, outcome) is Delivery.REFUSED
     (report,) = engine.jobs[100].reports
     assert "result" in report.errorMessage
@@ -35,7 +37,10 @@ async def test_a_refused_result_says_what_to_do_where_nothing_is_kept(
 ) -> None:
     """The handler's words depend on what it keeps: the advice to map less does not."""
     engine.faults["CompleteJob"].append(status(StatusCode.INVALID_ARGUMENT, "no such name"))
-    assert await commands.report(job, Completed({"a": 1}, if_refused=lambda why: Failed(why, 0))) is Delivery.REFUSED
+    assert (
+        await commands.report(job, Completed({"a": 1}, if_refused=lambda why: Failed(why, 0)))
+        is Delivery.REFUSED
+    )
     (report,) = engine.jobs[100].reports
     assert report.errorMessage == (
         "The engine refused the result of this task (INVALID_ARGUMENT: no such name). "

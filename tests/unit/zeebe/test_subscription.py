@@ -86,7 +86,11 @@ async def test_poll_asks_for_what_it_needs(engine: FakeGateway, subscribe: Subsc
         await engine.until(lambda: engine.count("ActivateJobs") == 2)
     first, second = (request for name, request in engine.calls if name == "ActivateJobs")
     assert (first.type, first.worker, first.timeout) == ("openai-connector:1", "test", 90_000)
-    assert (list(first.fetchVariable), list(first.tenantIds), first.maxJobsToActivate) == (["a", "b"], ["t1"], 7)
+    assert (list(first.fetchVariable), list(first.tenantIds), first.maxJobsToActivate) == (
+        ["a", "b"],
+        ["t1"],
+        7,
+    )
     # the first poll does not wait for jobs, so that the worker knows at once that the engine is there
     assert (first.requestTimeout, second.requestTimeout) == (-1, 10_000)
 
@@ -242,7 +246,9 @@ async def test_empty_documents(engine: FakeGateway, subscribe: Subscribe) -> Non
     assert (handler.started[0].variables, handler.started[0].headers) == ({}, {})
 
 
-async def test_handler_bug(engine: FakeGateway, subscribe: Subscribe, caplog: pytest.LogCaptureFixture) -> None:
+async def test_handler_bug(
+    engine: FakeGateway, subscribe: Subscribe, caplog: pytest.LogCaptureFixture
+) -> None:
     """An exception from the handler costs one retry, and neither message nor log repeats its text."""
     engine.add(FakeJob(1, retries=1))
 
@@ -284,13 +290,18 @@ async def test_survives_every_status(
             await engine.until(lambda: engine.jobs[1].ended == "thrown")
             assert subscription.connected
     assert levels(caplog) == ["WARNING", "INFO"]
-    lost, back = (record.getMessage() for record in caplog.records if record.name.startswith("openai_connector"))
+    lost, back = (
+        record.getMessage() for record in caplog.records if record.name.startswith("openai_connector")
+    )
     assert code.name in lost
     assert "again" in back
 
 
 async def test_load_is_no_loss(
-    engine: FakeGateway, subscribe: Subscribe, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    engine: FakeGateway,
+    subscribe: Subscribe,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An engine that refuses polls because it is busy is asked again soon, without a word, unless it goes on so."""
     monkeypatch.setattr("openai_connector.zeebe.subscription.BUSY_DELAY", 0.01)
@@ -322,7 +333,9 @@ async def test_garbage_instead_of_jobs(engine: FakeGateway, subscribe: Subscribe
         await engine.until(lambda: engine.jobs[1].ended == "completed")
 
 
-async def test_poll_that_hangs(engine: FakeGateway, subscribe: Subscribe, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_poll_that_hangs(
+    engine: FakeGateway, subscribe: Subscribe, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A gateway that accepts a poll and never answers is given up, and asked again."""
     monkeypatch.setattr("openai_connector.zeebe.subscription.POLL_MARGIN", 1.0)
     engine.faults["ActivateJobs"].append(hang)
@@ -408,7 +421,9 @@ async def test_lease_that_cannot_be_prolonged(engine: FakeGateway, subscribe: Su
     assert "CONNECTOR_JOB_LEASE to at least 3630 seconds" in engine.jobs[1].reports[0].errorMessage
 
 
-async def test_stop_is_idempotent_and_ends_an_idle_worker(engine: FakeGateway, stub: Any, commands: Commands) -> None:
+async def test_stop_is_idempotent_and_ends_an_idle_worker(
+    engine: FakeGateway, stub: Any, commands: Commands
+) -> None:
     """An idle worker ends soon after stop, long before its poll would."""
     subscription = Subscription(stub, commands, Handler(), job_type="t", worker_name="w")
     polling = asyncio.create_task(subscription.run())

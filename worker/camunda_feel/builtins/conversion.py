@@ -219,7 +219,9 @@ def _may_follow(char: str, last: str) -> bool:
     """Jackson's rule for the character after the first value: a blank after numbers, no letter after words."""
     if last in DIGITS:
         return char in _JSON_BLANKS
-    return last in '"]}' or char < "0" or char in "]}" or not (is_name_part(char) or char in _INVISIBLE_LETTERS)
+    return (
+        last in '"]}' or char < "0" or char in "]}" or not (is_name_part(char) or char in _INVISIBLE_LETTERS)
+    )
 
 
 def _double(text: str) -> Decimal | None:
@@ -251,7 +253,9 @@ def _json_string(text: str) -> str:
         return written
     # Jackson writes control characters with capital digits.
     return re.sub(
-        r"\\(u[0-9a-f]{4}|.)", lambda escape: "\\u" + escape[1][1:].upper() if escape[1][1:] else escape[0], written
+        r"\\(u[0-9a-f]{4}|.)",
+        lambda escape: "\\u" + escape[1][1:].upper() if escape[1][1:] else escape[0],
+        written,
     )
 
 

@@ -8,7 +8,16 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from camunda_feel.builtins.library import builtin
-from camunda_feel.decimals import MATH, from_double, maths_of, power, to_double, to_int32, unsigned_zero, wrap_int32
+from camunda_feel.decimals import (
+    MATH,
+    from_double,
+    maths_of,
+    power,
+    to_double,
+    to_int32,
+    unsigned_zero,
+    wrap_int32,
+)
 from camunda_feel.errors import FeelEvaluationError, FeelLimitError
 from camunda_feel.functions import IllegalArgumentError
 from camunda_feel.values import Function, brief, contains, equals, is_comparable, lift, order
@@ -81,7 +90,11 @@ def total(items: Items) -> Decimal | None:
 @builtin("product(list: list...)")
 def product(items: Items) -> Decimal | None:
     """Null for an empty list."""
-    return unsigned_zero(functools.reduce(maths_of(items[0]).multiply, items)) if items and _numbers(items) else None
+    return (
+        unsigned_zero(functools.reduce(maths_of(items[0]).multiply, items))
+        if items and _numbers(items)
+        else None
+    )
 
 
 @builtin("mean(list: list...)")
@@ -265,7 +278,9 @@ def duplicate_values(run: Run, items: Items) -> Items:
         if count_before == 1:
             repeated.count(item)
     return [
-        item for item, count_before in zip(items, counts, strict=True) if count_before == 0 and repeated.count(item)
+        item
+        for item, count_before in zip(items, counts, strict=True)
+        if count_before == 0 and repeated.count(item)
     ]
 
 
@@ -348,7 +363,9 @@ def string_join_delimited(run: Run, items: Items, delimiter: str | None) -> str:
 
 
 @builtin("string join(list: list, delimiter: string?, prefix: string?, suffix: string?)", takes_run=True)
-def string_join_enclosed(run: Run, items: Items, delimiter: str | None, prefix: str | None, suffix: str | None) -> str:
+def string_join_enclosed(
+    run: Run, items: Items, delimiter: str | None, prefix: str | None, suffix: str | None
+) -> str:
     """Prefix and suffix must both be given, or neither."""
     if (prefix is None) != (suffix is None):
         raise IllegalArgumentError("prefix and suffix go together")

@@ -5,7 +5,15 @@ import math
 from decimal import Decimal
 
 from camunda_feel.builtins.library import builtin
-from camunda_feel.decimals import from_double, maths_of, remainder, rescale, to_double, to_int32, unsigned_zero
+from camunda_feel.decimals import (
+    from_double,
+    maths_of,
+    remainder,
+    rescale,
+    to_double,
+    to_int32,
+    unsigned_zero,
+)
 from camunda_feel.errors import FeelEvaluationError
 from camunda_feel.functions import IllegalArgumentError
 from camunda_feel.runtime import Run

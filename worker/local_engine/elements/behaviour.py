@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 class Behaviour(Protocol):
     """How one family of elements behaves. Behaviours keep no state."""
 
-    def prepare(self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator) -> Any:
+    def prepare(
+        self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator
+    ) -> Any:
         """Return what `begin` needs; nothing is changed here.
 
         Raises:
@@ -28,7 +30,9 @@ class Behaviour(Protocol):
 class PassThrough:
     """Nothing is waited for: the element is completed at once."""
 
-    def prepare(self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator) -> None:
+    def prepare(
+        self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator
+    ) -> None:
         """Return nothing."""
 
     def begin(self, engine: Engine, instance: ElementInstance, element: Element, prepared: None) -> None:

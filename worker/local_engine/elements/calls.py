@@ -20,7 +20,9 @@ DEEPEST_CALL: Final = 200
 class CallActivity:
     """The latest version of the called process is started, and its end is waited for."""
 
-    def prepare(self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator) -> Process:
+    def prepare(
+        self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator
+    ) -> Process:
         """Return the process to be called."""
         assert element.called is not None
         with trouble():

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 class CatchEvent:
     """A timer or a message is waited for; receive tasks wait for a message in the same way."""
 
-    def prepare(self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator) -> list[Wait]:
+    def prepare(
+        self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator
+    ) -> list[Wait]:
         """Return what is to be waited for."""
         return engine.events.waits([element], evaluator)
 
-    def begin(self, engine: Engine, instance: ElementInstance, element: Element, prepared: list[Wait]) -> None:
+    def begin(
+        self, engine: Engine, instance: ElementInstance, element: Element, prepared: list[Wait]
+    ) -> None:
         """Wait for it."""
         engine.events.open(instance, prepared)
 
@@ -28,7 +32,9 @@ class CatchEvent:
 class ErrorEnd:
     """An error is thrown."""
 
-    def prepare(self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator) -> None:
+    def prepare(
+        self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator
+    ) -> None:
         """Return nothing: the code is worked out when it is thrown, each time that it is tried."""
 
     def begin(self, engine: Engine, instance: ElementInstance, element: Element, prepared: None) -> None:
@@ -39,7 +45,9 @@ class ErrorEnd:
 class TerminateEnd:
     """Everything else in the same scope ends."""
 
-    def prepare(self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator) -> None:
+    def prepare(
+        self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator
+    ) -> None:
         """Return nothing."""
 
     def begin(self, engine: Engine, instance: ElementInstance, element: Element, prepared: None) -> None:

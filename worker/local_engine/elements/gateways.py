@@ -49,10 +49,14 @@ def chosen_flows(element: Element, evaluator: Evaluator) -> list[SequenceFlow]:
 class EventBasedGateway:
     """The first of the events behind it decides where the process goes on."""
 
-    def prepare(self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator) -> list[Wait]:
+    def prepare(
+        self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator
+    ) -> list[Wait]:
         """Return what is to be waited for."""
         return engine.events.waits([flow.target for flow in element.outgoing], evaluator)
 
-    def begin(self, engine: Engine, instance: ElementInstance, element: Element, prepared: list[Wait]) -> None:
+    def begin(
+        self, engine: Engine, instance: ElementInstance, element: Element, prepared: list[Wait]
+    ) -> None:
         """Wait for the first."""
         engine.events.open(instance, prepared)

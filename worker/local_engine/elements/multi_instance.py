@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 class Body:
     """The container of the rounds. Boundary events sit on it, input and output mappings on each round."""
 
-    def prepare(self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator) -> list[Any]:
+    def prepare(
+        self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator
+    ) -> list[Any]:
         """Return the items."""
         assert element.multi_instance is not None
         with trouble():

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 class SubProcess:
     """A scope; it begins at its start event, or where it is entered in the middle."""
 
-    def prepare(self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator) -> list[Wait]:
+    def prepare(
+        self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator
+    ) -> list[Wait]:
         """Return what its event sub-processes wait for, where no start event is passed that has them wait."""
         elements = engine.processes[instance.process].elements
         entry = instance.entry
@@ -25,7 +27,9 @@ class SubProcess:
             return []
         return engine.events.scope_waits(element, evaluator)
 
-    def begin(self, engine: Engine, instance: ElementInstance, element: Element, prepared: list[Wait]) -> None:
+    def begin(
+        self, engine: Engine, instance: ElementInstance, element: Element, prepared: list[Wait]
+    ) -> None:
         """Enter it."""
         elements = engine.processes[instance.process].elements
         entry = instance.entry

@@ -27,7 +27,9 @@ class JobValues(NamedTuple):
 class JobTask:
     """A job is created, and the element waits for it. Message throw and end events are jobs too."""
 
-    def prepare(self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator) -> JobValues:
+    def prepare(
+        self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator
+    ) -> JobValues:
         """Return type, retries and headers of the job."""
         assert element.job is not None
         with trouble():
@@ -45,7 +47,9 @@ class JobTask:
 class ScriptTask:
     """A FEEL expression is evaluated; its result is a variable."""
 
-    def prepare(self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator) -> Any:
+    def prepare(
+        self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator
+    ) -> Any:
         """Return the script's result as plain data."""
         assert element.script is not None
         with trouble():

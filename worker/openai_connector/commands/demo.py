@@ -62,7 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model on this machine (no key, no cost) or the API that OPENAI_API_KEY is for, and the worker\n"
         "between them."
     )
-    parser.add_argument("--keep", action="store_true", help="leave everything running afterwards, until Ctrl-C")
+    parser.add_argument(
+        "--keep", action="store_true", help="leave everything running afterwards, until Ctrl-C"
+    )
     parser.add_argument(
         "--api-base-url",
         metavar="URL",
@@ -259,7 +261,9 @@ class _Demo:
         self._terminal.say(f"   {message}", "italic")
 
     def _say_ended(self, ending: str, seconds: float) -> None:
-        self._terminal.say_parts(("   Ended at ", "green"), (ending, "bold"), (f" after {seconds:.1f} s", "green"))
+        self._terminal.say_parts(
+            ("   Ended at ", "green"), (ending, "bold"), (f" after {seconds:.1f} s", "green")
+        )
 
     def _say_what_next(self, target: str, page: str) -> None:
         say = self._terminal.say
@@ -343,4 +347,6 @@ def _command() -> str:
     if shutil.which("openai-connector"):
         return "openai-connector"
     path = Path(sys.argv[0])
-    return os.path.relpath(path) if path.stem == "openai-connector" else f"{sys.executable} -m openai_connector"
+    return (
+        os.path.relpath(path) if path.stem == "openai-connector" else f"{sys.executable} -m openai_connector"
+    )

@@ -47,13 +47,19 @@ examples:
 a case is JSON: {"response": ANY or "error": {"type", "code", "message", "variables"}, "headers": {...}, "retries": 3};
 a file with one case a line is answered line by line."""
     parser.add_argument("expression", nargs="?", help="a FEEL expression; one = before it is optional")
-    parser.add_argument("--context", metavar="FILE|JSON", help="variables of the expression: a file, - or JSON itself")
-    parser.add_argument("--response", metavar="FILE", help="map this response, any JSON value (- for standard input)")
+    parser.add_argument(
+        "--context", metavar="FILE|JSON", help="variables of the expression: a file, - or JSON itself"
+    )
+    parser.add_argument(
+        "--response", metavar="FILE", help="map this response, any JSON value (- for standard input)"
+    )
     parser.add_argument("--error", metavar="FILE", help="handle this error object instead of a response")
     parser.add_argument("--result-variable", metavar="NAME")
     parser.add_argument("--result-expression", metavar="TEXT")
     parser.add_argument("--error-expression", metavar="TEXT")
-    parser.add_argument("--retries", type=int, default=DEFAULT_RETRIES, metavar="N", help="left on the job (default 3)")
+    parser.add_argument(
+        "--retries", type=int, default=DEFAULT_RETRIES, metavar="N", help="left on the job (default 3)"
+    )
     parser.add_argument("--case", metavar="FILE", help="one case, or one a line (- for standard input)")
 
 
@@ -61,7 +67,9 @@ def run(namespace: argparse.Namespace) -> int:
     """Evaluate; the exit status is 1 when an expression or an input cannot be read, 2 for wrong use, else 0."""
     for stream in (sys.stdin, sys.stdout):
         if isinstance(stream, io.TextIOWrapper):  # JSON is UTF-8, whatever the terminal's locale is
-            stream.reconfigure(encoding="utf-8-sig" if stream is sys.stdin else "utf-8", errors="surrogateescape")
+            stream.reconfigure(
+                encoding="utf-8-sig" if stream is sys.stdin else "utf-8", errors="surrogateescape"
+            )
     try:
         if namespace.case is not None:
             return _answer_cases(namespace.case)
@@ -69,7 +77,10 @@ def run(namespace: argparse.Namespace) -> int:
             print(_json(outcome_of(_case_of(namespace))))
             return 0
         if namespace.expression is None:
-            print("openai-connector evaluate: give an expression, --case, --response or --error", file=sys.stderr)
+            print(
+                "openai-connector evaluate: give an expression, --case, --response or --error",
+                file=sys.stderr,
+            )
             return 2
         return _evaluate(namespace.expression, _context(namespace.context))
     except _UsageError as error:
@@ -85,7 +96,9 @@ def outcome_of(case: Mapping[str, Any]) -> dict[str, Any]:
     """
     headers = case.get("headers") or {}
     retries = DEFAULT_RETRIES if case.get("retries") is None else case["retries"]
-    if not isinstance(headers, Mapping) or not all(isinstance(value, (str, type(None))) for value in headers.values()):
+    if not isinstance(headers, Mapping) or not all(
+        isinstance(value, (str, type(None))) for value in headers.values()
+    ):
         raise _UsageError("a case's headers must be an object with text values")
     headers = {name: text for name, text in headers.items() if text is not None}
     if isinstance(retries, bool) or not isinstance(retries, int):

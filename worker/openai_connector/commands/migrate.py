@@ -37,7 +37,9 @@ exit status: 0, 1 when a task was left as it is or a file cannot be read, 2 for 
     output.add_argument("--dry-run", action="store_true", help="only say what would be done")
     parser.add_argument("--force", action="store_true", help="overwrite a file that is there")
     parser.add_argument(
-        "--replace-models", action="store_true", help="put OpenAI's named replacement for models that are shut down"
+        "--replace-models",
+        action="store_true",
+        help="put OpenAI's named replacement for models that are shut down",
     )
     add_job_type(parser, "of the new tasks")
 
@@ -62,7 +64,9 @@ def run(namespace: argparse.Namespace, today: date | None = None) -> int:
     )
     if not namespace.dry_run and (namespace.output or any(task.migrated for task in migration.tasks)):
         if target.exists() and not (namespace.force or namespace.in_place):
-            return _failed(f"{target} is there already; choose another name with -o, or overwrite it with --force")
+            return _failed(
+                f"{target} is there already; choose another name with -o, or overwrite it with --force"
+            )
         try:
             _write(target, migration.content)
         except OSError as error:
@@ -102,7 +106,9 @@ def _report(source: Path, migration: Migration) -> Iterator[str]:
     yield f"{source}: {done} of {len(migration.tasks)} tasks of Camunda's OpenAI templates migrated"
     for task in migration.tasks:
         name = f' "{task.name}"' if task.name else ""
-        yield f"\n{task.element_id}{name} (line {task.line}): " + ("migrated" if task.migrated else "left as it is")
+        yield f"\n{task.element_id}{name} (line {task.line}): " + (
+            "migrated" if task.migrated else "left as it is"
+        )
         if task.reason is not None:
             yield f"  not carried: {task.reason}"
         yield from (f"  changed: {change}" for change in task.changes)

@@ -13,7 +13,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         from openai_connector.settings import as_text
 
         parser.epilog = (
-            "Settings are environment variables. Durations are ISO 8601 (PT30S, PT5M) or plain seconds.\n\n" + as_text()
+            "Settings are environment variables. Durations are ISO 8601 (PT30S, PT5M) or plain seconds.\n\n"
+            + as_text()
         )
 
 

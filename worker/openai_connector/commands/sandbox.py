@@ -43,20 +43,37 @@ examples:
   openai-connector sandbox order.bpmn --data ~/sandbox   goes on at the next start where it was
 
 exit status: 0 after Ctrl-C or SIGTERM, 1 when it could not start or go on, 2 for wrong use or a refused diagram."""
-    parser.add_argument("diagrams", type=Path, nargs="*", metavar="DIAGRAM.bpmn", help="deployed at the start")
-    parser.add_argument("--host", default="127.0.0.1", help="address of the engine (default: %(default)s)")
-    parser.add_argument("--port", type=_port, default=PORT, help="of the engine; 0: any (default: %(default)s)")
     parser.add_argument(
-        "--management-port", type=_port, metavar="PORT", help="clock, health and metrics by HTTP (default: none)"
+        "diagrams", type=Path, nargs="*", metavar="DIAGRAM.bpmn", help="deployed at the start"
     )
-    parser.add_argument("--data", type=Path, metavar="DIR", help="keep everything there (default: nothing is kept)")
+    parser.add_argument("--host", default="127.0.0.1", help="address of the engine (default: %(default)s)")
     parser.add_argument(
-        "--web-port", type=_port, default=WEB_PORT, metavar="PORT", help="of the page; 0: none (default: %(default)s)"
+        "--port", type=_port, default=PORT, help="of the engine; 0: any (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--management-port",
+        type=_port,
+        metavar="PORT",
+        help="clock, health and metrics by HTTP (default: none)",
+    )
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="keep everything there (default: nothing is kept)"
+    )
+    parser.add_argument(
+        "--web-port",
+        type=_port,
+        default=WEB_PORT,
+        metavar="PORT",
+        help="of the page; 0: none (default: %(default)s)",
     )
     parser.add_argument("--no-web", action="store_true", help="no page")
-    parser.add_argument("--engine-only", action="store_true", help="the engine alone: no worker, no model, no page")
     parser.add_argument(
-        "--records", action="store_true", help="write the engine's records to standard output, all else to the other"
+        "--engine-only", action="store_true", help="the engine alone: no worker, no model, no page"
+    )
+    parser.add_argument(
+        "--records",
+        action="store_true",
+        help="write the engine's records to standard output, all else to the other",
     )
     api.add_arguments(parser)
 
@@ -120,7 +137,9 @@ class Sandbox:
         self._server = server = await self._start_engine()
         if found.files:
             await server.runner.execute(lambda engine: engine.deployments.deploy(found.files))
-        self._terminal.say("An engine of our own that speaks Zeebe's protocol: not Zeebe, not for production", "dim")
+        self._terminal.say(
+            "An engine of our own that speaks Zeebe's protocol: not Zeebe, not for production", "dim"
+        )
         self._say_engine(server)
         if settings is not None:
             await self._start_page(server)
@@ -128,7 +147,9 @@ class Sandbox:
             self._work = asyncio.ensure_future(self._start_worker(parts, settings, model))
             self._stack.callback(self._work.cancel)
         for process in sorted(server.engine.latest.values(), key=lambda process: process.key):
-            self._terminal.say(f"  Process  {process.id}, version {process.version}, from {process.resource_name}")
+            self._terminal.say(
+                f"  Process  {process.id}, version {process.version}, from {process.resource_name}"
+            )
 
     async def serve(self, stopping: asyncio.Event) -> None:
         """Wait until the sandbox is to end.
@@ -194,9 +215,13 @@ class Sandbox:
         host, _, port = server.address.rpartition(":")
         shown = "127.0.0.1" if host.strip("[]") in ("0.0.0.0", "::") else host
         self._terminal.say(f"  Engine   http://{shown}:{port}")
-        self._terminal.say("           in Modeler: Camunda 8 Self-Managed, this cluster endpoint, authentication None")
+        self._terminal.say(
+            "           in Modeler: Camunda 8 Self-Managed, this cluster endpoint, authentication None"
+        )
         if not _is_loopback(host.strip("[]")):
-            self._terminal.say("           Whoever reaches this host can use it: there is no authentication", "yellow")
+            self._terminal.say(
+                "           Whoever reaches this host can use it: there is no authentication", "yellow"
+            )
         if self._options.management_port is not None:
             self._terminal.say(f"  Manage   {server.management_url}")
         kept = self._options.data or "in memory; --data DIR keeps it"

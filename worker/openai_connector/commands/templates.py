@@ -11,14 +11,20 @@ from openai_connector.tools.templates import JOB_TYPE, write_all
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add `--output` and `--job-type`."""
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder to write the templates to")
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="DIR", help="folder to write the templates to"
+    )
     add_job_type(parser, "job type of the tasks")
 
 
 def add_job_type(parser: argparse.ArgumentParser, about: str) -> None:
     """Add `--job-type`, which is this connector's unless given."""
     parser.add_argument(
-        "--job-type", type=_read_job_type, default=JOB_TYPE, metavar="TYPE", help=f"{about} (default: %(default)s)"
+        "--job-type",
+        type=_read_job_type,
+        default=JOB_TYPE,
+        metavar="TYPE",
+        help=f"{about} (default: %(default)s)",
     )
 
 

@@ -50,9 +50,15 @@ examples:
 exit status: 0 ended, 1 stopped (an incident, or something that does not come: the message says what to do),
 2 nothing was run (wrong use, a diagram that the engine refuses)."""
     parser.add_argument(
-        "diagrams", type=Path, nargs="+", metavar="DIAGRAM.bpmn", help="the first is run; others may be called by it"
+        "diagrams",
+        type=Path,
+        nargs="+",
+        metavar="DIAGRAM.bpmn",
+        help="the first is run; others may be called by it",
     )
-    parser.add_argument("--variables", default="{}", metavar="JSON|@FILE", help="to start with; @- is standard input")
+    parser.add_argument(
+        "--variables", default="{}", metavar="JSON|@FILE", help="to start with; @- is standard input"
+    )
     parser.add_argument("--process", metavar="ID", help="which process, where the first diagram has several")
     parser.add_argument(
         "--job",
@@ -112,7 +118,9 @@ async def _run(options: argparse.Namespace, given: Given) -> int:
     return 0 if outcome.status == "completed" else 1
 
 
-async def _try(stack: AsyncExitStack, options: argparse.Namespace, given: Given, terminal: Terminal | None) -> Outcome:
+async def _try(
+    stack: AsyncExitStack, options: argparse.Namespace, given: Given, terminal: Terminal | None
+) -> Outcome:
     from local_engine.server import LocalEngine
     from openai_connector.tools.sandbox.parts import Parts, asking, load_settings, ready
     from openai_connector.tools.sandbox.trial import Trial
@@ -137,7 +145,9 @@ async def _try(stack: AsyncExitStack, options: argparse.Namespace, given: Given,
         await ready(model)
         settings = asking(settings, model)
     worker = parts.start_worker(settings, server.address, given.answers.types) if is_worker_needed else None
-    trial = Trial(server, worker=worker, done_by_worker=served if worker else frozenset(), answers=given.answers)
+    trial = Trial(
+        server, worker=worker, done_by_worker=served if worker else frozenset(), answers=given.answers
+    )
 
     def told(step: Any) -> None:
         if terminal is not None:
@@ -147,9 +157,13 @@ async def _try(stack: AsyncExitStack, options: argparse.Namespace, given: Given,
 
 
 def _show_start(terminal: Terminal, process: Any, base_url: str, model: Any) -> None:
-    terminal.say_parts((f"{process.name or process.id}", "bold"), (f"  ({process.id}, {process.resource_name})", "dim"))
+    terminal.say_parts(
+        (f"{process.name or process.id}", "bold"), (f"  ({process.id}, {process.resource_name})", "dim")
+    )
     if model is not None:
-        terminal.say("   A small model on this machine answers: no OPENAI_API_KEY and no OPENAI_BASE_URL is set", "dim")
+        terminal.say(
+            "   A small model on this machine answers: no OPENAI_API_KEY and no OPENAI_BASE_URL is set", "dim"
+        )
     elif base_url:
         terminal.say(f"   {base_url} answers", "dim")
 

@@ -49,7 +49,9 @@ class _Transport(AiohttpTransport):
 
     def get_client(self) -> aiohttp.ClientSession:
         """Open the session: no limit of connections (the slots are the limit), no cookies shared between tasks."""
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE.total_seconds(), ssl=self.ssl_context)
+        connector = aiohttp.TCPConnector(
+            limit=0, keepalive_timeout=KEEPALIVE.total_seconds(), ssl=self.ssl_context
+        )
         return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -78,7 +80,9 @@ class ApiClient:
     `HTTP_PROXY`, `NO_PROXY`, `SSL_CERT_FILE`, `SSL_CERT_DIR`.
     """
 
-    def __init__(self, *, max_response_bytes: int = MAX_RESPONSE_BYTES, verify: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, *, max_response_bytes: int = MAX_RESPONSE_BYTES, verify: ssl.SSLContext | None = None
+    ) -> None:
         """Read the environment; connections are opened when they are needed.
 
         Raises:
@@ -149,7 +153,9 @@ class ApiClient:
             ValueError,
         ) as error:
             raise _broken(error) from None
-        received = ApiResponse(response.status_code, _headers(response), _parse(content), response.reason_phrase)
+        received = ApiResponse(
+            response.status_code, _headers(response), _parse(content), response.reason_phrase
+        )
         if problem is not None and response.status_code < 400:
             raise _invalid(problem, received)
         return received
@@ -307,7 +313,12 @@ def _no_connection(reason: str) -> ApiConnectionError:
     )
 
 
-_NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.InvalidURL, httpx.InvalidURL)
+_NEVER_SENT = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.InvalidURL,
+    httpx.InvalidURL,
+)
 
 
 def _broken(error: Exception) -> ApiConnectionError:
@@ -337,4 +348,8 @@ def _reason(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return "its certificate is not trusted"
     os_error = getattr(error, "os_error", None)
-    return (os_error.strerror or type(os_error).__name__) if isinstance(os_error, OSError) else type(error).__name__
+    return (
+        (os_error.strerror or type(os_error).__name__)
+        if isinstance(os_error, OSError)
+        else type(error).__name__
+    )

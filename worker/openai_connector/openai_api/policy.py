@@ -15,7 +15,10 @@ LONGEST_WAIT = timedelta(hours=24)  # what a Retry-After may ask for; a longer o
 
 CODES: dict[str, tuple[Verdict, str]] = {
     "insufficient_quota": (Verdict.FINAL, "The quota is used up: check plan and billing of the API account"),
-    "billing_hard_limit_reached": (Verdict.FINAL, "The billing limit is reached: check billing of the API account"),
+    "billing_hard_limit_reached": (
+        Verdict.FINAL,
+        "The billing limit is reached: check billing of the API account",
+    ),
     "billing_not_active": (Verdict.FINAL, "Billing is not active: check billing of the API account"),
     "model_not_found": (Verdict.FINAL, "Check Model: it is unknown, shut down, or not open to this key"),
     "context_length_exceeded": (
@@ -30,7 +33,10 @@ STATUSES: dict[str, tuple[Verdict, str]] = {
     "402": (Verdict.FINAL, "The account has no credit left: check billing of the API account"),
     "403": (Verdict.FINAL, "The key may not do this: check its permissions, the project and the region"),
     "404": (Verdict.FINAL, "Check Base URL and Model"),
-    "407": (Verdict.FINAL, "The proxy wants a user name and password: have the operator put them into HTTPS_PROXY"),
+    "407": (
+        Verdict.FINAL,
+        "The proxy wants a user name and password: have the operator put them into HTTPS_PROXY",
+    ),
     "408": (Verdict.PASSING, "The API gave up waiting; the job is tried again while retries are left"),
     "409": (
         Verdict.PASSING,

@@ -37,7 +37,9 @@ class Failure:
         kind = type(error).__name__
         if isinstance(error, ApiError):
             got = error.response
-            response = None if got is None else {"status": got.status, "headers": got.headers, "body": got.body}
+            response = (
+                None if got is None else {"status": got.status, "headers": got.headers, "body": got.body}
+            )
             return cls(kind, error.code, error.verdict, response, error.wait)
         return cls(kind, SECRET_NOT_AVAILABLE if isinstance(error, SecretError) else INVALID_INPUTS)
 
@@ -61,4 +63,6 @@ def _part(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _headers(response: Mapping[str, Any]) -> dict[str, str | list[str]]:
     given = _part(response, "headers").items()
-    return {name: value for name, value in given if isinstance(value, str) or (isinstance(value, list) and value)}
+    return {
+        name: value for name, value in given if isinstance(value, str) or (isinstance(value, list) and value)
+    }

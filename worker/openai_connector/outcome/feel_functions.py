@@ -62,7 +62,9 @@ def bpmn_error_with_variables(code: Any, message: Any, variables: Any) -> dict[s
     return {**bpmn_error_with_message(code, message), "variables": variables}
 
 
-def _job_error(message: Any, variables: Any, retries: Any = Decimal(0), backoff: Any = _NO_BACKOFF) -> dict[str, Any]:
+def _job_error(
+    message: Any, variables: Any, retries: Any = Decimal(0), backoff: Any = _NO_BACKOFF
+) -> dict[str, Any]:
     _require_string("jobError", "errorMessage", message)
     _require_context("jobError", "variables", variables)
     _require("jobError", "retries", retries, (Decimal,), "number")
@@ -93,7 +95,9 @@ for _message in ("errorMessage", "message"):
         """Fail the job, leaving retries."""
         return _job_error(message, variables, retries)
 
-    @CONNECTOR_FUNCTIONS.function(f"jobError({_message}: any, variables: any, retries: any, retryBackoff: any)")
+    @CONNECTOR_FUNCTIONS.function(
+        f"jobError({_message}: any, variables: any, retries: any, retryBackoff: any)"
+    )
     def job_error_with_backoff(message: Any, variables: Any, retries: Any, backoff: Any) -> dict[str, Any]:
         """Fail the job, leaving retries after a while."""
         return _job_error(message, variables, retries, backoff)
@@ -124,10 +128,14 @@ def _backoff(
     for parameter, value in (("minDelay", min_delay), ("maxDelay", max_delay)):
         _require("backoff", parameter, value, (DaysTimeDuration,), "days-time-duration")
     if attempt < 1 or factor <= 0 or jitter_factor < 0:
-        raise FeelEvaluationError("backoff needs an attempt from 1, a factor above 0 and a jitterFactor from 0")
+        raise FeelEvaluationError(
+            "backoff needs an attempt from 1, a factor above 0 and a jitterFactor from 0"
+        )
     low, high = min_delay.millis, max_delay.millis
     if not 0 <= low <= high:
-        raise FeelEvaluationError("backoff needs a minDelay from PT0S to maxDelay, which is PT5S unless given")
+        raise FeelEvaluationError(
+            "backoff needs a minDelay from PT0S to maxDelay, which is PT5S unless given"
+        )
     try:
         grown = low * float(factor) ** (float(attempt) - 1)
     except OverflowError:
@@ -162,7 +170,9 @@ def backoff_up_to(attempt: Any, min_delay: Any, factor: Any, max_delay: Any) -> 
     return _backoff(attempt, min_delay, factor, max_delay)
 
 
-@CONNECTOR_FUNCTIONS.function("backoff(attempt: any, minDelay: any, factor: any, maxDelay: any, jitterFactor: any)")
+@CONNECTOR_FUNCTIONS.function(
+    "backoff(attempt: any, minDelay: any, factor: any, maxDelay: any, jitterFactor: any)"
+)
 def backoff_with_jitter(
     attempt: Any, min_delay: Any, factor: Any, max_delay: Any, jitter_factor: Any
 ) -> DaysTimeDuration:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 _IS_PATH = re.compile(r"\$($|\.|\[)")
 _SAYS_RESPONSE = re.compile(r"\$\.'?response'?(\.|\[|$)")
 CACHED_PATHS = 1000
-MOST_SECONDS = 2.0  # of an evaluation of FEEL, or of the regular expressions of one mapping: other jobs wait meanwhile
+MOST_SECONDS = (
+    2.0  # of an evaluation of FEEL, or of the regular expressions of one mapping: other jobs wait meanwhile
+)
 _until: ContextVar[float] = ContextVar("until")  # when they are given up, by the monotonic clock
 
 
@@ -66,12 +68,16 @@ class PathMapping:
 
 
 def _apply(path: JSONPath, is_single: bool, response: Any) -> Any:
-    says_response = _SAYS_RESPONSE.match(str(path)) and not (isinstance(response, Mapping) and "response" in response)
+    says_response = _SAYS_RESPONSE.match(str(path)) and not (
+        isinstance(response, Mapping) and "response" in response
+    )
     document = {"response": response} if says_response else response
     try:
         values = [match.value for match in path.find(document)]
     except TimeoutError:
-        raise PathError(f"{path}: its regular expression takes more than {MOST_SECONDS:g} s on this text") from None
+        raise PathError(
+            f"{path}: its regular expression takes more than {MOST_SECONDS:g} s on this text"
+        ) from None
     except (Exception, RecursionError) as error:  # the library lets errors of filters and functions through
         raise PathError(f"{path} cannot be applied ({type(error).__name__})") from None
     if not values:

@@ -85,7 +85,9 @@ class TaskMapping:
         for name, override in OVERRIDES.items():
             value = (variables or {}).get(override)
             if value is not None and not isinstance(value, str):
-                raise HeaderError(f"The variable {override} must be a text in double quotes, not {shown(value)}", name)
+                raise HeaderError(
+                    f"The variable {override} must be a text in double quotes, not {shown(value)}", name
+                )
             if not is_blank(value):
                 given[name] = str(value)
         _duration(given, JOB_TIMEOUT)  # the lease's; here it is only checked
@@ -165,7 +167,9 @@ class TaskMapping:
             return variables, None
         if not isinstance(value, Mapping):
             label = LABELS[RESULT_EXPRESSION]
-            raise MappingError(f"{label} must give a context such as {{answer: ...}}, but it gave {shown(value)}")
+            raise MappingError(
+                f"{label} must give a context such as {{answer: ...}}, but it gave {shown(value)}"
+            )
         if value.get("errorType") == "bpmnError" and _code(value) is not None:
             return variables, _action(value, LABELS[RESULT_EXPRESSION])
         return {**variables, **value}, None

@@ -129,10 +129,14 @@ class TaskState:
                 # Set before the error is thrown: an uncaught one comes back, and must not be paid for again.
                 keep, said = self.variables(), ""
                 if not _is_sendable(keep):
-                    log.warning("Job %d: its answer is too large to be kept for an uncaught error", self.job_key)
+                    log.warning(
+                        "Job %d: its answer is too large to be kept for an uncaught error", self.job_key
+                    )
                     keep, said = {}, IS_TOO_LARGE if says_kept else ""
                 message = _message(redaction.message(outcome.message), said)
-                return replace(outcome, message=message, variables=redaction.value(outcome.variables), keep=keep)
+                return replace(
+                    outcome, message=message, variables=redaction.value(outcome.variables), keep=keep
+                )
             case Failed():
                 return self._beside_failure(outcome, redaction, says_kept)
 

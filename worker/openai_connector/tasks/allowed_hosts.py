@@ -28,7 +28,9 @@ class AllowedHosts:
         Raises:
             ValueError: a pattern is none, a URL for example; the message says so.
         """
-        self._patterns = tuple(_read_pattern(pattern.strip().lower()) for pattern in patterns if pattern.strip())
+        self._patterns = tuple(
+            _read_pattern(pattern.strip().lower()) for pattern in patterns if pattern.strip()
+        )
 
     def check(self, url: str, *, label: str = "Base URL", is_secret: bool = False) -> None:
         """Refuse a URL that is none, that carries a user name, or whose host is not allowed.
@@ -103,7 +105,9 @@ def _read_pattern(pattern: str) -> tuple[str, int | None]:
         except ValueError:
             name = ""
     if "@" in pattern or not (name == "*" or _is_host(name.removeprefix("*."))):
-        raise ValueError(f"'{pattern[:100]}' is no host; give llm.example.com, *.example.com, host:port, or * for any")
+        raise ValueError(
+            f"'{pattern[:100]}' is no host; give llm.example.com, *.example.com, host:port, or * for any"
+        )
     return name, port
 
 

@@ -186,7 +186,9 @@ def _texts(variables: Mapping[str, Any], name: str, secrets: SecretProvider) -> 
     return texts
 
 
-def _authenticate(given: Any, headers: dict[str, str], query: dict[str, str], secrets: SecretProvider) -> list[str]:
+def _authenticate(
+    given: Any, headers: dict[str, str], query: dict[str, str], secrets: SecretProvider
+) -> list[str]:
     """Add the credentials to headers or query; give them, so that they are masked."""
     if not is_given(given):
         return []
@@ -220,7 +222,9 @@ def _authenticate(given: Any, headers: dict[str, str], query: dict[str, str], se
             return [value, _quoted(value)]
         case other:
             shown = f"'{other[:50]}'" if isinstance(other, str) else kind_of(other)
-            raise InvalidInputsError([f"authentication.type must be bearer, basic, apiKey or noAuth, got {shown}"])
+            raise InvalidInputsError(
+                [f"authentication.type must be bearer, basic, apiKey or noAuth, got {shown}"]
+            )
 
 
 def _content(body: Any) -> bytes | None:

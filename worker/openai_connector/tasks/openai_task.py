@@ -90,7 +90,9 @@ def prepare_call(
     try:
         body = encode_body(request_body)
     except ValueError as error:
-        raise InvalidInputsError([f"the request cannot be written as JSON ({error}): simplify the inputs"]) from None
+        raise InvalidInputsError(
+            [f"the request cannot be written as JSON ({error}): simplify the inputs"]
+        ) from None
     return ApiCall(
         operation=operation,
         method=METHOD,
@@ -150,15 +152,21 @@ def header_value(value: str, label: str) -> str:
     # Anything else cannot stand in an HTTP header; a client's own message would quote it.
     if not value.isascii() or not value.isprintable():
         raise InvalidInputsError(
-            [f"{label} must be made of plain letters, digits and signs, but has a line break or another character"]
+            [
+                f"{label} must be made of plain letters, digits and signs, but has a line break or another character"
+            ]
         )
     return value
 
 
-def _headers(endpoint: Endpoint, key: str | None, organization: str | None, project: str | None) -> dict[str, str]:
+def _headers(
+    endpoint: Endpoint, key: str | None, organization: str | None, project: str | None
+) -> dict[str, str]:
     headers: dict[str, str] = {}
     if key is not None:
-        headers |= {"api-key": key} if endpoint.azure_resource is not None else {"Authorization": f"Bearer {key}"}
+        headers |= (
+            {"api-key": key} if endpoint.azure_resource is not None else {"Authorization": f"Bearer {key}"}
+        )
     if organization is not None:
         headers["OpenAI-Organization"] = organization
     if project is not None:

@@ -28,7 +28,9 @@ PROLONG_PATIENCE = timedelta(minutes=1)  # nothing is paid yet, and the lease ru
 FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0  # seconds between attempts
 MAX_MESSAGE = 10_000  # characters; the engine shortens error messages to this length itself
 AT_ONCE = 32  # commands under way; hundreds of them make the engine refuse most, and polls too (measured)
-UNKNOWN_ATTEMPTS = 3  # for UNKNOWN, which the engine uses for what it will never take, and proxies for anything
+UNKNOWN_ATTEMPTS = (
+    3  # for UNKNOWN, which the engine uses for what it will never take, and proxies for anything
+)
 
 _GONE = frozenset({grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION})
 _REFUSED = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE})
@@ -89,14 +91,18 @@ class Commands:
     async def prolong(self, job: ConnectorJob, duration: timedelta) -> Delivery:
         """Set the end of the job's lease to now + duration. `REFUSED`: the engine does not know the command."""
         request = pb.UpdateJobTimeoutRequest(jobKey=job.key, timeout=_milliseconds(duration))
-        delivery, _ = await self._send(self._stub.UpdateJobTimeout, request, job, PROLONG_PATIENCE.total_seconds())
+        delivery, _ = await self._send(
+            self._stub.UpdateJobTimeout, request, job, PROLONG_PATIENCE.total_seconds()
+        )
         return delivery
 
     async def _complete(self, job: ConnectorJob, outcome: Completed) -> Delivery:
         try:
             variables = encode_document(outcome.variables)
         except DocumentError as error:
-            return await self._replace(job, f"The result cannot be sent to the engine: {error}", outcome.if_refused)
+            return await self._replace(
+                job, f"The result cannot be sent to the engine: {error}", outcome.if_refused
+            )
         request = pb.CompleteJobRequest(jobKey=job.key, variables=variables)
         delivery, reason = await self._send(self._stub.CompleteJob, request, job, self._patience)
         if delivery is Delivery.REFUSED:
@@ -113,10 +119,14 @@ class Commands:
             variables = encode_document(outcome.variables)
         except DocumentError as error:
             return await self._replace(
-                job, f"The variables of BPMN error '{code}' cannot be sent to the engine: {error}. Error: {message}"
+                job,
+                f"The variables of BPMN error '{code}' cannot be sent to the engine: {error}. Error: {message}",
             )
         request = pb.ThrowErrorRequest(
-            jobKey=job.key, errorCode=code, errorMessage=message, variables=variables if outcome.variables else ""
+            jobKey=job.key,
+            errorCode=code,
+            errorMessage=message,
+            variables=variables if outcome.variables else "",
         )
         delivery, reason = await self._send(self._stub.ThrowError, request, job, self._patience)
         if delivery is Delivery.REFUSED:
@@ -132,7 +142,9 @@ class Commands:
         except DocumentError as error:
             logger.warning("Job %s: what was to be kept at the task cannot be sent: %s", job.key, error)
             return Delivery.REFUSED
-        request = pb.SetVariablesRequest(elementInstanceKey=job.element_instance_key, variables=document, local=True)
+        request = pb.SetVariablesRequest(
+            elementInstanceKey=job.element_instance_key, variables=document, local=True
+        )
         delivery, reason = await self._send(self._stub.SetVariables, request, job, self._patience)
         if delivery is Delivery.REFUSED:
             logger.warning("Job %s: the engine refused to keep variables at the task (%s)", job.key, reason)
@@ -154,7 +166,9 @@ class Commands:
         delivery, reason = await self._send_failure(job, outcome, message, "")
         if delivery is Delivery.REFUSED:
             logger.error(
-                "Job %s: the engine refused to fail it (%s); it is offered again after its lease", job.key, reason
+                "Job %s: the engine refused to fail it (%s); it is offered again after its lease",
+                job.key,
+                reason,
             )
             return Delivery.UNDELIVERED
         return delivery
@@ -204,10 +218,17 @@ class Commands:
             if code in _GONE:
                 # After an attempt whose answer was lost this is what success looks like.
                 logger.info(
-                    "Job %s: ended before %s: by an earlier attempt, or elsewhere (%s)", job.key, name, code.name
+                    "Job %s: ended before %s: by an earlier attempt, or elsewhere (%s)",
+                    job.key,
+                    name,
+                    code.name,
                 )
                 return Delivery.GONE, reason
-            if code in _REFUSED or unknown >= UNKNOWN_ATTEMPTS or any(text in reason for text in _REFUSED_DETAILS):
+            if (
+                code in _REFUSED
+                or unknown >= UNKNOWN_ATTEMPTS
+                or any(text in reason for text in _REFUSED_DETAILS)
+            ):
                 return Delivery.REFUSED, reason
             if code is grpc.StatusCode.UNIMPLEMENTED and rpc is self._stub.UpdateJobTimeout:
                 return Delivery.REFUSED, reason

@@ -25,7 +25,9 @@ import grpc.aio
 logger = logging.getLogger(__name__)
 
 FAILURE_PAUSE = 2.0  # seconds in which a failed token request is not repeated: all callers share its error
-DEFAULT_LIFETIME = 300.0  # seconds, for an answer without expires_in (RFC 6749, section 5.1, only recommends it)
+DEFAULT_LIFETIME = (
+    300.0  # seconds, for an answer without expires_in (RFC 6749, section 5.1, only recommends it)
+)
 MAX_RESPONSE = 1024 * 1024  # bytes of the token server's answer
 _ERROR_CODE = re.compile(r"[a-z_]{1,40}")
 """The `error` of a refusal (RFC 6749, section 5.2). Nothing else of the answer is repeated: it might echo secrets."""
@@ -54,7 +56,9 @@ class TokenError(Exception):
 class Tokens:
     """The current access token, renewed by one shared request at a time."""
 
-    def __init__(self, credentials: ClientCredentials, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, credentials: ClientCredentials, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._credentials = credentials
         self._clock = clock
         self._tls = _tls(credentials.ca_certificate)
@@ -139,7 +143,9 @@ class Tokens:
             ):
                 return self._read(response.status, await _content(response))
         except TimeoutError:
-            raise self._failure(f"no answer within {seconds:g} seconds", "check that it can be reached") from None
+            raise self._failure(
+                f"no answer within {seconds:g} seconds", "check that it can be reached"
+            ) from None
         except TokenError:
             raise
         except Exception as error:  # of many kinds; none of them may end the subscription

@@ -32,10 +32,14 @@ LONG_POLL = timedelta(seconds=10)  # how long the engine keeps a poll open while
 POLL_MARGIN = 10.0  # seconds beyond that until a poll without an answer is given up: the gateway hangs
 PAUSE = 0.02  # seconds after a poll with jobs: they are fetched, and slots become free, in batches
 FIRST_DELAY, LONGEST_DELAY = 0.2, 3.0  # seconds between polls that fail
-BUSY_DELAY = 0.5  # seconds at most between polls that the engine refuses because it is busy: that passes at once
+BUSY_DELAY = (
+    0.5  # seconds at most between polls that the engine refuses because it is busy: that passes at once
+)
 BUSY_POLLS = 20  # refused so in a row, the engine counts as lost: this is no passing load any more
 POLL_GRACE = 1.0  # seconds after stop() in which an idle poll may still bring jobs, which are given back
-STALE_TIME = 30.0  # seconds for which an ended job is remembered where its lease was over: longer than a poll takes
+STALE_TIME = (
+    30.0  # seconds for which an ended job is remembered where its lease was over: longer than a poll takes
+)
 GIVE_BACK_TIME = timedelta(seconds=10)  # for the outcomes of the jobs that drain() has interrupted
 
 _ADVICE = {
@@ -219,7 +223,9 @@ class Subscription:
         await self._wait_for_end(POLL_GRACE)
         await self._finish(GIVE_BACK_TIME.total_seconds())
         if self._entries:
-            logger.error("%d jobs could not be reported; the engine offers them again after their lease", self.running)
+            logger.error(
+                "%d jobs could not be reported; the engine offers them again after their lease", self.running
+            )
         return interrupted
 
     async def _finish(self, seconds: float) -> None:
@@ -293,7 +299,9 @@ class Subscription:
             return
         if (error := task.exception()) is not None:
             logger.error(
-                "Job %s: reporting its outcome failed (%s). This is a bug: please report it", key, place_of(error)
+                "Job %s: reporting its outcome failed (%s). This is a bug: please report it",
+                key,
+                place_of(error),
             )
         elif entry.again is not None:
             self._take(*entry.again)
@@ -309,7 +317,9 @@ class Subscription:
                 retries=0,
             )
         else:
-            del raw  # it would keep the whole answer with its neighbours in memory for as long as the work takes
+            del (
+                raw
+            )  # it would keep the whole answer with its neighbours in memory for as long as the work takes
             entry.working = True
             outcome = await self._outcome(job, entry)
             entry.working = False
@@ -336,7 +346,9 @@ class Subscription:
         if entry.again is not None and not (
             # Failed with retries left, the job may be back before the engine's acknowledgement. Any other
             # activation is older than the outcome, and void.
-            delivery is Delivery.DONE and isinstance(outcome, Failed) and entry.again[0].retries == outcome.retries
+            delivery is Delivery.DONE
+            and isinstance(outcome, Failed)
+            and entry.again[0].retries == outcome.retries
         ):
             entry.again = None
 
@@ -350,7 +362,9 @@ class Subscription:
                 if obstacle is not None:
                     return obstacle
                 if asyncio.get_running_loop().time() - entry.since < self._lease.total_seconds():
-                    entry.lease = max(needed, self._lease)  # prolonged, where it was needed, before it was over
+                    entry.lease = max(
+                        needed, self._lease
+                    )  # prolonged, where it was needed, before it was over
             outcome = await self._handle(job)
             if not isinstance(outcome, Outcome):
                 raise TypeError("the handler returned no outcome")
@@ -362,7 +376,8 @@ class Subscription:
                 return _bug(job, error)
             task.uncancel()
             return Failed(
-                _given_back("before it was done (a request under way may have been charged)"), retries=job.retries
+                _given_back("before it was done (a request under way may have been charged)"),
+                retries=job.retries,
             )
         except Exception as error:
             return _bug(job, error)
@@ -381,7 +396,11 @@ class Subscription:
         if self._connected:
             return
         self._connected = True
-        logger.info("Zeebe answers%s: fetching jobs of type %s", " again" if self._troubles else "", self._request.type)
+        logger.info(
+            "Zeebe answers%s: fetching jobs of type %s",
+            " again" if self._troubles else "",
+            self._request.type,
+        )
         self._troubles = None
 
     def _lost(self, error: Exception) -> None:

@@ -32,7 +32,9 @@ OPERATION_INPUT = "openai_operation"
 OPERATION_LABEL = "Operation"
 _MODELS: tuple[type[Inputs], ...] = (Endpoint, *OPERATIONS.values())
 INPUT_NAMES: tuple[str, ...] = tuple(
-    dict.fromkeys([OPERATION_INPUT] + [str(field.alias) for model in _MODELS for field in model.model_fields.values()])
+    dict.fromkeys(
+        [OPERATION_INPUT] + [str(field.alias) for model in _MODELS for field in model.model_fields.values()]
+    )
 )
 """Every input that a task of this connector may have."""
 

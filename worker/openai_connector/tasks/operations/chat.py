@@ -85,7 +85,9 @@ class Chat(Operation):
             condition=("model", (CUSTOM,)),
         ),
     ] = Field(None, alias="openai_customModel", title="Custom model version")
-    azure_deployment: Annotated[str | None, line] = Field(None, alias="openai_azureDeployment", title="Deployment")
+    azure_deployment: Annotated[str | None, line] = Field(
+        None, alias="openai_azureDeployment", title="Deployment"
+    )
     system_message: Annotated[
         Any,
         content,
@@ -330,7 +332,8 @@ class Chat(Operation):
         return {
             "text": responses[0],
             "responses": responses,
-            "chatHistory": request_body["messages"] + [said for m in messages if (said := _said(m)) is not None],
+            "chatHistory": request_body["messages"]
+            + [said for m in messages if (said := _said(m)) is not None],
             "finishReason": first.get("finish_reason"),
             "usage": body.get("usage"),
             "model": body.get("model"),

@@ -8,7 +8,15 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from openai_connector.tasks.operations.fields import Inputs, Shown, is_given, line, read_line, seconds, violation
+from openai_connector.tasks.operations.fields import (
+    Inputs,
+    Shown,
+    is_given,
+    line,
+    read_line,
+    seconds,
+    violation,
+)
 
 AUTHENTICATION = "authentication"
 _RESOURCE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,62}[a-zA-Z0-9])?")  # one label of a host name
@@ -51,7 +59,8 @@ class Endpoint(Inputs):
         str | None,
         line,
         Shown(
-            AUTHENTICATION, description="Only if the key is for several projects, for example <code>proj_abc123</code>"
+            AUTHENTICATION,
+            description="Only if the key is for several projects, for example <code>proj_abc123</code>",
         ),
     ] = Field(None, alias="openai_project", title="Project")
     base_url: Annotated[
@@ -68,8 +77,12 @@ class Endpoint(Inputs):
     azure_resource: Annotated[str | None, BeforeValidator(_read_resource)] = Field(
         None, alias="openai_azureResource", title="Azure resource"
     )
-    azure_deployment: Annotated[str | None, line] = Field(None, alias="openai_azureDeployment", title="Deployment")
-    azure_api_version: Annotated[str | None, line] = Field(None, alias="openai_azureApiVersion", title="API version")
+    azure_deployment: Annotated[str | None, line] = Field(
+        None, alias="openai_azureDeployment", title="Deployment"
+    )
+    azure_api_version: Annotated[str | None, line] = Field(
+        None, alias="openai_azureApiVersion", title="API version"
+    )
     timeout: Annotated[
         float | None,
         seconds,

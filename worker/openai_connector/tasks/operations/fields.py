@@ -236,7 +236,8 @@ def _read_content(value: Any) -> str | ContentParts:
         hint = "; pick the field you mean, for example =order.text, or make it text with to json or string()"
         raise violation(f"must be a text or a list of content parts, not a context{hint}", private=True)
     raise violation(
-        'must be a text or a list of content parts such as [{type: "text", text: "..."}], not ' + kind_of(value),
+        'must be a text or a list of content parts such as [{type: "text", text: "..."}], not '
+        + kind_of(value),
         private=True,
     )
 

@@ -17,7 +17,8 @@ _DATA: dict[str, Any] = json.loads(files(__package__).joinpath("models.json").re
 
 DEFAULT_CHAT_MODEL: str = _DATA["default"]
 CHAT_MODEL_CHOICES: dict[str, str] = {
-    model["id"]: f"{model['id']} ({model['note']})" if "note" in model else model["id"] for model in _DATA["chat"]
+    model["id"]: f"{model['id']} ({model['note']})" if "note" in model else model["id"]
+    for model in _DATA["chat"]
 }
 CHECKED: date = date.fromisoformat(_DATA["checked"])
 """The day on which the list was compared with OpenAI's pages."""
@@ -45,9 +46,16 @@ class Shutdown:
         return f"the model {self.model} {when}; {instead}"
 
 
-_UNNAMED = f"choose another, for example {DEFAULT_CHAT_MODEL} (see https://platform.openai.com/docs/deprecations)"
+_UNNAMED = (
+    f"choose another, for example {DEFAULT_CHAT_MODEL} (see https://platform.openai.com/docs/deprecations)"
+)
 _SHUTDOWNS = {item["id"]: item for item in _DATA["shutdowns"]}
-_KNOWN = frozenset(CHAT_MODEL_CHOICES) | _SHUTDOWNS.keys() | frozenset(_DATA["also"]) | frozenset(_DATA["moderation"])
+_KNOWN = (
+    frozenset(CHAT_MODEL_CHOICES)
+    | _SHUTDOWNS.keys()
+    | frozenset(_DATA["also"])
+    | frozenset(_DATA["moderation"])
+)
 
 
 def _names_of(model: str) -> list[str]:

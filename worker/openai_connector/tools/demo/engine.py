@@ -48,7 +48,11 @@ class Engine:
     """
 
     def __init__(
-        self, *, folder: Path | None = None, records: bool = True, environment: Mapping[str, str] | None = None
+        self,
+        *,
+        folder: Path | None = None,
+        records: bool = True,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """Describe an engine; nothing is started yet.
 
@@ -236,4 +240,6 @@ def free_ports(count: int) -> list[int]:
         if len(ports) == count:
             _given.update(ports)
             return ports
-    raise EngineError(f"No {count} free ports were found between {PORTS.start} and {PORTS.stop} on 127.0.0.1.")
+    raise EngineError(
+        f"No {count} free ports were found between {PORTS.start} and {PORTS.stop} on 127.0.0.1."
+    )

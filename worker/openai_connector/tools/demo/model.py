@@ -191,7 +191,11 @@ def moderation(texts: Sequence[str], scores: Sequence[float], model: str) -> dic
         category_scores = dict.fromkeys(CATEGORIES, 0.0) | {CATEGORIES[0]: score}
         categories = {name: value >= FLAGGED_FROM for name, value in category_scores.items()}
         results.append(
-            {"flagged": any(categories.values()), "categories": categories, "category_scores": category_scores}
+            {
+                "flagged": any(categories.values()),
+                "categories": categories,
+                "category_scores": category_scores,
+            }
         )
     return {"id": f"modr-{uuid.uuid4().hex}", "model": model, "results": results}
 
@@ -259,7 +263,9 @@ def application(
             headers={"Content-Type": "application/json"},
         ) as answer:
             return web.Response(
-                status=answer.status, body=await answer.read(), content_type=answer.content_type or "application/json"
+                status=answer.status,
+                body=await answer.read(),
+                content_type=answer.content_type or "application/json",
             )
 
     async def moderate(request: web.Request) -> web.Response:
@@ -274,7 +280,9 @@ def application(
         return web.json_response(moderation(texts, scores, body.get("model") or MODERATION_MODEL))
 
     async def models(_request: web.Request) -> web.Response:
-        listed = [{"id": name, "object": "model", "owned_by": "demo"} for name in (CHAT_MODEL, MODERATION_MODEL)]
+        listed = [
+            {"id": name, "object": "model", "owned_by": "demo"} for name in (CHAT_MODEL, MODERATION_MODEL)
+        ]
         return web.json_response({"object": "list", "data": listed})
 
     app = web.Application(middlewares=[check_key], client_max_size=10 * 1024 * 1024)
@@ -293,7 +301,9 @@ def main() -> None:
     """Load both models and serve them until the process is ended."""
     parser = argparse.ArgumentParser(prog="python -m openai_connector.tools.demo.model", description=__doc__)
     parser.add_argument("--port", type=int, default=8080, help="port on 127.0.0.1 (default: %(default)s)")
-    parser.add_argument("--api-key", default="", help="answer 401 to any other API key (default: any will do)")
+    parser.add_argument(
+        "--api-key", default="", help="answer 401 to any other API key (default: any will do)"
+    )
     options = parser.parse_args()
     try:
         check_installed()

@@ -22,7 +22,14 @@ from openai_connector.outcome.mapping import (
 )
 from openai_connector.tasks.allowed_hosts import AllowedHosts
 from openai_connector.tasks.openai_task import DEFAULT_BASE_URL
-from openai_connector.tasks.operations import OPERATION_INPUT, OPERATIONS, SECRET_INPUTS, Chat, Endpoint, Moderation
+from openai_connector.tasks.operations import (
+    OPERATION_INPUT,
+    OPERATIONS,
+    SECRET_INPUTS,
+    Chat,
+    Endpoint,
+    Moderation,
+)
 from openai_connector.tasks.operations.chat import CUSTOM
 from openai_connector.tasks.operations.fields import Inputs
 from openai_connector.tasks.operations.models import CHAT_MODEL_CHOICES
@@ -147,7 +154,9 @@ class Carried:
     def model(self, task: Task) -> str | None:
         """Give the model's name where it is literal."""
         inputs = self.inputs(task)
-        model = inputs.get("openai_customModel" if inputs.get("openai_model") == CUSTOM else "openai_model", "")
+        model = inputs.get(
+            "openai_customModel" if inputs.get("openai_model") == CUSTOM else "openai_model", ""
+        )
         return None if not model or model.startswith("=") else model.strip()
 
 
@@ -164,9 +173,14 @@ def template_of(task: Task) -> str | None:
     targets = {mapped.target for mapped in task.inputs}
     if operation is None:
         return None
-    if operation.source in AZURE_OPERATIONS and any(target.startswith(f"{operation.source}_") for target in targets):
+    if operation.source in AZURE_OPERATIONS and any(
+        target.startswith(f"{operation.source}_") for target in targets
+    ):
         return AZURE_TEMPLATE
-    if operation.source in OPERATIONS and targets & _OPENAI_INPUTS.keys() - {"operation", "authentication.token"}:
+    if operation.source in OPERATIONS and targets & _OPENAI_INPUTS.keys() - {
+        "operation",
+        "authentication.token",
+    }:
         return OPENAI_TEMPLATE
     return None
 
@@ -177,7 +191,9 @@ def carry(task: Task) -> Carried:
     Raises:
         NotCarriedError: it asks something that this connector does not, or cannot be read.
     """
-    if task.definition.get("type") is None or any(header.node.get("value") is None for header in task.headers):
+    if task.definition.get("type") is None or any(
+        header.node.get("value") is None for header in task.headers
+    ):
         raise NotCarriedError("its job type or the value of a header is missing")
     targets = [mapped.target for mapped in task.inputs]
     if twice := sorted({target for target in targets if targets.count(target) > 1}):
@@ -238,7 +254,9 @@ def _expected_chat(task: Task, sent: Mapping[str, Any]) -> dict[str, Any]:
     if task.input("internal_chatHistory") is not None:
         messages += _probe("internal_chatHistory")
     messages.append({"role": "user", "content": _probe("internal_prompt")})
-    models = [_probe(name) for name in ("internal_custom_model", "internal_model") if task.input(name) is not None]
+    models = [
+        _probe(name) for name in ("internal_custom_model", "internal_model") if task.input(name) is not None
+    ]
     if not models:
         raise NotCarriedError("Model is missing")
     expected: dict[str, Any] = {"model": sent.get("model"), "messages": messages}
@@ -271,7 +289,9 @@ def _carry_model(task: Task, carried: Carried, sent: Mapping[str, Any]) -> None:
         carried.sources["openai_model"] = CUSTOM
     else:
         carried.sources["openai_model"] = CUSTOM
-        carried.changes.append(f"Model {_shown(used)} is not in this template's list: it becomes a custom model")
+        carried.changes.append(
+            f"Model {_shown(used)} is not in this template's list: it becomes a custom model"
+        )
 
 
 def _carry_azure(task: Task) -> Carried:
@@ -305,7 +325,9 @@ def _carry_azure(task: Task) -> Carried:
             expected[_AZURE_EXTRAS[mapped.target]] = _probe(mapped.target)
         elif mapped.target.startswith(("completion_", "completionsExtension_")):
             carried.removed.append(mapped.target)
-            carried.changes.append(f"{mapped.target} is dropped: the operation chatCompletion does not use it")
+            carried.changes.append(
+                f"{mapped.target} is dropped: the operation chatCompletion does not use it"
+            )
     for name, key in _AZURE_PARAMETERS.items():
         if task.input(name) is not None:
             expected[key] = _number(_probe(name))
@@ -342,12 +364,18 @@ def _carry_extras(task: Task, carried: Carried) -> None:
             continue
         assert mapped.source is not None
         # On lines of their own: an expression may end in a comment.
-        value = f"(\n{mapped.source[1:].strip()}\n)" if mapped.is_feel else _feel_text(mapped.source, mapped.target)
+        value = (
+            f"(\n{mapped.source[1:].strip()}\n)"
+            if mapped.is_feel
+            else _feel_text(mapped.source, mapped.target)
+        )
         entries.append(f'"{key}": {value}')
         carried.removed.append(mapped.target)
         carried.changes.append(f"{mapped.target} is now the entry {key} of Extra body")
     if entries:
-        carried.sources["openai_extraBody"] = f"=context(get entries({{{', '.join(entries)}}})[value != null])"
+        carried.sources["openai_extraBody"] = (
+            f"=context(get entries({{{', '.join(entries)}}})[value != null])"
+        )
 
 
 def _carry_timeout(task: Task, carried: Carried) -> None:
@@ -363,7 +391,9 @@ def _carry_timeout(task: Task, carried: Carried) -> None:
         carried.changes.append("A timeout of 0 (none) is dropped: the worker's own request timeout holds")
     else:
         carried.targets[given[0]] = "openai_timeout"
-        carried.changes.append(f"{given[0]} {_shown(task.input(given[0]))} is now the request timeout, in seconds")
+        carried.changes.append(
+            f"{given[0]} {_shown(task.input(given[0]))} is now the request timeout, in seconds"
+        )
 
 
 def _leave_habitual_temperature(task: Task, carried: Carried) -> None:
@@ -417,7 +447,11 @@ def _require_method(request: _Request) -> None:
 
 def _require_auth(request: _Request, wanted: Mapping[str, str], *, token: str) -> None:
     given = request.made.get("authentication")
-    if not isinstance(given, Mapping) or token not in given or {k: v for k, v in given.items() if k != token} != wanted:
+    if (
+        not isinstance(given, Mapping)
+        or token not in given
+        or {k: v for k, v in given.items() if k != token} != wanted
+    ):
         raise NotCarriedError("the authentication is not by an API key")
 
 
@@ -529,7 +563,11 @@ def _put(scope: dict[str, Any], path: list[str], value: Any) -> None:
     scope[path[-1]] = value
 
 
-_FILLED_IN = frozenset(_OPENAI_INPUTS) - {"operation"} | frozenset(_AZURE_INPUTS) - {"operation"} | _AZURE_EXTRAS.keys()
+_FILLED_IN = (
+    frozenset(_OPENAI_INPUTS) - {"operation"}
+    | frozenset(_AZURE_INPUTS) - {"operation"}
+    | _AZURE_EXTRAS.keys()
+)
 _NUMBERS = ("internal_temperature", "internal_choices", *_AZURE_PARAMETERS)
 
 
@@ -561,7 +599,9 @@ def _variables(source: str) -> frozenset[str]:
 def _feel_text(value: str, label: str) -> str:
     """Write a text as FEEL. Engines differ in how they read two backslashes (8.5: as two), so there may be none."""
     if "\\" in value:
-        raise NotCarriedError(f"{label} has a backslash, which expressions of different engines read differently")
+        raise NotCarriedError(
+            f"{label} has a backslash, which expressions of different engines read differently"
+        )
     return '"' + value.replace('"', '\\"') + '"'
 
 

@@ -77,7 +77,12 @@ _FIELDS_OF = {model: frozenset(str(info.alias) for info in model.model_fields.va
 _ANSWERS: Mapping[str, Mapping[str, Any]] = {
     Chat.name: {
         "body": {"choices": [{"message": {"content": "stand-in"}}]},
-        "output": {"text": "stand-in", "responses": ["stand-in"], "finishReason": "stop", "model": "stand-in"},
+        "output": {
+            "text": "stand-in",
+            "responses": ["stand-in"],
+            "finishReason": "stop",
+            "model": "stand-in",
+        },
     },
     Moderation.name: {
         "body": {"results": [{"flagged": False}]},
@@ -122,7 +127,11 @@ def check(data: bytes, today: date, *, job_type: str = JOB_TYPE) -> list[Finding
     Raises:
         DiagramError: the file cannot be read.
     """
-    return [finding for task in tasks_of(Markup.read(data)) for finding in check_task(task, today, job_type=job_type)]
+    return [
+        finding
+        for task in tasks_of(Markup.read(data))
+        for finding in check_task(task, today, job_type=job_type)
+    ]
 
 
 def check_task(task: Task, today: date, *, job_type: str = JOB_TYPE) -> list[Finding]:
@@ -147,7 +156,11 @@ def check_task(task: Task, today: date, *, job_type: str = JOB_TYPE) -> list[Fin
 
 
 def _is_ours(task: Task, job_type: str) -> bool:
-    return task.template_id in _TEMPLATE_IDS or task.job_type == job_type or task.input(OPERATION_INPUT) is not None
+    return (
+        task.template_id in _TEMPLATE_IDS
+        or task.job_type == job_type
+        or task.input(OPERATION_INPUT) is not None
+    )
 
 
 def _check_camunda(task: Task, today: date) -> Iterator[Finding]:
@@ -168,7 +181,9 @@ class _TaskCheck:
     `sources` are its inputs as this connector's; `targets` says which input of ours an input of theirs is.
     """
 
-    def __init__(self, task: Task, sources: Mapping[str, str], targets: Mapping[str, str], today: date) -> None:
+    def __init__(
+        self, task: Task, sources: Mapping[str, str], targets: Mapping[str, str], today: date
+    ) -> None:
         self._task = task
         self._sources = sources
         self._targets = targets
@@ -199,7 +214,9 @@ class _TaskCheck:
         return self._lines.get(target, self._task.node.line)
 
     def _header_line(self, key: str) -> int:
-        return next((header.node.line for header in self._task.headers if header.key == key), self._task.node.line)
+        return next(
+            (header.node.line for header in self._task.headers if header.key == key), self._task.node.line
+        )
 
     def _sources_written(self) -> Iterator[Finding]:
         targets = [mapped.target for mapped in self._task.inputs]
@@ -214,7 +231,9 @@ class _TaskCheck:
     def _syntax(self) -> Iterator[Finding]:
         for mapped in self._task.inputs:
             if mapped.is_feel:
-                yield from _feel_syntax(_label(self._ours(mapped.target)), mapped.source or "", mapped.node.line)
+                yield from _feel_syntax(
+                    _label(self._ours(mapped.target)), mapped.source or "", mapped.node.line
+                )
         retries = self._task.definition.get("retries")
         if retries is None:
             return
@@ -222,7 +241,9 @@ class _TaskCheck:
         if retries.startswith("="):
             yield from _feel_syntax("Retries", retries, line)
         elif not re.fullmatch(r"[0-9]+", retries.strip()):
-            yield Finding("bad-input", "error", f"Retries must be a whole number, got '{retries[:100]}'", line)
+            yield Finding(
+                "bad-input", "error", f"Retries must be a whole number, got '{retries[:100]}'", line
+            )
 
     def _header_values(self) -> Iterator[Finding]:
         for key in (RESULT_VARIABLE, RESULT_EXPRESSION, ERROR_EXPRESSION, RETRY_BACKOFF, JOB_TIMEOUT):
@@ -246,7 +267,9 @@ class _TaskCheck:
             yield Finding("bad-header", "warning", message, self._header_line(RESULT_VARIABLE))
 
     def _results(self) -> Iterator[Finding]:
-        results = {key: self._headers[key] for key in (RESULT_VARIABLE, RESULT_EXPRESSION) if key in self._headers}
+        results = {
+            key: self._headers[key] for key in (RESULT_VARIABLE, RESULT_EXPRESSION) if key in self._headers
+        }
         try:
             mapping = TaskMapping.read(results)
         except HeaderError:
@@ -260,12 +283,17 @@ class _TaskCheck:
         elif mapping.result_expression is not None:
             yield from self._no_context(mapping.result_expression, response)
         local = {mapped.variable for mapped in self._task.inputs}
-        if self._task.has_outputs():  # these choose what leaves the task: only what the worker itself refuses counts
+        if (
+            self._task.has_outputs()
+        ):  # these choose what leaves the task: only what the worker itself refuses counts
             local &= {*INPUT_NAMES, *OVERRIDES.values()}
         if swallowed := set_names & (local | {STATE_VARIABLE}):
             key = RESULT_VARIABLE if self._headers.get(RESULT_VARIABLE) in swallowed else RESULT_EXPRESSION
             yield Finding("lost-result", "error", swallow_message(swallowed), self._header_line(key))
-        for key, seen in ((RESULT_EXPRESSION, _SEEN_BY_RESULTS), (ERROR_EXPRESSION, _SEEN_BY_ERRORS | set_names)):
+        for key, seen in (
+            (RESULT_EXPRESSION, _SEEN_BY_RESULTS),
+            (ERROR_EXPRESSION, _SEEN_BY_ERRORS | set_names),
+        ):
             for name in sorted(_variables_of(self._headers.get(key, "")) - seen):
                 message = (
                     f"{HEADER_LABELS[key]} reads '{name}', which it does not see: it knows the response, not the "
@@ -339,10 +367,14 @@ class _TaskCheck:
             yield from self._model_life(*model)
         variables = self._variables()
         try:
-            call = prepare_call(variables, ApiDefaults(api_key="stand-in"), AllowedHosts(["*"]), AskedSecrets())
+            call = prepare_call(
+                variables, ApiDefaults(api_key="stand-in"), AllowedHosts(["*"]), AskedSecrets()
+            )
         except InvalidInputsError as error:
             for violation in error.violations:
-                target = next((t for t, label in LABELS.items() if violation.startswith(label) and t in variables), "")
+                target = next(
+                    (t for t, label in LABELS.items() if violation.startswith(label) and t in variables), ""
+                )
                 yield Finding("bad-input", "error", violation, self._at(target))
             return
         except ApiError as error:
@@ -408,11 +440,15 @@ class _TaskCheck:
             harmless = body[parameter] == 1 if parameter == "temperature" else False
             severity: Severity = "warning" if harmless or target in self._unknown else "error"
             yield Finding(
-                "refused-parameter", severity, f"The model {model} refuses {label}: empty it", self._at(target)
+                "refused-parameter",
+                severity,
+                f"The model {model} refuses {label}: empty it",
+                self._at(target),
             )
         if effort == "none" and model.startswith("gpt-6") and is_reasoning(model) and "temperature" in body:
             message = (
-                f"The model {model} may refuse Temperature even with the reasoning effort none: try it, or empty it"
+                f"The model {model} may refuse Temperature even with the reasoning effort none: "
+                "try it, or empty it"
             )
             yield Finding("refused-parameter", "warning", message, self._at("openai_temperature"))
 
@@ -422,9 +458,13 @@ class _TaskCheck:
         said = ("openai_prompt", "openai_systemMessage", "openai_chatHistory")
         if kind == "json_object" and not self._unknown.intersection(said):
             if "json" not in json.dumps(body["messages"], ensure_ascii=False).lower():
-                message = "Response format is JSON object, but no message has the word JSON: the API refuses that"
+                message = (
+                    "Response format is JSON object, but no message has the word JSON: the API refuses that"
+                )
                 yield Finding("json-not-said", "error", message, self._at("openai_responseFormat"))
-        elif kind == "json_schema" and isinstance(wanted, Mapping) and "openai_jsonSchema" not in self._unknown:
+        elif (
+            kind == "json_schema" and isinstance(wanted, Mapping) and "openai_jsonSchema" not in self._unknown
+        ):
             schema = wanted.get("json_schema")
             name = schema.get("name") if isinstance(schema, Mapping) else None
             if isinstance(name, str) and not is_schema_name(name):
@@ -512,7 +552,9 @@ def _loose_objects(root: Any) -> Iterator[str]:
             if schema.get("additionalProperties") is not False or any(name not in listed for name in named):
                 yield path
         inner = [schema.get(key) for key in ("properties", "$defs", "definitions")]
-        pending += [(value, name) for part in inner if isinstance(part, Mapping) for name, value in part.items()]
+        pending += [
+            (value, name) for part in inner if isinstance(part, Mapping) for name, value in part.items()
+        ]
         pending.append((schema.get("items"), f"items of {path}"))
         any_of = schema.get("anyOf")
         pending += [(value, path) for value in any_of] if isinstance(any_of, list) else []

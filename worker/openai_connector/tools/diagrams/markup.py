@@ -188,7 +188,8 @@ class _Reader:
         except expat.ExpatError as error:
             reason = expat.ErrorString(error.code)
             raise DiagramError(
-                f"is not well-formed XML: {reason} (line {error.lineno}, column {error.offset + 1})", error.lineno
+                f"is not well-formed XML: {reason} (line {error.lineno}, column {error.offset + 1})",
+                error.lineno,
             ) from None
         assert self._root is not None
         return self._root
@@ -244,7 +245,9 @@ class _Reader:
         node = self._stack.pop()
         self._prefixes.pop()
         # At an end tag the index is where it starts.
-        node.end = node.tag_end if node.is_empty else self._content.index(b">", self._parser.CurrentByteIndex) + 1
+        node.end = (
+            node.tag_end if node.is_empty else self._content.index(b">", self._parser.CurrentByteIndex) + 1
+        )
 
 
 def _name(key: str) -> tuple[str, str]:

@@ -57,7 +57,9 @@ class Migration:
     tasks: list[TaskReport]
 
 
-def migrate(data: bytes, today: date, *, job_type: str = JOB_TYPE, replaces_models: bool = False) -> Migration:
+def migrate(
+    data: bytes, today: date, *, job_type: str = JOB_TYPE, replaces_models: bool = False
+) -> Migration:
     """Move a diagram's tasks over; bytes outside of them stay as they are.
 
     Args:
@@ -231,7 +233,9 @@ class _Rewriting:
         sample = self._task.inputs[0].node
         inner = self._markup.blank_before(sample.start)
         prefix = sample.tag.removesuffix("input") if box is None else box.tag.removesuffix("taskHeaders")
-        texts = [self._element(sample, f"{prefix}header", key=key, value=value) for key, value in wanted.items()]
+        texts = [
+            self._element(sample, f"{prefix}header", key=key, value=value) for key, value in wanted.items()
+        ]
         if box is not None and self._task.headers:
             first = self._task.headers[0].node
             blank = self._markup.blank_before(first.start)
@@ -276,4 +280,6 @@ def _end_of_attributes(node: Node) -> int:
 
 def _prefix(node: Node) -> str | None:
     """Give the prefix for Zeebe's attributes; the default namespace holds for elements only."""
-    return next((prefix for prefix, namespace in node.prefixes.items() if prefix and namespace == ZEEBE), None)
+    return next(
+        (prefix for prefix, namespace in node.prefixes.items() if prefix and namespace == ZEEBE), None
+    )

@@ -95,7 +95,9 @@ def tasks_of(markup: Markup) -> list[Task]:
     """
     if markup.root.namespace != BPMN:
         raise DiagramError(f"is no BPMN diagram: its root element is <{markup.root.tag}>", markup.root.line)
-    return [task for node in markup.root.walk() if node.namespace == BPMN and (task := _task(node)) is not None]
+    return [
+        task for node in markup.root.walk() if node.namespace == BPMN and (task := _task(node)) is not None
+    ]
 
 
 def _task(node: Node) -> Task | None:

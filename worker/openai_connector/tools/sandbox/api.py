@@ -57,7 +57,9 @@ def prepare(environment: MutableMapping[str, str], api: Api, zeebe: str) -> None
 def reach_this_machine_directly() -> None:
     """Except what is started here from the environment's proxies: gRPC too obeys those in small letters."""
     excepted = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
-    os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(filter(None, (excepted, "127.0.0.1,localhost")))
+    os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(
+        filter(None, (excepted, "127.0.0.1,localhost"))
+    )
 
 
 def _secret_variable(environment: Mapping[str, str]) -> str:

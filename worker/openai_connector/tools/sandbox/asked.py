@@ -38,7 +38,11 @@ def lines_of(asked: Asked) -> list[tuple[str, str]]:
     from openai_connector.tools.sandbox.terminal import shortened
 
     messages = asked.body.get("messages") if isinstance(asked.body, Mapping) else None
-    if not isinstance(messages, list) or not all(isinstance(message, Mapping) for message in messages) or not messages:
+    if (
+        not isinstance(messages, list)
+        or not all(isinstance(message, Mapping) for message in messages)
+        or not messages
+    ):
         given = asked.body.get("input") if isinstance(asked.body, Mapping) else None
         lines = [("request", f"{asked.method} {asked.path}")]
         return [*lines, ("", f"input: {shortened(given)}")] if given is not None else lines

@@ -57,7 +57,12 @@ def tasks() -> tuple[Task, ...]:
         inputs = {i.get("target"): i.get("source", "") for i in task.iter(f"{_ZEEBE}input")}
         headers = {h.get("key"): h.get("value", "") for h in task.iter(f"{_ZEEBE}header")}
         found.append(
-            Task(task.get("id", ""), task.get("name", ""), inputs["openai_operation"], headers["resultVariable"])
+            Task(
+                task.get("id", ""),
+                task.get("name", ""),
+                inputs["openai_operation"],
+                headers["resultVariable"],
+            )
         )
     return tuple(found)
 
@@ -84,8 +89,12 @@ async def run(gateway: Any, variables: Mapping[str, Any]) -> Run:
     import grpc
     from pyzeebe.proto import gateway_pb2 as pb
 
-    create = pb.CreateProcessInstanceRequest(bpmnProcessId=PROCESS_ID, version=-1, variables=json.dumps(variables))
-    request = pb.CreateProcessInstanceWithResultRequest(request=create, requestTimeout=round(RUN_TIMEOUT * 1000))
+    create = pb.CreateProcessInstanceRequest(
+        bpmnProcessId=PROCESS_ID, version=-1, variables=json.dumps(variables)
+    )
+    request = pb.CreateProcessInstanceWithResultRequest(
+        request=create, requestTimeout=round(RUN_TIMEOUT * 1000)
+    )
     started = time.monotonic()
     try:
         answer = await gateway.CreateProcessInstanceWithResult(request, timeout=RUN_TIMEOUT)

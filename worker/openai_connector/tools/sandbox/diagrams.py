@@ -45,10 +45,14 @@ def chosen(diagrams: Diagrams, process_id: str | None) -> Process:
         candidates = [process for process in diagrams.processes if process.id == process_id]
         if not candidates:
             known = _listed(process.id for process in diagrams.processes)
-            raise WrongUseError(f"There is no executable process {process_id!r} in the diagrams; they have {known}.")
+            raise WrongUseError(
+                f"There is no executable process {process_id!r} in the diagrams; they have {known}."
+            )
     if len(candidates) > 1:
         known = _listed(process.id for process in candidates)
-        raise WrongUseError(f"{diagrams.files[0][0]} has several processes: name one of {known} with --process.")
+        raise WrongUseError(
+            f"{diagrams.files[0][0]} has several processes: name one of {known} with --process."
+        )
     (process,) = candidates
     if process.root.start is None:
         raise WrongUseError(

@@ -28,7 +28,9 @@ def json_object(text: str, option: str) -> dict[str, Any]:
             f'{option}: {_shown(text)} is no JSON ({error}); give an object such as \'{{"name": "value"}}\', or @FILE.'
         ) from None
     if not isinstance(value, dict):
-        raise WrongUseError(f'{option} must be a JSON object such as {{"name": "value"}}, got {_shown(content)}.')
+        raise WrongUseError(
+            f'{option} must be a JSON object such as {{"name": "value"}}, got {_shown(content)}.'
+        )
     return value
 
 

@@ -101,7 +101,9 @@ class History:
         try:
             self._take(record)
         except Exception:  # the engine must not fail for a display
-            log.exception("The history could not take in a record; what it shows of that instance may be wrong")
+            log.exception(
+                "The history could not take in a record; what it shows of that instance may be wrong"
+            )
 
     def flush(self) -> None:
         """Write what has changed since the last time, in one transaction."""

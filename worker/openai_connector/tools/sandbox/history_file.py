@@ -44,7 +44,9 @@ class HistoryFile:
                 self._db.executemany("INSERT OR REPLACE INTO past VALUES (?, ?)", rows)
         except (sqlite3.Error, ValueError) as error:
             if not self._has_failed:
-                log.warning("The page's history %s cannot be written (%s): it is tried again.", self._path, error)
+                log.warning(
+                    "The page's history %s cannot be written (%s): it is tried again.", self._path, error
+                )
             self._has_failed = True
             return False
         self._has_failed = False

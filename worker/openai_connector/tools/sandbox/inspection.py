@@ -171,7 +171,11 @@ class Inspection:
     async def deploy(self, files: list[tuple[str, bytes]]) -> Json:
         """Deploy diagrams, all or none."""
         processes = await self._execute(lambda engine: engine.deployments.deploy(files))
-        return {"processes": [{"key": str(p.key), "id": p.id, "name": p.name, "version": p.version} for p in processes]}
+        return {
+            "processes": [
+                {"key": str(p.key), "id": p.id, "name": p.name, "version": p.version} for p in processes
+            ]
+        }
 
     async def start(self, process: int, variables: str) -> Json:
         """Start an instance of a process definition, with variables as JSON."""
@@ -185,7 +189,9 @@ class Inspection:
     async def set_variables(self, scope: int, variables: str) -> Json:
         """Write variables (JSON) into the scope of an element instance."""
         if scope not in self._engine.state.instances:
-            raise ViewError(404, "This part of the instance has ended in the meantime: its variables are gone.")
+            raise ViewError(
+                404, "This part of the instance has ended in the meantime: its variables are gone."
+            )
         await self._execute(lambda engine: engine.set_variables(scope, _document(variables), local=True))
         return {}
 

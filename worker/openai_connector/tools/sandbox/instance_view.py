@@ -74,7 +74,9 @@ def describe(engine: Engine, history: History, past: Past) -> Json:
         "called": _called(engine, history, past),
         "elements": _elements(engine, past),
         "flows": past.flows,
-        "names": {element: name_of(engine, past.process, element) for element in parents_of(engine, past.process)},
+        "names": {
+            element: name_of(engine, past.process, element) for element in parents_of(engine, past.process)
+        },
         "parents": parents_of(engine, past.process),
         "incidents": [_incident(engine, past, each) for each in _in_order(past.incidents.values())],
         "scopes": scopes[:MOST_SCOPES],
@@ -102,7 +104,9 @@ def parents_of(engine: Engine, process_key: int) -> dict[str, str]:
     if process is None:
         return {}
     return {
-        element.id: element.scope.id if element.scope is not None and element.scope is not process.root else ""
+        element.id: element.scope.id
+        if element.scope is not None and element.scope is not process.root
+        else ""
         for element in process.elements.values()
         if element is not process.root
     }
@@ -185,7 +189,9 @@ def _scopes(engine: Engine, past: Past, visited: list[ElementInstance]) -> Itera
             "name": "Process",
             "depth": 0,
             "live": False,
-            "variables": [_variable(name, text, is_cut) for name, (text, is_cut) in sorted(past.variables.items())],
+            "variables": [
+                _variable(name, text, is_cut) for name, (text, is_cut) in sorted(past.variables.items())
+            ],
         }
     depths: dict[int, int] = {}
     for instance in visited:
@@ -201,7 +207,9 @@ def _scopes(engine: Engine, past: Past, visited: list[ElementInstance]) -> Itera
             "name": name,
             "depth": depth,
             "live": True,
-            "variables": [_variable(key, each.text, False) for key, each in sorted(instance.variables.items())],
+            "variables": [
+                _variable(key, each.text, False) for key, each in sorted(instance.variables.items())
+            ],
         }
 
 

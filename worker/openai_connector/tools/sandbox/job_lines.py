@@ -31,7 +31,11 @@ class JobLines:
         """Take a record in."""
         if record["valueType"] == "JOB":
             self._job(record)
-        elif record["valueType"] == "INCIDENT" and record["intent"] == "CREATED" and record["value"]["jobKey"] < 0:
+        elif (
+            record["valueType"] == "INCIDENT"
+            and record["intent"] == "CREATED"
+            and record["value"]["jobKey"] < 0
+        ):
             value = record["value"]
             self._line(record, f"incident {value['errorType']}: {value['errorMessage']}", "red")
 

@@ -13,7 +13,10 @@ MOST: Final = 10
 _NAMED: Final = re.compile(r"\bopenai_[A-Za-z]+\b")
 _STATE: Final = "openai_state"
 """Of the worker's own, and nobody's to set."""
-_LABELS: Final = {"Result expression": "openai_resultExpression", "Error expression": "openai_errorExpression"}
+_LABELS: Final = {
+    "Result expression": "openai_resultExpression",
+    "Error expression": "openai_errorExpression",
+}
 
 
 def named_in(message: str) -> list[str]:

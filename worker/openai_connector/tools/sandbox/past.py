@@ -86,7 +86,9 @@ class Past:
     def active(self) -> dict[str, int]:
         """Return where tokens stand, and how many; those of multi-instance activities are their rounds."""
         standing = {element_id: counts.active for element_id, counts in self.bodies.items() if counts.active}
-        standing.update({element_id: counts.active for element_id, counts in self.elements.items() if counts.active})
+        standing.update(
+            {element_id: counts.active for element_id, counts in self.elements.items() if counts.active}
+        )
         return standing
 
 

@@ -100,7 +100,11 @@ def show_outcome(terminal: Terminal, outcome: Outcome) -> None:
     else:
         terminal.say(f"   {_HEADLINES[outcome.status].format(seconds)}", "red")
     for incident in outcome.incidents:
-        where = f"{incident.name!r} ({incident.element_id})" if incident.name != incident.element_id else incident.name
+        where = (
+            f"{incident.name!r} ({incident.element_id})"
+            if incident.name != incident.element_id
+            else incident.name
+        )
         terminal.say_value("incident", f"at {where}: {incident.message}")
         terminal.say_value("what to do", advice_of(incident))
     for reason in outcome.reasons if outcome.status != "completed" else ():
@@ -150,7 +154,12 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
             for incident in outcome.incidents
         ],
         "waitingFor": [
-            {"kind": reason.kind, "element": reason.element_id, "message": reason.message, "advice": reason.advice}
+            {
+                "kind": reason.kind,
+                "element": reason.element_id,
+                "message": reason.message,
+                "advice": reason.advice,
+            }
             for reason in outcome.reasons
         ],
         "variables": outcome.variables,

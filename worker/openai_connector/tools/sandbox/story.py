@@ -117,7 +117,9 @@ class Story:
         self.endings: list[Visit] = []
         """The end events of the followed process itself."""
         self._jobs: dict[int, _OpenJob] = {}
-        self._last: tuple[int, Step] | None = None  # element instance whose job is completed, while its results come
+        self._last: tuple[int, Step] | None = (
+            None  # element instance whose job is completed, while its results come
+        )
 
     def follow(self, root: int) -> None:
         """Follow this process instance from now on."""
@@ -209,7 +211,13 @@ class Story:
         visit = self._visit(value)
         job_key = value["jobKey"] if value["jobKey"] > 0 else None
         self.incidents[key] = Trouble(
-            key, value["errorType"], value["errorMessage"], visit.element_id, visit.name, visit.process_id, job_key
+            key,
+            value["errorType"],
+            value["errorMessage"],
+            visit.element_id,
+            visit.name,
+            visit.process_id,
+            job_key,
         )
 
     def _variable(self, value: dict[str, Any]) -> None:

@@ -55,7 +55,12 @@ class Trial:
     """Runs process instances on an engine of our own in this process."""
 
     def __init__(
-        self, server: LocalEngine, *, worker: Worker | None, done_by_worker: Set[str], answers: Answers | None = None
+        self,
+        server: LocalEngine,
+        *,
+        worker: Worker | None,
+        done_by_worker: Set[str],
+        answers: Answers | None = None,
     ) -> None:
         """Describe who does what.
 
@@ -166,14 +171,20 @@ class Trial:
         if failed.done():
             raise TrialError(failed.result())
         if self._worker is not None and self._worker.ended.done():
-            raise TrialError(f"The worker stopped: {self._worker.ended.exception() or 'it was ended from outside'}.")
+            raise TrialError(
+                f"The worker stopped: {self._worker.ended.exception() or 'it was ended from outside'}."
+            )
 
     def _is_done(self, job_type: str) -> bool:
         return job_type in self._answers or job_type in self._done_by_worker
 
     def _answer(self, record: Record, roots: Set[int]) -> None:
         value = record["value"]
-        if record["valueType"] != "JOB" or record["intent"] != "CREATED" or value["processInstanceKey"] not in roots:
+        if (
+            record["valueType"] != "JOB"
+            or record["intent"] != "CREATED"
+            or value["processInstanceKey"] not in roots
+        ):
             return
         if value["type"] in self._answers:
             # Not at once: this is called while the engine hands out what it has just written.
@@ -192,7 +203,9 @@ class Trial:
         try:
             await self._server.runner.execute(complete)
         except Rejection as refused:
-            self._problem = TrialError(f"--job {job_type}: the engine refuses these variables: {refused.message}")
+            self._problem = TrialError(
+                f"--job {job_type}: the engine refuses these variables: {refused.message}"
+            )
             self._changed.set()
 
     def _watch_ends(self, engine: Engine) -> None:

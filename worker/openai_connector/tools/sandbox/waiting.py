@@ -63,7 +63,9 @@ class Watch:
             instance = state.instances.get(timer.instance)
             if instance is not None and instance.root in roots:
                 moves = moves or timer.due <= self._until
-                reasons += [] if timer.due <= self._until else [self._timer(instance, timer.target, timer.due)]
+                reasons += (
+                    [] if timer.due <= self._until else [self._timer(instance, timer.target, timer.due)]
+                )
         reasons += self._messages(roots)
         if not moves and not reasons:
             reasons += self._gateways(roots)
@@ -122,16 +124,22 @@ class Watch:
                 for gateway in instance.joins:
                     name = self._name(instance.process, gateway)
                     advice = "make sure that a token reaches it by every incoming flow"
-                    yield Reason("gateway", gateway, name, f"{name} waits for its other incoming flows", advice)
+                    yield Reason(
+                        "gateway", gateway, name, f"{name} waits for its other incoming flows", advice
+                    )
 
     def _name(self, process_key: int, element_id: str) -> str:
         process = self._server.engine.processes.get(process_key)
         element = process.elements.get(element_id) if process is not None else None
-        return f"'{element.name}' ({element_id})" if element is not None and element.name else f"'{element_id}'"
+        return (
+            f"'{element.name}' ({element_id})" if element is not None and element.name else f"'{element_id}'"
+        )
 
     def _moment(self, due: int) -> str:
         local = datetime.fromtimestamp(due / 1000).astimezone()
-        return f"at {local:%Y-%m-%d %H:%M:%S}, in {_span(max(due - self._server.engine.clock.now(), 0) / 1000)}"
+        return (
+            f"at {local:%Y-%m-%d %H:%M:%S}, in {_span(max(due - self._server.engine.clock.now(), 0) / 1000)}"
+        )
 
 
 def _span(seconds: float) -> str:

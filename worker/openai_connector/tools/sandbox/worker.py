@@ -38,7 +38,9 @@ class Worker:
         """Take no more jobs, finish those in work for as long as the settings allow, and give back the rest."""
         self._stopping.set()
         if self._task is not None:
-            await asyncio.gather(self._task, return_exceptions=True)  # whoever waits for `ended` has seen its error
+            await asyncio.gather(
+                self._task, return_exceptions=True
+            )  # whoever waits for `ended` has seen its error
 
 
 def job_types_of(settings: Settings) -> set[str]:

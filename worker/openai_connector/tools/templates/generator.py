@@ -197,7 +197,9 @@ def _conditions(model: type[Inputs], shown_as: Mapping[str, Shown], shown: Shown
         return []
     name, values = shown.condition
     parent = str(model.model_fields[name].alias)
-    own: Condition = {"property": parent} | ({"equals": values[0]} if len(values) == 1 else {"oneOf": list(values)})
+    own: Condition = {"property": parent} | (
+        {"equals": values[0]} if len(values) == 1 else {"oneOf": list(values)}
+    )
     return [*_conditions(model, shown_as, shown_as[parent]), own | {"type": "simple"}]
 
 
@@ -206,7 +208,9 @@ def _header(header: Header, conditions: list[Condition] | None = None) -> Proper
     return _property(header.key, header.label, header.shown, binding, conditions or [])
 
 
-def _property(name: str, label: str, shown: Shown, binding: dict[str, str], conditions: list[Condition]) -> Property:
+def _property(
+    name: str, label: str, shown: Shown, binding: dict[str, str], conditions: list[Condition]
+) -> Property:
     prop: Property = {"id": name, "label": shown.label or label}
     for key, value in {
         "description": shown.description,
@@ -228,7 +232,9 @@ def _property(name: str, label: str, shown: Shown, binding: dict[str, str], cond
     if constraints:
         prop["constraints"] = constraints
     if shown.choices:
-        prop["choices"] = [{"name": shown_name, "value": value} for value, shown_name in shown.choices.items()]
+        prop["choices"] = [
+            {"name": shown_name, "value": value} for value, shown_name in shown.choices.items()
+        ]
     prop |= {"group": shown.group, "binding": binding}
     if conditions:
         prop["condition"] = conditions[0] if len(conditions) == 1 else {"allMatch": conditions}

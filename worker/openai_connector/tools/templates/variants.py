@@ -136,7 +136,8 @@ VARIANTS: tuple[Variant, ...] = (
             "openai_customModel": None,
             "openai_maxTokensParameter": _MAX_TOKENS_OF_OTHERS,
             "openai_moderationModel": Shown(
-                "moderation", description="The model's name as the server knows it. Empty: the server's own choice"
+                "moderation",
+                description="The model's name as the server knows it. Empty: the server's own choice",
             ),
         },
     ),

@@ -20,7 +20,10 @@ _VERSIONED = ("elementTemplateId", "elementTemplateVersion")
 def recorded() -> dict[str, dict[int, str]]:
     """Read the hash of each version of each template id."""
     data = json.loads(FILE.read_text("utf-8"))
-    return {name: {int(version): digest for version, digest in versions.items()} for name, versions in data.items()}
+    return {
+        name: {int(version): digest for version, digest in versions.items()}
+        for name, versions in data.items()
+    }
 
 
 def current_version(template_id: str) -> int:

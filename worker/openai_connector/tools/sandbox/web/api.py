@@ -111,7 +111,9 @@ class Api:
 
     async def set_variables(self, request: web.Request) -> web.Response:
         """Set `variables` in a scope."""
-        return _answer(await self._view.set_variables(_key(request), _text(await _body(request), "variables")))
+        return _answer(
+            await self._view.set_variables(_key(request), _text(await _body(request), "variables"))
+        )
 
     async def retry(self, request: web.Request) -> web.Response:
         """Retry an incident."""

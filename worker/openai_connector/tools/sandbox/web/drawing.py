@@ -91,7 +91,9 @@ _LAYERS: Final[tuple[Callable[[Item], bool], ...]] = (_is_frame, _is_container, 
 def _framed(drawn: str, inner: Bounds, title: str, above: Bounds) -> tuple[str, Bounds]:
     """Return the plane of a collapsed sub-process in a frame with its name, below all that is drawn already."""
     width = max(inner.width, 120.0)
-    frame = Bounds(above.x, above.bottom + PLANE_GAP, width + 2 * PLANE_PADDING, inner.height + 2 * PLANE_PADDING + 18)
+    frame = Bounds(
+        above.x, above.bottom + PLANE_GAP, width + 2 * PLANE_PADDING, inner.height + 2 * PLANE_PADDING + 18
+    )
     x, y = frame.x + PLANE_PADDING - inner.x, frame.y + PLANE_PADDING + 18 - inner.y
     border = tag(
         "rect", class_="body", x=frame.x, y=frame.y, width=frame.width, height=frame.height, rx=10,

@@ -7,7 +7,16 @@ from importlib import resources
 from typing import Final
 
 STYLES: Final = ("tokens.css", "components.css", "page.css")
-SCRIPTS: Final = ("dom.js", "server.js", "values.js", "picture.js", "lists.js", "instance.js", "dialogs.js", "page.js")
+SCRIPTS: Final = (
+    "dom.js",
+    "server.js",
+    "values.js",
+    "picture.js",
+    "lists.js",
+    "instance.js",
+    "dialogs.js",
+    "page.js",
+)
 """In this order: each may use what those before it have defined."""
 
 

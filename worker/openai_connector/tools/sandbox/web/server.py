@@ -81,7 +81,10 @@ class Page:
         listener = socket.create_server((HOST, port))
         opened = listener.getsockname()[1]
         self._runner = web.AppRunner(
-            application(self._view, Guard(opened)), access_log=None, shutdown_timeout=SHUTDOWN, handle_signals=False
+            application(self._view, Guard(opened)),
+            access_log=None,
+            shutdown_timeout=SHUTDOWN,
+            handle_signals=False,
         )
         await self._runner.setup()
         await web.SockSite(self._runner, listener).start()

@@ -14,7 +14,14 @@ from openai_connector.tools.sandbox.web.picture.geometry import (
     towards,
     without_doubles,
 )
-from openai_connector.tools.sandbox.web.picture.labels import LINE, OUTSIDE_WIDTH, lines_at, outside, width_of, wrap
+from openai_connector.tools.sandbox.web.picture.labels import (
+    LINE,
+    OUTSIDE_WIDTH,
+    lines_at,
+    outside,
+    width_of,
+    wrap,
+)
 from openai_connector.tools.sandbox.web.picture.model import Link
 from openai_connector.tools.sandbox.web.picture.svg import figure, tag, text
 from openai_connector.tools.sandbox.web.picture.symbols import INK, PAPER
@@ -70,7 +77,9 @@ def _at(point: Point) -> str:
 def _ends(link: Link, points: list[Point]) -> str:
     if link.kind == "messageFlow":
         start = points[0]
-        circle = tag("circle", class_="tail", cx=start.x, cy=start.y, r=4, fill=PAPER, stroke=INK, stroke_width=1.5)
+        circle = tag(
+            "circle", class_="tail", cx=start.x, cy=start.y, r=4, fill=PAPER, stroke=INK, stroke_width=1.5
+        )
         return circle + _head(points[-2], points[-1], "head open", fill=PAPER)
     if link.kind == "sequenceFlow":
         return _head(points[-2], points[-1], "head", fill=INK) + _source_sign(link, points)
@@ -100,7 +109,12 @@ def _source_sign(link: Link, points: list[Point]) -> str:
         path = f"M{_at(low)}L{_at(high)}"
         return tag("path", class_="slash", d=path, fill="none", stroke=INK, stroke_width=1.8)
     if link.is_conditional:
-        corners = (start, _beside(start, after, 8, 5), _beside(start, after, 16, 0), _beside(start, after, 8, -5))
+        corners = (
+            start,
+            _beside(start, after, 8, 5),
+            _beside(start, after, 16, 0),
+            _beside(start, after, 8, -5),
+        )
         listed = " ".join(f"{figure(corner.x)},{figure(corner.y)}" for corner in corners)
         return tag("polygon", class_="tail", points=listed, fill=PAPER, stroke=INK, stroke_width=1.5)
     return ""

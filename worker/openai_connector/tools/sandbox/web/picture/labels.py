@@ -86,7 +86,9 @@ def _cut(line: str, width: float) -> str:
     return f"{line}…"
 
 
-def lines_at(lines: Sequence[str], middle_of_first: Point, anchor: str = "middle", kind: str = "label") -> str:
+def lines_at(
+    lines: Sequence[str], middle_of_first: Point, anchor: str = "middle", kind: str = "label"
+) -> str:
     """Return lines of text below each other, the first around a point."""
     if not lines:
         return ""

@@ -45,7 +45,9 @@ def _place(inner: dict[Item | None, list[Item]], scope: Item | None, flows: list
     for node in nodes:
         node.bounds = _sized(inner, node, flows)
     cells = _cells(nodes, boundary, flows)
-    columns = _offsets({c for c, _ in cells.values()}, {n: c for n, (c, _) in cells.items()}, COLUMN_GAP, 2, at.x)
+    columns = _offsets(
+        {c for c, _ in cells.values()}, {n: c for n, (c, _) in cells.items()}, COLUMN_GAP, 2, at.x
+    )
     rows = _offsets({r for _, r in cells.values()}, {n: r for n, (_, r) in cells.items()}, ROW_GAP, 3, at.y)
     for node, (column, row) in cells.items():
         bounds = node.bounds

@@ -24,7 +24,12 @@ def planes_of(file: File, process_id: str) -> list[Plane]:
         _fill(planes[0], file, main)
     for drawn in file.planes:
         owner = file.items.get(drawn.element)
-        if drawn is not main and owner is not None and owner.kind in SUB_PROCESSES and owner.process == process_id:
+        if (
+            drawn is not main
+            and owner is not None
+            and owner.kind in SUB_PROCESSES
+            and owner.process == process_id
+        ):
             plane = Plane(owner.name or owner.id)
             _fill(plane, file, drawn)
             planes.append(plane)
@@ -49,7 +54,9 @@ def _main(file: File, process_id: str) -> DrawnPlane | None:
 
 def _fill(plane: Plane, file: File, drawn: DrawnPlane) -> None:
     owners = {
-        item.parent.id for key in drawn.shapes if (item := file.items.get(key)) is not None and item.parent is not None
+        item.parent.id
+        for key in drawn.shapes
+        if (item := file.items.get(key)) is not None and item.parent is not None
     }
     for key, shape in drawn.shapes.items():
         item = file.items.get(key)
@@ -81,7 +88,10 @@ def _add_forgotten(plane: Plane, file: File, process_id: str) -> None:
     forgotten = [
         item
         for item in file.items.values()
-        if item.process == process_id and item.kind in FLOW_NODES and item.bounds is None and not _is_inside(item)
+        if item.process == process_id
+        and item.kind in FLOW_NODES
+        and item.bounds is None
+        and not _is_inside(item)
     ]
     if not forgotten:
         return

@@ -184,7 +184,9 @@ def _read_lanes(file: File, lane_set: Node, process_id: str) -> None:
 
 
 def _read_link(file: File, node: Node, kind: str, defaults: set[str]) -> None:
-    link = Link(node.get("id", ""), kind, node.get("sourceRef", ""), node.get("targetRef", ""), node.get("name", ""))
+    link = Link(
+        node.get("id", ""), kind, node.get("sourceRef", ""), node.get("targetRef", ""), node.get("name", "")
+    )
     if kind == "sequenceFlow":
         link.is_default = link.id in defaults
         link.is_conditional = node.find(f"{BPMN}conditionExpression") is not None

@@ -81,7 +81,12 @@ def _event(item: Item, bounds: Bounds) -> str:
 
 def _gateway(item: Item, bounds: Bounds) -> str:
     center = bounds.center
-    corners = ((center.x, bounds.y), (bounds.right, center.y), (center.x, bounds.bottom), (bounds.x, center.y))
+    corners = (
+        (center.x, bounds.y),
+        (bounds.right, center.y),
+        (center.x, bounds.bottom),
+        (bounds.x, center.y),
+    )
     points = " ".join(f"{figure(x)},{figure(y)}" for x, y in corners)
     body = tag("polygon", class_="body", points=points, fill=PAPER, stroke=INK, stroke_width=2)
     sign = symbols.gateway(item.kind) if item.marked else ""
@@ -115,8 +120,12 @@ def _activity(item: Item, bounds: Bounds) -> str:
 def _sign_of_task(item: Item, bounds: Bounds) -> str:
     corner = Point(bounds.x + 6, bounds.y + 6)
     if item.icon:
-        plate = tag("rect", class_="plate", x=corner.x - 1, y=corner.y - 1, width=20, height=20, rx=4, fill="none")
-        return plate + tag("image", class_="icon", x=corner.x, y=corner.y, width=18, height=18, href=item.icon)
+        plate = tag(
+            "rect", class_="plate", x=corner.x - 1, y=corner.y - 1, width=20, height=20, rx=4, fill="none"
+        )
+        return plate + tag(
+            "image", class_="icon", x=corner.x, y=corner.y, width=18, height=18, href=item.icon
+        )
     return _placed(symbols.task(item.kind), corner, 1) if item.kind in TASKS else ""
 
 
@@ -146,14 +155,18 @@ def _frame(item: Item, bounds: Bounds) -> str:
         return body + inside(item.name, bounds)
     if not item.horizontal:
         edge = bounds.y + BAND
-        band = _edge(f"M{figure(bounds.x)} {figure(edge)}H{figure(bounds.right)}") if item.kind != "lane" else ""
+        band = (
+            _edge(f"M{figure(bounds.x)} {figure(edge)}H{figure(bounds.right)}") if item.kind != "lane" else ""
+        )
         return body + band + inside(item.name, Bounds(bounds.x, bounds.y, bounds.width, BAND))
     edge = bounds.x + BAND
     band = _edge(f"M{figure(edge)} {figure(bounds.y)}V{figure(bounds.bottom)}") if item.kind != "lane" else ""
     center = Point(bounds.x + BAND / 2, bounds.center.y)
     lines = wrap(item.name, max(bounds.height - 12, 20), 1)
     turned = tag(
-        "g", lines_at(lines, Point(0, 0)), transform=f"translate({figure(center.x)} {figure(center.y)}) rotate(-90)"
+        "g",
+        lines_at(lines, Point(0, 0)),
+        transform=f"translate({figure(center.x)} {figure(center.y)}) rotate(-90)",
     )
     return body + band + turned
 
@@ -173,7 +186,9 @@ def _data(item: Item, bounds: Bounds) -> str:
         fold = min(10.0, bounds.width / 3)
         cut, low = figure(bounds.right - fold), figure(bounds.y + fold)
         path = f"M{x} {y}H{cut}L{right} {low}V{bottom}H{x}ZM{cut} {y}V{low}H{right}"
-    return tag("path", class_="body", d=path, fill=PAPER, stroke=INK, stroke_width=1.5, stroke_linejoin="round")
+    return tag(
+        "path", class_="body", d=path, fill=PAPER, stroke=INK, stroke_width=1.5, stroke_linejoin="round"
+    )
 
 
 def _artifact(item: Item, bounds: Bounds) -> str:
@@ -186,7 +201,9 @@ def _artifact(item: Item, bounds: Bounds) -> str:
         return body + lines_at(lines, Point(bounds.center.x, bounds.y + 12))
     x, y, bottom = figure(bounds.x), figure(bounds.y), figure(bounds.bottom)
     arm = figure(bounds.x + min(10.0, bounds.width))
-    bracket = tag("path", class_="body", d=f"M{arm} {y}H{x}V{bottom}H{arm}", fill="none", stroke=INK, stroke_width=1.5)
+    bracket = tag(
+        "path", class_="body", d=f"M{arm} {y}H{x}V{bottom}H{arm}", fill="none", stroke=INK, stroke_width=1.5
+    )
     lines = wrap(item.name, max(bounds.width - 12, 20), max(int((bounds.height - 4) // LINE), 1))
     return bracket + lines_at(lines, Point(bounds.x + 7, bounds.y + 12), anchor="start")
 

@@ -19,7 +19,9 @@ def _line(path: str, width: float = 1.6) -> str:
 
 
 def _solid(path: str) -> str:
-    return tag("path", class_="mark solid", d=path, fill=INK, stroke=INK, stroke_width=1, stroke_linejoin="round")
+    return tag(
+        "path", class_="mark solid", d=path, fill=INK, stroke=INK, stroke_width=1, stroke_linejoin="round"
+    )
 
 
 def _gap(path: str, width: float = 1.4) -> str:
@@ -75,7 +77,9 @@ _GATEWAYS: Final = {
     "parallelGateway": _line("M0-12V12M-12 0H12", 3.6),
     "inclusiveGateway": _circle(11, 2.8),
     "complexGateway": _line("M0-12V12M-12 0H12M-8.5-8.5L8.5 8.5M8.5-8.5L-8.5 8.5", 2.6),
-    "eventBasedGateway": _circle(14, 1) + _circle(11.2, 1) + _line("M0-7L6.7-2.1 4.2 5.8H-4.2L-6.7-2.1Z", 1.3),
+    "eventBasedGateway": _circle(14, 1)
+    + _circle(11.2, 1)
+    + _line("M0-7L6.7-2.1 4.2 5.8H-4.2L-6.7-2.1Z", 1.3),
 }
 
 
@@ -102,7 +106,9 @@ _TASKS: Final = {
     + _line("M2 16.6C2 12.2 5 10.4 9 10.4S16 12.2 16 16.6Z", 1.2),
     "sendTask": _solid("M1 4H17V15H1Z") + _gap("M1 4L9 10.6 17 4"),
     "receiveTask": _line("M1 4H17V15H1Z", 1.2) + _line("M1 4L9 10.6 17 4", 1.2),
-    "scriptTask": _line("M5.4 2H15.4C12.4 4.8 12.2 7 13.8 9.4S15 14 12 16.4H2C5 14 5 12 3.6 9.6S2.6 4.4 5.4 2Z", 1.2)
+    "scriptTask": _line(
+        "M5.4 2H15.4C12.4 4.8 12.2 7 13.8 9.4S15 14 12 16.4H2C5 14 5 12 3.6 9.6S2.6 4.4 5.4 2Z", 1.2
+    )
     + _line("M5.6 5.6H10.6M6.2 9H11.4M6.8 12.6H11.8", 1.1),
     "businessRuleTask": _line("M1.4 3H16.6V15.4H1.4Z", 1.2)
     + _solid("M1.4 3H16.6V6H1.4Z")
