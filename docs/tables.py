@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from openai_connector import settings
+from openai_connector import contract, settings
+from openai_connector.contract import PANEL
 from openai_connector.openai_api import policy
+from openai_connector.wording import ADVICE
 
 README = Path(__file__).parent.parent / "README.md"
 
 ERRORS = (
     ("ApiStatusError", "the HTTP status, such as `429`", "the API answered with a status of 400 or above"),
-    ("ApiTimeoutError", f"`{policy.TIMEOUT}`", "no answer in time; possibly paid"),
-    ("ApiConnectionError", f"`{policy.CONNECTION}`", "no connection, or it broke in mid-call"),
-    ("ApiConnectionError", f"`{policy.TLS}`", "no secure connection: certificate not trusted"),
-    ("InvalidResponseError", f"`{policy.INVALID_RESPONSE}`", "a redirect, no JSON, or no answer in it"),
-    ("HostRefusedError", f"`{policy.HOST_NOT_ALLOWED}`", "the base URL's host is not allowed"),
+    ("ApiTimeoutError", f"`{contract.CONNECTION_FAILED}`", "no answer in time; possibly paid"),
+    ("ApiConnectionError", f"`{contract.CONNECTION_FAILED}`", "no connection, or it broke in mid-call"),
+    ("ApiConnectionError", f"`{contract.TLS_FAILED}`", "no secure connection: certificate not trusted"),
+    ("InvalidResponseError", f"`{contract.INVALID_RESPONSE}`", "a redirect, no JSON, or no answer in it"),
+    ("HostRefusedError", f"`{contract.HOST_NOT_ALLOWED}`", "the base URL's host is not allowed"),
     ("SecretError", "`SECRET_NOT_AVAILABLE`", "a secret is missing or empty"),
     ("InvalidInputsError", "`INVALID_INPUTS`", "inputs are wrong; the message has all of them"),
     ("MappingError", "`MAPPING_FAILED`", "the result expression failed on an answer, which is kept"),
@@ -28,26 +30,26 @@ def errors() -> str:
     return "\n".join(["| `error.type` | `error.code` | When |", "|---|---|---|", *rows])
 
 
-def verdicts() -> str:
+def recoveries() -> str:
     """List what a failed call means."""
     rows = [
-        f"| `error.code` or `error.type` of the API is `{name}` | {verdict.value} | {advice} |"
-        for name, (verdict, advice) in policy.CODES.items()
+        f"| `error.code` or `error.type` of the API is `{name}` | {recovery.value} | {ADVICE[name](**PANEL)} |"
+        for name, recovery in policy.CODES.items()
     ]
     waits = " and ".join(str(status) for status in policy.WAIT_STATUSES)
-    rows.append(f"| status {waits} with a wait | told to wait | The job goes back for at least that long |")
+    rows.append(f"| status {waits} with a wait | rate-limited | The job goes back for at least that long |")
     rows += [
-        f"| status {name} | {verdict.value} | {advice} |"
-        for name, (verdict, advice) in policy.STATUSES.items()
+        f"| status {name} | {recovery.value} | {ADVICE[name](**PANEL)} |"
+        for name, recovery in policy.STATUSES.items()
     ]
     rows += [
-        "| timeout, connection | passing | Possibly paid where the message says so |",
-        "| anything else above | final | The message says what to correct |",
+        "| timeout, connection | transient | Possibly paid where the message says so |",
+        "| anything else above | permanent | The message says what to correct |",
     ]
-    return "\n".join(["| Failure | Verdict | What to do |", "|---|---|---|", *rows])
+    return "\n".join(["| Failure | Another attempt | What to do |", "|---|---|---|", *rows])
 
 
-TABLES = {"errors": errors, "policy": verdicts, "settings": settings.as_markdown}
+TABLES = {"errors": errors, "policy": recoveries, "settings": settings.as_markdown}
 
 
 def current(text: str) -> str:

@@ -103,7 +103,7 @@ async def test_sigterm_drains_running_calls(
             await zeebe.create_instance("drain", {"number": number})
         await api.until(lambda: api.calls == 5)
         worker.signal(signal.SIGTERM)
-        await worker.said("Draining: 5 jobs in work")
+        await worker.said("Draining: 5 jobs under way")
         api.release()
         assert await worker.ended() == 0
     assert len(await completed(records, "drain", jobs=5)) == 5

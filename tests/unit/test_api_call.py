@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from openai_connector.openai_api import HostRefusedError
-from openai_connector.tasks.allowed_hosts import ALWAYS_ALLOWED, AllowedHosts
-from openai_connector.tasks.openai_task import ApiCall, ApiDefaults, lease_of, prepare_call
+from openai_connector.redaction import Redaction
+from openai_connector.tasks.allowed_hosts import ALWAYS_ALLOWED, AllowedHosts, HostRefusedError
+from openai_connector.tasks.openai_task import ApiDefaults, OpenAiTasks
 from openai_connector.tasks.operations import InvalidInputsError
 from openai_connector.tasks.secrets import SecretError
+from openai_connector.tasks.task_type import Request
 
 KEY = "sk-secret-key"
 WORKER_KEY = "sk-worker-key"
@@ -43,11 +44,22 @@ class Secrets:
         return self.values.get(name)
 
 
-def prepare(defaults: ApiDefaults = OWN, secrets: Secrets | None = None, /, **inputs: Any) -> ApiCall:
-    """Prepare a chat task's call."""
+def prepare(defaults: ApiDefaults = OWN, secrets: Secrets | None = None, /, **inputs: Any) -> Request:
+    """Read a chat task's request."""
+    redaction = Redaction()
     given = {"operation": "chat", "model": "m", "prompt": "Hello", **inputs}
     variables = {f"openai_{name}": value for name, value in given.items()}
-    return prepare_call(variables, defaults, HOSTS, secrets or Secrets())
+    return OpenAiTasks(defaults, HOSTS, secrets or Secrets()).read(variables, redaction).request
+
+
+def masks(**inputs: Any) -> Redaction:
+    """Return what a chat task has masked."""
+    redaction = Redaction()
+    given = {"operation": "chat", "model": "m", "prompt": "Hello", **inputs}
+    OpenAiTasks(OWN, HOSTS, Secrets()).read(
+        {f"openai_{name}": value for name, value in given.items()}, redaction
+    )
+    return redaction
 
 
 def test_5_a_whole_call() -> None:
@@ -59,7 +71,7 @@ def test_5_a_whole_call() -> None:
         "OpenAI-Organization": "org-1",
         "OpenAI-Project": "org-secret",
     }
-    assert json.loads(call.body) == {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
+    assert json.loads(call.body or b"") == {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
     assert call.timeout == timedelta(minutes=3)
 
 
@@ -205,22 +217,19 @@ def test_7_secrets_resolve_nowhere_else(inputs: dict[str, Any]) -> None:
     secrets = Secrets()
     call = prepare(OWN, secrets, **inputs)
     assert secrets.asked == []
-    assert KEY.encode() not in call.body
-    assert b"secrets.KEY" in call.body
+    assert KEY.encode() not in (call.body or b"")
+    assert b"secrets.KEY" in (call.body or b"")
 
 
 def test_8_every_secret_that_was_used_is_masked() -> None:
     """The key, the worker's key, a part of the address, the organization: each alone, wherever it is echoed."""
-    call = prepare(
+    redaction = masks(
         apiKey="sk-{{secrets.ORG}}",
         organization="{{secrets.ORG}}",
         baseUrl="https://other.example.com/{{secrets.PATH}}",
     )
-    assert call.redaction.text("key sk-org-secret, org-secret, path tenant-4711") == "key ***, ***, path ***"
-    assert (
-        prepare().redaction.text(f"Incorrect API key provided: {WORKER_KEY}.")
-        == "Incorrect API key provided: ***."
-    )
+    assert redaction.text("key sk-org-secret, org-secret, path tenant-4711") == "key ***, ***, path ***"
+    assert masks().text(f"Incorrect API key provided: {WORKER_KEY}.") == "Incorrect API key provided: ***."
 
 
 def test_8_a_call_shows_no_secret() -> None:
@@ -272,7 +281,9 @@ def test_5_the_timeout_of_a_task_wins() -> None:
 )
 def test_3_the_lease_follows_the_timeout(given: object, seconds: float) -> None:
     """A wrong timeout is complained of later; the lease is asked for without a crash."""
-    assert lease_of({"openai_timeout": given}, ApiDefaults()) == timedelta(seconds=seconds)
+    assert OpenAiTasks(ApiDefaults(), HOSTS, Secrets()).time_needed({"openai_timeout": given}) == timedelta(
+        seconds=seconds
+    )
 
 
 def test_5_a_body_that_is_nested_too_deep_is_a_violation() -> None:
@@ -302,4 +313,4 @@ def test_5_the_fingerprint_is_of_the_request() -> None:
 
 def test_5_lone_surrogates_are_replaced_on_the_wire() -> None:
     """UTF-8 cannot carry them; they become U+FFFD."""
-    assert json.loads(prepare(prompt="a\ud800").body)["messages"][0]["content"] == "a\ufffd"
+    assert json.loads(prepare(prompt="a\ud800").body or b"")["messages"][0]["content"] == "a\ufffd"

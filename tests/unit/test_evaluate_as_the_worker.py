@@ -14,9 +14,11 @@ from openai_connector.cli import main
 from openai_connector.commands.evaluate import outcome_of
 from openai_connector.duration import format_duration
 from openai_connector.job import Completed, Failed
+from openai_connector.observe.events import Events
+from openai_connector.observe.logs import log_event
 from openai_connector.openai_api import ApiError, ApiResponse, check_status
 from openai_connector.outcome.mapping import error_object
-from tests.unit.test_handler import ANSWER, FakeApi, handler, job
+from tests.make import ANSWER, FakeApi, connector, job
 
 REPLIES = {
     "429_with_retry_after": (429, {"Retry-After": "7"}, {"error": {"message": "slow down"}}),
@@ -44,7 +46,7 @@ async def test_a_status_costs_the_same(
     with pytest.raises(ApiError) as raised:
         check_status(response)
     task_headers = {"retryBackoff": backoff} if backoff else {}
-    worked = await handler(FakeApi([raised.value]))(job(task_headers, retries=retries))
+    worked = await connector(FakeApi([raised.value])).work(job(task_headers, retries=retries))
     assert isinstance(worked, Failed)
     recorded = error_object("ApiStatusError", str(status), str(raised.value), vars_of(response))
     evaluated = outcome_of({"error": recorded, "retries": retries, "headers": task_headers})
@@ -75,7 +77,7 @@ def test_a_wait_that_the_api_asks_for_costs_no_retry() -> None:
 )
 async def test_a_result_that_an_input_shadows_is_refused_in_both(headers: dict[str, str]) -> None:
     """A result with the name of the task's own input would be lost: neither completes."""
-    worked = await handler(FakeApi())(job(headers))
+    worked = await connector(FakeApi()).work(job(headers))
     response = {"status": 200, "headers": {}, "body": ANSWER}
     evaluated = outcome_of(
         {"response": response, "headers": headers, "variables": {"openai_prompt": "Hello"}}
@@ -117,10 +119,12 @@ def test_reasons_for_null_reach_a_person(
 
 async def test_the_worker_logs_places_and_no_content(caplog: pytest.LogCaptureFixture) -> None:
     """At DEBUG the worker logs which expression has a null, where and of what kind; names and values stay out."""
-    caplog.set_level(logging.DEBUG, "openai_connector.connector")
-    done = await handler(FakeApi())(job({"resultExpression": "={x: body.secretName}"}))
+    caplog.set_level(logging.DEBUG, "openai_connector.observe")
+    done = await connector(FakeApi(), events=Events(log_event)).work(
+        job({"resultExpression": "={x: body.secretName}"})
+    )
     assert isinstance(done, Completed)
-    (record,) = [record for record in caplog.records if record.levelno == logging.DEBUG]
+    (record,) = [record for record in caplog.records if "has a null" in record.getMessage()]
     message = record.getMessage()
     assert "Result expression has a null, line 1, column 5: NO_CONTEXT_ENTRY_FOUND" in message
     assert "secretName" not in message

@@ -8,17 +8,17 @@ import ssl
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import pytest
 
-from openai_connector.connector import Handler
-from openai_connector.job import Completed, ConnectorJob, Failed, Outcome
-from openai_connector.observe.logs import JsonFormatter, configure
+from openai_connector.connector import Connector
+from openai_connector.job import Completed, Failed, Job, Outcome
+from openai_connector.observe.events import Events
+from openai_connector.observe.logs import JsonFormatter, configure, log_event
 from openai_connector.openai_api import ApiClient
 from openai_connector.tasks.allowed_hosts import AllowedHosts
-from openai_connector.tasks.openai_task import ApiDefaults, lease_of, prepare_call
+from openai_connector.tasks.openai_task import ApiDefaults, OpenAiTasks
 from openai_connector.tasks.secrets import EnvironmentSecrets
 from tests.stand_in import Answer, StandIn, chat_body, deeply_nested, failure, text_answer
 
@@ -160,7 +160,7 @@ async def said_about(api: StandIn, headers: dict[str, str], **inputs: Any) -> tu
         "chatHistory": [{"role": "user", "content": HISTORY}],
         "timeout": 0.3,
     }
-    job = ConnectorJob(
+    job = Job(
         key=7,
         type="openai-connector:1",
         process_instance_key=1,
@@ -174,14 +174,10 @@ async def said_about(api: StandIn, headers: dict[str, str], **inputs: Any) -> tu
         variables={f"openai_{name}": value for name, value in (given | inputs).items()},
     )
     client = ApiClient(verify=TLS)
-    defaults, hosts, secrets = ApiDefaults(), AllowedHosts(["127.0.0.1"]), EnvironmentSecrets("", SECRETS)
-    handler = Handler(
-        client,
-        prepare=partial(prepare_call, defaults=defaults, hosts=hosts, secrets=secrets),
-        lease_of=partial(lease_of, defaults=defaults),
-    )
+    tasks = OpenAiTasks(ApiDefaults(), AllowedHosts(["127.0.0.1"]), EnvironmentSecrets("", SECRETS))
+    connector = Connector(client, tasks, events=Events(log_event))
     try:
-        outcome = await handler(job)
+        outcome = await connector.work(job)
     finally:
         await client.aclose()
         logging.getLogger("after").info("%r", job)  # what a careless log line would show

@@ -14,8 +14,8 @@ import pytest
 from docs import tables
 from openai_connector import openai_api, settings
 from openai_connector.commands.evaluate import outcome_of
+from openai_connector.contract import OVERRIDES
 from openai_connector.openai_api import ApiError
-from openai_connector.outcome.mapping import OVERRIDES
 from openai_connector.tasks.operations import OPERATIONS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -121,7 +121,7 @@ def fragments(heading: str, column: int) -> list[str]:
 @pytest.mark.parametrize("text", fragments("## Resolving an incident", 1) + fragments("* **Alerts**", 2))
 def test_messages_to_look_for_exist(text: str) -> None:
     """What an operator is told to look for in incidents and logs is what the worker says."""
-    said = re.sub(r"code \d+", "code %s", text).replace("answers again", "answers%s")
+    said = re.sub(r"code \d+", "code {code}", text).replace("answers again", "answers{again}")
     assert said in re.sub(r'"\s*f?"', "", SOURCE)
 
 

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 import trustme
 
-from openai_connector.openai_api import ApiClient, HostRefusedError
-from openai_connector.service import client_of_environment, connection_of, job_types, run, secrets_of
+from openai_connector.openai_api import ApiClient
+from openai_connector.redaction import Redaction
+from openai_connector.service import client_of_environment, connection_of, connectors, run, secrets_of
 from openai_connector.settings import SettingsError, load
-from openai_connector.tasks.openai_task import ApiCall
+from openai_connector.tasks.allowed_hosts import HostRefusedError
 from openai_connector.tasks.operations import INPUT_NAMES, InvalidInputsError
-from openai_connector.zeebe.subscription import Subscription
+from openai_connector.tasks.task_type import Request
+from openai_connector.zeebe.poller import Poller
 from tests.stand_in import StandIn
 
 
@@ -29,19 +31,18 @@ def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-async def prepared(monkeypatch: pytest.MonkeyPatch, inputs: dict[str, str], **variables: str) -> ApiCall:
-    """Prepare a call by the handler of these settings."""
+async def prepared(monkeypatch: pytest.MonkeyPatch, inputs: dict[str, str], **variables: str) -> Request:
+    """Read a request by the task type of these settings."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     client = ApiClient()
     try:
-        [(job_type, fetched, handler)] = job_types(load(), client)
-        assert job_type == "openai-connector:1"
-        assert fetched == INPUT_NAMES
+        [served] = connectors(load(), client)
+        assert served.task_type.job_type == "openai-connector:1"
+        assert served.task_type.inputs == INPUT_NAMES
         given = {"operation": "chat", "model": "m", "prompt": "Hello"} | inputs
-        call = handler._prepare({f"openai_{name}": value for name, value in given.items()})
-        assert isinstance(call, ApiCall)
-        return call
+        variables = {f"openai_{name}": value for name, value in given.items()}
+        return served.task_type.read(variables, Redaction()).request
     finally:
         await client.aclose()
 
@@ -105,10 +106,10 @@ def test_7_secrets_come_from_the_environment_then_from_files(
 async def warnings_at_start(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> list[str]:
     """Give what a worker warns of that ends at once."""
 
-    async def ended(_: Subscription) -> None:
+    async def ended(_: Poller) -> None:
         return
 
-    monkeypatch.setattr(Subscription, "run", ended)
+    monkeypatch.setattr(Poller, "run", ended)
     with caplog.at_level(logging.INFO, "openai_connector"):
         await asyncio.wait_for(run(load()), 60)
     return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
@@ -170,10 +171,10 @@ def test_2_a_private_authority_holds_for_the_token_server_too(
 async def test_2_a_subscription_that_breaks_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that takes no more jobs must not stay: a supervisor starts another only when it ends."""
 
-    async def broken(_: Subscription) -> None:
+    async def broken(_: Poller) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(Subscription, "run", broken)
+    monkeypatch.setattr(Poller, "run", broken)
     with pytest.raises(RuntimeError, match="broken"):
         await asyncio.wait_for(run(load()), 60)
 

@@ -7,138 +7,201 @@ its answer has been kept from an earlier activation; then the mapping. Whatever 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from time import monotonic
+from typing import Any, Protocol
 
+from openai_connector import wording
+from openai_connector.contract import JOB_TIMEOUT, OVERRIDES, STATE_VARIABLE
 from openai_connector.duration import parse_duration
-from openai_connector.job import ConnectorJob, Failed, Outcome
+from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome, TaskError
+from openai_connector.observe.events import AnswerReceived, CallFailed, CallSent, Events, NullFound
 from openai_connector.observe.logs import place_of
-from openai_connector.openai_api import ApiClient, ApiError
-from openai_connector.outcome.failure import Failure
+from openai_connector.openai_api import ApiError, ApiResponse
 from openai_connector.outcome.mapping import (
-    JOB_TIMEOUT,
-    OVERRIDES,
     Decision,
     HeaderError,
-    TaskMapping,
+    OutputMapping,
     error_object,
-    swallow_message,
 )
-from openai_connector.outcome.memory import STATE_VARIABLE, TaskState
+from openai_connector.outcome.memory import TaskMemory
+from openai_connector.outcome.release import Attempt, release
 from openai_connector.outcome.retry_policy import DEFAULT_POLICY, RetryPolicy
-from openai_connector.redaction import Redaction
-from openai_connector.tasks.call import Call
-from openai_connector.tasks.operations import InvalidInputsError
-from openai_connector.tasks.secrets import SecretError
+from openai_connector.tasks.task_type import Task, TaskType
 
 log = logging.getLogger(__name__)
 
-OWN_VARIABLES = (*OVERRIDES.values(), STATE_VARIABLE)
-"""Fetched with every job, beside the inputs: what an operator overrides, and what the worker remembers."""
+
+class Api(Protocol):
+    """What sends requests: `openai_api.ApiClient`, or a recorded answer."""
+
+    async def send(
+        self, method: str, url: str, *, body: bytes | None, headers: Mapping[str, str], timeout: timedelta
+    ) -> ApiResponse:
+        """Return the response to one request, whatever its status; raises an `ApiError` where there is none."""
+        ...
 
 
-class Handler:
+class Connector:
     """Turns one job into one outcome; shared by all jobs of a type, keeps nothing between them.
 
     Args:
-        client: asks the API.
-        prepare: makes the call that a job's variables ask for, or raises what is wrong with them.
-        lease_of: says how long that call may take.
+        api: sends requests.
+        task_type: reads the tasks.
         retry_policy: counts retries and waits.
+        events: are told what happens.
     """
 
     def __init__(
         self,
-        client: ApiClient,
+        api: Api,
+        task_type: TaskType,
         *,
-        prepare: Callable[[Mapping[str, Any]], Call],
-        lease_of: Callable[[Mapping[str, Any]], timedelta],
         retry_policy: RetryPolicy = DEFAULT_POLICY,
+        events: Events | None = None,
     ) -> None:
-        self._client = client
-        self._prepare = prepare
-        self._lease_of = lease_of
+        self.task_type = task_type
+        self._api = api
         self._retry_policy = retry_policy
+        self._events = events or Events()
 
-    async def __call__(self, job: ConnectorJob) -> Outcome:
-        """Work on a job; raises nothing but what is a bug."""
-        state = TaskState.of(job)
+    async def work(self, job: Job) -> Outcome:
+        """Return what becomes of a job; raises nothing."""
+        attempt = Attempt(job, TaskMemory.of(job))
         try:
-            mapping = TaskMapping.read(job.headers, job.variables)
+            decision = await self.decide(attempt)
+            for reason in decision.nulls:
+                self._events.emit(NullFound(job, reason.label, reason.kind, reason.line, reason.column))
+            return release(decision.outcome, attempt, is_kept=decision.keeps_answer, end=decision.way_out)
+        except Exception as error:
+            return release(self.failed_unexpectedly(job, error), attempt)
+
+    async def decide(self, attempt: Attempt) -> Decision:
+        """Return what becomes of a job, before anything of it is masked, cut or remembered."""
+        job = attempt.job
+        try:
+            mapping = OutputMapping.read(job.headers, job.variables)
+            mapping.check_shadowed(_local_names(attempt))
         except HeaderError as error:
-            return _incident(job, str(error), can_be_overridden=error.header in OVERRIDES)
-        local_names = _local_names(job, state)
-        swallowed = mapping.names_set() & local_names
-        if swallowed:
-            return _incident(job, swallow_message(swallowed), can_be_overridden=True)
-        redaction = Redaction()
+            return Decision(Failed(str(error), 0), way_out=_way_out(error, job))
+        task: Task | None = None
         try:
-            call = self._prepare(job.variables)
-            redaction = call.redaction
-            answer = state.answer_to(call.fingerprint) or await self._ask(call, job, state)
-        except (InvalidInputsError, SecretError, ApiError) as error:
-            return self._failed_call(error, job, mapping, state, redaction)
-        decision = _mapped(call, answer, job, mapping, local_names)
-        _log_nulls(job, decision)
-        kept = state.keeping(call.fingerprint, answer) if decision.keeps_answer else state.without_answer()
-        return kept.beside(decision.outcome, redaction, says_kept=decision.keeps_answer)
+            task = self.task_type.read(job.variables, attempt.redaction)
+            answer = attempt.memory.answer_to(task.request.fingerprint)
+            if answer is None:
+                answer = task.accept(await self._send(task, attempt))
+        except TaskError as error:
+            panel = self.task_type.panel if task is None else task.panel
+            return self._on_error(error, panel, mapping, attempt)
+        decision = _on_answer(task, answer, mapping, attempt)
+        if decision.keeps_answer:
+            attempt.memory = attempt.memory.with_answer(task.request.fingerprint, answer)
+        else:
+            attempt.memory = attempt.memory.without_answer()
+        return decision
 
-    def lease_needed(self, job: ConnectorJob) -> timedelta:
-        """Say how long the job's lease must last: its job timeout header, and at least the call's timeout."""
-        needed = self._lease_of(job.variables)
+    async def _send(self, task: Task, attempt: Attempt) -> ApiResponse:
+        request, job = task.request, attempt.job
+        headers = {**request.headers, "X-Client-Request-Id": _request_id(attempt)}
+        self._events.emit(CallSent(job))
+        begin = monotonic()
+        response = await self._api.send(
+            request.method, request.url, body=request.body, headers=headers, timeout=request.timeout
+        )
+        self._events.emit(AnswerReceived(job, response.status, monotonic() - begin))
+        return response
+
+    def _on_error(
+        self, error: TaskError, panel: Mapping[str, str], mapping: OutputMapping, attempt: Attempt
+    ) -> Decision:
+        """Decide what a failure before or during the call means; the error expression has the first word."""
+        job, masked = attempt.job, attempt.redaction
+        self._events.emit(CallFailed(job, error.kind, error.code))
+        message = masked.message(explained(error, panel))
+        # The parts one by one: a dummy key such as "1" must not change codes and names that expressions compare.
+        response = {part: masked.value(value) for part, value in error.response_shown().items()}
+        plan = self._retry_policy.plan(
+            error, retries=job.retries, backoff=mapping.backoff, memory=attempt.memory
+        )
+        attempt.memory = plan.memory
+        return mapping.on_error(
+            error.recorded or error_object(error.kind, error.code, message, response),
+            retries=job.retries,
+            default=Failed(message, plan.retries, plan.backoff),
+            local_names=_local_names(attempt),
+        )
+
+    def time_needed(self, job: Job) -> timedelta:
+        """Return how long the job's lease must last: its job timeout header, and at least the call's timeout."""
+        needed = self.task_type.time_needed(job.variables)
         try:
             return max(needed, parse_duration(job.headers.get(JOB_TIMEOUT) or needed))
         except ValueError:
-            return needed  # handling the job says what is wrong with the header
+            return needed  # the work on the job says what is wrong with the header
 
-    async def _ask(self, call: Call, job: ConnectorJob, state: TaskState) -> Mapping[str, Any]:
-        response = await self._client.send(
-            call.method,
-            call.url,
-            body=call.body,
-            headers={**call.headers, "X-Client-Request-Id": f"{job.key}-{job.retries}-{state.waits + 1}"},
-            timeout=call.timeout,
+    # What the engine's side meets
+
+    def unreadable(self, job: Job, problem: str) -> Failed:
+        """Return what becomes of a job whose data cannot be decoded: a person must correct them."""
+        return Failed(wording.JOB_UNREADABLE(problem=problem), 0)
+
+    def interrupted(self, job: Job, *, is_begun: bool) -> Failed:
+        """Return what becomes of a job that the worker gives back because it stops: it loses no retry."""
+        words = wording.GIVEN_BACK_DURING if is_begun else wording.GIVEN_BACK_BEFORE
+        return Failed(words(), job.retries)
+
+    def lease_too_short(self, job: Job, lease: timedelta, wanted: timedelta) -> Failed:
+        """Return what becomes of a job whose lease cannot be prolonged: the operator must set a longer one."""
+        needed = self.time_needed(job)
+        return Failed(
+            wording.LEASE_TOO_SHORT(needed=_seconds(needed), lease=_seconds(lease), wanted=_seconds(wanted)),
+            0,
         )
-        call.check(response)
-        return call.answer_of(response)
 
-    def _failed_call(
-        self,
-        error: InvalidInputsError | SecretError | ApiError,
-        job: ConnectorJob,
-        mapping: TaskMapping,
-        state: TaskState,
-        redaction: Redaction,
-    ) -> Outcome:
-        """Decide what a failure before or during the call means; the error expression has the first word."""
-        failure = Failure.of(error)
-        log.info("Job %d of element %s: %s, code %s", job.key, job.element_id, failure.kind, failure.code)
-        message = redaction.message(str(error))
-        # The parts one by one: a dummy key such as "1" must not change codes and names that expressions compare.
-        response = {part: redaction.value(value) for part, value in (failure.response or {}).items()}
-        error_shown = error_object(failure.kind, failure.code, message, response)
-        plan = self._retry_policy.plan(failure, retries=job.retries, backoff=mapping.backoff, state=state)
-        decision = mapping.on_error(
-            error_shown,
-            retries=job.retries,
-            default=Failed(message, plan.retries, plan.backoff),
-            local_names=_local_names(job, state),
-        )
-        _log_nulls(job, decision)
-        return plan.state.beside(decision.outcome, redaction)
+    def failed_unexpectedly(self, job: Job, error: BaseException) -> Failed:
+        """Return what becomes of a job after a bug: another attempt, at the cost of a retry."""
+        place = place_of(error)
+        log.error("Job %s: the connector failed unexpectedly (%s)", job.key, place)
+        return Failed(wording.UNEXPECTED(place=place), self._retry_policy.after_surprise(job.retries))
+
+    def refused(self, job: Job, outcome: Outcome, reason: str) -> Outcome | None:
+        """Return what becomes of a job whose outcome the engine will never take; None: nothing can be sent.
+
+        Left alone the job would run, and be paid for, again after its lease. What it paid for is not lost with it.
+        """
+        attempt = Attempt(job, TaskMemory.of(job))
+        match outcome:
+            case Completed():
+                if isinstance(outcome.attempt, Attempt):
+                    attempt = outcome.attempt
+                failed = Failed(wording.RESULT_REFUSED(reason=reason), 0)
+                return release(failed, attempt, is_kept=attempt.memory.response is not None)
+            case BpmnError(code=code, message=message):
+                words = wording.BPMN_ERROR_REFUSED(code=code, reason=reason, message=message.rstrip("."))
+                return release(Failed(words, 0), Attempt(job, TaskMemory(job.key)))
+            case Failed(message=message) if outcome.variables:
+                lost = wording.COULD_NOT_BE_STORED(reason=reason)
+                return replace(outcome, message=message.rstrip(".") + lost, variables={})
+            case Failed():
+                return None
 
 
-def _mapped(
-    call: Call,
-    answer: Mapping[str, Any],
-    job: ConnectorJob,
-    mapping: TaskMapping,
-    local_names: frozenset[str],
-) -> Decision:
+def explained(error: TaskError, panel: Mapping[str, str]) -> str:
+    """Return what went wrong and what to do about it, in the words of the panel that the task has."""
+    if not isinstance(error, ApiError):
+        return str(error)
+    return f"{error}. {wording.ADVICE[error.reason](**panel)}"
+
+
+def _on_answer(task: Task, answer: Mapping[str, Any], mapping: OutputMapping, attempt: Attempt) -> Decision:
     """Decide what becomes of an answer; it is paid for, so that not even a bug may lose it."""
+    job = attempt.job
     try:
-        return mapping.on_response(call.response_of(answer), retries=job.retries, local_names=local_names)
+        return mapping.on_answer(
+            task.response_of(answer), retries=job.retries, local_names=_local_names(attempt)
+        )
     except Exception as error:
         place = place_of(error)
         log.error(
@@ -147,33 +210,26 @@ def _mapped(
             job.element_id,
             place,
         )
-        message = (
-            f"Mapping the answer failed unexpectedly ({place}). "
-            "This is a bug: please report it with the worker's log"
-        )
-        return Decision(Failed(message, 0), keeps_answer=True)
+        return Decision(Failed(wording.MAPPING_UNEXPECTED(place=place), 0), keeps_answer=True)
 
 
-def _log_nulls(job: ConnectorJob, decision: Decision) -> None:
-    """Log where expressions gave null and of what kind the reason is; the reason's text may quote an answer."""
-    for reason in decision.nulls:
-        place = (job.key, job.element_id, reason.label, reason.line, reason.column)
-        log.debug("Job %d of element %s: %s has a null, line %d, column %d: %s", *place, reason.kind)
+def _local_names(attempt: Attempt) -> frozenset[str]:
+    """Return what the task's own scope holds: a result of such a name would stay there, unseen by the process."""
+    return frozenset(attempt.job.variables) | attempt.memory.names | {STATE_VARIABLE}
 
 
-def _local_names(job: ConnectorJob, state: TaskState) -> frozenset[str]:
-    """Name what the task's own scope holds: a result of such a name would stay there, unseen by the process."""
-    return frozenset(job.variables) | state.names | {STATE_VARIABLE}
+def _way_out(error: HeaderError, job: Job) -> str:
+    """Return what helps a job whose headers are wrong: they never change while it exists."""
+    end = "\n" if "\n" in str(error) else ". "  # a syntax error ends with a caret below the place
+    if error.header not in OVERRIDES:
+        return end + wording.HEADER_NO_WAY_OUT()
+    names = " or ".join(OVERRIDES.values())
+    return end + wording.HEADER_WAY_OUT(variables=names, element=job.element_id)
 
 
-def _incident(job: ConnectorJob, problem: str, *, can_be_overridden: bool) -> Failed:
-    """Refuse a job for its headers. They never change while the job exists, so the message says what helps."""
-    way_out = "start the element anew by modifying the instance in Operate (a job's headers never change)"
-    if can_be_overridden:
-        names = " or ".join(OVERRIDES.values())
-        where = f"at element {job.element_id} in Operate, as a text in double quotes"
-        way_out = f"set the local variable {names} {where}, then retry the incident"
-    end = "\n" if "\n" in problem else ". "  # a syntax error ends with a caret below the place
-    return Failed(
-        f"{problem}{end}Nothing was sent. Correct the task in Modeler; for this instance, {way_out}", 0
-    )
+def _request_id(attempt: Attempt) -> str:
+    return f"{attempt.job.key}-{attempt.job.retries}-{attempt.memory.waits + 1}"
+
+
+def _seconds(duration: timedelta) -> str:
+    return f"{duration.total_seconds():g}"

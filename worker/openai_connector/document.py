@@ -12,6 +12,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from openai_connector import wording
+
 MAX_DEPTH = 200  # levels of nested objects and arrays
 MAX_READ_DEPTH = 500  # of JSON that is read: Python 3.11 itself cannot read some 990
 MAX_BYTES = 3 * 1024 * 1024 // 2  # UTF-8 bytes; the limit of Camunda's own connector runtime
@@ -82,6 +84,25 @@ def _double(digits: str) -> float:
 _DECODER = json.JSONDecoder(parse_constant=_refuse, parse_int=_integer, parse_float=_double)
 
 
+class Document(dict[str, Any]):
+    """Variables together with their JSON text, so that they are encoded once."""
+
+    text: str = "{}"
+
+    @classmethod
+    def of(cls, variables: Mapping[str, Any]) -> Document:
+        """Return variables encoded; a document is returned as it is.
+
+        Raises:
+            DocumentError: the engine would not take them.
+        """
+        if isinstance(variables, Document):
+            return variables
+        document = cls(variables)
+        document.text = encode_document(document)
+        return document
+
+
 def encode_document(variables: Mapping[str, Any]) -> str:
     """Encode variables as compact JSON text. Lone surrogates, which UTF-8 cannot carry, become U+FFFD.
 
@@ -95,21 +116,18 @@ def encode_document(variables: Mapping[str, Any]) -> str:
         size > MAX_BYTES
     ):  # before its values are looked at one by one, which takes seconds for megabytes of numbers
         raise DocumentError(
-            f"the variables are {size / 1e6:.1f} MB of JSON; the engine is sent at most {MAX_BYTES / 1e6:.1f} MB. "
-            "Map only what the process needs"
+            wording.DOCUMENT_TOO_LARGE(size=f"{size / 1e6:.1f}", limit=f"{MAX_BYTES / 1e6:.1f}")
         )
     growth = 0
     for name, value in variables.items():
         if not isinstance(name, str):
-            raise DocumentError(f"a variable's name must be text, not {type(name).__name__}")
+            raise DocumentError(wording.DOCUMENT_NAME(kind=type(name).__name__))
         growth += _check(name, value)
     if not text:
-        raise DocumentError("the variables cannot be written as JSON")
+        raise DocumentError(wording.DOCUMENT_UNWRITABLE())
     if size + growth > MAX_STORED_BYTES:
-        raise DocumentError(
-            f"the variables have so many decimal numbers that they are {(size + growth) / 1e6:.1f} MB to the engine, "
-            f"which is sent at most {MAX_STORED_BYTES / 1e6:.1f} MB. Map only what the process needs"
-        )
+        stored, limit = f"{(size + growth) / 1e6:.1f}", f"{MAX_STORED_BYTES / 1e6:.1f}"
+        raise DocumentError(wording.DOCUMENT_STORED_TOO_LARGE(size=stored, limit=limit))
     return text
 
 
@@ -151,11 +169,11 @@ def _check(name: str, root: object) -> int:
                 continue
             if isinstance(value, int):
                 if not MIN_INTEGER <= value <= MAX_INTEGER:
-                    raise DocumentError(f"variable '{name}' has an integer beyond 64 bits")
+                    raise DocumentError(wording.DOCUMENT_INTEGER(name=name))
                 continue
             if isinstance(value, float):
                 if not math.isfinite(value):
-                    raise DocumentError(f"variable '{name}' has a number that JSON cannot carry ({value})")
+                    raise DocumentError(wording.DOCUMENT_NUMBER(name=name, value=value))
                 growth += max(0, STORED_DOUBLE_BYTES - 1 - len(repr(value)))  # 1 for the comma after it
                 continue
             if isinstance(value, (list, tuple)):
@@ -163,14 +181,12 @@ def _check(name: str, root: object) -> int:
             elif isinstance(value, dict) or isinstance(value, Mapping):  # noqa: SIM101 - the first is much faster
                 for key in value:
                     if not isinstance(key, str):
-                        raise DocumentError(f"variable '{name}' has a key that is no text")
+                        raise DocumentError(wording.DOCUMENT_KEY(name=name))
                 below.extend(value.values())
             else:
-                raise DocumentError(
-                    f"variable '{name}' has a value that is not JSON ({type(value).__name__})"
-                )
+                raise DocumentError(wording.DOCUMENT_VALUE(name=name, kind=type(value).__name__))
             if depth > MAX_DEPTH:
-                raise DocumentError(f"variable '{name}' is nested deeper than {MAX_DEPTH} levels")
+                raise DocumentError(wording.DOCUMENT_TOO_DEEP(name=name, limit=MAX_DEPTH))
         level = below
         depth += 1
     return growth

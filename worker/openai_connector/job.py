@@ -1,18 +1,19 @@
-"""A job as the handler sees it, and the outcomes that it may have: plain frozen types."""
+"""A job, its outcomes and what may go wrong with it: plain types that every room shares."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from enum import Enum
+from typing import Any, Final, Protocol
 
-MAX_MESSAGE = 6000
+MAX_MESSAGE: Final = 6000
 """Characters of a message to the engine, as in Camunda's runtime."""
 
 
 @dataclass(frozen=True, slots=True)
-class ConnectorJob:
+class Job:
     """One activated job, decoded; its representation never shows variables or headers."""
 
     key: int
@@ -36,8 +37,8 @@ class Completed:
     """The work is done: complete the job with these variables."""
 
     variables: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    if_refused: Callable[[str], Failed] | None = field(default=None, repr=False, compare=False)
-    """Says how the job fails where the engine refuses the variables, given why; None = without variables."""
+    attempt: object = field(default=None, repr=False, compare=False)
+    """What the connector knows of the attempt, for the case that the engine refuses the variables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +67,64 @@ class Failed:
 
 Outcome = Completed | BpmnError | Failed
 """Every job ends in exactly one of these."""
+
+
+class Recovery(Enum):
+    """What another attempt can do about a failure."""
+
+    TRANSIENT = "transient"
+    """It may succeed: it costs a retry, after the template's back-off."""
+    RATE_LIMITED = "rate-limited"
+    """The API said when to come back: an attempt then costs no retry."""
+    PERMANENT = "permanent"
+    """It cannot succeed: a person must act."""
+
+
+class TaskError(Exception):
+    """Something is wrong with a task or its call: the one tree of errors that decide about a job.
+
+    The name of the class is `error.type` of error expressions, `code` is `error.code`. The message says what is
+    wrong, without any secret.
+    """
+
+    code: str = ""
+    recovery: Recovery = Recovery.PERMANENT
+    wait: timedelta | None = None
+    """How long the API asked to wait at least."""
+
+    recorded: Mapping[str, Any] | None = None
+    """The whole error object of expressions, where it was recorded elsewhere."""
+
+    @property
+    def kind(self) -> str:
+        """The `error.type` of error expressions."""
+        return type(self).__name__
+
+    def response_shown(self) -> Mapping[str, Any]:
+        """Return the response as error expressions see it; empty where there was no response."""
+        return {}
+
+
+class Worker(Protocol):
+    """What the engine's side needs of the connector: decisions, whatever happens to a job."""
+
+    async def work(self, job: Job) -> Outcome:
+        """Return what becomes of a job; raises nothing."""
+
+    def time_needed(self, job: Job) -> timedelta:
+        """Return how long the work on a job may take."""
+
+    def unreadable(self, job: Job, problem: str) -> Outcome:
+        """Return what becomes of a job whose data cannot be decoded."""
+
+    def interrupted(self, job: Job, *, is_begun: bool) -> Outcome:
+        """Return what becomes of a job that the worker gives back because it stops."""
+
+    def lease_too_short(self, job: Job, lease: timedelta, wanted: timedelta) -> Outcome:
+        """Return what becomes of a job whose lease cannot be prolonged for as long as the work may take."""
+
+    def failed_unexpectedly(self, job: Job, error: BaseException) -> Outcome:
+        """Return what becomes of a job whose work ended in a way that nobody expected."""
+
+    def refused(self, job: Job, outcome: Outcome, reason: str) -> Outcome | None:
+        """Return what becomes of a job whose outcome the engine will never take; None: nothing can be sent."""

@@ -23,6 +23,12 @@ class Redaction:
         self._given = list(secrets)
         self._private = list(private)
 
+    def add(self, secrets: Iterable[str], private: Iterable[str] = ()) -> None:
+        """Mask these too from now on."""
+        self._given += secrets
+        self._private += private
+        self.__dict__.pop("_secrets", None)
+
     @cached_property
     def _secrets(self) -> list[str]:
         """Every spelling of the secrets: made when something has failed, not for every job."""
@@ -60,7 +66,7 @@ class Redaction:
         return masked[0]
 
     def _may_be_in(self, value: Any) -> bool:
-        """Say whether to look at a value bit by bit, which takes seconds for megabytes of numbers."""
+        """Check whether to look at a value bit by bit, which takes seconds for megabytes of numbers."""
         if not self._secrets:
             return False
         try:
@@ -91,7 +97,7 @@ class Redaction:
 
 
 def _spellings(secret: str) -> Iterator[str]:
-    """Give a secret as it is, and as servers and proxies quote it: in JSON text, in a URL, in base64."""
+    """Yield a secret as it is, and as servers and proxies quote it: in JSON text, in a URL, in base64."""
     yield secret
     if len(secret) < SHORT_CHARACTERS:
         return  # dummy keys: their base64 might stand anywhere

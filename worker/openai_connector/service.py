@@ -9,75 +9,78 @@ import signal
 import socket
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import partial
 
 from openai_connector import __version__
-from openai_connector.connector import OWN_VARIABLES, Handler
+from openai_connector.connector import Connector
+from openai_connector.contract import OWN_VARIABLES
+from openai_connector.observe.events import Events
+from openai_connector.observe.logs import log_event
 from openai_connector.openai_api import ApiClient
 from openai_connector.outcome.retry_policy import RetryPolicy
 from openai_connector.settings import SAAS_AUDIENCE, SAAS_TOKEN_URL, Settings, SettingsError, misspelt
 from openai_connector.tasks.allowed_hosts import ALWAYS_ALLOWED, AllowedHosts, pattern_of
-from openai_connector.tasks.openai_task import ApiDefaults, lease_of, prepare_call
-from openai_connector.tasks.operations import INPUT_NAMES
+from openai_connector.tasks.openai_task import ApiDefaults, OpenAiTasks
 from openai_connector.tasks.secrets import ChainedSecrets, EnvironmentSecrets, FolderSecrets, SecretProvider
+from openai_connector.tasks.task_type import TaskType
+from openai_connector.zeebe.channel import Connection, gateway, open_channel
 from openai_connector.zeebe.commands import Commands
-from openai_connector.zeebe.connection import Connection, gateway, open_channel
 from openai_connector.zeebe.oauth import ClientCredentials
-from openai_connector.zeebe.subscription import Subscription
+from openai_connector.zeebe.poller import Poller
 
 log = logging.getLogger(__name__)
 
-LAST_SECONDS = 3.0  # after a second signal, to give back the jobs in work
+LAST_SECONDS = 3.0  # after a second signal, to give back the jobs under way
 
 
 async def run(settings: Settings) -> None:
-    """Work until SIGTERM or SIGINT, then drain; a second signal gives back at once what is in work, a third ends."""
+    """Work until SIGTERM or SIGINT, then drain; a second signal gives back at once what is under way, a third ends."""
     stopping = asyncio.Event()
     _on_signals(stopping)
     await work(settings, stopping)
 
 
 async def work(settings: Settings, stopping: asyncio.Event) -> None:
-    """Work until the event is set, then drain; cancelled, give back at once what is in work. Leaves signals alone."""
+    """Work until the event is set, then drain; cancelled, give back at once what is under way. Leaves signals alone."""
     connection = connection_of(settings)
     client = client_of_environment()
     channel = open_channel(connection)
     try:
         stub = gateway(channel)
         commands = Commands(stub)
-        subscriptions = [
-            Subscription(
+        events = Events(log_event)
+        pollers = [
+            Poller(
                 stub,
                 commands,
-                handler,
-                job_type=job_type,
+                connector,
+                job_type=connector.task_type.job_type,
                 worker_name=f"openai-connector@{socket.gethostname()}",
-                fetch_variables=(*inputs, *OWN_VARIABLES),
+                fetch_variables=(*connector.task_type.inputs, *OWN_VARIABLES),
                 tenant_ids=settings.tenant_ids,
                 max_jobs=settings.max_jobs,
                 lease=settings.job_lease,
-                lease_needed=handler.lease_needed,
+                events=events,
             )
-            for job_type, inputs, handler in job_types(settings, client)
+            for connector in connectors(settings, client, events)
         ]
         _announce(settings, connection)
-        working = asyncio.gather(*(subscription.run() for subscription in subscriptions))
+        working = asyncio.gather(*(poller.run() for poller in pollers))
         working.add_done_callback(
             lambda _: stopping.set()
-        )  # a bug ends the worker: its supervisor starts it anew
+        )  # a bug ends the worker: its supervisor starts it again
         try:
             await stopping.wait()
-            running = sum(subscription.running for subscription in subscriptions)
+            running = sum(poller.running for poller in pollers)
             log.info(
-                "Draining: %d jobs in work, at most %g s", running, settings.drain_timeout.total_seconds()
+                "Draining: %d jobs under way, at most %g s", running, settings.drain_timeout.total_seconds()
             )
-            interrupted = await _drain(subscriptions, settings.drain_timeout)
+            interrupted = await _drain(pollers, settings.drain_timeout)
         except (
             asyncio.CancelledError
         ):  # before the connections close: a call that breaks costs its job a retry
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LAST_SECONDS):
-                    await _drain(subscriptions, timedelta(0))
+                    await _drain(pollers, timedelta(0))
             raise
         await working
         log.info("Stopped; %d jobs were given back to the engine", interrupted)
@@ -86,8 +89,8 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
         await channel.close()
 
 
-async def _drain(subscriptions: Sequence[Subscription], timeout: timedelta) -> int:
-    return sum(await asyncio.gather(*(subscription.drain(timeout) for subscription in subscriptions)))
+async def _drain(pollers: Sequence[Poller], timeout: timedelta) -> int:
+    return sum(await asyncio.gather(*(poller.drain(timeout) for poller in pollers)))
 
 
 def client_of_environment() -> ApiClient:
@@ -106,8 +109,16 @@ def client_of_environment() -> ApiClient:
         raise SettingsError(f"HTTPS_PROXY, HTTP_PROXY or ALL_PROXY cannot be used: {error}") from None
 
 
-def job_types(settings: Settings, client: ApiClient) -> list[tuple[str, tuple[str, ...], Handler]]:
-    """Say what is served: each job type with its inputs and its handler."""
+def connectors(settings: Settings, client: ApiClient, events: Events | None = None) -> list[Connector]:
+    """Return a connector for each type of task that is served."""
+    policy = RetryPolicy(settings.max_waits, settings.max_wait_time)
+    return [
+        Connector(client, task_type, retry_policy=policy, events=events) for task_type in task_types(settings)
+    ]
+
+
+def task_types(settings: Settings) -> list[TaskType]:
+    """Return the types of task that are served."""
     defaults = ApiDefaults(
         base_url=settings.base_url,
         api_key=(settings.api_key.get_secret_value().strip() or None) if settings.api_key else None,
@@ -115,29 +126,11 @@ def job_types(settings: Settings, client: ApiClient) -> list[tuple[str, tuple[st
     )
     hosts = AllowedHosts([*ALWAYS_ALLOWED, pattern_of(settings.base_url), *settings.allowed_hosts])
     secrets = secrets_of(settings)
-    retry_policy = RetryPolicy(settings.max_waits, settings.max_wait_time)
-    handler = Handler(
-        client,
-        prepare=partial(prepare_call, defaults=defaults, hosts=hosts, secrets=secrets),
-        lease_of=partial(lease_of, defaults=defaults),
-        retry_policy=retry_policy,
-    )
-    served = [(settings.job_type, INPUT_NAMES, handler)]
+    served: list[TaskType] = [OpenAiTasks(defaults, hosts, secrets, settings.job_type)]
     if settings.drop_in:
-        from openai_connector.tasks import camunda_http_task
+        from openai_connector.tasks.camunda_http_task import CamundaHttpTasks
 
-        drop_in = Handler(
-            client,
-            prepare=partial(
-                camunda_http_task.prepare_rest_call,
-                default_timeout=settings.request_timeout,
-                hosts=hosts,
-                secrets=secrets,
-            ),
-            lease_of=partial(camunda_http_task.rest_timeout, default=settings.request_timeout),
-            retry_policy=retry_policy,
-        )
-        served.append((camunda_http_task.JOB_TYPE, camunda_http_task.INPUTS, drop_in))
+        served.append(CamundaHttpTasks(hosts, secrets, settings.request_timeout))
     return served
 
 
@@ -150,7 +143,7 @@ def secrets_of(settings: Settings) -> SecretProvider:
 
 
 def connection_of(settings: Settings) -> Connection:
-    """Say how the engine is reached."""
+    """Return how the engine is reached."""
     target, tls = settings.gateway()
     oauth = None
     if settings.client_id and settings.client_secret:

@@ -17,6 +17,12 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from openai_connector.contract import (
+    CAMUNDA_HTTP_JOB_TYPE,
+    DEFAULT_BASE_URL,
+    DEFAULT_TIMEOUT_SECONDS,
+    JOB_TYPE,
+)
 from openai_connector.duration import format_duration, parse_duration
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
@@ -133,9 +139,7 @@ class Settings(BaseSettings):
         unit="names, comma between",
         about="Tenants whose jobs are taken. Unset: the default tenant's.",
     )
-    job_type: str = _field(
-        "openai-connector:1", "CONNECTOR_JOB_TYPE", about="The job type that is worked on."
-    )
+    job_type: str = _field(JOB_TYPE, "CONNECTOR_JOB_TYPE", about="The job type that is worked on.")
     max_jobs: Positive = _field(
         100,
         "CONNECTOR_MAX_JOBS",
@@ -157,7 +161,7 @@ class Settings(BaseSettings):
         "Kubernetes, terminationGracePeriodSeconds must be at least 15 s more.",
     )
     request_timeout: Duration = _field(
-        timedelta(minutes=3),
+        timedelta(seconds=DEFAULT_TIMEOUT_SECONDS),
         "CONNECTOR_REQUEST_TIMEOUT",
         unit="duration",
         about="How long to wait for an answer of the API, where the task says nothing.",
@@ -200,7 +204,7 @@ class Settings(BaseSettings):
         "llm.example.com, *.example.com, host:port, or * for any.",
     )
     base_url: str = _field(
-        "https://api.openai.com/v1",
+        DEFAULT_BASE_URL,
         "OPENAI_BASE_URL",
         unit="URL",
         about="The API that is asked where a task names none.",
@@ -318,15 +322,11 @@ def _check(settings: Settings) -> None:
     ):
         if duration < timedelta(milliseconds=1):  # in which the engine counts
             raise SettingsError(f"{name} must be longer than 0 seconds")
-    if settings.drop_in:
-        from openai_connector.tasks.camunda_http_task import (
-            JOB_TYPE,
-        )  # what serves it, and is needed only then
-
-        if settings.job_type == JOB_TYPE:
-            raise SettingsError(
-                f"CONNECTOR_JOB_TYPE must be another than {JOB_TYPE}, which CONNECTOR_DROP_IN serves already"
-            )
+    if settings.drop_in and settings.job_type == CAMUNDA_HTTP_JOB_TYPE:
+        raise SettingsError(
+            f"CONNECTOR_JOB_TYPE must be another than {CAMUNDA_HTTP_JOB_TYPE}, "
+            "which CONNECTOR_DROP_IN serves already"
+        )
     _check_api(settings)
 
 
@@ -362,8 +362,7 @@ def _why(error: OSError) -> str:
 
 def _check_api(settings: Settings) -> None:
     # Imported here: only starting needs it, not every command that shows or reads settings.
-    from openai_connector.openai_api.errors import HostRefusedError
-    from openai_connector.tasks.allowed_hosts import AllowedHosts
+    from openai_connector.tasks.allowed_hosts import AllowedHosts, HostRefusedError
 
     try:
         AllowedHosts("*").check(settings.base_url, label="OPENAI_BASE_URL")

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from camunda_feel import parse, to_json
 from openai_connector.cli import main
+from openai_connector.redaction import Redaction
 from openai_connector.tasks.allowed_hosts import AllowedHosts
-from openai_connector.tasks.openai_task import ApiDefaults, prepare_call
+from openai_connector.tasks.openai_task import ApiDefaults, OpenAiTasks
 from openai_connector.tools.diagrams.markup import Markup
 from openai_connector.tools.diagrams.migrate import TaskReport, migrate
 from openai_connector.tools.diagrams.placeholders import AskedSecrets
@@ -80,8 +81,9 @@ def evaluated(inputs: Mapping[str, str]) -> dict[str, Any]:
 
 def request_of(task: Task) -> tuple[str, dict[str, str], Any]:
     """Give URL, headers and body that this connector's task asks for."""
-    call = prepare_call(evaluated(inputs_of(task)), ApiDefaults(), AllowedHosts(["*"]), AskedSecrets())
-    return call.url, dict(call.headers), call.request_body
+    types = OpenAiTasks(ApiDefaults(), AllowedHosts(["*"]), AskedSecrets())
+    read = types.read(evaluated(inputs_of(task)), Redaction())
+    return read.request.url, dict(read.request.headers), read.request_body
 
 
 def without_null(body: Mapping[str, Any]) -> dict[str, Any]:

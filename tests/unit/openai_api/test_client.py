@@ -11,6 +11,9 @@ from datetime import timedelta
 import pytest
 
 from openai_connector import __version__
+from openai_connector.connector import explained
+from openai_connector.contract import PANEL
+from openai_connector.job import Recovery
 from openai_connector.openai_api import (
     ApiClient,
     ApiConnectionError,
@@ -18,7 +21,6 @@ from openai_connector.openai_api import (
     ApiStatusError,
     ApiTimeoutError,
     InvalidResponseError,
-    Verdict,
     check_answer,
     encode_body,
 )
@@ -197,9 +199,9 @@ async def test_5_no_answer_is_final_with_its_body_kept(
     api.answer(answer)
     error = await error_of(client, api.base_url)
     assert isinstance(error, InvalidResponseError)
-    assert says in str(error)
-    assert "Check" in str(error)
-    assert (error.code, error.verdict) == ("INVALID_RESPONSE", Verdict.FINAL)
+    assert says in explained(error, PANEL)
+    assert "Check" in explained(error, PANEL)
+    assert (error.code, error.recovery) == ("INVALID_RESPONSE", Recovery.PERMANENT)
     assert error.response.body == body
     assert api.calls == 1
 
@@ -207,8 +209,9 @@ async def test_5_no_answer_is_final_with_its_body_kept(
 async def test_5_missing_parts_are_named(client: ApiClient, api: StandIn) -> None:
     """What the operation finds missing makes the answer none."""
     response = await ask(client, api.base_url)
-    with pytest.raises(InvalidResponseError, match=r"has no choices\. Check Base URL and Operation"):
+    with pytest.raises(InvalidResponseError, match="has no choices") as caught:
         check_answer(response, missing_in=lambda _: "choices")
+    assert explained(caught.value, PANEL).endswith("has no choices. Check Base URL and Operation")
 
 
 @pytest.mark.parametrize("levels", [1000, 100_000])
@@ -233,8 +236,8 @@ async def test_5_a_huge_answer_is_not_read_to_its_end(api: StandIn, packed: bool
     client = ApiClient(max_response_bytes=1_000_000)
     try:
         error = await error_of(client, api.base_url)
-        assert "larger than 1 MB; it may have been paid for" in str(error)
-        assert (error.code, error.verdict) == ("INVALID_RESPONSE", Verdict.FINAL)
+        assert "larger than 1 MB; it may have been paid for" in explained(error, PANEL)
+        assert (error.code, error.recovery) == ("INVALID_RESPONSE", Recovery.PERMANENT)
         await api.until(lambda: packed or api.connections == 0)  # packed, all has come
         assert (await ask(client, api.base_url)).status == 200
     finally:
@@ -250,7 +253,7 @@ async def test_5_a_huge_or_unreadable_error_goes_by_its_status(api: StandIn) -> 
     try:
         for _ in range(2):
             error = await error_of(client, api.base_url)
-            assert (error.code, error.verdict) == ("503", Verdict.PASSING)
+            assert (error.code, error.recovery) == ("503", Recovery.TRANSIENT)
     finally:
         await client.aclose()
 
@@ -263,10 +266,10 @@ async def test_5_a_failure_has_status_words_parameter_and_advice(client: ApiClie
     api.answer(failure(400, "Unsupported\n  value.", param="temperature", headers={"X-Request-Id": "r1"}))
     error = await error_of(client, api.base_url)
     assert isinstance(error, ApiStatusError)
-    assert str(error) == (
+    assert explained(error, PANEL) == (
         'The API answered 400 Bad Request: "Unsupported value." (parameter temperature). Correct the task\'s inputs'
     )
-    assert (error.code, error.verdict) == ("400", Verdict.FINAL)
+    assert (error.code, error.recovery) == ("400", Recovery.PERMANENT)
     assert error.response.headers["X-Request-Id"] == "r1"
     assert error.response.body["error"]["param"] == "temperature"
 
@@ -297,9 +300,7 @@ async def test_5_errors_of_compatible_servers(
 ) -> None:
     """Error bodies of any shape are read as far as they say something."""
     api.answer(Answer(500, body=body))
-    assert str(await error_of(client, api.base_url)).startswith(
-        f"The API answered 500 Internal Server Error{words}. "
-    )
+    assert str(await error_of(client, api.base_url)) == f"The API answered 500 Internal Server Error{words}"
 
 
 async def test_5_an_unknown_status_is_no_crash(client: ApiClient, api: StandIn) -> None:
@@ -307,10 +308,10 @@ async def test_5_an_unknown_status_is_no_crash(client: ApiClient, api: StandIn) 
     odd = Answer(raw=b"HTTP/1.1 999 Odd\r\nContent-Length: 2\r\n\r\n{}")
     api.answer(Answer(599, body={}), Answer(499, body={}), odd)
     errors = [await error_of(client, api.base_url) for _ in range(3)]
-    assert [(e.code, e.verdict) for e in errors] == [
-        ("599", Verdict.PASSING),
-        ("499", Verdict.FINAL),
-        ("999", Verdict.PASSING),
+    assert [(e.code, e.recovery) for e in errors] == [
+        ("599", Recovery.TRANSIENT),
+        ("499", Recovery.PERMANENT),
+        ("999", Recovery.TRANSIENT),
     ]
 
 
@@ -318,7 +319,7 @@ async def test_5_nothing_is_repeated_here(client: ApiClient, api: StandIn) -> No
     """A 429 with Retry-After is asked once: waiting is the engine's part."""
     api.answer(failure(429, headers={"Retry-After": "0"}))
     error = await error_of(client, api.base_url)
-    assert (error.verdict, error.wait) == (Verdict.WAIT, timedelta(0))
+    assert (error.recovery, error.wait) == (Recovery.RATE_LIMITED, timedelta(0))
     assert api.calls == 1
 
 
@@ -368,8 +369,8 @@ async def test_5_a_connection_that_breaks_during_the_call_may_be_paid(
     api.answer(answer)
     error = await error_of(client, api.base_url)
     assert isinstance(error, ApiConnectionError)
-    assert PAID in str(error)
-    assert (error.code, error.verdict) == ("408", Verdict.PASSING)
+    assert PAID in explained(error, PANEL)
+    assert (error.code, error.recovery) == ("408", Recovery.TRANSIENT)
     assert (await ask(client, api.base_url)).status == 200
     assert api.calls == 2
 
@@ -388,9 +389,9 @@ async def test_5_no_connection_is_not_paid(client: ApiClient, url: str) -> None:
     """A refused connection, an unknown host or a bad address is passing, and certainly not paid."""
     error = await error_of(client, url)
     assert isinstance(error, ApiConnectionError)
-    assert NOT_PAID in str(error)
-    assert "Check Base URL" in str(error)
-    assert (error.code, error.verdict) == ("408", Verdict.PASSING)
+    assert NOT_PAID in explained(error, PANEL)
+    assert "Check Base URL" in explained(error, PANEL)
+    assert (error.code, error.recovery) == ("408", Recovery.TRANSIENT)
 
 
 async def test_5_a_server_that_is_silent_times_out(client: ApiClient, api: StandIn) -> None:
@@ -398,9 +399,9 @@ async def test_5_a_server_that_is_silent_times_out(client: ApiClient, api: Stand
     api.hold()
     error = await error_of(client, api.base_url, timeout=1)
     assert isinstance(error, ApiTimeoutError)
-    assert "did not answer within 1 s" in str(error)
-    assert PAID in str(error)
-    assert (error.code, error.verdict) == ("408", Verdict.PASSING)
+    assert "did not answer within 1 s" in explained(error, PANEL)
+    assert PAID in explained(error, PANEL)
+    assert (error.code, error.recovery) == ("408", Recovery.TRANSIENT)
     await api.until(lambda: api.connections == 0)
 
 
@@ -438,8 +439,8 @@ async def test_5_a_connection_that_does_not_come_about_is_not_paid(client: ApiCl
     async with server:
         error = await error_of(client, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout=5)
     assert isinstance(error, ApiConnectionError)
-    assert "none within 4 s" in str(error)
-    assert NOT_PAID in str(error)
+    assert "none within 4 s" in explained(error, PANEL)
+    assert NOT_PAID in explained(error, PANEL)
 
 
 def test_5_every_failure_is_in_the_tree() -> None:

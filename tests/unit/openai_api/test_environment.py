@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from openai_connector.openai_api import ApiClient, ApiConnectionError, Verdict
+from openai_connector.connector import explained
+from openai_connector.contract import PANEL
+from openai_connector.job import Recovery
+from openai_connector.openai_api import ApiClient, ApiConnectionError
 from tests.stand_in import StandIn
 from tests.unit.openai_api.conftest import ask, error_of
 
@@ -111,9 +114,9 @@ async def test_5_an_unknown_authority_is_refused(authority: trustme.CA, client: 
     async with secure_stand_in(authority) as api:
         error = await error_of(client, api.base_url)
         assert isinstance(error, ApiConnectionError)
-        assert (error.code, error.verdict) == ("SSL_HANDSHAKE_FAILED", Verdict.PASSING)
-        assert "its certificate is not trusted); nothing was paid for" in str(error)
-        assert "SSL_CERT_FILE" in str(error)
+        assert (error.code, error.recovery) == ("SSL_HANDSHAKE_FAILED", Recovery.TRANSIENT)
+        assert "its certificate is not trusted); nothing was paid for" in explained(error, PANEL)
+        assert "SSL_CERT_FILE" in explained(error, PANEL)
         assert api.calls == 0
 
 
@@ -129,7 +132,7 @@ async def test_5_a_server_without_tls_is_no_secure_connection(client: ApiClient,
     """https against a plain port is told from a broken call."""
     error = await error_of(client, api.base_url.replace("http:", "https:"))
     assert error.code == "SSL_HANDSHAKE_FAILED"
-    assert "nothing was paid for" in str(error)
+    assert "nothing was paid for" in explained(error, PANEL)
 
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
@@ -153,9 +156,9 @@ async def test_5_the_tunnel_is_not_opened_without_password(
     async with secure_stand_in(authority) as api, fresh_client() as client:
         error = await error_of(client, api.base_url)
         assert api.calls == 0
-    assert "the proxy answered 407); nothing was paid for" in str(error)
-    assert "WRONG" not in str(error)
-    assert str(proxy) not in str(error)
+    assert "the proxy answered 407); nothing was paid for" in explained(error, PANEL)
+    assert "WRONG" not in explained(error, PANEL)
+    assert str(proxy) not in explained(error, PANEL)
 
 
 async def test_5_http_goes_through_the_proxy(
@@ -170,8 +173,8 @@ async def test_5_http_goes_through_the_proxy(
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy}")
     async with fresh_client() as client:
         error = await error_of(client, api.base_url)
-        assert (error.code, error.verdict) == ("407", Verdict.FINAL)
-        assert "The proxy wants a user name and password" in str(error)
+        assert (error.code, error.recovery) == ("407", Recovery.PERMANENT)
+        assert "The proxy wants a user name and password" in explained(error, PANEL)
 
 
 async def test_5_no_proxy_goes_straight(api: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +182,7 @@ async def test_5_no_proxy_goes_straight(api: StandIn, monkeypatch: pytest.Monkey
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     async with fresh_client() as client:
         error = await error_of(client, api.base_url)
-        assert "nothing was paid for" in str(error)
+        assert "nothing was paid for" in explained(error, PANEL)
     monkeypatch.setenv("NO_PROXY", "localhost,127.0.0.1")
     async with fresh_client() as client:
         assert (await ask(client, api.base_url)).status == 200

@@ -8,8 +8,14 @@ import yarl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openai_connector.openai_api import HostRefusedError, Verdict
-from openai_connector.tasks.allowed_hosts import ALWAYS_ALLOWED, AllowedHosts, host_of, pattern_of
+from openai_connector.job import Recovery
+from openai_connector.tasks.allowed_hosts import (
+    ALWAYS_ALLOWED,
+    AllowedHosts,
+    HostRefusedError,
+    host_of,
+    pattern_of,
+)
 
 HOSTS = AllowedHosts([*ALWAYS_ALLOWED, "llm.example.com:8443", "*.corp.example", "[::1]:9000", "localhost"])
 
@@ -56,7 +62,7 @@ def test_5_other_hosts_are_refused(url: str) -> None:
         HOSTS.check(url)
     assert f"the host {host_of(url)} is not allowed" in str(caught.value)
     assert "CONNECTOR_ALLOWED_HOSTS" in str(caught.value)
-    assert (caught.value.code, caught.value.verdict) == ("HOST_NOT_ALLOWED", Verdict.FINAL)
+    assert (caught.value.code, caught.value.recovery) == ("HOST_NOT_ALLOWED", Recovery.PERMANENT)
 
 
 TRICKS = [

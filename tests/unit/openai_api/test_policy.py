@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openai_connector.openai_api import ApiResponse, Verdict
+from openai_connector.job import Recovery
+from openai_connector.openai_api import ApiResponse
 from openai_connector.openai_api.policy import CODES, LONGEST_WAIT, classify, retry_after
+from openai_connector.wording import ADVICE
 
 NOW = datetime(2026, 11, 22, 5, 0, 0, tzinfo=UTC)
 
@@ -21,40 +23,44 @@ def response(status: int, *, headers: dict[str, Any] | None = None, **error: Any
 
 
 @pytest.mark.parametrize(
-    ("status", "verdict"),
+    ("status", "recovery"),
     [
-        *((status, Verdict.FINAL) for status in (400, 401, 402, 403, 404, 405, 407, 410, 413, 415, 422, 451)),
-        *((status, Verdict.PASSING) for status in (408, 409, 429, 500, 502, 503, 504, 520, 529)),
+        *(
+            (status, Recovery.PERMANENT)
+            for status in (400, 401, 402, 403, 404, 405, 407, 410, 413, 415, 422, 451)
+        ),
+        *((status, Recovery.TRANSIENT) for status in (408, 409, 429, 500, 502, 503, 504, 520, 529)),
     ],
 )
-def test_6_the_status_decides(status: int, verdict: Verdict) -> None:
+def test_6_the_status_decides(status: int, recovery: Recovery) -> None:
     """What may pass is tried again, what cannot is final; each says what to do."""
-    got, advice, wait = classify(response(status))
-    assert got is verdict
+    got, reason, wait = classify(response(status))
+    assert got is recovery
     assert wait is None
-    assert len(advice) > 10
+    assert reason in ADVICE
 
 
 @pytest.mark.parametrize("key", ["code", "type"])
 @pytest.mark.parametrize("name", CODES)
 def test_6_the_code_or_type_has_the_first_word(name: str, key: str) -> None:
     """A quota that is used up is final although its status is 429 and a Retry-After stands beside it."""
-    verdict, advice, wait = classify(response(429, headers={"Retry-After": "5"}, **{key: name}))
-    assert (verdict, advice, wait) == (*CODES[name], None)
-    assert verdict is Verdict.FINAL
+    recovery, reason, wait = classify(response(429, headers={"Retry-After": "5"}, **{key: name}))
+    assert (recovery, reason, wait) == (CODES[name], name, None)
+    assert reason in ADVICE
+    assert recovery is Recovery.PERMANENT
 
 
 @pytest.mark.parametrize("odd", [None, 5, [], {}, "unknown"])
 def test_6_an_odd_code_does_not_matter(odd: object) -> None:
     """A code or type of another kind leaves it to the status."""
-    assert classify(response(429, code=odd, type=odd))[0] is Verdict.PASSING
+    assert classify(response(429, code=odd, type=odd))[0] is Recovery.TRANSIENT
 
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_5_7_told_to_wait(status: int) -> None:
     """429 and 503 with a Retry-After cost no retry."""
     assert classify(response(status, headers={"retry-after": "7"}))[::2] == (
-        Verdict.WAIT,
+        Recovery.RATE_LIMITED,
         timedelta(seconds=7),
     )
 
@@ -62,8 +68,8 @@ def test_5_7_told_to_wait(status: int) -> None:
 @pytest.mark.parametrize("status", [408, 409, 500, 502, 400])
 def test_5_7_other_statuses_do_not_wait(status: int) -> None:
     """A Retry-After beside another status changes nothing."""
-    verdict, _, wait = classify(response(status, headers={"Retry-After": "7"}))
-    assert verdict is not Verdict.WAIT
+    recovery, _, wait = classify(response(status, headers={"Retry-After": "7"}))
+    assert recovery is not Recovery.RATE_LIMITED
     assert wait is None
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from openai_connector.job import ConnectorJob
+from openai_connector.job import Job
+from openai_connector.zeebe.channel import Connection, gateway, open_channel
 from openai_connector.zeebe.commands import Commands
-from openai_connector.zeebe.connection import Connection, gateway, open_channel
 from tests.unit.zeebe.fake_gateway import FakeGateway, FakeJob
 
 
@@ -25,8 +25,8 @@ async def engine() -> AsyncIterator[FakeGateway]:
 def no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a worker waits for in life, tests need not wait for."""
     monkeypatch.setattr("openai_connector.zeebe.oauth.FAILURE_PAUSE", 0.1)
-    monkeypatch.setattr("openai_connector.zeebe.subscription.POLL_GRACE", 0.05)
-    monkeypatch.setattr("openai_connector.zeebe.subscription.FIRST_DELAY", 0.02)
+    monkeypatch.setattr("openai_connector.zeebe.poller.POLL_GRACE", 0.05)
+    monkeypatch.setattr("openai_connector.zeebe.poller.FIRST_DELAY", 0.02)
     monkeypatch.setattr("openai_connector.zeebe.commands.FIRST_DELAY", 0.02)
 
 
@@ -43,10 +43,10 @@ def commands(stub: Any) -> Commands:
 
 
 @pytest.fixture
-def job(engine: FakeGateway) -> ConnectorJob:
+def job(engine: FakeGateway) -> Job:
     """A job that the engine has activated for us, as the handler gets it."""
     engine.add(FakeJob(key=100, leased_until=float("inf")))
-    return ConnectorJob(
+    return Job(
         key=100,
         type="openai-connector:1",
         process_instance_key=102,

@@ -8,9 +8,9 @@ import grpc
 import pytest
 import trustme
 
-from openai_connector.job import Completed, ConnectorJob
+from openai_connector.job import Completed, Job
+from openai_connector.zeebe.channel import Connection, gateway, open_channel
 from openai_connector.zeebe.commands import Commands, Delivery
-from openai_connector.zeebe.connection import Connection, gateway, open_channel
 from tests.unit.zeebe.fake_gateway import FakeGateway
 
 
@@ -31,7 +31,7 @@ def _server_credentials(authority: trustme.CA, *, mutual: bool) -> grpc.ServerCr
 
 @pytest.mark.parametrize("mutual", [False, True])
 async def test_tls(
-    authority: trustme.CA, tmp_path: Path, job: ConnectorJob, engine: FakeGateway, mutual: bool
+    authority: trustme.CA, tmp_path: Path, job: Job, engine: FakeGateway, mutual: bool
 ) -> None:
     """A command goes through TLS with a private authority, and with a client certificate where one is asked for."""
     await engine.stop()
@@ -50,7 +50,7 @@ async def test_tls(
         client_key=key if mutual else None,
     )
     async with open_channel(connection) as channel:
-        assert await Commands(gateway(channel)).report(job, Completed()) is Delivery.DONE
+        assert (await Commands(gateway(channel)).report(job, Completed())).delivery is Delivery.DONE
 
 
 async def test_half_a_client_certificate() -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from pyzeebe.proto import gateway_pb2 as pb
 
-from openai_connector.job import BpmnError, Completed, ConnectorJob, Failed, Outcome
+from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome
+from openai_connector.zeebe.active_jobs import STALE_SECONDS, ActiveJobs
 from openai_connector.zeebe.commands import Commands
-from openai_connector.zeebe.subscription import Subscription
+from openai_connector.zeebe.poller import Poller
+from tests.make import WorkerOf
 from tests.unit.zeebe.fake_gateway import FakeGateway, FakeJob
 
 LEASE = timedelta(milliseconds=50)
@@ -25,7 +26,7 @@ LEASE = timedelta(milliseconds=50)
         Completed(),
         BpmnError("C"),
         Failed("an incident", retries=0),
-        Failed("told to wait", retries=3, backoff=timedelta(hours=1)),
+        Failed("rate-limited", retries=3, backoff=timedelta(hours=1)),
     ],
     ids=["completed", "BPMN error", "incident", "back-off"],
 )
@@ -34,9 +35,9 @@ async def test_a_late_activation_is_dropped(
 ) -> None:
     """The lease was over before the work was, the job was sent once more, and arrives when its outcome is taken."""
     engine.add(FakeJob(1))
-    worked: list[ConnectorJob] = []
+    worked: list[Job] = []
 
-    async def handle(job: ConnectorJob) -> Outcome:
+    async def handle(job: Job) -> Outcome:
         worked.append(job)
         await asyncio.sleep(2 * LEASE.total_seconds())
         return outcome
@@ -49,8 +50,8 @@ async def test_a_late_activation_is_dropped(
         await context.write(pb.ActivateJobsResponse(jobs=[engine._activated(engine.jobs[1], request)]))
 
     engine.faults["ActivateJobs"].extend([nothing, late])
-    subscription = Subscription(
-        stub, commands, handle, job_type="t", worker_name="w", lease=LEASE, long_poll=LEASE
+    subscription = Poller(
+        stub, commands, WorkerOf(handle), job_type="t", worker_name="w", lease=LEASE, long_poll=LEASE
     )
     polling = asyncio.create_task(subscription.run())
     await engine.until(lambda: engine.count("ActivateJobs") == 3)
@@ -59,55 +60,114 @@ async def test_a_late_activation_is_dropped(
     assert len(worked) == 1
 
 
-@pytest.mark.parametrize("needed", [timedelta(hours=2), timedelta(0)], ids=["prolonged", "as it was"])
-async def test_a_prolonged_lease_is_not_over(
-    engine: FakeGateway, stub: Any, commands: Commands, needed: timedelta
+@dataclass(frozen=True)
+class Sent:
+    """An activation."""
+
+    key: int = 1
+    retries: int = 3
+
+
+class Time:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Worked:
+    """A job of a lease of 60 s, worked on for as long as a test says."""
+
+    def __init__(self) -> None:
+        self.time = Time()
+        self.jobs: ActiveJobs[Sent] = ActiveJobs(self.time)
+        active = self.jobs.accept(Sent(), self.time.now, 60)
+        assert active is not None
+        self.active = active
+
+    def reported(
+        self, outcome: Outcome, *, is_delivered: bool = True, again: Sent | None = None
+    ) -> tuple[Sent, float] | None:
+        """Report an outcome and end; `again` arrives while it is reported."""
+        self.jobs.decided(self.active, outcome)
+        if again is not None:
+            assert self.jobs.accept(again, self.time.now, 60) is None
+        self.jobs.reported(self.active, outcome, is_done=is_delivered, is_delivered=is_delivered)
+        return self.jobs.end(self.active)
+
+    def is_taken(self, after: float) -> bool:
+        """Return whether an activation that arrives so many seconds later is worked on."""
+        self.time.now += after
+        return self.jobs.accept(Sent(), self.time.now, 60) is not None
+
+
+INCIDENT = Failed("an incident", retries=0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "lease", "is_taken"),
+    [
+        pytest.param(59, 60, True, id="within_the_lease"),
+        pytest.param(61, 60, False, id="after_the_lease"),
+        pytest.param(61, 7200, True, id="prolonged"),
+    ],
+)
+def test_an_incident_resolved_at_once_is_worked_on_unless_the_lease_was_over(
+    seconds: float, lease: float, is_taken: bool
 ) -> None:
-    """Where the lease covers the work, nothing is late: an incident that is resolved at once is worked on at once."""
-    engine.add(FakeJob(1))
-    worked: list[ConnectorJob] = []
-
-    async def handle(job: ConnectorJob) -> Outcome:
-        worked.append(job)
-        subscription._entries[1].since -= needed.total_seconds() / 2  # so long has it taken
-        return Failed("an incident", retries=0)
-
-    subscription = Subscription(
-        stub, commands, handle, job_type="t", worker_name="w", lease_needed=lambda _: needed
-    )
-    async with _resolved_at_once(engine, subscription):
-        await engine.until(lambda: len(worked) == 2 and not subscription.running)
+    """Where the lease covers the work nothing is late; where it was over, what comes at once may be an old one."""
+    worked = Worked()
+    worked.jobs.prolonged(worked.active, lease)
+    worked.time.now += seconds
+    assert worked.reported(INCIDENT) is None
+    assert worked.is_taken(after=0.1) is is_taken
+    assert len(worked.jobs) == is_taken
 
 
-async def test_a_lease_prolonged_too_late_was_over(
-    engine: FakeGateway, stub: Any, commands: Commands
-) -> None:
+def test_a_lease_prolonged_too_late_was_over() -> None:
     """The engine may have sent the job once more before it prolonged the lease: that activation is dropped as ever."""
-    engine.add(FakeJob(1))
-    worked: list[ConnectorJob] = []
+    worked = Worked()
+    worked.time.now += 61
+    worked.jobs.prolonged(worked.active, 7200)
+    worked.reported(INCIDENT)
+    assert not worked.is_taken(after=0.1)
 
-    async def handle(job: ConnectorJob) -> Outcome:
-        worked.append(job)
-        return Failed("an incident", retries=0)
 
-    async def slow(_: Any, __: Any) -> None:
-        subscription._entries[1].since -= timedelta(hours=1).total_seconds()
+def test_old_activations_are_dropped_for_longer_than_a_poll_takes() -> None:
+    """After that nothing is remembered: the job may have come back for another reason."""
+    worked = Worked()
+    worked.time.now += 61
+    worked.reported(Completed())
+    assert not worked.is_taken(after=STALE_SECONDS - 1)
+    assert worked.is_taken(after=2)
 
-    engine.faults["UpdateJobTimeout"].append(slow)
-    subscription = Subscription(
-        stub, commands, handle, job_type="t", worker_name="w", lease_needed=lambda _: timedelta(hours=2)
+
+def test_a_retry_is_taken_after_its_back_off() -> None:
+    """An activation during the back-off is of the old attempt; one after it is the retry."""
+    worked = Worked()
+    worked.time.now += 61
+    worked.reported(Failed("once more", retries=2, backoff=timedelta(seconds=10)))
+    assert not worked.is_taken(after=9)
+    assert worked.is_taken(after=2)
+
+
+@pytest.mark.parametrize(
+    ("retries", "is_delivered", "is_begun"),
+    [
+        pytest.param(2, True, True, id="the_retry"),
+        pytest.param(3, True, False, id="older_than_the_failure"),
+        pytest.param(2, False, False, id="not_acknowledged"),
+    ],
+)
+def test_a_retry_that_overtakes_the_acknowledgement_is_begun(
+    retries: int, is_delivered: bool, is_begun: bool
+) -> None:
+    """The engine may offer a failed job before it has said that it took the failure."""
+    worked = Worked()
+    again = worked.reported(
+        Failed("once more", retries=2), is_delivered=is_delivered, again=Sent(retries=retries)
     )
-    async with _resolved_at_once(engine, subscription):
-        await engine.until(lambda: engine.jobs[1].activations == 1)
-    assert len(worked) == 1
-
-
-@asynccontextmanager
-async def _resolved_at_once(engine: FakeGateway, subscription: Subscription) -> AsyncIterator[None]:
-    """Work until the job is an incident, and resolve that; at the end, drain."""
-    polling = asyncio.create_task(subscription.run())
-    await engine.until(lambda: engine.jobs[1].ended == "failed" and not subscription.running)
-    engine.add(FakeJob(1, retries=1))
-    yield
-    await subscription.drain(timedelta(seconds=10))
-    await polling
+    assert (again is not None) is is_begun

@@ -17,11 +17,14 @@ from grpc import StatusCode
 from grpc.aio import AioRpcError
 from pyzeebe.proto import gateway_pb2 as pb
 
-from openai_connector.job import Completed, ConnectorJob
+from openai_connector.job import Completed, Job
+from openai_connector.observe.events import Events
+from openai_connector.observe.logs import log_event
+from openai_connector.zeebe.channel import Connection, gateway, open_channel
 from openai_connector.zeebe.commands import Commands, Delivery
-from openai_connector.zeebe.connection import Connection, gateway, open_channel
 from openai_connector.zeebe.oauth import ClientCredentials, TokenError, Tokens
-from openai_connector.zeebe.subscription import Subscription
+from openai_connector.zeebe.poller import Poller
+from tests.make import WorkerOf
 from tests.unit.zeebe.fake_gateway import FakeGateway, FakeJob
 
 SECRET = "s3cr3t-of-the-client"
@@ -236,9 +239,7 @@ async def test_cancelled_caller_does_not_stop_the_request(server: TokenServer, e
     assert await second == "token-1"
 
 
-async def test_no_token_is_a_status_that_passes(
-    server: TokenServer, engine: FakeGateway, job: ConnectorJob
-) -> None:
+async def test_no_token_is_a_status_that_passes(server: TokenServer, engine: FakeGateway, job: Job) -> None:
     """Without a token a command reports UNAVAILABLE, and an outcome waits for the token server to come back."""
     server.answer = web.json_response({"error": "invalid_client"}, status=401)
     async with open_channel(Connection(engine.target, oauth=server.credentials())) as channel:
@@ -249,7 +250,7 @@ async def test_no_token_is_a_status_that_passes(
         assert "ZEEBE_CLIENT_SECRET" in str(caught.value.details())
         report = asyncio.create_task(Commands(stub).report(job, Completed()))
         server.answer = None
-        assert await report is Delivery.DONE
+        assert (await report).delivery is Delivery.DONE
 
 
 async def test_subscription_survives_the_token_server(
@@ -260,13 +261,20 @@ async def test_subscription_survives_the_token_server(
     engine.authorization = "Bearer token-3"  # token-2 will be refused, so that a new one must be asked for
     engine.add(FakeJob(1))
 
-    async def handle(job: ConnectorJob) -> Completed:
+    async def handle(job: Job) -> Completed:
         return Completed()
 
     with caplog.at_level(logging.DEBUG):
         async with open_channel(Connection(engine.target, oauth=server.credentials())) as channel:
             stub = gateway(channel)
-            subscription = Subscription(stub, Commands(stub), handle, job_type="t", worker_name="w")
+            subscription = Poller(
+                stub,
+                Commands(stub),
+                WorkerOf(handle),
+                job_type="t",
+                worker_name="w",
+                events=Events(log_event),
+            )
             polling = asyncio.create_task(subscription.run())
             await engine.until(lambda: "ZEEBE_CLIENT_SECRET" in caplog.text)
             server.answer = None
@@ -277,13 +285,11 @@ async def test_subscription_survives_the_token_server(
     assert "token-3" not in caplog.text
 
 
-async def test_refused_token_of_a_command(
-    server: TokenServer, engine: FakeGateway, job: ConnectorJob
-) -> None:
+async def test_refused_token_of_a_command(server: TokenServer, engine: FakeGateway, job: Job) -> None:
     """A token that the engine refuses is replaced, and the command that it came with succeeds."""
     engine.authorization = "Bearer token-2"
     async with open_channel(Connection(engine.target, oauth=server.credentials())) as channel:
-        assert await Commands(gateway(channel)).report(job, Completed()) is Delivery.DONE
+        assert (await Commands(gateway(channel)).report(job, Completed())).delivery is Delivery.DONE
     assert len(server.forms) == 2
 
 

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from openai_connector.job import ConnectorJob, Outcome
+from openai_connector.contract import CAMUNDA_HTTP_JOB_TYPE
+from openai_connector.job import Job, Outcome
 from openai_connector.service import run
 from openai_connector.settings import load
-from openai_connector.tasks.camunda_http_task import JOB_TYPE as DROP_IN_JOB_TYPE
 from openai_connector.zeebe.commands import Commands
-from openai_connector.zeebe.subscription import Subscription
+from openai_connector.zeebe.poller import Poller
+from tests.make import WorkerOf
 from tests.stand_in import StandIn
 from tests.unit.zeebe.fake_gateway import FakeGateway, FakeJob
 
@@ -38,7 +39,7 @@ async def test_a_second_signal_gives_back_what_is_in_work(
         await api.until(lambda: api.calls == 2)
         signal.raise_signal(signal.SIGTERM)
         if is_draining:
-            await engine.until(lambda: "Draining: 2 jobs in work" in caplog.text)
+            await engine.until(lambda: "Draining: 2 jobs under way" in caplog.text)
         signal.raise_signal(signal.SIGTERM)
         with pytest.raises(asyncio.CancelledError):
             await worker
@@ -52,21 +53,21 @@ async def test_a_first_signal_does_not_hurry_a_worker_that_ends_by_itself(
     engine.add(FakeJob(1, variables=INPUTS))
     async with StandIn() as api:
         api.hold()
-        polling = Subscription.run
+        polling = Poller.run
 
-        async def breaking(subscription: Subscription) -> None:
-            if subscription._request.type != DROP_IN_JOB_TYPE:
+        async def breaking(subscription: Poller) -> None:
+            if subscription._request.type != CAMUNDA_HTTP_JOB_TYPE:
                 return await polling(subscription)
             await api.until(lambda: api.calls == 1)
             raise RuntimeError("broken")
 
-        monkeypatch.setattr(Subscription, "run", breaking)
+        monkeypatch.setattr(Poller, "run", breaking)
         monkeypatch.setenv("ZEEBE_ADDRESS", engine.target)
         monkeypatch.setenv("OPENAI_BASE_URL", api.base_url)
         monkeypatch.setenv("CONNECTOR_DROP_IN", "true")
         caplog.set_level(logging.INFO, "openai_connector")
         worker = asyncio.create_task(run(load()))
-        await engine.until(lambda: "Draining: 1 jobs in work" in caplog.text)
+        await engine.until(lambda: "Draining: 1 jobs under way" in caplog.text)
         handled = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, handled.set)
         signal.raise_signal(signal.SIGTERM)
@@ -82,10 +83,10 @@ async def test_cancelled_by_nobody(engine: FakeGateway, stub: Any, commands: Com
     """A handler below which something is cancelled has a bug: given back for free, the job would run without end."""
     engine.add(FakeJob(1))
 
-    async def handle(job: ConnectorJob) -> Outcome:
+    async def handle(job: Job) -> Outcome:
         raise asyncio.CancelledError
 
-    subscription = Subscription(stub, commands, handle, job_type="t", worker_name="w")
+    subscription = Poller(stub, commands, WorkerOf(handle), job_type="t", worker_name="w")
     polling = asyncio.create_task(subscription.run())
     await engine.until(lambda: engine.jobs[1].ended == "failed")
     await subscription.drain(timedelta(0))

@@ -13,13 +13,16 @@ import pytest
 from grpc import StatusCode
 from pyzeebe.proto import gateway_pb2 as pb
 
-from openai_connector.job import BpmnError, Completed, ConnectorJob, Failed, Outcome
+from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome
+from openai_connector.observe.events import Events
+from openai_connector.observe.logs import log_event
+from openai_connector.zeebe.channel import Connection, gateway, open_channel
 from openai_connector.zeebe.commands import Commands
-from openai_connector.zeebe.connection import Connection, gateway, open_channel
-from openai_connector.zeebe.subscription import Subscription
+from openai_connector.zeebe.poller import Poller
+from tests.make import WorkerOf
 from tests.unit.zeebe.fake_gateway import FakeGateway, FakeJob, Fault, hang, levels, status
 
-Handle = Callable[[ConnectorJob], Awaitable[Outcome]]
+Handle = Callable[[Job], Awaitable[Outcome]]
 SECOND = timedelta(seconds=1)
 
 
@@ -29,10 +32,10 @@ class Handler:
     def __init__(self, outcome: Outcome | None = None) -> None:
         self.outcome: Outcome = outcome or Completed({"ok": True})
         self.gate = asyncio.Event()
-        self.started: list[ConnectorJob] = []
+        self.started: list[Job] = []
         self.now = self.most = 0
 
-    async def __call__(self, job: ConnectorJob) -> Outcome:
+    async def __call__(self, job: Job) -> Outcome:
         self.started.append(job)
         self.now += 1
         self.most = max(self.most, self.now)
@@ -48,9 +51,17 @@ def subscribe(stub: Any, commands: Commands) -> Callable[..., Any]:
     """Run a subscription for as long as a block lasts."""
 
     @asynccontextmanager
-    async def run(handle: Handle, **options: Any) -> AsyncIterator[Subscription]:
-        subscription = Subscription(
-            stub, commands, handle, job_type="openai-connector:1", worker_name="test", **options
+    async def run(
+        handle: Handle, needed: Callable[[Job], timedelta] = lambda _job: timedelta(0), **options: Any
+    ) -> AsyncIterator[Poller]:
+        subscription = Poller(
+            stub,
+            commands,
+            WorkerOf(handle, needed),
+            job_type="openai-connector:1",
+            worker_name="test",
+            events=Events(log_event),
+            **options,
         )
         polling = asyncio.create_task(subscription.run())
         try:
@@ -132,7 +143,7 @@ async def test_retry_that_overtakes_its_acknowledgement(engine: FakeGateway, sub
     engine.after["FailJob"].append(wait)
     outcomes: list[Outcome] = [Failed("once more", retries=2), Completed()]
 
-    async def handle(job: ConnectorJob) -> Outcome:
+    async def handle(job: Job) -> Outcome:
         return outcomes.pop(0)
 
     async with subscribe(handle):
@@ -252,7 +263,7 @@ async def test_handler_bug(
     """An exception from the handler costs one retry, and neither message nor log repeats its text."""
     engine.add(FakeJob(1, retries=1))
 
-    async def handle(job: ConnectorJob) -> Outcome:
+    async def handle(job: Job) -> Outcome:
         raise RuntimeError("sk-secret")
 
     with caplog.at_level(logging.DEBUG, "openai_connector"):
@@ -268,7 +279,7 @@ async def test_impossible_outcome(engine: FakeGateway, subscribe: Subscribe) -> 
     """A handler that returns no outcome at all fails its job like any other bug."""
     engine.add(FakeJob(1, retries=1))
 
-    async def handle(job: ConnectorJob) -> Outcome:
+    async def handle(job: Job) -> Outcome:
         return None  # type: ignore[return-value]
 
     async with subscribe(handle):
@@ -304,8 +315,8 @@ async def test_load_is_no_loss(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An engine that refuses polls because it is busy is asked again soon, without a word, unless it goes on so."""
-    monkeypatch.setattr("openai_connector.zeebe.subscription.BUSY_DELAY", 0.01)
-    monkeypatch.setattr("openai_connector.zeebe.subscription.BUSY_POLLS", 5)
+    monkeypatch.setattr("openai_connector.zeebe.poller.BUSY_DELAY", 0.01)
+    monkeypatch.setattr("openai_connector.zeebe.poller.BUSY_POLLS", 5)
     handler = Handler()
     handler.gate.set()
     with caplog.at_level(logging.INFO, "openai_connector"):
@@ -337,7 +348,7 @@ async def test_poll_that_hangs(
     engine: FakeGateway, subscribe: Subscribe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A gateway that accepts a poll and never answers is given up, and asked again."""
-    monkeypatch.setattr("openai_connector.zeebe.subscription.POLL_MARGIN", 1.0)
+    monkeypatch.setattr("openai_connector.zeebe.poller.POLL_MARGIN", 1.0)
     engine.faults["ActivateJobs"].append(hang)
     engine.add(FakeJob(1))
     handler = Handler()
@@ -376,10 +387,10 @@ async def test_lease_is_prolonged_for_long_work(engine: FakeGateway, subscribe: 
     handler = Handler()
     handler.gate.set()
 
-    def needed(job: ConnectorJob) -> timedelta:
+    def needed(job: Job) -> timedelta:
         return timedelta(minutes=10) if job.key == 1 else timedelta(minutes=3)
 
-    async with subscribe(handler, lease_needed=needed):
+    async with subscribe(handler, needed=needed):
         await engine.until(lambda: all(job.ended for job in engine.jobs.values()))
     (request,) = (request for name, request in engine.calls if name == "UpdateJobTimeout")
     assert (request.jobKey, request.timeout) == (1, 630_000)
@@ -391,10 +402,10 @@ async def test_unknown_need_is_the_lease(engine: FakeGateway, subscribe: Subscri
     handler = Handler()
     handler.gate.set()
 
-    def needed(job: ConnectorJob) -> timedelta:
+    def needed(job: Job) -> timedelta:
         raise ValueError("PT?")
 
-    async with subscribe(handler, lease_needed=needed):
+    async with subscribe(handler, needed=needed):
         await engine.until(lambda: engine.jobs[1].ended == "completed")
     assert engine.count("UpdateJobTimeout") == 0
 
@@ -404,7 +415,7 @@ async def test_job_gone_before_the_work(engine: FakeGateway, subscribe: Subscrib
     engine.add(FakeJob(1))
     engine.faults["UpdateJobTimeout"].append(status(StatusCode.NOT_FOUND))
     handler = Handler()
-    async with subscribe(handler, lease_needed=lambda job: timedelta(hours=1)) as subscription:
+    async with subscribe(handler, needed=lambda job: timedelta(hours=1)) as subscription:
         await engine.until(lambda: engine.count("UpdateJobTimeout") == 1 and subscription.running == 0)
     assert handler.started == []
     assert engine.jobs[1].reports == []
@@ -415,7 +426,7 @@ async def test_lease_that_cannot_be_prolonged(engine: FakeGateway, subscribe: Su
     engine.add(FakeJob(1))
     engine.faults["UpdateJobTimeout"].append(status(StatusCode.UNIMPLEMENTED))
     handler = Handler()
-    async with subscribe(handler, lease_needed=lambda job: timedelta(hours=1)):
+    async with subscribe(handler, needed=lambda job: timedelta(hours=1)):
         await engine.until(lambda: engine.jobs[1].ended == "failed")
     assert handler.started == []
     assert "CONNECTOR_JOB_LEASE to at least 3630 seconds" in engine.jobs[1].reports[0].errorMessage
@@ -425,7 +436,7 @@ async def test_stop_is_idempotent_and_ends_an_idle_worker(
     engine: FakeGateway, stub: Any, commands: Commands
 ) -> None:
     """An idle worker ends soon after stop, long before its poll would."""
-    subscription = Subscription(stub, commands, Handler(), job_type="t", worker_name="w")
+    subscription = Poller(stub, commands, WorkerOf(Handler()), job_type="t", worker_name="w")
     polling = asyncio.create_task(subscription.run())
     await engine.until(lambda: engine.count("ActivateJobs") == 2)
     subscription.stop()
@@ -437,7 +448,7 @@ async def test_stop_is_idempotent_and_ends_an_idle_worker(
 
 async def test_drain_before_run(stub: Any, commands: Commands) -> None:
     """A subscription that never ran can be drained, and does not run after that."""
-    subscription = Subscription(stub, commands, Handler(), job_type="t", worker_name="w")
+    subscription = Poller(stub, commands, WorkerOf(Handler()), job_type="t", worker_name="w")
     assert await subscription.drain(SECOND) == 0
     await subscription.run()
 
@@ -507,10 +518,10 @@ async def test_stop_wakes_a_full_worker(engine: FakeGateway, subscribe: Subscrib
 
 
 async def test_cancelled_run_leaves_jobs_to_drain(engine: FakeGateway, stub: Any, commands: Commands) -> None:
-    """Cancelling run() is obeyed, and the jobs in work can still be drained."""
+    """Cancelling run() is obeyed, and the jobs under way can still be drained."""
     engine.add(FakeJob(1))
     handler = Handler()
-    subscription = Subscription(stub, commands, handler, job_type="t", worker_name="w")
+    subscription = Poller(stub, commands, WorkerOf(handler), job_type="t", worker_name="w")
     polling = asyncio.create_task(subscription.run())
     await engine.until(lambda: handler.now == 1 and engine.count("ActivateJobs") == 2)
     polling.cancel()
@@ -525,7 +536,7 @@ async def test_closed_channel_does_not_end_it(engine: FakeGateway) -> None:
     """A channel that is closed too early is a trouble like any other: the subscription still stops in order."""
     channel = open_channel(Connection(engine.target))
     stub = gateway(channel)
-    subscription = Subscription(stub, Commands(stub), Handler(), job_type="t", worker_name="w")
+    subscription = Poller(stub, Commands(stub), WorkerOf(Handler()), job_type="t", worker_name="w")
     polling = asyncio.create_task(subscription.run())
     await engine.until(lambda: engine.count("ActivateJobs") == 2)
     await channel.close()
@@ -552,4 +563,4 @@ async def test_two_workers_share(engine: FakeGateway, subscribe: Subscribe) -> N
 def test_max_jobs_must_be_positive(subscribe: Subscribe) -> None:
     """A worker without slots would wait for ever."""
     with pytest.raises(ValueError, match="max_jobs"):
-        Subscription(object(), object(), Handler(), job_type="t", worker_name="w", max_jobs=0)  # type: ignore[arg-type]
+        Poller(object(), object(), WorkerOf(Handler()), job_type="t", worker_name="w", max_jobs=0)  # type: ignore[arg-type]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from local_engine.server import LocalEngine
     from openai_connector.settings import Settings
     from openai_connector.tools.sandbox.worker import Worker
-    from openai_connector.zeebe.connection import Connection
+    from openai_connector.zeebe.channel import Connection
 
 SMALL_MODEL_TOKENS = 60
 API_TOKENS = 1000
@@ -161,7 +161,7 @@ class _Demo:
 
         from openai_connector.service import connection_of
         from openai_connector.tools.sandbox.parts import asking
-        from openai_connector.zeebe.connection import gateway, open_channel
+        from openai_connector.zeebe.channel import gateway, open_channel
 
         connection = connection_of(settings)
         self._terminal.say(f"  Engine   {connection.target}")

@@ -7,28 +7,27 @@ import io
 import itertools
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TextIO
 
+from openai_connector.connector import Connector
+from openai_connector.contract import DEFAULT_RETRIES, ERROR_EXPRESSION, RESULT_EXPRESSION, RESULT_VARIABLE
 from openai_connector.document import parse_json
 from openai_connector.duration import format_duration
-from openai_connector.job import BpmnError, Completed, Failed
+from openai_connector.job import BpmnError, Completed, Failed, Job, Recovery, TaskError
+from openai_connector.openai_api import ApiResponse
+from openai_connector.openai_api.policy import classify
 from openai_connector.outcome.expressions import expression_text
-from openai_connector.outcome.failure import Failure
-from openai_connector.outcome.mapping import (
-    ERROR_EXPRESSION,
-    RESULT_EXPRESSION,
-    RESULT_VARIABLE,
-    Decision,
-    HeaderError,
-    TaskMapping,
-    swallow_message,
-)
-from openai_connector.outcome.memory import TaskState
-from openai_connector.outcome.retry_policy import DEFAULT_POLICY
+from openai_connector.outcome.mapping import Decision
+from openai_connector.outcome.memory import TaskMemory
+from openai_connector.outcome.release import Attempt
+from openai_connector.redaction import Redaction
+from openai_connector.tasks.task_type import Request
 
-DEFAULT_RETRIES = 3
+PERMANENT_TYPES = ("HostRefusedError", "InvalidInputsError", "InvalidResponseError", "SecretError")
+"""Types of errors that are permanent whatever their code."""
 
 
 class _UsageError(Exception):
@@ -89,7 +88,7 @@ def run(namespace: argparse.Namespace) -> int:
 
 
 def outcome_of(case: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the outcome of one case as JSON; keys that do not apply are null.
+    """Return the outcome of one case as JSON; keys that do not apply are null.
 
     Raises:
         _UsageError: the case has not the form that `--help` shows.
@@ -106,25 +105,88 @@ def outcome_of(case: Mapping[str, Any]) -> dict[str, Any]:
     variables = case.get("variables") or {}
     if not isinstance(variables, Mapping):
         raise _UsageError("a case's variables must be an object")
-    local_names = frozenset(variables)
     given = case.get("error")
     if given is None and "response" not in case:
         raise _UsageError("a case must have a response or an error")
-    try:
-        mapping = TaskMapping.read(headers, variables)
-    except HeaderError as error:
-        return _shown(Decision(Failed(str(error), 0)))
-    shadowed = mapping.names_set() & local_names
-    if shadowed:
-        return _shown(Decision(Failed(swallow_message(shadowed), 0)))
-    if given is None:
-        return _shown(mapping.on_response(case["response"], retries=retries, local_names=local_names))
-    if not isinstance(given, Mapping):
+    if given is not None and not isinstance(given, Mapping):
         raise _UsageError("a case's error must be an object with type, code, message and variables")
-    failure, state = Failure.recorded(given), TaskState(0)
-    plan = DEFAULT_POLICY.plan(failure, retries=retries, backoff=mapping.backoff, state=state)
-    default = Failed(str(given.get("message") or ""), plan.retries, plan.backoff)
-    return _shown(mapping.on_error(given, retries=retries, default=default, local_names=local_names))
+    job = Job(0, "", 0, 0, "", "", 0, retries, "", headers, variables)
+    recorded = _Recorded(case.get("response"), None if given is None else RecordedError(given))
+    connector = Connector(recorded, recorded)
+    return _shown(_result(connector.decide(Attempt(job, TaskMemory(job.key)))))
+
+
+def _result(deciding: Coroutine[Any, Any, Decision]) -> Decision:
+    """Return what a coroutine returns that never waits: what is recorded is there at once."""
+    try:
+        deciding.send(None)
+    except StopIteration as done:
+        decision: Decision = done.value
+        return decision
+    raise AssertionError("a recorded answer is there at once")
+
+
+class RecordedError(TaskError):
+    """An error object as expressions see it: what another attempt can do is found again."""
+
+    def __init__(self, error: Mapping[str, Any]) -> None:
+        super().__init__(str(error.get("message") or ""))
+        self.recorded = error
+        self.code = str(error.get("code") or "")
+        self.recovery, self.wait = _recovery(error)
+
+
+class _Recorded:
+    """A task whose answer, or error, is known: both the API and the task that the connector asks."""
+
+    job_type = ""
+    inputs: tuple[str, ...] = ()
+    panel: Mapping[str, str] = {}
+    request = Request("", "", {}, None, timedelta(0), "")
+
+    def __init__(self, response: Any, error: RecordedError | None) -> None:
+        self._response = response
+        self._error = error
+
+    def read(self, _variables: Mapping[str, Any], _redaction: Redaction) -> _Recorded:
+        return self
+
+    def time_needed(self, _variables: Mapping[str, Any]) -> timedelta:
+        return self.request.timeout
+
+    async def send(self, method: str, url: str, **_more: Any) -> ApiResponse:
+        if self._error is not None:
+            raise self._error
+        return ApiResponse(200, {}, self._response)
+
+    def accept(self, response: ApiResponse) -> Mapping[str, Any]:
+        return {"body": response.body}
+
+    def response_of(self, answer: Mapping[str, Any]) -> Any:
+        return answer["body"]
+
+
+def _recovery(error: Mapping[str, Any]) -> tuple[Recovery, timedelta | None]:
+    kind, code = str(error.get("type") or ""), str(error.get("code") or "")
+    if kind in PERMANENT_TYPES:
+        return Recovery.PERMANENT, None
+    if kind != "ApiStatusError" or not code.isascii() or not code.isdigit():
+        return Recovery.TRANSIENT, None
+    response = _part(_part(error, "variables"), "response")
+    found = classify(ApiResponse(int(code), _headers(response), response.get("body")))
+    return found.recovery, found.wait
+
+
+def _part(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = value.get(name)
+    return part if isinstance(part, Mapping) else {}
+
+
+def _headers(response: Mapping[str, Any]) -> dict[str, str | list[str]]:
+    given = _part(response, "headers").items()
+    return {
+        name: value for name, value in given if isinstance(value, str) or (isinstance(value, list) and value)
+    }
 
 
 def _shown(decision: Decision) -> dict[str, Any]:
@@ -175,7 +237,7 @@ def _answer_cases(source: str) -> int:
 
 
 def _cases_in(text: str) -> Iterable[str]:
-    """Give the only case of a text of several lines, or one a line where the first of them is a bad one."""
+    """Return the only case of a text of several lines, or one a line where the first of them is a bad one."""
     lines = text.split("\n")
     return lines if not _is_object(text) and any(map(_is_object, lines)) else [text]
 

@@ -6,8 +6,28 @@ import json
 import logging
 import sys
 import traceback
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any, Final
 
+from openai_connector.contract import ERROR_VARIABLE
+from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome
+from openai_connector.observe.events import (
+    AnswerReceived,
+    CallFailed,
+    CallSent,
+    EngineFound,
+    EngineLost,
+    Event,
+    JobEnded,
+    JobStarted,
+    NullFound,
+)
+
+log = logging.getLogger(__name__)
+
+FIELDS: Final = "fields"
+"""The attribute of a log record that holds its fields."""
 _TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -21,6 +41,7 @@ class JsonFormatter(logging.Formatter):
             "severity": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
+            **getattr(record, FIELDS, {}),
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
@@ -37,8 +58,85 @@ def configure(level: str, style: str) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+def log_event(event: Event) -> None:
+    """Write an event to the log: what needs a person at INFO or above, the ordinary at DEBUG."""
+    level = _level(event)
+    if log.isEnabledFor(level):
+        text, fields = _described(event)
+        log.log(level, text, extra={FIELDS: fields})
+
+
+def _level(event: Event) -> int:
+    match event:
+        case EngineLost():
+            return logging.WARNING
+        case EngineFound() | CallFailed():
+            return logging.INFO
+        case JobEnded(outcome=outcome):
+            return logging.INFO if isinstance(outcome, Failed) else logging.DEBUG
+        case _:
+            return logging.DEBUG
+
+
+def _described(event: Event) -> tuple[str, dict[str, Any]]:
+    """Return an event as a sentence for people, and as fields for machines."""
+    match event:
+        case EngineLost(kind=kind, details=details, advice=advice):
+            return f"Zeebe gives no jobs ({kind}: {details}). {advice}; waiting for it", {"errorCode": kind}
+        case EngineFound(job_type=job_type, is_again=is_again):
+            again = " again" if is_again else ""
+            return f"Zeebe answers{again}: fetching jobs of type {job_type}", {"jobType": job_type}
+        case JobStarted(job=job):
+            return f"{_named(job)}: begun", _fields(job)
+        case CallSent(job=job):
+            return f"{_named(job)}: the API is asked", _fields(job)
+        case AnswerReceived(job=job, status=status, seconds=seconds):
+            text = f"{_named(job)}: the API answered {status} after {seconds:.2f} s"
+            return text, _fields(job, status=status, callSeconds=round(seconds, 3))
+        case CallFailed(job=job, kind=kind, code=code):
+            return f"{_named(job)}: {kind}, code {code}", _fields(job, errorType=kind, errorCode=code)
+        case NullFound(job=job, label=label, kind=kind, line=line, column=column):
+            place = f"line {line}, column {column}"
+            text = f"{_named(job)}: {label} has a null, {place}: {kind}"
+            return text, _fields(job, expression=label, reason=kind, line=line, column=column)
+        case JobEnded(job=job, outcome=outcome, delivery=delivery, seconds=seconds):
+            name, code = _outcome(outcome)
+            with_code = f", code {code}" if code else ""
+            text = f"{_named(job)}: {name}{with_code}, after {seconds:.2f} s ({delivery})"
+            more = {"errorCode": code} if code else {}
+            return text, _fields(job, outcome=name, delivery=delivery, seconds=round(seconds, 3), **more)
+
+
+def _named(job: Job) -> str:
+    return f"Job {job.key} of element {job.element_id}"
+
+
+def _fields(job: Job, **more: Any) -> dict[str, Any]:
+    return {
+        "jobKey": job.key,
+        "processInstanceKey": job.process_instance_key,
+        "processId": job.bpmn_process_id,
+        "elementId": job.element_id,
+        "retries": job.retries,
+        **more,
+    }
+
+
+def _outcome(outcome: Outcome) -> tuple[str, str]:
+    """Return the name of an outcome, and the code of its error if it has one."""
+    match outcome:
+        case Completed():
+            return "completed", ""
+        case BpmnError(code=code):
+            return "BPMN error", code
+        case Failed(retries=retries, variables=variables):
+            error = variables.get(ERROR_VARIABLE)
+            found = error.get("code") if isinstance(error, Mapping) else None
+            return ("failed" if retries else "incident"), found if isinstance(found, str) else ""
+
+
 def place_of(error: BaseException) -> str:
-    """Say what was raised and where, without the exception's text: it may hold anybody's data."""
+    """Return what was raised and where, without the exception's text: it may hold anybody's data."""
     frames = traceback.extract_tb(error.__traceback__, limit=-1)
     where = f" at {frames[0].filename.rsplit('/', 1)[-1]}:{frames[0].lineno}" if frames else ""
     return type(error).__name__ + where

@@ -10,9 +10,7 @@ from openai_connector.openai_api.errors import (
     ApiResponseError,
     ApiStatusError,
     ApiTimeoutError,
-    HostRefusedError,
     InvalidResponseError,
-    Verdict,
 )
 
 __all__ = [
@@ -23,9 +21,7 @@ __all__ = [
     "ApiResponseError",
     "ApiStatusError",
     "ApiTimeoutError",
-    "HostRefusedError",
     "InvalidResponseError",
-    "Verdict",
     "check_answer",
     "check_status",
     "encode_body",

@@ -14,24 +14,18 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient
 
-from openai_connector import __version__
+from openai_connector import __version__, wording
+from openai_connector.contract import CONNECTION_FAILED, INVALID_RESPONSE, TLS_FAILED
 from openai_connector.document import parse_json, well_formed
+from openai_connector.job import Recovery
 from openai_connector.openai_api.errors import (
     ApiConnectionError,
     ApiResponse,
     ApiStatusError,
     ApiTimeoutError,
     InvalidResponseError,
-    Verdict,
 )
-from openai_connector.openai_api.policy import (
-    CONNECTION,
-    INVALID_RESPONSE,
-    TIMEOUT,
-    TLS,
-    classify,
-    error_of,
-)
+from openai_connector.openai_api.policy import classify, error_of
 
 MAX_RESPONSE_BYTES = 10 * 1024 * 1024  # of one response's body, unpacked
 CONNECT_TIMEOUT = timedelta(seconds=20)  # for the connection alone; as long as Camunda's REST connector waits
@@ -157,30 +151,27 @@ class ApiClient:
             response.status_code, _headers(response), _parse(content), response.reason_phrase
         )
         if problem is not None and response.status_code < 400:
-            raise _invalid(problem, received)
+            sentence, reason = problem
+            raise _invalid(sentence, reason, received)
         return received
 
-    async def _read(self, response: httpx.Response) -> tuple[bytes, str | None]:
+    async def _read(self, response: httpx.Response) -> tuple[bytes, tuple[str, str] | None]:
         """Read the body; otherwise say what is wrong with it (the rest is not read then)."""
         if len(response.headers.get_list("content-encoding", split_commas=True)) > 1:
-            return b"", f"is packed more than once; {_UNREADABLE}"  # a few bytes could become gigabytes
+            # A few bytes could become gigabytes.
+            return b"", (wording.API_PACKED_TWICE(), "packed_twice")
         chunks: list[bytes] = []
         size = 0
         try:
             async for chunk in response.aiter_bytes():
                 size += len(chunk)
                 if size > self._max_response_bytes:
-                    return b"", (
-                        f"is larger than {self._max_response_bytes / 1e6:.0f} MB; it may have been paid for. "
-                        "Ask for less: lower Maximum tokens or Choices to generate"
-                    )
+                    limit = f"{self._max_response_bytes / 1e6:.0f}"
+                    return b"", (wording.API_TOO_LARGE(limit=limit), "too_large")
                 chunks.append(chunk)
         except httpx.DecodingError:
-            return b"", f"cannot be unpacked (bad gzip or deflate); {_UNREADABLE}"
+            return b"", (wording.API_CANNOT_UNPACK(), "cannot_unpack")
         return b"".join(chunks), None
-
-
-_UNREADABLE = "it may have been paid for. Check the proxy or server in between"
 
 
 def encode_body(body: Mapping[str, Any]) -> bytes:
@@ -212,24 +203,28 @@ def _headers(response: httpx.Response) -> dict[str, str | list[str]]:
 
 
 def check_status(response: ApiResponse) -> None:
-    """Make sure that a response has no status of 400 or above.
+    """Check that a response has no status of 400 or above.
 
     Raises:
         ApiStatusError: it has.
     """
     if response.status >= 400:
-        verdict, advice, wait = classify(response)
+        recovery, reason, wait = classify(response)
+        message = wording.API_STATUS(
+            status=response.status, phrase=_phrase(response.status), words=_words(response.body)
+        )
         raise ApiStatusError(
-            f"The API answered {response.status} {_phrase(response.status)}{_words(response.body)}. {advice}",
+            message,
             code=str(response.status),
-            verdict=verdict,
+            recovery=recovery,
+            reason=reason,
             response=response,
             wait=wait,
         )
 
 
 def check_answer(response: ApiResponse, *, missing_in: Callable[[Any], str | None]) -> None:
-    """Make sure that a response is an answer: a success with a JSON body that lacks nothing.
+    """Check that a response is an answer: a success with a JSON body that lacks nothing.
 
     Args:
         response: what was received.
@@ -242,26 +237,24 @@ def check_answer(response: ApiResponse, *, missing_in: Callable[[Any], str | Non
     check_status(response)
     status, body = response.status, response.body
     if status >= 300:
-        raise _invalid(f"is a redirect ({status}), which is not followed. Check Base URL", response)
+        raise _invalid(wording.API_REDIRECT(status=status), "redirect", response)
     if status < 200:
-        raise _invalid(f"has the status {status}, which no answer has. {_IN_BETWEEN}", response)
+        raise _invalid(wording.API_INTERIM(status=status), "interim", response)
     if body is None:
-        raise _invalid(f"is empty (status {status}). {_IN_BETWEEN}", response)
+        raise _invalid(wording.API_EMPTY(status=status), "empty", response)
     if not isinstance(body, (Mapping, list)):
-        raise _invalid(f"is not JSON. {_IN_BETWEEN}", response)
+        raise _invalid(wording.API_NOT_JSON(), "not_json", response)
     if isinstance(body, Mapping) and body.get("error"):
-        raise _invalid(f"is an error in spite of its status {status}{_words(body)}. {_IN_BETWEEN}", response)
+        message = wording.API_ERROR_IN_SUCCESS(status=status, words=_words(body))
+        raise _invalid(message, "error_in_success", response)
     missing = missing_in(body)
     if missing:
-        raise _invalid(f"has no {missing}. Check Base URL and Operation", response)
+        raise _invalid(wording.API_LACKS(missing=missing), "lacks", response)
 
 
-_IN_BETWEEN = "Check Base URL, and the proxy or server in between"
-
-
-def _invalid(problem: str, response: ApiResponse) -> InvalidResponseError:
+def _invalid(message: str, reason: str, response: ApiResponse) -> InvalidResponseError:
     return InvalidResponseError(
-        f"The API's answer {problem}", code=INVALID_RESPONSE, verdict=Verdict.FINAL, response=response
+        message, code=INVALID_RESPONSE, recovery=Recovery.PERMANENT, reason=reason, response=response
     )
 
 
@@ -283,7 +276,7 @@ def _phrase(status: int) -> str:
 
 
 def _words(body: Any) -> str:
-    """Give the API's own words, shortened; the handler masks what is secret or private in them."""
+    """Return the API's own words, shortened; the handler masks what is secret or private in them."""
     error = error_of(body)
     words = error.get("message") or error.get("detail")
     if not isinstance(words, str) or not words.strip():
@@ -297,20 +290,16 @@ def _words(body: Any) -> str:
 
 
 def _timed_out(timeout: timedelta) -> ApiTimeoutError:
-    return ApiTimeoutError(
-        f"The API did not answer within {timeout.total_seconds():g} s; the answer may have been made and paid for. "
-        "If this goes on, raise Request timeout or ask for less",
-        code=TIMEOUT,
-        verdict=Verdict.PASSING,
-    )
+    message = wording.API_TIMEOUT(seconds=f"{timeout.total_seconds():g}")
+    return ApiTimeoutError(message, code=CONNECTION_FAILED, recovery=Recovery.TRANSIENT, reason="timeout")
 
 
 def _no_connection(reason: str) -> ApiConnectionError:
-    return ApiConnectionError(
-        f"No connection to the API ({reason}); nothing was paid for. Check Base URL, the network and the proxy",
-        code=CONNECTION,
-        verdict=Verdict.PASSING,
-    )
+    return _failed(wording.API_NO_CONNECTION(reason=reason), CONNECTION_FAILED, "no_connection")
+
+
+def _failed(message: str, code: str, reason: str) -> ApiConnectionError:
+    return ApiConnectionError(message, code=code, recovery=Recovery.TRANSIENT, reason=reason)
 
 
 _NEVER_SENT = (
@@ -322,27 +311,17 @@ _NEVER_SENT = (
 
 
 def _broken(error: Exception) -> ApiConnectionError:
-    """Tell a connection that never stood from one that broke during the call, by aiohttp's own exception."""
+    """Distinguish a connection that never stood from one that broke during the call, by aiohttp's own exception."""
     cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
     if isinstance(cause, (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)):
-        return ApiConnectionError(
-            f"No secure connection to the API ({_reason(cause)}); nothing was paid for. "
-            "Check Base URL, and name the certificate authority in SSL_CERT_FILE",
-            code=TLS,
-            verdict=Verdict.PASSING,
-        )
+        return _failed(wording.API_TLS(reason=_reason(cause)), TLS_FAILED, "tls")
     if isinstance(cause, _NEVER_SENT):
         return _no_connection(_reason(cause))
-    return ApiConnectionError(
-        f"The connection to the API broke during the call ({type(cause).__name__}); "
-        "the answer may have been made and paid for. If this goes on, check the network and the proxy",
-        code=CONNECTION,
-        verdict=Verdict.PASSING,
-    )
+    return _failed(wording.API_BROKEN(reason=type(cause).__name__), CONNECTION_FAILED, "broken")
 
 
 def _reason(error: Exception) -> str:
-    """Say why, without the address (a proxy's may carry a password)."""
+    """Return why, without the address (a proxy's may carry a password)."""
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"the proxy answered {error.status}"
     if isinstance(error, aiohttp.ClientConnectorCertificateError):

@@ -1,7 +1,6 @@
 """What may go wrong with a call: a tree of exceptions.
 
 ApiError
- ├─ HostRefusedError         the address is not one that this worker may ask
  ├─ ApiConnectionError       no connection, or it broke before the answer was complete
  ├─ ApiTimeoutError          no answer in time; it may have been made, and paid for, all the same
  └─ ApiResponseError         there is a response:
@@ -11,10 +10,12 @@ ApiError
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import Enum
 from typing import Any
+
+from openai_connector.job import Recovery, TaskError
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,42 +31,32 @@ class ApiResponse:
     """The phrase beside the status, as received."""
 
 
-class Verdict(Enum):
-    """What a failed call means for the job (the table is in `policy`)."""
-
-    PASSING = "passing"
-    """Trying again may help: it costs a retry, after the template's back-off."""
-    WAIT = "told to wait"
-    """The API said when to come back: it costs no retry."""
-    FINAL = "final"
-    """Trying again cannot help: a person must act."""
-
-
-class ApiError(Exception):
-    """A call without a usable answer. The message says what failed and what to do next, without any secret."""
-
-    code: str
-    """What users compare in error expressions: the HTTP status as text, or a stable name."""
+class ApiError(TaskError):
+    """A call without a usable answer. The message says what happened; what to do about it is found by `reason`."""
 
     def __init__(
         self,
         message: str,
         *,
         code: str,
-        verdict: Verdict,
+        recovery: Recovery,
+        reason: str,
         response: ApiResponse | None = None,
         wait: timedelta | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
-        self.verdict = verdict
+        """What users compare in error expressions: the HTTP status as text, or a stable name."""
+        self.recovery = recovery
+        self.reason = reason
+        """What happened, as `wording.ADVICE` names it."""
         self.response = response
         self.wait = wait
-        """How long the API asked to wait at least."""
 
-
-class HostRefusedError(ApiError):
-    """The address is not one that this worker may ask."""
+    def response_shown(self) -> Mapping[str, Any]:
+        """Return the response as error expressions see it; empty where there was no response."""
+        got = self.response
+        return {} if got is None else {"status": got.status, "headers": got.headers, "body": got.body}
 
 
 class ApiConnectionError(ApiError):

@@ -1,4 +1,4 @@
-"""What a failed call means for the job: passing, told to wait, or final. One table, shown in the README."""
+"""What the API's answer means for another attempt: transient, rate-limited or permanent. One table, in the docs."""
 
 from __future__ import annotations
 
@@ -7,73 +7,66 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Final, NamedTuple
 
-from openai_connector.openai_api.errors import ApiResponse, Verdict
+from openai_connector.job import Recovery
+from openai_connector.openai_api.errors import ApiResponse
 
 LONGEST_WAIT = timedelta(hours=24)  # what a Retry-After may ask for; a longer one counts as this
 
-CODES: dict[str, tuple[Verdict, str]] = {
-    "insufficient_quota": (Verdict.FINAL, "The quota is used up: check plan and billing of the API account"),
-    "billing_hard_limit_reached": (
-        Verdict.FINAL,
-        "The billing limit is reached: check billing of the API account",
-    ),
-    "billing_not_active": (Verdict.FINAL, "Billing is not active: check billing of the API account"),
-    "model_not_found": (Verdict.FINAL, "Check Model: it is unknown, shut down, or not open to this key"),
-    "context_length_exceeded": (
-        Verdict.FINAL,
-        "Shorten Prompt or Chat history, or choose a model that takes more",
-    ),
+CODES: Final[Mapping[str, Recovery]] = {
+    "insufficient_quota": Recovery.PERMANENT,
+    "billing_hard_limit_reached": Recovery.PERMANENT,
+    "billing_not_active": Recovery.PERMANENT,
+    "model_not_found": Recovery.PERMANENT,
+    "context_length_exceeded": Recovery.PERMANENT,
 }
 """`error.code` or `error.type` of the API, where they tell more than the status."""
 
-STATUSES: dict[str, tuple[Verdict, str]] = {
-    "401": (Verdict.FINAL, "Check OpenAI API key (and Organization and Project)"),
-    "402": (Verdict.FINAL, "The account has no credit left: check billing of the API account"),
-    "403": (Verdict.FINAL, "The key may not do this: check its permissions, the project and the region"),
-    "404": (Verdict.FINAL, "Check Base URL and Model"),
-    "407": (
-        Verdict.FINAL,
-        "The proxy wants a user name and password: have the operator put them into HTTPS_PROXY",
-    ),
-    "408": (Verdict.PASSING, "The API gave up waiting; the job is tried again while retries are left"),
-    "409": (
-        Verdict.PASSING,
-        "Another request was in the way; the job is tried again while retries are left",
-    ),
-    "413": (Verdict.FINAL, "The request is too large: shorten Prompt or Chat history"),
-    "429": (Verdict.PASSING, "The rate limit is reached; the job is tried again while retries are left"),
-    "4xx": (Verdict.FINAL, "Correct the task's inputs"),
-    "5xx": (Verdict.PASSING, "The API is in trouble; the job is tried again while retries are left"),
+STATUSES: Final[Mapping[str, Recovery]] = {
+    "401": Recovery.PERMANENT,
+    "402": Recovery.PERMANENT,
+    "403": Recovery.PERMANENT,
+    "404": Recovery.PERMANENT,
+    "407": Recovery.PERMANENT,
+    "408": Recovery.TRANSIENT,
+    "409": Recovery.TRANSIENT,
+    "413": Recovery.PERMANENT,
+    "429": Recovery.TRANSIENT,
+    "4xx": Recovery.PERMANENT,
+    "5xx": Recovery.TRANSIENT,
 }
 """The HTTP status, where neither `error.code` nor `error.type` stands in `CODES`."""
 
 WAIT_STATUSES = (429, 503)
-"""With a Retry-After that can be read, these are "told to wait": no retry is lost."""
-
-INVALID_RESPONSE = "INVALID_RESPONSE"  # code of a response without an answer
-HOST_NOT_ALLOWED = "HOST_NOT_ALLOWED"
-CONNECTION = "408"  # Camunda's REST connector gives connection failures and timeouts this code
-TIMEOUT = "408"
-TLS = "SSL_HANDSHAKE_FAILED"  # as Camunda's REST connector
+"""With a Retry-After that can be read, these are rate limits: no retry is lost."""
 
 
-def classify(response: ApiResponse, now: datetime | None = None) -> tuple[Verdict, str, timedelta | None]:
-    """Give the verdict on a response of status 400 or above, what to do, and how long the API asked to wait."""
+class Classified(NamedTuple):
+    """What a response of status 400 or above means."""
+
+    recovery: Recovery
+    reason: str
+    """The key of `CODES` or `STATUSES` that it was found by."""
+    wait: timedelta | None
+    """How long the API asked to wait."""
+
+
+def classify(response: ApiResponse, now: datetime | None = None) -> Classified:
+    """Return what a response of status 400 or above means."""
     error = error_of(response.body)
     for key in ("code", "type"):
         name = error.get(key)
         if isinstance(name, str) and name in CODES:
-            return *CODES[name], None
+            return Classified(CODES[name], name, None)
     status = str(response.status)
-    verdict, advice = STATUSES.get(status) or STATUSES["5xx" if response.status >= 500 else "4xx"]
+    reason = status if status in STATUSES else "5xx" if response.status >= 500 else "4xx"
     wait = retry_after(response.headers, now) if response.status in WAIT_STATUSES else None
-    return (verdict if wait is None else Verdict.WAIT), advice, wait
+    return Classified(STATUSES[reason] if wait is None else Recovery.RATE_LIMITED, reason, wait)
 
 
 def error_of(body: Any) -> Mapping[str, Any]:
-    """Give the error object of an API's answer, in the forms that compatible servers use; empty if there is none."""
+    """Return the error object of an API's answer, in the forms that compatible servers use; empty if there is none."""
     if not isinstance(body, Mapping):
         return {}
     error = body.get("error")

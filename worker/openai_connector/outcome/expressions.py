@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
+from openai_connector import wording
 from openai_connector.outcome.jsonpath import MOST_SECONDS, PathError, PathMapping
 
 CACHED_EXPRESSIONS = 1000  # compiled expressions kept; a cluster's diagrams have a few hundred at most
@@ -54,9 +55,9 @@ class _Feel:
         try:
             self._expression = parse(text)
         except FeelSyntaxError as error:
-            raise ExpressionError(f"{label} has a syntax error: {error}") from None
+            raise ExpressionError(wording.EXPRESSION_SYNTAX(label=label, problem=error)) from None
         except FeelError as error:
-            raise ExpressionError(f"{label} cannot be read: {error}") from None
+            raise ExpressionError(wording.EXPRESSION_UNREADABLE(label=label, problem=error)) from None
 
     def evaluate(self, variables: Mapping[str, Any]) -> tuple[Any, list[NullReason]]:
         from camunda_feel import FeelError, Limits, to_json
@@ -68,7 +69,7 @@ class _Feel:
             reasons = (NullReason(self._label, w.type, w.line, w.column, str(w)) for w in evaluation.warnings)
             return to_json(evaluation.value), list(reasons)
         except FeelError as error:
-            raise ExpressionError(f"{self._label} failed: {error}") from None
+            raise ExpressionError(wording.EXPRESSION_FAILED(label=self._label, problem=error)) from None
 
 
 class _Path:
@@ -81,16 +82,16 @@ class _Path:
         try:
             return self._mapping.apply(variables["response"]), []
         except PathError as error:
-            raise ExpressionError(f"{self._label} failed: {error}") from None
+            raise ExpressionError(wording.EXPRESSION_FAILED(label=self._label, problem=error)) from None
 
 
 def is_blank(text: object) -> bool:
-    """Say whether a header or an override counts as not set."""
+    """Check whether a header or an override counts as not set."""
     return not isinstance(text, str) or not text.strip()
 
 
 def expression_text(text: str) -> str:
-    """Give an expression without the `=` before it."""
+    """Return an expression without the `=` before it."""
     # Modeler shows an "=" of its own in these fields: one that is typed there too makes two.
     return text.strip().lstrip("=").strip()
 
@@ -111,5 +112,5 @@ def compile_expression(label: str, text: str, *, takes_paths: bool) -> CompiledE
     try:
         mapping = PathMapping.read(text) if takes_paths else None
     except PathError as error:
-        raise ExpressionError(f"{label} has a JSONPath that cannot be read: {error}") from None
+        raise ExpressionError(wording.PATH_UNREADABLE(label=label, problem=error)) from None
     return _Feel(label, text) if mapping is None else _Path(label, mapping)

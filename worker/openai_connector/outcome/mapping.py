@@ -8,13 +8,25 @@ expression may throw a BPMN error.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from openai_connector.document import DocumentError, encode_document
+from openai_connector import wording
+from openai_connector.contract import (
+    ERROR_EXPRESSION,
+    ERROR_VARIABLE,
+    HEADER_LABELS,
+    JOB_TIMEOUT,
+    MAPPING_FAILED,
+    OVERRIDES,
+    RESULT_EXPRESSION,
+    RESULT_VARIABLE,
+    RETRY_BACKOFF,
+)
+from openai_connector.document import Document, DocumentError, encode_document
 from openai_connector.duration import parse_duration
-from openai_connector.job import MAX_MESSAGE, BpmnError, Completed, Failed, Outcome
+from openai_connector.job import MAX_MESSAGE, BpmnError, Completed, Failed, Outcome, TaskError
 from openai_connector.outcome.expressions import (
     CompiledExpression,
     ExpressionError,
@@ -23,27 +35,11 @@ from openai_connector.outcome.expressions import (
     is_blank,
 )
 
-RESULT_VARIABLE = "resultVariable"
-RESULT_EXPRESSION = "resultExpression"
-ERROR_EXPRESSION = "errorExpression"
-RETRY_BACKOFF = "retryBackoff"
-JOB_TIMEOUT = "jobTimeout"
-OVERRIDES = {name: f"openai_{name}" for name in (RESULT_VARIABLE, RESULT_EXPRESSION, ERROR_EXPRESSION)}
-"""Local variables that override a header where an operator sets them at the task: headers never change."""
-
-LABELS = {
-    RESULT_VARIABLE: "Result variable",
-    RESULT_EXPRESSION: "Result expression",
-    ERROR_EXPRESSION: "Error expression",
-    RETRY_BACKOFF: "Retry backoff",
-    JOB_TIMEOUT: "Job timeout",
-}
 SHOWN_CHARACTERS = 100  # of an offending value in a message
 RESPONSE_PARTS = ("status", "headers", "body")
-ERROR_VARIABLE = "error"
 
 
-class HeaderError(ValueError):
+class HeaderError(TaskError):
     """A task header cannot be used; the message names it and says what is wrong."""
 
     def __init__(self, message: str, header: str) -> None:
@@ -63,10 +59,12 @@ class Decision:
     keeps_answer: bool = False
     nulls: tuple[NullReason, ...] = ()
     """Why values are null: unknown variables, missing entries."""
+    way_out: str = ""
+    """What a person can do, said at the end of an incident's message."""
 
 
 @dataclass(frozen=True, slots=True)
-class TaskMapping:
+class OutputMapping:
     """The output side of one task, read from its headers and overrides."""
 
     result_variable: str | None = None
@@ -75,7 +73,7 @@ class TaskMapping:
     backoff: timedelta | None = None
 
     @classmethod
-    def read(cls, headers: Mapping[str, str], variables: Mapping[str, Any] | None = None) -> TaskMapping:
+    def read(cls, headers: Mapping[str, str], variables: Mapping[str, Any] | None = None) -> OutputMapping:
         """Read headers, and the local variables that override them.
 
         Raises:
@@ -85,9 +83,7 @@ class TaskMapping:
         for name, override in OVERRIDES.items():
             value = (variables or {}).get(override)
             if value is not None and not isinstance(value, str):
-                raise HeaderError(
-                    f"The variable {override} must be a text in double quotes, not {shown(value)}", name
-                )
+                raise HeaderError(wording.HEADER_OVERRIDE_TYPE(variable=override, shown=shown(value)), name)
             if not is_blank(value):
                 given[name] = str(value)
         _duration(given, JOB_TIMEOUT)  # the lease's; here it is only checked
@@ -99,11 +95,21 @@ class TaskMapping:
         )
 
     def names_set(self) -> frozenset[str]:
-        """Name the variables that are known to be set before there is a response."""
+        """Return the names of the variables that are known to be set before there is a response."""
         names = self.result_expression.known_names if self.result_expression else frozenset()
         return names | {self.result_variable} if self.result_variable else names
 
-    def on_response(self, response: Any, *, retries: int, local_names: Collection[str] = ()) -> Decision:
+    def check_shadowed(self, local_names: Collection[str]) -> None:
+        """Check that no result is certain to be lost.
+
+        Raises:
+            HeaderError: the task's own scope has a variable of its name.
+        """
+        shadowed = self.names_set().intersection(local_names)
+        if shadowed:
+            raise HeaderError(shadowed_message(shadowed), RESULT_VARIABLE)
+
+    def on_answer(self, response: Any, *, retries: int, local_names: Collection[str] = ()) -> Decision:
         """Decide what becomes of a job whose call succeeded; any JSON value is taken as the response.
 
         Args:
@@ -116,7 +122,7 @@ class TaskMapping:
             variables, thrown = self._map_result(response, nulls)
         except MappingError as error:
             return self.on_error(
-                error_object("MappingError", "MAPPING_FAILED", str(error), response),
+                error_object("MappingError", MAPPING_FAILED, str(error), response),
                 retries=retries,
                 default=_failed(str(error), 0, None, {}),
                 local_names=local_names,
@@ -146,7 +152,7 @@ class TaskMapping:
         try:
             action = self._evaluate_error(context, nulls)
         except MappingError as failure:
-            message = f"{failure} (It was evaluated because of this error: {error.get('message')})"
+            message = wording.ERROR_WHILE(problem=failure, message=error.get("message"))
             return Decision(_failed(message, 0, None, {}), keeps_answer=answer_is_paid, nulls=tuple(nulls))
         if action is None:
             failed = _failed(default.message, default.retries, default.backoff, {ERROR_VARIABLE: error})
@@ -166,12 +172,10 @@ class TaskMapping:
         if value is None:
             return variables, None
         if not isinstance(value, Mapping):
-            label = LABELS[RESULT_EXPRESSION]
-            raise MappingError(
-                f"{label} must give a context such as {{answer: ...}}, but it gave {shown(value)}"
-            )
+            label = HEADER_LABELS[RESULT_EXPRESSION]
+            raise MappingError(wording.RESULT_NO_CONTEXT(label=label, shown=shown(value)))
         if value.get("errorType") == "bpmnError" and _code(value) is not None:
-            return variables, _action(value, LABELS[RESULT_EXPRESSION])
+            return variables, _action(value, HEADER_LABELS[RESULT_EXPRESSION])
         return {**variables, **value}, None
 
     def _evaluate_error(self, context: Mapping[str, Any], nulls: list[NullReason]) -> Outcome | None:
@@ -182,33 +186,27 @@ class TaskMapping:
         except ExpressionError as error:
             raise MappingError(str(error)) from None
         nulls.extend(reasons)
-        label = LABELS[ERROR_EXPRESSION]
+        label = HEADER_LABELS[ERROR_EXPRESSION]
         if value is None or value == {}:
             return None
         if not isinstance(value, Mapping):
-            raise MappingError(
-                f"{label} must give bpmnError(...), jobError(...), ignoreError() or null, but it gave {shown(value)}"
-            )
+            raise MappingError(wording.ERROR_NO_ACTION(label=label, shown=shown(value)))
         return _action(value, label)
 
 
 def error_object(kind: str, code: str | None, message: str, response: Any = None) -> dict[str, Any]:
-    """Give an error as Camunda's runtime shows it to expressions and, when the job fails, to the process."""
+    """Return an error as Camunda's runtime shows it to expressions and, when the job fails, to the process."""
     parts = {part: _entries(response).get(part) for part in RESPONSE_PARTS}
     return {"type": kind, "code": code, "message": message[:MAX_MESSAGE], "variables": {"response": parts}}
 
 
-def swallow_message(names: Collection[str]) -> str:
-    """Say why results would be lost: the task's own scope has variables of these names."""
-    quoted = ", ".join(f"'{name}'" for name in sorted(names))
-    return (
-        f"The result {quoted} would be lost: the task has a local variable of the same name, which keeps it. "
-        "Choose another name in Result variable, Result expression or ignoreError"
-    )
+def shadowed_message(names: Collection[str]) -> str:
+    """Return why results would be lost: the task's own scope has variables of these names."""
+    return wording.RESULT_SHADOWED(names=", ".join(f"'{name}'" for name in sorted(names)))
 
 
 def shown(value: Any) -> str:
-    """Show a value with its type, at most `SHOWN_CHARACTERS` of it."""
+    """Return a value with its type, at most `SHOWN_CHARACTERS` of it."""
     match value:
         case str():
             return f'a string: "{_cut(value)}"'
@@ -244,7 +242,7 @@ def _expression(headers: Mapping[str, str], name: str) -> CompiledExpression | N
     if text is None or is_blank(text):
         return None
     try:
-        return compile_expression(LABELS[name], text, takes_paths=name == RESULT_EXPRESSION)
+        return compile_expression(HEADER_LABELS[name], text, takes_paths=name == RESULT_EXPRESSION)
     except ExpressionError as error:
         raise HeaderError(str(error), name) from None
 
@@ -261,8 +259,8 @@ def _duration(headers: Mapping[str, str], name: str) -> timedelta | None:
         if name == JOB_TIMEOUT and not duration:
             raise ValueError
     except ValueError:
-        example = f"{LABELS[name]} must be an ISO 8601 duration such as PT30S or PT5M"
-        raise HeaderError(f"{example}, got '{_cut(text)}'", name) from None
+        message = wording.HEADER_DURATION(label=HEADER_LABELS[name], shown=_cut(text))
+        raise HeaderError(message, name) from None
     return duration
 
 
@@ -278,7 +276,7 @@ def _action(value: Mapping[str, Any], label: str) -> Outcome | None:
     """Read what an error expression decided, in the spellings of 8.5 (code, message) and of 8.8 and later."""
     variables = value.get("variables")
     if variables is not None and not isinstance(variables, Mapping):
-        raise MappingError(f"{label}: variables must be a context, but are {shown(variables)}")
+        raise MappingError(wording.ACTION_VARIABLES(label=label, shown=shown(variables)))
     variables = dict(variables or {})
     message = _text(value.get("errorMessage", value.get("message")))
     match value.get("errorType"):
@@ -287,26 +285,24 @@ def _action(value: Mapping[str, Any], label: str) -> Outcome | None:
             if code is None:
                 return None
             if isinstance(code, (Mapping, list, bool)):
-                raise MappingError(f"{label}: the error code must be a string, but is {shown(code)}")
+                raise MappingError(wording.ACTION_CODE(label=label, shown=shown(code)))
             return BpmnError(str(code), message[:MAX_MESSAGE], variables)
         case "jobError":
             backoff = value.get("retryBackoff")
             try:
                 wait = timedelta(0) if backoff is None else parse_duration(backoff)
             except ValueError as error:
-                raise MappingError(f"{label}: retryBackoff {error}, got {shown(backoff)}") from None
+                message = wording.ACTION_BACKOFF(label=label, problem=error, shown=shown(backoff))
+                raise MappingError(message) from None
             retries = value.get("retries")
             if retries is not None and (isinstance(retries, bool) or not isinstance(retries, (int, float))):
-                raise MappingError(f"{label}: retries must be a number, but are {shown(retries)}")
+                raise MappingError(wording.ACTION_RETRIES(label=label, shown=shown(retries)))
             left = min(max(int(retries or 0), 0), 2**31 - 1)
             return _failed(message, left, wait, {**variables, ERROR_VARIABLE: message})
         case "ignoreError":
             return Completed(variables)
         case unknown:
-            raise MappingError(
-                f"{label} must give bpmnError(...), jobError(...), ignoreError() or null, "
-                f"but it gave a context whose errorType is {shown(unknown)}"
-            )
+            raise MappingError(wording.ERROR_UNKNOWN_ACTION(label=label, shown=shown(unknown)))
 
 
 def _failed(message: str, retries: int, backoff: timedelta | None, variables: Mapping[str, Any]) -> Failed:
@@ -314,14 +310,15 @@ def _failed(message: str, retries: int, backoff: timedelta | None, variables: Ma
 
 
 def _deliverable(outcome: Outcome, local_names: Collection[str], nulls: list[NullReason]) -> Decision:
-    """Make sure that the process gets the variables; otherwise the job fails, with the answer kept."""
-    swallowed = outcome.variables.keys() & local_names if isinstance(outcome, Completed) else ()
-    if swallowed:
-        return Decision(_failed(swallow_message(swallowed), 0, None, {}), True, tuple(nulls))
+    """Check that the process gets the variables; otherwise the job fails, with the answer kept."""
+    shadowed = outcome.variables.keys() & local_names if isinstance(outcome, Completed) else ()
+    if shadowed:
+        return Decision(_failed(shadowed_message(shadowed), 0, None, {}), True, tuple(nulls))
     try:
-        encode_document(outcome.variables)
+        document = Document.of(outcome.variables)
     except DocumentError as error:
-        return Decision(_failed(f"The result cannot be sent: {error}", 0, None, {}), True, tuple(nulls))
+        message = wording.RESULT_UNSENDABLE(problem=error)
+        return Decision(_failed(message, 0, None, {}), True, tuple(nulls))
     # A job error that leaves retries is to call again. All else may come back too: uncaught, refused or resolved.
     keeps = not (isinstance(outcome, Failed) and outcome.retries > 0)
-    return Decision(outcome, keeps, tuple(nulls))
+    return Decision(replace(outcome, variables=document), keeps, tuple(nulls))

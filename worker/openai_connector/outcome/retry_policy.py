@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from openai_connector.openai_api import Verdict
-from openai_connector.outcome.failure import Failure
-from openai_connector.outcome.memory import TaskState
+from openai_connector.job import Recovery, TaskError
+from openai_connector.outcome.memory import TaskMemory
 
-LEAST_WAIT = timedelta(seconds=1)
-"""Before a job comes back that the API told to wait: `Retry-After: 0` must not make a busy loop."""
+LEAST_WAIT: Final = timedelta(seconds=1)
+"""Before a rate-limited job comes back: `Retry-After: 0` must not make a busy loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,36 +21,40 @@ class Plan:
     """Left after it; 0 is an incident."""
     backoff: timedelta | None
     """How long the engine waits before it offers the job again; None = at once."""
-    state: TaskState
+    memory: TaskMemory
     """What is remembered of the task from now on."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Which failures cost a retry, and how long a job may be told to wait before each further time costs one."""
+    """Which failures cost a retry, and how long a job may wait for a rate limit before each further wait costs one."""
 
     times: int = 20
     total: timedelta = timedelta(hours=1)
 
-    def plan(self, failure: Failure, *, retries: int, backoff: timedelta | None, state: TaskState) -> Plan:
+    def plan(self, error: TaskError, *, retries: int, backoff: timedelta | None, memory: TaskMemory) -> Plan:
         """Return what a failed call costs.
 
         Args:
-            failure: what went wrong.
+            error: what went wrong.
             retries: left on the job before it.
             backoff: of the task's header.
-            state: what is remembered of the task.
+            memory: what is remembered of the task.
         """
-        if failure.verdict is Verdict.FINAL:
-            return Plan(0, None, state)
-        costs = max(retries - 1, 0)
-        if failure.verdict is not Verdict.WAIT or failure.wait is None:
-            return Plan(costs, backoff, state)
-        wait = max(failure.wait, LEAST_WAIT, backoff or LEAST_WAIT)
-        waiting = state.waiting(wait)
+        if error.recovery is Recovery.PERMANENT:
+            return Plan(0, None, memory)
+        fewer = max(retries - 1, 0)
+        if error.recovery is Recovery.TRANSIENT or error.wait is None:
+            return Plan(fewer, backoff, memory)
+        wait = max(error.wait, LEAST_WAIT, backoff or LEAST_WAIT)
+        waiting = memory.with_wait(wait)
         if waiting.waits <= self.times and waiting.waited <= self.total:
             return Plan(retries, wait, waiting)
-        return Plan(costs, wait, state)
+        return Plan(fewer, wait, memory)
+
+    def after_surprise(self, retries: int) -> int:
+        """Return the retries left after a failure that nobody expected."""
+        return max(0, retries - 1)
 
 
 DEFAULT_POLICY: Final = RetryPolicy()

@@ -7,16 +7,22 @@ import re
 from collections.abc import Iterable
 from urllib.parse import SplitResult, urlsplit
 
-from openai_connector.openai_api.errors import HostRefusedError, Verdict
-from openai_connector.openai_api.policy import HOST_NOT_ALLOWED
+from openai_connector import wording
+from openai_connector.contract import HOST_NOT_ALLOWED, OPENAI_HOST
+from openai_connector.job import TaskError
 
-OPENAI_HOST = "api.openai.com"
 ALWAYS_ALLOWED = (OPENAI_HOST, "*.openai.azure.com")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
 """A host as DNS has it. Anything else (percent signs, other alphabets) is refused: clients read it differently."""
+
+
+class HostRefusedError(TaskError):
+    """The address is not one that this worker may ask; no secret has been resolved."""
+
+    code = HOST_NOT_ALLOWED
 
 
 class AllowedHosts:
@@ -44,31 +50,28 @@ class AllowedHosts:
             HostRefusedError: the message names the host and the setting.
         """
         if not url.isascii():
-            raise _refused(f"{label} must be written in ASCII: the host as xn--..., the path with %")
+            raise HostRefusedError(wording.URL_ASCII(label=label))
         parts, host, port = _split(url)
         if parts is None or not url.isprintable() or " " in url or "\\" in url:
-            raise _refused(f"{label} must be a URL such as https://api.openai.com/v1")
+            raise HostRefusedError(wording.URL_FORM(label=label))
         if parts.username is not None or parts.password is not None:
-            raise _refused(f"{label} must not carry a user name or password; use OpenAI API key")
+            raise HostRefusedError(wording.URL_USER(label=label))
         if "?" in url or "#" in url:
-            raise _refused(f"{label} must not carry a query or a fragment")
+            raise HostRefusedError(wording.URL_QUERY(label=label))
         if parts.scheme == "http" and any(_matches(name, None, host, port) for name, _ in _ENCRYPTED):
-            raise _refused(f"{label} must begin with https:// for {host}: the key would go unencrypted")
+            raise HostRefusedError(wording.URL_UNENCRYPTED(label=label, host=host))
         if not any(_matches(name, wanted_port, host, port) for name, wanted_port in self._patterns):
             shown = "in the secret's value" if is_secret else host[:100]
-            raise _refused(
-                f"{label}: the host {shown} is not allowed. "
-                "Correct the address, or have the operator add the host to CONNECTOR_ALLOWED_HOSTS"
-            )
+            raise HostRefusedError(wording.HOST_NOT_ALLOWED(label=label, host=shown))
 
 
 def host_of(url: str) -> str:
-    """Give the host of a URL in small letters; empty when it has none."""
+    """Return the host of a URL in small letters; empty when it has none."""
     return _split(url)[1]
 
 
 def pattern_of(url: str) -> str:
-    """Give the pattern that allows the host of a URL, and the port where the URL names one."""
+    """Return the pattern that allows the host of a URL, and the port where the URL names one."""
     parts, host, port = _split(url)
     host = f"[{host}]" if ":" in host else host
     return f"{host}:{port}" if parts is not None and parts.port is not None else host
@@ -105,9 +108,7 @@ def _read_pattern(pattern: str) -> tuple[str, int | None]:
         except ValueError:
             name = ""
     if "@" in pattern or not (name == "*" or _is_host(name.removeprefix("*."))):
-        raise ValueError(
-            f"'{pattern[:100]}' is no host; give llm.example.com, *.example.com, host:port, or * for any"
-        )
+        raise ValueError(wording.HOST_PATTERN(pattern=pattern[:100]))
     return name, port
 
 
@@ -120,7 +121,3 @@ def _matches(name: str, wanted_port: int | None, host: str, port: int) -> bool:
 
 
 _ENCRYPTED = [_read_pattern(pattern) for pattern in ALWAYS_ALLOWED]
-
-
-def _refused(message: str) -> HostRefusedError:
-    return HostRefusedError(message, code=HOST_NOT_ALLOWED, verdict=Verdict.FINAL)

@@ -1,9 +1,9 @@
-"""One call of a task made with Camunda's own OpenAI template: the drop-in job type `io.camunda:http-json:1`.
+"""Tasks made with Camunda's own OpenAI template: the drop-in job type `io.camunda:http-json:1`.
 
 Such a task carries a whole HTTP request, which Camunda's REST connector would send. It is served as that connector
-would, but for three: only allowed hosts are asked, secrets are
-resolved in the URL, the credentials, headers and query parameters alone (never in the body, which holds prompts), and
-the timeout of connecting is not taken for that of the answer.
+would, with three exceptions: only allowed hosts are asked, secrets are resolved in the URL, the credentials, headers
+and query parameters alone (never in the body, which holds prompts), and the timeout of connecting is not taken for
+that of the answer.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from openai_connector.openai_api import ApiResponse, HostRefusedError, check_status, encode_body
+from openai_connector import wording
+from openai_connector.contract import CAMUNDA_HTTP_JOB_TYPE, CAMUNDA_HTTP_PANEL
+from openai_connector.openai_api import ApiResponse, check_status, encode_body
 from openai_connector.redaction import Redaction
-from openai_connector.tasks.allowed_hosts import AllowedHosts
-from openai_connector.tasks.call import fingerprint
+from openai_connector.tasks.allowed_hosts import AllowedHosts, HostRefusedError
 from openai_connector.tasks.openai_task import header_value
 from openai_connector.tasks.operations import InvalidInputsError
 from openai_connector.tasks.operations.fields import is_given, kind_of, scalar_text
 from openai_connector.tasks.operations.messages import texts_of
 from openai_connector.tasks.secrets import RecordedSecrets, SecretProvider, is_placeholder, resolve
+from openai_connector.tasks.task_type import Request, fingerprint
 
-JOB_TYPE = "io.camunda:http-json:1"
 INPUTS = (
     "url",
     "method",
@@ -47,27 +48,19 @@ _NOT_GIVEN = ("host", "content-length", "transfer-encoding")
 
 
 @dataclass(frozen=True, slots=True)
-class RestCall:
-    """A request that may be sent, and what is needed to understand its answer."""
+class CamundaHttpTask:
+    """One HTTP request of a diagram, ready to be sent."""
 
-    method: str
-    url: str = field(repr=False)
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes | None = field(repr=False)
-    timeout: timedelta
-    fingerprint: str
-    redaction: Redaction = field(repr=False)
+    request: Request
+    panel: Mapping[str, str] = field(default_factory=lambda: CAMUNDA_HTTP_PANEL, repr=False)
 
-    def check(self, response: ApiResponse) -> None:
-        """Make sure that the status is below 400; any body is a result, a redirect too.
+    def accept(self, response: ApiResponse) -> dict[str, Any]:
+        """Return what is kept of an answer; any body below status 400 is one, a redirect's too.
 
         Raises:
             ApiStatusError: the status is 400 or above.
         """
         check_status(response)
-
-    def answer_of(self, response: ApiResponse) -> dict[str, Any]:
-        """Give what is kept of an answer."""
         return {
             "status": response.status,
             "headers": response.headers,
@@ -76,65 +69,67 @@ class RestCall:
         }
 
     def response_of(self, answer: Mapping[str, Any]) -> Any:
-        """Give what the expressions see as the response: status, headers, body and reason."""
+        """Return what the expressions see as the response: status, headers, body and reason."""
         return dict(answer)
 
 
-def prepare_rest_call(
-    variables: Mapping[str, Any], default_timeout: timedelta, hosts: AllowedHosts, secrets: SecretProvider
-) -> RestCall:
-    """Make the call that a task's inputs ask for. Nothing is sent.
+@dataclass(frozen=True, slots=True)
+class CamundaHttpTasks:
+    """The task type of Camunda's own templates."""
 
-    Raises:
-        InvalidInputsError: an input is missing or has another form than Camunda's templates give it.
-        HostRefusedError: the host is not allowed; no secret has been resolved then.
-        SecretError: a secret is missing.
-    """
-    used = RecordedSecrets(secrets)
-    url = _url(variables.get("url"), hosts, used)
-    method = (scalar_text(variables.get("method")) or "").strip().upper()
-    if method not in METHODS:
-        shown = f"'{method[:20]}'" if method else kind_of(variables.get("method"))
-        raise InvalidInputsError([f"method must be one of {', '.join(METHODS)}, got {shown}"])
-    headers = {
-        _header_name(name): header_value(value, f"headers: {name[:50]}")
-        for name, value in _texts(variables, "headers", used).items()
-    }
-    query = _texts(variables, "queryParameters", used)
-    credentials_used = _authenticate(variables.get("authentication"), headers, query, used)
-    if query:
-        url, _, own = url.partition("#")[0].partition("?")  # a fragment is never sent
-        pairs = [f"{_quoted(name)}={_quoted(value)}" for name, value in query.items()]
-        url += "?" + "&".join([*([own.rstrip("&")] if own.strip("&") else []), *pairs])
-    body = variables.get("body") if method in _WITH_BODY else None
-    content = _content(body)
-    lower = {name.lower(): value for name, value in headers.items()}
-    organization, project = lower.get("openai-organization"), lower.get("openai-project")
-    return RestCall(
-        method=method,
-        url=url,
-        headers=headers,
-        body=content,
-        timeout=rest_timeout(variables, default_timeout),
-        fingerprint=fingerprint(method, url, content or b"", organization, project),
-        redaction=Redaction([*used.given, *credentials_used], texts_of([{"body": body}])),
-    )
+    hosts: AllowedHosts
+    secrets: SecretProvider
+    default_timeout: timedelta
+    job_type: str = CAMUNDA_HTTP_JOB_TYPE
+    inputs: tuple[str, ...] = INPUTS
+    panel: Mapping[str, str] = field(default_factory=lambda: CAMUNDA_HTTP_PANEL)
+
+    def read(self, variables: Mapping[str, Any], redaction: Redaction) -> CamundaHttpTask:
+        """Return the task that a job's variables describe, as `TaskType.read` says."""
+        used = RecordedSecrets(self.secrets)
+        url = _url(variables.get("url"), self.hosts, used)
+        method = (scalar_text(variables.get("method")) or "").strip().upper()
+        if method not in METHODS:
+            shown = f"'{method[:20]}'" if method else kind_of(variables.get("method"))
+            raise InvalidInputsError([wording.HTTP_METHOD(methods=", ".join(METHODS), shown=shown)])
+        headers = {
+            _header_name(name): header_value(value, f"headers: {name[:50]}")
+            for name, value in _texts(variables, "headers", used).items()
+        }
+        query = _texts(variables, "queryParameters", used)
+        credentials = _authenticate(variables.get("authentication"), headers, query, used)
+        body = variables.get("body") if method in _WITH_BODY else None
+        redaction.add([*used.given, *credentials], texts_of([{"body": body}]))
+        url = _with_query(url, query)
+        content = _content(body)
+        lower = {name.lower(): value for name, value in headers.items()}
+        organization, project = lower.get("openai-organization"), lower.get("openai-project")
+        mark = fingerprint(method, url, content or b"", organization, project)
+        timeout = self.time_needed(variables)
+        return CamundaHttpTask(Request(method, url, headers, content, timeout, mark))
+
+    def time_needed(self, variables: Mapping[str, Any]) -> timedelta:
+        """Return the timeout of a call: that of reading, else the worker's own or a longer one of connecting."""
+        read = _seconds(variables.get("readTimeoutInSeconds"))
+        if read is not None:
+            return read
+        connect = _seconds(variables.get("connectionTimeoutInSeconds"))
+        return self.default_timeout if connect is None else max(connect, self.default_timeout)
 
 
-def rest_timeout(variables: Mapping[str, Any], default: timedelta) -> timedelta:
-    """Give the timeout of a call: that of reading, else the worker's own or a longer one of connecting."""
-    read = _seconds(variables.get("readTimeoutInSeconds"))
-    if read is not None:
-        return read
-    connect = _seconds(variables.get("connectionTimeoutInSeconds"))
-    return default if connect is None else max(connect, default)
+def _with_query(url: str, query: Mapping[str, str]) -> str:
+    if not query:
+        return url
+    address, _, own = url.partition("#")[0].partition("?")  # a fragment is never sent
+    pairs = [f"{_quoted(name)}={_quoted(value)}" for name, value in query.items()]
+    return address + "?" + "&".join([*([own.rstrip("&")] if own.strip("&") else []), *pairs])
 
 
 def _header_name(name: str) -> str:
     if not _TOKEN.fullmatch(name):
-        raise InvalidInputsError([f"headers: '{name[:50]}' is no name of a header"])
+        raise InvalidInputsError([wording.HTTP_HEADER_NAME(name=name[:50])])
     if name.lower() in _NOT_GIVEN:
-        raise InvalidInputsError([f"headers: {name} is set by the worker: remove it"])
+        raise InvalidInputsError([wording.HTTP_HEADER_NOT_GIVEN(name=name)])
     return _SPELLED.get(name.lower(), name)
 
 
@@ -148,7 +143,7 @@ def _seconds(value: Any) -> timedelta | None:
 
 def _url(given: Any, hosts: AllowedHosts, secrets: SecretProvider) -> str:
     if not isinstance(given, str) or not given.strip():
-        raise InvalidInputsError([f"url must be a text, not {kind_of(given)}"])
+        raise InvalidInputsError([wording.HTTP_URL(kind=kind_of(given))])
     text = given.strip()
     if not is_placeholder(text):
         _check_host(text, hosts)  # before any secret is resolved
@@ -161,12 +156,8 @@ def _check_host(url: str, hosts: AllowedHosts, *, is_secret: bool = False) -> No
     try:
         hosts.check(url.partition("?")[0], label="url", is_secret=is_secret)
     except HostRefusedError as error:
-        raise HostRefusedError(
-            f"{error}. This worker serves the job type {JOB_TYPE} for OpenAI tasks only; other REST tasks need "
-            "Camunda's own connectors",
-            code=error.code,
-            verdict=error.verdict,
-        ) from None
+        message = wording.HTTP_HOST(problem=error, job_type=CAMUNDA_HTTP_JOB_TYPE)
+        raise HostRefusedError(message) from None
 
 
 def _texts(variables: Mapping[str, Any], name: str, secrets: SecretProvider) -> dict[str, str]:
@@ -175,12 +166,12 @@ def _texts(variables: Mapping[str, Any], name: str, secrets: SecretProvider) -> 
     if not is_given(given):
         return {}
     if not isinstance(given, Mapping):
-        raise InvalidInputsError([f"{name} must be a context, not {kind_of(given)}"])
+        raise InvalidInputsError([wording.HTTP_CONTEXT(name=name, kind=kind_of(given))])
     texts: dict[str, str] = {}
     for key, value in given.items():
         text = scalar_text(value)
         if text is None and value is not None:
-            raise InvalidInputsError([f"{name}: {key[:50]} must be a text, not {kind_of(value)}"])
+            raise InvalidInputsError([wording.HTTP_ENTRY(name=name, key=key[:50], kind=kind_of(value))])
         if text is not None:
             texts[key] = resolve(text, secrets, label=f"{name}: {key[:50]}")
     return texts
@@ -189,16 +180,16 @@ def _texts(variables: Mapping[str, Any], name: str, secrets: SecretProvider) -> 
 def _authenticate(
     given: Any, headers: dict[str, str], query: dict[str, str], secrets: SecretProvider
 ) -> list[str]:
-    """Add the credentials to headers or query; give them, so that they are masked."""
+    """Add the credentials to headers or query, and return them, so that they are masked."""
     if not is_given(given):
         return []
     if not isinstance(given, Mapping):
-        raise InvalidInputsError([f"authentication must be a context, not {kind_of(given)}"])
+        raise InvalidInputsError([wording.HTTP_CONTEXT(name="authentication", kind=kind_of(given))])
 
     def credential(name: str, *, is_encoded: bool = False) -> str:
         text = scalar_text(given.get(name))
         if not text:
-            raise InvalidInputsError([f"authentication.{name} is required: give it as {{{{secrets.NAME}}}}"])
+            raise InvalidInputsError([wording.HTTP_CREDENTIAL(name=name)])
         label = f"authentication.{name}"
         value = resolve(text, secrets, label=label).strip()
         return value if is_encoded else header_value(value, label)
@@ -222,9 +213,7 @@ def _authenticate(
             return [value, _quoted(value)]
         case other:
             shown = f"'{other[:50]}'" if isinstance(other, str) else kind_of(other)
-            raise InvalidInputsError(
-                [f"authentication.type must be bearer, basic, apiKey or noAuth, got {shown}"]
-            )
+            raise InvalidInputsError([wording.HTTP_AUTHENTICATION(shown=shown)])
 
 
 def _content(body: Any) -> bytes | None:
@@ -235,7 +224,7 @@ def _content(body: Any) -> bytes | None:
     try:
         return encode_body(body)
     except ValueError as error:
-        raise InvalidInputsError([f"body cannot be written as JSON ({error})"]) from None
+        raise InvalidInputsError([wording.HTTP_BODY(problem=error)]) from None
 
 
 def _quoted(text: str) -> str:

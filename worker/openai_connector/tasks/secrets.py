@@ -11,20 +11,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from openai_connector import wording
+from openai_connector.contract import SECRET_NOT_AVAILABLE
+from openai_connector.job import TaskError
+
 _PLACEHOLDER = re.compile(r"\{\{\s*secrets\.(?P<name>[^\s{}]+)\s*\}\}")
 _BARE = re.compile(r"secrets\.(?P<name>(?:[a-zA-Z0-9]+[/._-])*[a-zA-Z0-9]+)")
 """Both forms as Camunda's connector runtime reads them; here the bare form counts only as the whole value."""
 
 
-class SecretError(Exception):
+class SecretError(TaskError):
     """A secret is not there; the message names it, and never a value."""
+
+    code = SECRET_NOT_AVAILABLE
 
 
 class SecretProvider(Protocol):
     """Anything that knows secrets by name."""
 
     def get(self, name: str) -> str | None:
-        """Give the secret's value; None when it is not known here."""
+        """Return the secret's value; None when it is not known here."""
         ...
 
 
@@ -36,7 +42,7 @@ class EnvironmentSecrets:
         self._environment = os.environ if environment is None else environment
 
     def get(self, name: str) -> str | None:
-        """Give the value of the variable."""
+        """Return the value of the variable."""
         try:
             return self._environment.get(self._prefix + name)
         except ValueError:  # no variable can have such a name
@@ -50,7 +56,7 @@ class FolderSecrets:
         self._folder = folder
 
     def get(self, name: str) -> str | None:
-        """Give the file's content without the line break at its end."""
+        """Return the file's content without the line break at its end."""
         if Path(name).name != name or name.startswith("."):
             return None  # no way out of the folder
         try:
@@ -90,13 +96,13 @@ class RecordedSecrets:
 
 
 def names_in(text: str) -> list[str]:
-    """Name the secrets that a text asks for."""
+    """Return the names of the secrets that a text asks for."""
     bare = _BARE.fullmatch(text.strip())
     return [bare["name"]] if bare else [match["name"] for match in _PLACEHOLDER.finditer(text)]
 
 
 def is_placeholder(text: str) -> bool:
-    """Say whether the whole text is one placeholder."""
+    """Check whether the whole text is one placeholder."""
     return bool(_BARE.fullmatch(text.strip()) or _PLACEHOLDER.fullmatch(text.strip()))
 
 
@@ -110,12 +116,9 @@ def resolve(text: str, provider: SecretProvider, *, label: str) -> str:
     def value(name: str) -> str:
         got = provider.get(name)
         if got is None:
-            raise SecretError(
-                f"{label}: secret '{name[:100]}' is not available. Have the operator define it for the worker "
-                "(see Secrets in the README), or correct its name"
-            )
+            raise SecretError(wording.SECRET_MISSING(label=label, name=name[:100]))
         if not got.strip():
-            raise SecretError(f"{label}: secret '{name[:100]}' is empty. Have the operator give it a value")
+            raise SecretError(wording.SECRET_EMPTY(label=label, name=name[:100]))
         return got
 
     bare = _BARE.fullmatch(text.strip())

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import grpc
 import grpc.aio
 from pyzeebe.proto import gateway_pb2 as pb
 
-from openai_connector.document import DocumentError, encode_document
-from openai_connector.job import BpmnError, Completed, ConnectorJob, Failed, Outcome
+from openai_connector.document import Document, DocumentError
+from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome
 from openai_connector.zeebe.backoff import delays
 
 if TYPE_CHECKING:
@@ -46,9 +46,16 @@ class Delivery(Enum):
     GONE = "gone"
     """The job is no longer there to be ended: finished (maybe by an earlier attempt), cancelled, or an incident."""
     REFUSED = "refused"
-    """The engine will never take it; `Commands.report` has failed the job with a clear message instead."""
+    """The engine will never take it, or it cannot be sent."""
     UNDELIVERED = "undelivered"
     """The engine could not be reached for as long as it made sense: it offers the job again after its lease."""
+
+
+class Reported(NamedTuple):
+    """What became of a command, and why it was refused or given up."""
+
+    delivery: Delivery
+    reason: str = ""
 
 
 class Commands:
@@ -74,21 +81,20 @@ class Commands:
         """Give up what is not delivered within this time from now, because the worker stops."""
         self._last_moment = asyncio.get_running_loop().time() + patience.total_seconds()
 
-    async def report(self, job: ConnectorJob, outcome: Outcome) -> Delivery:
-        """End a job with its outcome.
+    async def report(self, job: Job, outcome: Outcome) -> Reported:
+        """End a job with its outcome; what is refused is left to the caller."""
+        try:
+            match outcome:
+                case Completed():
+                    return await self._complete(job, outcome)
+                case BpmnError():
+                    return await self._throw(job, outcome)
+                case Failed():
+                    return await self._fail(job, outcome)
+        except DocumentError as error:
+            return Reported(Delivery.REFUSED, str(error))
 
-        What cannot be sent, or is refused for good, fails the job with retries 0 and a message that says why:
-        left alone it would run, and be paid for, again after its lease.
-        """
-        match outcome:
-            case Completed():
-                return await self._complete(job, outcome)
-            case BpmnError():
-                return await self._throw(job, outcome)
-            case Failed():
-                return await self._fail(job, outcome)
-
-    async def prolong(self, job: ConnectorJob, duration: timedelta) -> Delivery:
+    async def prolong(self, job: Job, duration: timedelta) -> Delivery:
         """Set the end of the job's lease to now + duration. `REFUSED`: the engine does not know the command."""
         request = pb.UpdateJobTimeoutRequest(jobKey=job.key, timeout=_milliseconds(duration))
         delivery, _ = await self._send(
@@ -96,49 +102,27 @@ class Commands:
         )
         return delivery
 
-    async def _complete(self, job: ConnectorJob, outcome: Completed) -> Delivery:
-        try:
-            variables = encode_document(outcome.variables)
-        except DocumentError as error:
-            return await self._replace(
-                job, f"The result cannot be sent to the engine: {error}", outcome.if_refused
-            )
+    async def _complete(self, job: Job, outcome: Completed) -> Reported:
+        variables = Document.of(outcome.variables).text
         request = pb.CompleteJobRequest(jobKey=job.key, variables=variables)
-        delivery, reason = await self._send(self._stub.CompleteJob, request, job, self._patience)
-        if delivery is Delivery.REFUSED:
-            return await self._replace(
-                job, f"The engine refused the result of this task ({reason})", outcome.if_refused
-            )
-        return delivery
+        return await self._send(self._stub.CompleteJob, request, job, self._patience)
 
-    async def _throw(self, job: ConnectorJob, outcome: BpmnError) -> Delivery:
+    async def _throw(self, job: Job, outcome: BpmnError) -> Reported:
+        variables = Document.of(outcome.variables)
         if outcome.keep and await self._keep(job, outcome.keep) is Delivery.GONE:
-            return Delivery.GONE
-        code, message = _text(outcome.code), _text(outcome.message)
-        try:
-            variables = encode_document(outcome.variables)
-        except DocumentError as error:
-            return await self._replace(
-                job,
-                f"The variables of BPMN error '{code}' cannot be sent to the engine: {error}. Error: {message}",
-            )
+            return Reported(Delivery.GONE)
         request = pb.ThrowErrorRequest(
             jobKey=job.key,
-            errorCode=code,
-            errorMessage=message,
-            variables=variables if outcome.variables else "",
+            errorCode=_text(outcome.code),
+            errorMessage=_text(outcome.message),
+            variables=variables.text if variables else "",
         )
-        delivery, reason = await self._send(self._stub.ThrowError, request, job, self._patience)
-        if delivery is Delivery.REFUSED:
-            return await self._replace(
-                job, f"The engine refused to throw BPMN error '{code}' ({reason}). Error: {message}"
-            )
-        return delivery
+        return await self._send(self._stub.ThrowError, request, job, self._patience)
 
-    async def _keep(self, job: ConnectorJob, variables: Mapping[str, Any]) -> Delivery:
+    async def _keep(self, job: Job, variables: Mapping[str, Any]) -> Delivery:
         """Keep variables at the task; the error is thrown even if they are refused: the process waits for it."""
         try:
-            document = encode_document(variables)
+            document = Document.of(variables).text
         except DocumentError as error:
             logger.warning("Job %s: what was to be kept at the task cannot be sent: %s", job.key, error)
             return Delivery.REFUSED
@@ -150,64 +134,31 @@ class Commands:
             logger.warning("Job %s: the engine refused to keep variables at the task (%s)", job.key, reason)
         return delivery
 
-    async def _fail(self, job: ConnectorJob, outcome: Failed) -> Delivery:
-        message = outcome.message
-        if outcome.variables:
-            try:
-                document = encode_document(outcome.variables)
-            except DocumentError as error:
-                reason = str(error)
-            else:
-                delivery, reason = await self._send_failure(job, outcome, message, document)
-                if delivery is not Delivery.REFUSED:
-                    return delivery
-            lost = f"But this failure's variables, and an answer kept in them, could not be stored ({reason})"
-            message = f"{_text(message, 8_000).rstrip('.')}. {lost}"
-        delivery, reason = await self._send_failure(job, outcome, message, "")
-        if delivery is Delivery.REFUSED:
-            logger.error(
-                "Job %s: the engine refused to fail it (%s); it is offered again after its lease",
-                job.key,
-                reason,
-            )
-            return Delivery.UNDELIVERED
-        return delivery
-
-    async def _send_failure(
-        self, job: ConnectorJob, outcome: Failed, message: str, document: str
-    ) -> tuple[Delivery, str]:
+    async def _fail(self, job: Job, outcome: Failed) -> Reported:
         request = pb.FailJobRequest(
             jobKey=job.key,
             retries=max(0, outcome.retries),
-            errorMessage=_text(message),
+            errorMessage=_text(outcome.message),
             retryBackOff=_milliseconds(outcome.backoff) if outcome.backoff else 0,
-            variables=document,
+            variables=Document.of(outcome.variables).text if outcome.variables else "",
         )
         return await self._send(self._stub.FailJob, request, job, self._patience)
 
-    async def _replace(
-        self, job: ConnectorJob, message: str, failure: Callable[[str], Failed] | None = None
-    ) -> Delivery:
-        """Fail a job whose own outcome cannot be delivered."""
-        message = f"{message.rstrip('.')}. Map less, or other values, then resolve the incident"
-        delivery = await self._fail(job, failure(message) if failure else Failed(message, retries=0))
-        return Delivery.REFUSED if delivery is Delivery.DONE else delivery
-
-    async def _send(self, rpc: Any, request: Any, job: ConnectorJob, patience: float) -> tuple[Delivery, str]:
-        """Send a command until its fate is known; the text says why it was refused or given up."""
+    async def _send(self, rpc: Any, request: Any, job: Job, patience: float) -> Reported:
+        """Send a command until its fate is known."""
         try:
             await self._attempt(rpc, request)
         except grpc.aio.AioRpcError as error:
             return await self._insist(rpc, request, job, patience, error)
-        return Delivery.DONE, ""
+        return Reported(Delivery.DONE)
 
     async def _attempt(self, rpc: Any, request: Any) -> None:
         async with self._turns:
             await rpc(request, timeout=self._deadline)
 
     async def _insist(
-        self, rpc: Any, request: Any, job: ConnectorJob, patience: float, error: grpc.aio.AioRpcError
-    ) -> tuple[Delivery, str]:
+        self, rpc: Any, request: Any, job: Job, patience: float, error: grpc.aio.AioRpcError
+    ) -> Reported:
         loop = asyncio.get_running_loop()
         end = loop.time() + patience
         unknown = 0
@@ -223,15 +174,15 @@ class Commands:
                     name,
                     code.name,
                 )
-                return Delivery.GONE, reason
+                return Reported(Delivery.GONE, reason)
             if (
                 code in _REFUSED
                 or unknown >= UNKNOWN_ATTEMPTS
                 or any(text in reason for text in _REFUSED_DETAILS)
             ):
-                return Delivery.REFUSED, reason
+                return Reported(Delivery.REFUSED, reason)
             if code is grpc.StatusCode.UNIMPLEMENTED and rpc is self._stub.UpdateJobTimeout:
-                return Delivery.REFUSED, reason
+                return Reported(Delivery.REFUSED, reason)
             if loop.time() + delay > min(end, self._last_moment):
                 logger.error(
                     "Job %s: %s could not be delivered (%s); the engine offers the job again after its lease",
@@ -239,7 +190,7 @@ class Commands:
                     name,
                     reason,
                 )
-                return Delivery.UNDELIVERED, reason
+                return Reported(Delivery.UNDELIVERED, reason)
             logger.debug("Job %s: %s is sent again in %.1f s (%s)", job.key, name, delay, reason)
             await asyncio.sleep(delay)
             try:
@@ -247,7 +198,7 @@ class Commands:
             except grpc.aio.AioRpcError as next_error:
                 error = next_error
             else:
-                return Delivery.DONE, ""
+                return Reported(Delivery.DONE)
         raise AssertionError("delays never end")
 
 

@@ -1,12 +1,13 @@
-"""An activated job as the engine sends it, turned into a `ConnectorJob`."""
+"""An activated job as the engine sends it, turned into a `Job`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from openai_connector import wording
 from openai_connector.document import NestedTooDeepError, parse_json
-from openai_connector.job import ConnectorJob
+from openai_connector.job import Job
 
 if TYPE_CHECKING:
     from pyzeebe.proto.gateway_pb2 import ActivatedJob
@@ -16,7 +17,7 @@ class DecodeError(ValueError):
     """The job's variables or headers are not what the engine promises; the message holds none of their values."""
 
 
-def decode_job(raw: ActivatedJob) -> ConnectorJob:
+def decode_job(raw: ActivatedJob) -> Job:
     """Decode a job.
 
     Raises:
@@ -25,17 +26,17 @@ def decode_job(raw: ActivatedJob) -> ConnectorJob:
     headers = _object("task headers", raw.customHeaders)
     for value in headers.values():
         if not isinstance(value, str):
-            raise DecodeError("the task headers are not all texts")
+            raise DecodeError(wording.DATA_NO_TEXTS())
     return _job(raw, headers, _object("variables", raw.variables))
 
 
-def bare_job(raw: ActivatedJob) -> ConnectorJob:
+def bare_job(raw: ActivatedJob) -> Job:
     """Make a job without headers and variables: enough to report an outcome."""
     return _job(raw, {}, {})
 
 
-def _job(raw: ActivatedJob, headers: Mapping[str, str], variables: Mapping[str, Any]) -> ConnectorJob:
-    return ConnectorJob(
+def _job(raw: ActivatedJob, headers: Mapping[str, str], variables: Mapping[str, Any]) -> Job:
+    return Job(
         key=raw.key,
         type=raw.type,
         process_instance_key=raw.processInstanceKey,
@@ -54,9 +55,9 @@ def _object(what: str, text: str) -> dict[str, Any]:
     try:
         value = parse_json(text) if text else {}
     except NestedTooDeepError:
-        raise DecodeError(f"the {what} are nested too deeply to be read") from None
+        raise DecodeError(wording.DATA_TOO_DEEP(what=what)) from None
     except ValueError:
-        raise DecodeError(f"the {what} are not JSON that can be read") from None
+        raise DecodeError(wording.DATA_NO_JSON(what=what)) from None
     if not isinstance(value, dict):
-        raise DecodeError(f"the {what} are not a JSON object")
+        raise DecodeError(wording.DATA_NO_OBJECT(what=what))
     return value

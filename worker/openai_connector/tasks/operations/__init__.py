@@ -8,6 +8,9 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from openai_connector import contract, wording
+from openai_connector.contract import INVALID_INPUTS
+from openai_connector.job import TaskError
 from openai_connector.tasks.operations.chat import Chat
 from openai_connector.tasks.operations.endpoint import SECRET_INPUTS, Endpoint
 from openai_connector.tasks.operations.fields import SHOWN_CHARACTERS, Inputs, is_given, kind_of
@@ -28,8 +31,8 @@ __all__ = [
 ]
 
 OPERATIONS: dict[str, type[Operation]] = {operation.name: operation for operation in (Chat, Moderation)}
-OPERATION_INPUT = "openai_operation"
-OPERATION_LABEL = "Operation"
+OPERATION_INPUT = contract.OPERATION.name
+OPERATION_LABEL = contract.OPERATION.label
 _MODELS: tuple[type[Inputs], ...] = (Endpoint, *OPERATIONS.values())
 INPUT_NAMES: tuple[str, ...] = tuple(
     dict.fromkeys(
@@ -39,8 +42,10 @@ INPUT_NAMES: tuple[str, ...] = tuple(
 """Every input that a task of this connector may have."""
 
 
-class InvalidInputsError(ValueError):
+class InvalidInputsError(TaskError):
     """One or more inputs are wrong; `violations` names each by the label that the modeler sees."""
+
+    code = INVALID_INPUTS
 
     def __init__(self, violations: list[str]) -> None:
         self.violations = list(dict.fromkeys(violations))  # two models may read the same input
@@ -62,9 +67,13 @@ def read_inputs(variables: Mapping[str, Any]) -> tuple[Endpoint, Operation]:
     name = asked.strip().lower() if isinstance(asked, str) else asked
     operation: Operation | None = None
     if not is_given(asked):
-        violations.append(f"{OPERATION_LABEL} is required: {' or '.join(OPERATIONS)}")
+        violations.append(
+            wording.INPUT_REQUIRED_CHOICE(label=OPERATION_LABEL, choices=" or ".join(OPERATIONS))
+        )
     elif not isinstance(name, str) or name not in OPERATIONS:
-        violations.append(f"{OPERATION_LABEL} must be {' or '.join(OPERATIONS)}, got {_shown(asked)}")
+        violations.append(
+            wording.INPUT_CHOICE(label=OPERATION_LABEL, choices=" or ".join(OPERATIONS), shown=_shown(asked))
+        )
     else:
         operation = _read(OPERATIONS[name], variables, violations)
     if endpoint is None or operation is None or violations:
@@ -74,7 +83,7 @@ def read_inputs(variables: Mapping[str, Any]) -> tuple[Endpoint, Operation]:
 
 @cache
 def _fields(model: type[Inputs]) -> dict[str, tuple[str, str | None]]:
-    """Give name and label of a model's fields by their variables."""
+    """Return name and label of a model's fields by their variables."""
     return {str(field.alias): (name, field.title) for name, field in model.model_fields.items()}
 
 
@@ -95,7 +104,7 @@ def _read(model: type[_Model], variables: Mapping[str, Any], violations: list[st
 
 
 def _shown(value: object) -> str:
-    """Show an offending value, at most `SHOWN_CHARACTERS` of it."""
+    """Return an offending value, at most `SHOWN_CHARACTERS` of it."""
     if isinstance(value, (Mapping, list, tuple)):
         return kind_of(value)
     text = f"'{value}'" if isinstance(value, str) else str(value).lower()

@@ -6,14 +6,16 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
+from openai_connector import contract
 from openai_connector.document import parse_json
 from openai_connector.tasks.operations.fields import (
     Shown,
     choice,
     content,
     context,
+    declared,
     is_content_parts,
     is_given,
     line,
@@ -74,7 +76,7 @@ class Chat(Operation):
             feel=None,
             description="For any other model, also a fine-tuned one or one from a variable, choose Custom",
         ),
-    ] = Field(None, alias="openai_model", title="Model")
+    ] = declared(contract.MODEL)
     custom_model: Annotated[
         str | None,
         line,
@@ -84,10 +86,8 @@ class Chat(Operation):
             required=True,
             condition=("model", (CUSTOM,)),
         ),
-    ] = Field(None, alias="openai_customModel", title="Custom model version")
-    azure_deployment: Annotated[str | None, line] = Field(
-        None, alias="openai_azureDeployment", title="Deployment"
-    )
+    ] = declared(contract.CUSTOM_MODEL)
+    azure_deployment: Annotated[str | None, line] = declared(contract.AZURE_DEPLOYMENT)
     system_message: Annotated[
         Any,
         content,
@@ -96,7 +96,7 @@ class Chat(Operation):
             kind="Text",
             description="How the model is to behave, for example: You are a friendly clerk. Answer in one sentence.",
         ),
-    ] = Field(None, alias="openai_systemMessage", title="System message", repr=False)
+    ] = declared(contract.SYSTEM_MESSAGE, repr=False)
     chat_history: Annotated[
         list[Message] | None,
         history,
@@ -107,7 +107,7 @@ class Chat(Operation):
             description="Lets the model remember what was said. After a task with the result variable answer: "
             "<code>answer.output.chatHistory</code>",
         ),
-    ] = Field(None, alias="openai_chatHistory", title="Chat history", repr=False)
+    ] = declared(contract.CHAT_HISTORY, repr=False)
     prompt: Annotated[
         Any,
         content,
@@ -117,7 +117,7 @@ class Chat(Operation):
             required=True,
             description='What is asked. With a process variable: <code>="Summarize: " + ticket.text</code>',
         ),
-    ] = Field(None, alias="openai_prompt", title="Prompt", repr=False)
+    ] = declared(contract.PROMPT, repr=False)
     temperature: Annotated[
         float | int | None,
         number(0, 2),
@@ -128,7 +128,7 @@ class Chat(Operation):
             pattern=r"(0|1)(\.[0-9]{1,2})?|2(\.0{1,2})?",
             pattern_message="must be a number between 0 and 2, for example 0.7",
         ),
-    ] = Field(None, alias="openai_temperature", title="Temperature")
+    ] = declared(contract.TEMPERATURE)
     top_p: Annotated[
         float | int | None,
         number(0, 1),
@@ -139,7 +139,7 @@ class Chat(Operation):
             pattern=r"0(\.[0-9]{1,2})?|1(\.0{1,2})?",
             pattern_message="must be a number between 0 and 1, for example 0.9",
         ),
-    ] = Field(None, alias="openai_topP", title="Top P")
+    ] = declared(contract.TOP_P)
     max_tokens: Annotated[
         int | None,
         whole_number(1),
@@ -150,7 +150,7 @@ class Chat(Operation):
             pattern=r"[1-9][0-9]*",
             pattern_message="must be a whole number of at least 1, for example 1000",
         ),
-    ] = Field(None, alias="openai_maxTokens", title="Maximum tokens")
+    ] = declared(contract.MAX_TOKENS)
     max_tokens_parameter: Annotated[
         str | None,
         choice(MAX_TOKENS_PARAMETERS),
@@ -162,7 +162,7 @@ class Chat(Operation):
             feel=None,
             description="Leave it as it is for OpenAI. Some other APIs know <code>max_tokens</code> only",
         ),
-    ] = Field(None, alias="openai_maxTokensParameter", title="Maximum tokens are sent as")
+    ] = declared(contract.MAX_TOKENS_PARAMETER)
     frequency_penalty: Annotated[
         float | int | None,
         number(-2, 2),
@@ -173,7 +173,7 @@ class Chat(Operation):
             pattern=r"-?((0|1)(\.[0-9]{1,2})?|2(\.0{1,2})?)",
             pattern_message="must be a number between -2 and 2, for example 0.5",
         ),
-    ] = Field(None, alias="openai_frequencyPenalty", title="Frequency penalty")
+    ] = declared(contract.FREQUENCY_PENALTY)
     presence_penalty: Annotated[
         float | int | None,
         number(-2, 2),
@@ -184,7 +184,7 @@ class Chat(Operation):
             pattern=r"-?((0|1)(\.[0-9]{1,2})?|2(\.0{1,2})?)",
             pattern_message="must be a number between -2 and 2, for example 0.5",
         ),
-    ] = Field(None, alias="openai_presencePenalty", title="Presence penalty")
+    ] = declared(contract.PRESENCE_PENALTY)
     choices: Annotated[
         int | None,
         whole_number(1),
@@ -194,7 +194,7 @@ class Chat(Operation):
             pattern=r"[1-9][0-9]*",
             pattern_message="must be a whole number of at least 1, for example 3",
         ),
-    ] = Field(None, alias="openai_choices", title="Choices to generate")
+    ] = declared(contract.CHOICES)
     reasoning_effort: Annotated[
         str | None,
         choice(EFFORTS),
@@ -206,7 +206,7 @@ class Chat(Operation):
             description="How long a reasoning model thinks. Not every model knows every effort. Empty: the model's "
             "default",
         ),
-    ] = Field(None, alias="openai_reasoningEffort", title="Reasoning effort")
+    ] = declared(contract.REASONING_EFFORT)
     verbosity: Annotated[
         str | None,
         choice(VERBOSITIES),
@@ -217,7 +217,7 @@ class Chat(Operation):
             feel=None,
             description="How detailed the answer is. Not every model knows it. Empty: the model's default",
         ),
-    ] = Field(None, alias="openai_verbosity", title="Verbosity")
+    ] = declared(contract.VERBOSITY)
     extra_body: Annotated[
         dict[str, Any] | None,
         additions,
@@ -227,7 +227,7 @@ class Chat(Operation):
             feel="required",
             description='Other parameters of the API, by its own names: <code>{stop: ["END"], seed: 7}</code>',
         ),
-    ] = Field(None, alias="openai_extraBody", title="Extra body", repr=False)
+    ] = declared(contract.EXTRA_BODY, repr=False)
     response_format: Annotated[
         str | None,
         choice(FORMATS),
@@ -240,7 +240,7 @@ class Chat(Operation):
             description="JSON object: the prompt must contain the word JSON. The answer is then in "
             "<code>response.output.json</code>",
         ),
-    ] = Field(None, alias="openai_responseFormat", title="Response format")
+    ] = declared(contract.RESPONSE_FORMAT)
     json_schema: Annotated[
         dict[str, Any] | None,
         context,
@@ -252,7 +252,7 @@ class Chat(Operation):
             description='What the answer looks like: <code>{"type": "object", "properties": {"city": {"type": '
             '"string"}}, "required": ["city"], "additionalProperties": false}</code>',
         ),
-    ] = Field(None, alias="openai_jsonSchema", title="JSON schema", repr=False)
+    ] = declared(contract.JSON_SCHEMA, repr=False)
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[str]:

@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
+from openai_connector import contract
 from openai_connector.tasks.operations.fields import (
     Inputs,
     Shown,
+    declared,
     is_given,
     line,
     read_line,
@@ -46,7 +48,7 @@ class Endpoint(Inputs):
             description="A secret: <code>{{secrets.OPENAI_API_KEY}}</code>. Empty: the worker's own key",
             placeholder="{{secrets.OPENAI_API_KEY}}",
         ),
-    ] = Field(None, alias="openai_apiKey", title="OpenAI API key", repr=False)
+    ] = declared(contract.API_KEY, repr=False)
     organization: Annotated[
         str | None,
         line,
@@ -54,7 +56,7 @@ class Endpoint(Inputs):
             AUTHENTICATION,
             description="Only if the key is for several organizations, for example <code>org-abc123</code>",
         ),
-    ] = Field(None, alias="openai_organization", title="Organization")
+    ] = declared(contract.ORGANIZATION)
     project: Annotated[
         str | None,
         line,
@@ -62,7 +64,7 @@ class Endpoint(Inputs):
             AUTHENTICATION,
             description="Only if the key is for several projects, for example <code>proj_abc123</code>",
         ),
-    ] = Field(None, alias="openai_project", title="Project")
+    ] = declared(contract.PROJECT)
     base_url: Annotated[
         str | None,
         line,
@@ -73,16 +75,10 @@ class Endpoint(Inputs):
             pattern=r"https?://.+",
             pattern_message="must begin with https:// or http://",
         ),
-    ] = Field(None, alias="openai_baseUrl", title="Base URL")
-    azure_resource: Annotated[str | None, BeforeValidator(_read_resource)] = Field(
-        None, alias="openai_azureResource", title="Azure resource"
-    )
-    azure_deployment: Annotated[str | None, line] = Field(
-        None, alias="openai_azureDeployment", title="Deployment"
-    )
-    azure_api_version: Annotated[str | None, line] = Field(
-        None, alias="openai_azureApiVersion", title="API version"
-    )
+    ] = declared(contract.BASE_URL)
+    azure_resource: Annotated[str | None, BeforeValidator(_read_resource)] = declared(contract.AZURE_RESOURCE)
+    azure_deployment: Annotated[str | None, line] = declared(contract.AZURE_DEPLOYMENT)
+    azure_api_version: Annotated[str | None, line] = declared(contract.AZURE_API_VERSION)
     timeout: Annotated[
         float | None,
         seconds,
@@ -94,7 +90,7 @@ class Endpoint(Inputs):
             pattern=r"[Pp][0-9A-Za-z.,]+|[0-9]+(\.[0-9]+)?",
             pattern_message="must be a duration such as PT30S or PT5M, or seconds",
         ),
-    ] = Field(None, alias="openai_timeout", title="Request timeout")
+    ] = declared(contract.TIMEOUT)
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[str]:
@@ -110,5 +106,10 @@ class Endpoint(Inputs):
 
 _AZURE = ("azure_resource", "azure_deployment", "azure_api_version")
 
-SECRET_INPUTS = ("openai_baseUrl", "openai_apiKey", "openai_organization", "openai_project")
+SECRET_INPUTS = (
+    contract.BASE_URL.name,
+    contract.API_KEY.name,
+    contract.ORGANIZATION.name,
+    contract.PROJECT.name,
+)
 """The inputs in which secrets are resolved. Never in prompts or histories: a user's text must not pull a secret."""

@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from openai_connector.contract import Input
 from openai_connector.document import parse_json
 from openai_connector.duration import parse_duration
 
 SHOWN_CHARACTERS = 100  # of an offending value in a message
-PREFIX = "openai_"
 
 _NUMBER = re.compile(r"[+-]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][+-]?\d{1,3})?", re.ASCII)
 
@@ -49,6 +49,11 @@ class Shown:
     choices: Choices = field(default_factory=dict)
     condition: tuple[str, tuple[str, ...]] | None = None
     """Shown only while another input (by its name without prefix) has one of these values."""
+
+
+def declared(given: Input, *, repr: bool = True) -> Any:
+    """Return the pydantic field of an input: optional, by its variable's name, titled by its label."""
+    return Field(None, alias=given.name, title=given.label, repr=repr)
 
 
 class Inputs(BaseModel):

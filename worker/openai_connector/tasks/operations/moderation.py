@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
-from openai_connector.tasks.operations.fields import Shown, is_given, kind_of, line, scalar_text, violation
+from openai_connector import contract
+from openai_connector.tasks.operations.fields import (
+    Shown,
+    declared,
+    is_given,
+    kind_of,
+    line,
+    scalar_text,
+    violation,
+)
 from openai_connector.tasks.operations.operation import Operation
 
 
@@ -48,7 +57,7 @@ class Moderation(Operation):
             required=True,
             description="Text to check, for example <code>=message.text</code>; or a list of texts",
         ),
-    ] = Field(None, alias="openai_moderationInput", title="Evaluation input", repr=False)
+    ] = declared(contract.MODERATION_INPUT, repr=False)
     model: Annotated[
         str | None,
         line,
@@ -57,7 +66,7 @@ class Moderation(Operation):
             description="Empty: the API's own choice",
             placeholder="omni-moderation-latest",
         ),
-    ] = Field(None, alias="openai_moderationModel", title="Moderation model")
+    ] = declared(contract.MODERATION_MODEL)
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[str]:

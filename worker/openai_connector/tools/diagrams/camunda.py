@@ -14,14 +14,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from openai_connector.openai_api import ApiError
-from openai_connector.outcome.mapping import (
-    ERROR_EXPRESSION,
-    RESULT_EXPRESSION,
-    RESULT_VARIABLE,
-)
-from openai_connector.tasks.allowed_hosts import AllowedHosts
-from openai_connector.tasks.openai_task import DEFAULT_BASE_URL
+from openai_connector.contract import DEFAULT_BASE_URL, ERROR_EXPRESSION, RESULT_EXPRESSION, RESULT_VARIABLE
+from openai_connector.tasks.allowed_hosts import AllowedHosts, HostRefusedError
 from openai_connector.tasks.operations import (
     OPERATION_INPUT,
     OPERATIONS,
@@ -429,7 +423,7 @@ def _carry_url(task: Task, request: _Request, path: str, carried: Carried) -> No
     if not is_placeholder(base_url):
         try:
             AllowedHosts(["*"]).check(base_url)
-        except ApiError as error:
+        except HostRefusedError as error:
             raise NotCarriedError(f"the URL was changed by hand: {error}") from None
     if given.is_feel:
         raise NotCarriedError("the URL is an expression: give its part before " + path + " as Base URL")

@@ -17,26 +17,23 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from openai_connector.job import Completed
-from openai_connector.openai_api import ApiError
-from openai_connector.outcome.expressions import CompiledExpression, ExpressionError, expression_text
-from openai_connector.outcome.mapping import (
+from openai_connector.contract import (
     ERROR_EXPRESSION,
+    HEADER_LABELS,
     JOB_TIMEOUT,
     OVERRIDES,
+    PREFIX,
     RESULT_EXPRESSION,
     RESULT_VARIABLE,
     RETRY_BACKOFF,
-    HeaderError,
-    TaskMapping,
-    swallow_message,
+    STATE_VARIABLE,
 )
-from openai_connector.outcome.mapping import (
-    LABELS as HEADER_LABELS,
-)
-from openai_connector.outcome.memory import STATE_VARIABLE
-from openai_connector.tasks.allowed_hosts import AllowedHosts
-from openai_connector.tasks.openai_task import ApiDefaults, prepare_call
+from openai_connector.job import Completed
+from openai_connector.outcome.expressions import CompiledExpression, ExpressionError, expression_text
+from openai_connector.outcome.mapping import HeaderError, OutputMapping, shadowed_message
+from openai_connector.redaction import Redaction
+from openai_connector.tasks.allowed_hosts import AllowedHosts, HostRefusedError
+from openai_connector.tasks.openai_task import ApiDefaults, OpenAiTasks
 from openai_connector.tasks.operations import (
     INPUT_NAMES,
     OPERATION_INPUT,
@@ -48,7 +45,7 @@ from openai_connector.tasks.operations import (
     Moderation,
 )
 from openai_connector.tasks.operations.chat import CUSTOM, MOST_IN_NAMES, is_schema_name
-from openai_connector.tasks.operations.fields import PREFIX, Inputs, kind_of
+from openai_connector.tasks.operations.fields import Inputs, kind_of
 from openai_connector.tasks.operations.models import CHECKED, is_known, is_reasoning, refused_by, shutdown_of
 from openai_connector.tools.diagrams.camunda import LABELS, NotCarriedError, carry, template_of
 from openai_connector.tools.diagrams.markup import Markup
@@ -250,14 +247,14 @@ class _TaskCheck:
             if key not in self._headers:
                 continue
             try:
-                TaskMapping.read({key: self._headers[key]})
+                OutputMapping.read({key: self._headers[key]})
             except HeaderError as error:
                 yield Finding("bad-header", "error", str(error), self._header_line(key))
         for override in OVERRIDES.values():
             source = self._sources.get(override, "")
             if not source.startswith("="):
                 try:
-                    TaskMapping.read({}, {override: source})
+                    OutputMapping.read({}, {override: source})
                 except HeaderError as error:
                     yield Finding("bad-header", "error", str(error), self._at(override))
         name = self._headers.get(RESULT_VARIABLE, "").strip()
@@ -267,17 +264,17 @@ class _TaskCheck:
             yield Finding("bad-header", "warning", message, self._header_line(RESULT_VARIABLE))
 
     def _results(self) -> Iterator[Finding]:
-        results = {
+        results: dict[str, str] = {
             key: self._headers[key] for key in (RESULT_VARIABLE, RESULT_EXPRESSION) if key in self._headers
         }
         try:
-            mapping = TaskMapping.read(results)
+            mapping = OutputMapping.read(results)
         except HeaderError:
-            mapping = TaskMapping()
+            mapping = OutputMapping()
         set_names = set(mapping.names_set())
         operation = self._sources.get(OPERATION_INPUT, "").strip().lower()
         response = {"status": 200, "headers": {}, "body": {}, "output": {}, **_ANSWERS.get(operation, {})}
-        outcome = mapping.on_response(response, retries=1).outcome
+        outcome = mapping.on_answer(response, retries=1).outcome
         if isinstance(outcome, Completed):
             set_names |= outcome.variables.keys()
         elif mapping.result_expression is not None:
@@ -287,9 +284,9 @@ class _TaskCheck:
             self._task.has_outputs()
         ):  # these choose what leaves the task: only what the worker itself refuses counts
             local &= {*INPUT_NAMES, *OVERRIDES.values()}
-        if swallowed := set_names & (local | {STATE_VARIABLE}):
-            key = RESULT_VARIABLE if self._headers.get(RESULT_VARIABLE) in swallowed else RESULT_EXPRESSION
-            yield Finding("lost-result", "error", swallow_message(swallowed), self._header_line(key))
+        if shadowed := set_names & (local | {STATE_VARIABLE}):
+            key = RESULT_VARIABLE if self._headers.get(RESULT_VARIABLE) in shadowed else RESULT_EXPRESSION
+            yield Finding("lost-result", "error", shadowed_message(shadowed), self._header_line(key))
         for key, seen in (
             (RESULT_EXPRESSION, _SEEN_BY_RESULTS),
             (ERROR_EXPRESSION, _SEEN_BY_ERRORS | set_names),
@@ -367,9 +364,8 @@ class _TaskCheck:
             yield from self._model_life(*model)
         variables = self._variables()
         try:
-            call = prepare_call(
-                variables, ApiDefaults(api_key="stand-in"), AllowedHosts(["*"]), AskedSecrets()
-            )
+            tasks = OpenAiTasks(ApiDefaults(api_key="stand-in"), AllowedHosts(["*"]), AskedSecrets())
+            task = tasks.read(variables, Redaction())
         except InvalidInputsError as error:
             for violation in error.violations:
                 target = next(
@@ -377,10 +373,10 @@ class _TaskCheck:
                 )
                 yield Finding("bad-input", "error", violation, self._at(target))
             return
-        except ApiError as error:
+        except HostRefusedError as error:
             yield Finding("bad-input", "error", str(error), self._at("openai_baseUrl"))
             return
-        body = call.request_body
+        body = task.request_body
         if model is not None and "messages" in body:
             yield from self._refused(model[0], body)
         if "temperature" in body and "top_p" in body:

@@ -19,10 +19,10 @@ class Asked:
 
 def asked_by(job_type: str, variables: Mapping[str, Any]) -> Asked | None:
     """Return the request that a task's inputs lead to; None where they lead to none, or are another worker's."""
-    from openai_connector.tasks import camunda_http_task
+    from openai_connector.contract import CAMUNDA_HTTP_JOB_TYPE
     from openai_connector.tasks.operations import OPERATION_INPUT, InvalidInputsError, read_inputs
 
-    if job_type == camunda_http_task.JOB_TYPE and isinstance(variables.get("url"), str):
+    if job_type == CAMUNDA_HTTP_JOB_TYPE and isinstance(variables.get("url"), str):
         return Asked(str(variables.get("method", "")).upper(), variables["url"], variables.get("body"))
     if OPERATION_INPUT not in variables:
         return None

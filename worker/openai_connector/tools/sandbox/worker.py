@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Set
 from typing import TYPE_CHECKING
 
+from openai_connector.contract import CAMUNDA_HTTP_JOB_TYPE
+
 if TYPE_CHECKING:
     from openai_connector.settings import Settings
 
@@ -45,18 +47,14 @@ class Worker:
 
 def job_types_of(settings: Settings) -> set[str]:
     """Return the job types that a worker of these settings serves."""
-    from openai_connector.tasks.camunda_http_task import JOB_TYPE
-
-    return {settings.job_type, JOB_TYPE} if settings.drop_in else {settings.job_type}
+    return {settings.job_type, CAMUNDA_HTTP_JOB_TYPE} if settings.drop_in else {settings.job_type}
 
 
 def without(settings: Settings, answered: Set[str]) -> Settings:
     """Return settings by which the worker leaves these job types alone."""
-    from openai_connector.tasks.camunda_http_task import JOB_TYPE
-
     changes: dict[str, object] = {}
     if settings.job_type in answered:
         changes["job_type"] = NOBODYS_JOB_TYPE
-    if JOB_TYPE in answered:
+    if CAMUNDA_HTTP_JOB_TYPE in answered:
         changes["drop_in"] = False
     return settings.model_copy(update=changes)

@@ -3,97 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import pytest
 
-from openai_connector.connector import OWN_VARIABLES, Handler
+from openai_connector.contract import OWN_VARIABLES
 from openai_connector.document import MAX_READ_DEPTH, parse_json
-from openai_connector.job import BpmnError, Completed, ConnectorJob, Failed, Outcome
-from openai_connector.openai_api import (
-    ApiClient,
-    ApiError,
-    ApiResponse,
-    ApiStatusError,
-    ApiTimeoutError,
-    Verdict,
-)
-from openai_connector.outcome.retry_policy import RetryPolicy
-from openai_connector.tasks.allowed_hosts import AllowedHosts
-from openai_connector.tasks.openai_task import ApiDefaults, lease_of, prepare_call
+from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome, Recovery
+from openai_connector.openai_api import ApiResponse, ApiStatusError, ApiTimeoutError
 from openai_connector.tasks.operations import INPUT_NAMES
-from openai_connector.tasks.secrets import EnvironmentSecrets
-
-ANSWER = {
-    "model": "m",
-    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}],
-    "usage": {"total_tokens": 3},
-}
-PROMPT = "What is the capital of the country that I told you about in confidence?"
-KEY = "sk-very-secret-key"
+from tests.make import ANSWER, KEY, PROMPT, FakeApi, connector, job, refused, sentences_in
 
 
-@dataclass
-class FakeApi(ApiClient):
-    """Answers from a list (the last one again and again) and remembers what it was asked."""
-
-    answers: list[ApiResponse | ApiError] = field(
-        default_factory=lambda: [ApiResponse(200, {"X-Id": "1"}, ANSWER)]
-    )
-    requests: list[dict[str, Any]] = field(default_factory=list)
-
-    async def send(
-        self, method: str, url: str, *, body: bytes | None, headers: Mapping[str, str], timeout: timedelta
-    ) -> ApiResponse:
-        """Answer."""
-        asked = {"method": method, "url": url, "body": json.loads(body or b"null"), "headers": dict(headers)}
-        self.requests.append(asked | {"timeout": timeout})
-        answer = self.answers[min(len(self.requests), len(self.answers)) - 1]
-        if isinstance(answer, ApiError):
-            raise answer
-        return answer
-
-
-def handler(api: FakeApi, **waits: Any) -> Handler:
-    """Build a handler with one secret."""
-    defaults = ApiDefaults("https://llm.example.com/v1", "worker-key")
-    hosts = AllowedHosts(["llm.example.com"])
-    secrets = EnvironmentSecrets("SECRET_", {"SECRET_KEY": KEY})
-    return Handler(
-        api,
-        prepare=partial(prepare_call, defaults=defaults, hosts=hosts, secrets=secrets),
-        lease_of=partial(lease_of, defaults=defaults),
-        retry_policy=RetryPolicy(**waits),
-    )
-
-
-def job(
-    headers: Mapping[str, str] | None = None, *, retries: int = 3, key: int = 7, **inputs: Any
-) -> ConnectorJob:
-    """Make a chat task's job; inputs are named without their prefix."""
-    given = {"operation": "chat", "model": "m", "prompt": PROMPT, "apiKey": "{{secrets.KEY}}", **inputs}
-    return ConnectorJob(
-        key=key,
-        type="openai-connector:1",
-        process_instance_key=1,
-        process_definition_key=2,
-        bpmn_process_id="p",
-        element_id="Ask",
-        element_instance_key=5,
-        retries=retries,
-        tenant_id="<default>",
-        headers=headers or {},
-        variables={f"openai_{name}": value for name, value in given.items()},
-    )
-
-
-def again(
-    before: ConnectorJob, outcome: Outcome, *, retries: int | None = None, **inputs: Any
-) -> ConnectorJob:
+def again(before: Job, outcome: Outcome, *, retries: int | None = None, **inputs: Any) -> Job:
     """Make the job as it comes back after a failure or an uncaught error: with what was left at the task."""
     assert isinstance(outcome, (Failed, BpmnError))
     left = outcome.variables if isinstance(outcome, Failed) else outcome.keep
@@ -113,19 +36,10 @@ def failed(outcome: Outcome) -> Failed:
     return outcome
 
 
-def refused(status: int, wait: timedelta | None = None, words: str = "") -> ApiStatusError:
-    """Make what the client raises for a status."""
-    verdict = Verdict.WAIT if wait is not None else Verdict.PASSING if status >= 500 else Verdict.FINAL
-    response = ApiResponse(status, {}, {"error": {"message": words}})
-    return ApiStatusError(
-        f"The API answered {status}: {words}", code=str(status), verdict=verdict, response=response, wait=wait
-    )
-
-
 async def test_a_job_is_asked_once_and_completed() -> None:
     """The result variable has the HTTP response and the output, and the request says whose it is."""
     api = FakeApi()
-    outcome = await handler(api)(job({"resultVariable": "r"}))
+    outcome = await connector(api).work(job({"resultVariable": "r"}))
     assert isinstance(outcome, Completed)
     assert outcome.variables["r"]["output"]["text"] == "Hello"
     assert set(outcome.variables["r"]) == {"status", "headers", "body", "output"}
@@ -157,7 +71,7 @@ async def test_5_nothing_is_sent_for_a_task_that_cannot_succeed(
 ) -> None:
     """Bad expressions, headers, inputs, secrets, hosts and result names fail the job before any money is spent."""
     api = FakeApi()
-    outcome = failed(await handler(api)(job(headers, **inputs)))
+    outcome = failed(await connector(api).work(job(headers, **inputs)))
     assert outcome.retries == 0
     assert not api.requests
 
@@ -176,7 +90,7 @@ async def test_5_a_failed_mapping_is_mended_without_a_second_call(headers: dict[
     """The answer is kept at the task; with the expression overridden, the job completes and the API is not asked."""
     api = FakeApi()
     first = job(headers)
-    outcome = failed(await handler(api)(first))
+    outcome = failed(await connector(api).work(first))
     assert outcome.retries == 0
     assert "is kept" in outcome.message
     assert "openai_resultExpression" in outcome.message
@@ -187,7 +101,7 @@ async def test_5_a_failed_mapping_is_mended_without_a_second_call(headers: dict[
         retries=1,
         **{override: "=null" if override == "errorExpression" else "={x: body.model}"},
     )
-    done = await handler(api)(mended)
+    done = await connector(api).work(mended)
     assert isinstance(done, Completed)
     assert len(api.requests) == 1
 
@@ -196,11 +110,11 @@ async def test_5_an_override_without_quotes_is_refused() -> None:
     """Operate takes JSON: an unquoted mapping is an object there, and silence about it would help nobody."""
     api = FakeApi()
     first = job({"resultExpression": "=output.text"})
-    outcome = failed(await handler(api)(first))
+    outcome = failed(await connector(api).work(first))
     wrong = again(first, outcome, resultExpression={"x": "$.output.text"})
-    refusal = failed(await handler(api)(wrong))
+    refusal = failed(await connector(api).work(wrong))
     assert "openai_resultExpression must be a text in double quotes, not a context" in refusal.message
-    mended = await handler(api)(again(wrong, outcome, resultExpression='{"x": "$.output.text"}'))
+    mended = await connector(api).work(again(wrong, outcome, resultExpression='{"x": "$.output.text"}'))
     assert mended == Completed({"x": "Hello"})
     assert len(api.requests) == 1
 
@@ -209,8 +123,10 @@ async def test_5_another_request_is_a_new_call() -> None:
     """A kept answer belongs to its request alone: another prompt is asked anew."""
     api = FakeApi()
     first = job({"resultExpression": '="text"'})
-    outcome = await handler(api)(first)
-    await handler(api)(again(first, outcome, retries=1, prompt="Another question", resultExpression="={}"))
+    outcome = await connector(api).work(first)
+    await connector(api).work(
+        again(first, outcome, retries=1, prompt="Another question", resultExpression="={}")
+    )
     assert len(api.requests) == 2
 
 
@@ -218,8 +134,8 @@ async def test_5_another_key_is_no_other_request() -> None:
     """A renewed API key does not make the kept answer worthless."""
     api = FakeApi()
     first = job({"resultExpression": '="text"'})
-    outcome = await handler(api)(first)
-    await handler(api)(again(first, outcome, retries=1, apiKey="sk-new", resultExpression="={}"))
+    outcome = await connector(api).work(first)
+    await connector(api).work(again(first, outcome, retries=1, apiKey="sk-new", resultExpression="={}"))
     assert len(api.requests) == 1
 
 
@@ -228,26 +144,28 @@ async def test_5_a_foreign_state_is_ignored(change: dict[str, Any]) -> None:
     """State of another job, another version or a made-up one neither helps nor hurts."""
     api = FakeApi()
     first = job({"resultExpression": '="text"'})
-    outcome = failed(await handler(api)(first))
+    outcome = failed(await connector(api).work(first))
     state = json.loads(outcome.variables["openai_state"]) | change
-    await handler(api)(again(first, outcome, retries=1, state=json.dumps(state), resultExpression="={}"))
+    await connector(api).work(
+        again(first, outcome, retries=1, state=json.dumps(state), resultExpression="={}")
+    )
     assert len(api.requests) == 2
 
 
 @pytest.mark.parametrize("state", ["", "{", "[]", "null", "1", 5, {"a": 1}, "[" * 100_000, '{"version": 1}'])
 async def test_5_a_broken_state_is_ignored(state: Any) -> None:
     """Whatever stands in the reserved variable, the job is worked on."""
-    assert isinstance(await handler(FakeApi())(job(state=state)), Completed)
+    assert isinstance(await connector(FakeApi()).work(job(state=state)), Completed)
 
 
 async def test_5_an_uncaught_bpmn_error_is_not_bought_again() -> None:
     """The answer is kept before the error is thrown, and mapped again when the job comes back."""
     api = FakeApi()
     first = job({"errorExpression": '=bpmnError("C", output.text, {v: 1})'})
-    outcome = await handler(api)(first)
+    outcome = await connector(api).work(first)
     assert isinstance(outcome, BpmnError)
     assert (outcome.code, outcome.message, outcome.variables) == ("C", "Hello", {"v": 1})
-    once_more = await handler(api)(again(first, outcome))
+    once_more = await connector(api).work(again(first, outcome))
     assert isinstance(once_more, BpmnError)
     assert len(api.requests) == 1
 
@@ -256,9 +174,9 @@ async def test_5_a_job_error_with_retries_calls_again() -> None:
     """The modeler's own "try again" on a paid answer buys a new one."""
     api = FakeApi()
     first = job({"errorExpression": '=jobError("again", {}, job.retries - 1)'})
-    outcome = failed(await handler(api)(first))
+    outcome = failed(await connector(api).work(first))
     assert outcome.retries == 2
-    await handler(api)(again(first, outcome))
+    await connector(api).work(again(first, outcome))
     assert len(api.requests) == 2
 
 
@@ -271,7 +189,7 @@ async def test_5_trying_again_after_a_failed_mapping_buys_nothing() -> None:
     }
     current, retries = job(headers), []
     for _ in range(3):
-        outcome = failed(await handler(api)(current))
+        outcome = failed(await connector(api).work(current))
         retries.append(outcome.retries)
         current = again(current, outcome)
     assert retries == [2, 1, 0]
@@ -279,7 +197,7 @@ async def test_5_trying_again_after_a_failed_mapping_buys_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["tasks.operations.chat.Chat.output", "outcome.mapping.TaskMapping.on_response"]
+    "part", ["tasks.operations.chat.Chat.output", "outcome.mapping.OutputMapping.on_answer"]
 )
 async def test_5_a_bug_in_mapping_buys_nothing(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, part: str
@@ -292,26 +210,27 @@ async def test_5_a_bug_in_mapping_buys_nothing(
     api, first = FakeApi(), job({"resultExpression": "={x: output.text}"})
     with monkeypatch.context() as patched:
         patched.setattr(f"openai_connector.{part}", broken)
-        outcome = failed(await handler(api)(first))
+        outcome = failed(await connector(api).work(first))
     assert outcome.retries == 0
-    assert "RuntimeError at test_handler.py" in outcome.message
+    assert "RuntimeError at test_connector.py" in outcome.message
     assert "answer is kept" in outcome.message
     assert PROMPT not in outcome.message + caplog.text
-    assert await handler(api)(again(first, outcome, retries=1)) == Completed({"x": "Hello"})
+    assert await connector(api).work(again(first, outcome, retries=1)) == Completed({"x": "Hello"})
     assert len(api.requests) == 1
 
 
 async def test_5_a_result_that_the_engine_refuses_is_not_bought_again() -> None:
     """The engine's limits are its own: its refusal comes after the paid answer."""
     api, first = FakeApi(), job({"resultVariable": "r"})
-    done = await handler(api)(first)
+    done = await connector(api).work(first)
     assert isinstance(done, Completed)
-    assert done.if_refused
-    refusal = done.if_refused(f"The engine refused it, and {KEY} too")
-    assert refusal.message.startswith("The engine refused it, and *** too. The answer is kept")
+    refusal = connector(api).refused(first, done, f"it has {KEY}")
+    assert isinstance(refusal, Failed)
+    assert KEY not in refusal.message
+    assert sentences_in(refusal.message) >= {"RESULT_REFUSED", "IS_KEPT"}
     assert refusal.retries == 0
     mended = again(first, refusal, retries=1, resultVariable="s")
-    assert (await handler(api)(mended)).variables.keys() == {"s"}
+    assert (await connector(api).work(mended)).variables.keys() == {"s"}
     assert len(api.requests) == 1
 
 
@@ -320,9 +239,9 @@ async def test_5_the_deepest_answer_that_can_be_read_is_kept() -> None:
     usage = json.loads("[" * (MAX_READ_DEPTH - 1) + "]" * (MAX_READ_DEPTH - 1))
     api = FakeApi(answers=[ApiResponse(200, {}, parse_json(json.dumps(ANSWER | {"usage": usage})))])
     first = job({"resultVariable": "r"})
-    outcome = failed(await handler(api)(first))
+    outcome = failed(await connector(api).work(first))
     assert "answer is kept" in outcome.message
-    done = await handler(api)(
+    done = await connector(api).work(
         again(first, outcome, retries=1, errorExpression="=ignoreError({x: output.text})")
     )
     assert done == Completed({"x": "Hello"})
@@ -333,7 +252,7 @@ async def test_5_an_answer_too_large_to_keep_is_said_to_be() -> None:
     """The message says that trying again pays again, and what is sent is small."""
     large = {"choices": [{"message": {"content": "x" * 2_000_000}}]}
     api = FakeApi(answers=[ApiResponse(200, {}, large)])
-    outcome = failed(await handler(api)(job({"resultVariable": "r"})))
+    outcome = failed(await connector(api).work(job({"resultVariable": "r"})))
     assert outcome.retries == 0
     assert "too large to be kept" in outcome.message
     assert len(json.dumps(dict(outcome.variables))) < 10_000
@@ -344,10 +263,10 @@ async def test_5_an_answer_is_kept_where_its_error_variable_cannot_be(usage: Any
     """The error's copy of the response gives way to the kept answer: one call."""
     api = FakeApi(answers=[ApiResponse(200, {}, ANSWER | {"usage": usage})])
     first = job({"resultExpression": "=output.text"})
-    outcome = failed(await handler(api)(first))
+    outcome = failed(await connector(api).work(first))
     assert "answer is kept" in outcome.message
     assert outcome.variables["error"].keys() == {"type", "code", "message"}
-    mended = await handler(api)(again(first, outcome, resultExpression="={x: output.text}"))
+    mended = await connector(api).work(again(first, outcome, resultExpression="={x: output.text}"))
     assert mended == Completed({"x": "Hello"})
     assert len(api.requests) == 1
 
@@ -355,7 +274,9 @@ async def test_5_an_answer_is_kept_where_its_error_variable_cannot_be(usage: Any
 async def test_5_variables_that_give_way_to_the_answer_are_said_to() -> None:
     """A job error's large variables are left out for the answer's sake, and the message says so."""
     api = FakeApi(answers=[ApiResponse(200, {}, ANSWER | {"usage": "x" * 1_000_000})])
-    outcome = failed(await handler(api)(job({"errorExpression": '=jobError("No.", {u: output.usage})'})))
+    outcome = failed(
+        await connector(api).work(job({"errorExpression": '=jobError("No.", {u: output.usage})'}))
+    )
     assert outcome.message.startswith("No. Variables of this failure were left out")
     assert "answer is kept" in outcome.message
     assert outcome.variables.keys() == {"error", "openai_state"}
@@ -364,7 +285,7 @@ async def test_5_variables_that_give_way_to_the_answer_are_said_to() -> None:
 async def test_5_a_bpmn_error_says_that_its_answer_is_not_kept() -> None:
     """Uncaught, it becomes an incident with its message: there is no other place to say so."""
     api = FakeApi(answers=[ApiResponse(200, {}, ANSWER | {"usage": "x" * 2_000_000})])
-    outcome = await handler(api)(job({"errorExpression": '=bpmnError("C", "words")'}))
+    outcome = await connector(api).work(job({"errorExpression": '=bpmnError("C", "words")'}))
     assert isinstance(outcome, BpmnError)
     assert outcome.message.startswith("words. The answer is too large to be kept")
     assert not outcome.keep
@@ -373,7 +294,7 @@ async def test_5_a_bpmn_error_says_that_its_answer_is_not_kept() -> None:
 async def test_4_what_to_do_is_never_cut_off() -> None:
     """A message of any length is sent with 6,000 characters at most, its advice among them."""
     headers = {"resultExpression": '=assert(1, false, string join(for i in 1..7000 return "x"))'}
-    outcome = failed(await handler(FakeApi())(job(headers)))
+    outcome = failed(await connector(FakeApi()).work(job(headers)))
     assert len(outcome.message) == 6000
     assert outcome.message.endswith("the API is not asked again")
     assert len(outcome.variables["error"]["message"]) == 6000
@@ -383,16 +304,16 @@ async def test_6_names_left_by_a_failure_are_remembered() -> None:
     """A result of a name that an earlier failure left at the task fails before the call."""
     api = FakeApi(answers=[refused(500), ApiResponse(200, {}, ANSWER)])
     first = job({"resultVariable": "error"})
-    outcome = failed(await handler(api)(first))
+    outcome = failed(await connector(api).work(first))
     assert outcome.retries == 2
-    second = failed(await handler(api)(again(first, outcome)))
+    second = failed(await connector(api).work(again(first, outcome)))
     assert len(api.requests) == 1
     assert "'error'" in second.message
 
 
 async def test_6_a_name_known_only_after_the_call_keeps_the_answer() -> None:
     """A FEEL result of a swallowed name fails with the answer kept."""
-    outcome = failed(await handler(FakeApi())(job({"resultExpression": "={openai_model: 1}"})))
+    outcome = failed(await connector(FakeApi()).work(job({"resultExpression": "={openai_model: 1}"})))
     assert "'openai_model'" in outcome.message
     assert "is kept" in outcome.message
 
@@ -400,7 +321,7 @@ async def test_6_a_name_known_only_after_the_call_keeps_the_answer() -> None:
 @pytest.mark.parametrize(
     "answer", [refused(500), ApiResponse(200, {}, ANSWER)], ids=["failed call", "failed mapping"]
 )
-async def test_6_variables_of_ignore_error_are_not_swallowed(answer: ApiResponse | ApiError) -> None:
+async def test_6_variables_of_ignore_error_are_not_swallowed(answer: ApiResponse | ApiStatusError) -> None:
     """A name that an earlier failure left at the task is refused there too, instead of getting lost."""
     api = FakeApi(answers=[refused(500), answer])
     ignore = "ignoreError({error: error.message})"
@@ -409,7 +330,7 @@ async def test_6_variables_of_ignore_error_are_not_swallowed(answer: ApiResponse
         "errorExpression": f"=if job.retries > 2 then null else {ignore}",
     }
     first = job(headers)
-    outcome = failed(await handler(api)(again(first, failed(await handler(api)(first)))))
+    outcome = failed(await connector(api).work(again(first, failed(await connector(api).work(first)))))
     assert outcome.retries == 0
     assert "'error' would be lost" in outcome.message
     assert ("answer is kept" in outcome.message) is isinstance(answer, ApiResponse)
@@ -418,11 +339,11 @@ async def test_6_variables_of_ignore_error_are_not_swallowed(answer: ApiResponse
 async def test_7_a_wait_costs_no_retry() -> None:
     """Told to wait, the job goes back with at least that back-off and all its retries."""
     api = FakeApi(answers=[refused(429, timedelta(seconds=7))])
-    outcome = failed(await handler(api)(job({"retryBackoff": "PT2S"})))
+    outcome = failed(await connector(api).work(job({"retryBackoff": "PT2S"})))
     assert (outcome.retries, outcome.backoff) == (3, timedelta(seconds=7))
-    outcome = failed(await handler(api)(job({"retryBackoff": "PT1M"})))
+    outcome = failed(await connector(api).work(job({"retryBackoff": "PT1M"})))
     assert (outcome.retries, outcome.backoff) == (3, timedelta(minutes=1))
-    outcome = failed(await handler(FakeApi(answers=[refused(503, timedelta(0))]))(job()))
+    outcome = failed(await connector(FakeApi(answers=[refused(503, timedelta(0))])).work(job()))
     assert (outcome.retries, outcome.backoff) == (3, timedelta(seconds=1))
 
 
@@ -433,7 +354,7 @@ async def test_7_waits_are_counted_across_activations(limits: dict[str, Any], fr
     current = job()
     retries = []
     for _ in range(5):
-        outcome = failed(await handler(api, **limits)(current))
+        outcome = failed(await connector(api, **limits).work(current))
         retries.append(outcome.retries)
         current = again(current, outcome)
     assert retries == [3] * free + [2, 1, 0]
@@ -442,16 +363,16 @@ async def test_7_waits_are_counted_across_activations(limits: dict[str, Any], fr
 
 async def test_7_passing_and_final_failures() -> None:
     """What may pass costs a retry after the template's back-off; what cannot has none left."""
-    passing = ApiTimeoutError("slow", code="408", verdict=Verdict.PASSING)
-    outcome = failed(await handler(FakeApi(answers=[passing]))(job({"retryBackoff": "PT9S"})))
+    passing = ApiTimeoutError("slow", code="408", recovery=Recovery.TRANSIENT, reason="timeout")
+    outcome = failed(await connector(FakeApi(answers=[passing])).work(job({"retryBackoff": "PT9S"})))
     assert (outcome.retries, outcome.backoff) == (2, timedelta(seconds=9))
-    outcome = failed(await handler(FakeApi(answers=[refused(401)]))(job({"retryBackoff": "PT9S"})))
+    outcome = failed(await connector(FakeApi(answers=[refused(401)])).work(job({"retryBackoff": "PT9S"})))
     assert (outcome.retries, outcome.backoff) == (0, None)
 
 
 async def test_4_the_error_becomes_a_variable() -> None:
     """It has type, code, message and the response, as Camunda's runtime gives it."""
-    outcome = failed(await handler(FakeApi(answers=[refused(400, words="bad")]))(job()))
+    outcome = failed(await connector(FakeApi(answers=[refused(400, words="bad")])).work(job()))
     error = outcome.variables["error"]
     assert (error["type"], error["code"]) == ("ApiStatusError", "400")
     assert error["message"] == outcome.message
@@ -466,7 +387,7 @@ async def test_8_secrets_are_masked_however_deep() -> None:
     """A key that the API echoes leaves the worker neither in the message nor in the error variable."""
     echo = refused(401, words=f"Incorrect API key provided: {KEY}")
     echo.response = ApiResponse(401, {"X-Echo": [KEY]}, {KEY: [{"deep": f"<{KEY}>"}]})
-    outcome = failed(await handler(FakeApi(answers=[echo]))(job()))
+    outcome = failed(await connector(FakeApi(answers=[echo])).work(job()))
     assert KEY not in json.dumps(dict(outcome.variables)) + outcome.message
     assert "***" in outcome.message
 
@@ -476,7 +397,7 @@ async def test_8_a_dummy_key_changes_no_error_code(key: str) -> None:
     """Servers without keys are given anything as a key: expressions find code, type and status all the same."""
     expression = "=bpmnError(error.code + string(error.variables.response.status) + string(response.status))"
     api = FakeApi(answers=[refused(404)])
-    outcome = await handler(api)(job({"errorExpression": expression}, apiKey=key))
+    outcome = await connector(api).work(job({"errorExpression": expression}, apiKey=key))
     assert isinstance(outcome, BpmnError)
     assert outcome.code == "404404404"
 
@@ -484,7 +405,9 @@ async def test_8_a_dummy_key_changes_no_error_code(key: str) -> None:
 async def test_8_secrets_are_masked_in_a_bpmn_errors_variables() -> None:
     """A key that a successful answer echoes is not carried on by the error made of it."""
     api = FakeApi(answers=[ApiResponse(200, {"X-Echo": KEY}, ANSWER)])
-    outcome = await handler(api)(job({"errorExpression": '=bpmnError("C", "", {h: response.headers})'}))
+    outcome = await connector(api).work(
+        job({"errorExpression": '=bpmnError("C", "", {h: response.headers})'})
+    )
     assert isinstance(outcome, BpmnError)
     assert outcome.variables == {"h": {"X-Echo": "***"}}
 
@@ -492,7 +415,7 @@ async def test_8_secrets_are_masked_in_a_bpmn_errors_variables() -> None:
 async def test_8_prompts_do_not_reach_messages() -> None:
     """An API that quotes the prompt does not bring it into the incident."""
     outcome = failed(
-        await handler(FakeApi(answers=[refused(400, words=f"Cannot parse: {PROMPT[:40]}...")]))(job())
+        await connector(FakeApi(answers=[refused(400, words=f"Cannot parse: {PROMPT[:40]}...")])).work(job())
     )
     assert "capital" not in outcome.message
     assert "Cannot parse" in outcome.message
@@ -502,7 +425,7 @@ async def test_8_secrets_resolve_in_credentials_only() -> None:
     """A placeholder in a prompt, history or header stays what it is."""
     api = FakeApi()
     history = [{"role": "user", "content": "secrets.KEY"}]
-    await handler(api)(
+    await connector(api).work(
         job({"resultVariable": "{{secrets.KEY}}"}, prompt="{{secrets.KEY}}", chatHistory=history)
     )
     assert KEY not in json.dumps(api.requests[0]["body"])
@@ -511,10 +434,10 @@ async def test_8_secrets_resolve_in_credentials_only() -> None:
 async def test_the_error_expression_sees_failures_before_the_call() -> None:
     """Wrong inputs and missing secrets can be turned into BPMN errors too."""
     headers = {"errorExpression": "=bpmnError(error.code, error.type)"}
-    outcome = await handler(FakeApi())(job(headers, temperature="warm"))
+    outcome = await connector(FakeApi()).work(job(headers, temperature="warm"))
     assert isinstance(outcome, BpmnError)
     assert (outcome.code, outcome.message) == ("INVALID_INPUTS", "InvalidInputsError")
-    outcome = await handler(FakeApi())(job(headers, apiKey="{{secrets.NONE}}"))
+    outcome = await connector(FakeApi()).work(job(headers, apiKey="{{secrets.NONE}}"))
     assert isinstance(outcome, BpmnError)
     assert outcome.code == "SECRET_NOT_AVAILABLE"
 
@@ -533,7 +456,7 @@ def test_the_lease_covers_the_timeouts(
     headers: dict[str, str], inputs: dict[str, Any], lease: timedelta
 ) -> None:
     """The lease asked for lasts as long as the job timeout header and the request timeout need."""
-    assert handler(FakeApi()).lease_needed(job(headers, **inputs)) == lease
+    assert connector(FakeApi()).time_needed(job(headers, **inputs)) == lease
 
 
 def test_only_the_contracts_variables_are_fetched() -> None:

@@ -1,0 +1,137 @@
+"""Every name that diagrams and operators build on, once, with its label. None of them changes once released.
+
+Inputs are flat variables with one prefix, so that hardly anything leaks in from outer scopes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+JOB_TYPE: Final = "openai-connector:1"
+CAMUNDA_HTTP_JOB_TYPE: Final = "io.camunda:http-json:1"
+"""Of tasks made with Camunda's own templates, which the drop-in serves."""
+
+# Templates
+
+TEMPLATE_CONNECTOR: Final = "openai-connector.v1"
+TEMPLATE_CHAT: Final = "openai-connector.chat.v1"
+TEMPLATE_MODERATION: Final = "openai-connector.moderation.v1"
+TEMPLATE_COMPATIBLE: Final = "openai-connector.compatible.v1"
+TEMPLATE_AZURE: Final = "openai-connector.azure.v1"
+
+# Task headers
+
+RESULT_VARIABLE: Final = "resultVariable"
+RESULT_EXPRESSION: Final = "resultExpression"
+ERROR_EXPRESSION: Final = "errorExpression"
+RETRY_BACKOFF: Final = "retryBackoff"
+JOB_TIMEOUT: Final = "jobTimeout"
+TEMPLATE_ID: Final = "elementTemplateId"
+TEMPLATE_VERSION: Final = "elementTemplateVersion"
+HEADER_LABELS: Final[Mapping[str, str]] = {
+    RESULT_VARIABLE: "Result variable",
+    RESULT_EXPRESSION: "Result expression",
+    ERROR_EXPRESSION: "Error expression",
+    RETRY_BACKOFF: "Retry backoff",
+    JOB_TIMEOUT: "Job timeout",
+}
+
+# Variables
+
+PREFIX: Final = "openai_"
+OVERRIDES: Final[Mapping[str, str]] = {
+    name: PREFIX + name for name in (RESULT_VARIABLE, RESULT_EXPRESSION, ERROR_EXPRESSION)
+}
+"""Local variables that override a header where an operator sets them at the task: headers never change."""
+STATE_VARIABLE: Final = PREFIX + "state"
+"""Reserved: what the worker remembers of a task across activations, one JSON string."""
+OWN_VARIABLES: Final = (*OVERRIDES.values(), STATE_VARIABLE)
+"""Fetched with every job in addition to its inputs."""
+ERROR_VARIABLE: Final = "error"
+"""Local to a task that failed: its error object."""
+
+
+class Input(NamedTuple):
+    """An input of a task: its variable, and what the modeler calls it."""
+
+    name: str
+    label: str
+
+
+API_KEY: Final = Input("openai_apiKey", "OpenAI API key")
+ORGANIZATION: Final = Input("openai_organization", "Organization")
+PROJECT: Final = Input("openai_project", "Project")
+BASE_URL: Final = Input("openai_baseUrl", "Base URL")
+AZURE_RESOURCE: Final = Input("openai_azureResource", "Azure resource")
+AZURE_DEPLOYMENT: Final = Input("openai_azureDeployment", "Deployment")
+AZURE_API_VERSION: Final = Input("openai_azureApiVersion", "API version")
+TIMEOUT: Final = Input("openai_timeout", "Request timeout")
+OPERATION: Final = Input("openai_operation", "Operation")
+
+MODEL: Final = Input("openai_model", "Model")
+CUSTOM_MODEL: Final = Input("openai_customModel", "Custom model version")
+SYSTEM_MESSAGE: Final = Input("openai_systemMessage", "System message")
+CHAT_HISTORY: Final = Input("openai_chatHistory", "Chat history")
+PROMPT: Final = Input("openai_prompt", "Prompt")
+TEMPERATURE: Final = Input("openai_temperature", "Temperature")
+TOP_P: Final = Input("openai_topP", "Top P")
+MAX_TOKENS: Final = Input("openai_maxTokens", "Maximum tokens")
+MAX_TOKENS_PARAMETER: Final = Input("openai_maxTokensParameter", "Maximum tokens are sent as")
+FREQUENCY_PENALTY: Final = Input("openai_frequencyPenalty", "Frequency penalty")
+PRESENCE_PENALTY: Final = Input("openai_presencePenalty", "Presence penalty")
+CHOICES: Final = Input("openai_choices", "Choices to generate")
+REASONING_EFFORT: Final = Input("openai_reasoningEffort", "Reasoning effort")
+VERBOSITY: Final = Input("openai_verbosity", "Verbosity")
+EXTRA_BODY: Final = Input("openai_extraBody", "Extra body")
+RESPONSE_FORMAT: Final = Input("openai_responseFormat", "Response format")
+JSON_SCHEMA: Final = Input("openai_jsonSchema", "JSON schema")
+MODERATION_INPUT: Final = Input("openai_moderationInput", "Evaluation input")
+MODERATION_MODEL: Final = Input("openai_moderationModel", "Moderation model")
+
+# What error expressions compare
+
+INVALID_INPUTS: Final = "INVALID_INPUTS"
+SECRET_NOT_AVAILABLE: Final = "SECRET_NOT_AVAILABLE"
+HOST_NOT_ALLOWED: Final = "HOST_NOT_ALLOWED"
+INVALID_RESPONSE: Final = "INVALID_RESPONSE"
+MAPPING_FAILED: Final = "MAPPING_FAILED"
+CONNECTION_FAILED: Final = "408"
+"""Camunda's REST connector gives connection failures and timeouts this code."""
+TLS_FAILED: Final = "SSL_HANDSHAKE_FAILED"
+"""As Camunda's REST connector."""
+
+# Defaults
+
+OPENAI_HOST: Final = "api.openai.com"
+DEFAULT_BASE_URL: Final = f"https://{OPENAI_HOST}/v1"
+DEFAULT_TIMEOUT_SECONDS: Final = 180
+DEFAULT_RETRIES: Final = 3
+
+# Labels of the panel, by the names that sentences have for them
+
+PANEL: Final[Mapping[str, str]] = {
+    "api_key": API_KEY.label,
+    "organization": ORGANIZATION.label,
+    "project": PROJECT.label,
+    "base_url": BASE_URL.label,
+    "operation": OPERATION.label,
+    "model": MODEL.label,
+    "prompt": PROMPT.label,
+    "chat_history": CHAT_HISTORY.label,
+    "max_tokens": MAX_TOKENS.label,
+    "choices": CHOICES.label,
+    "timeout": TIMEOUT.label,
+}
+"""Of this connector's own templates."""
+AZURE_PANEL: Final[Mapping[str, str]] = {
+    **PANEL,
+    "base_url": AZURE_RESOURCE.label,
+    "model": AZURE_DEPLOYMENT.label,
+}
+CAMUNDA_HTTP_PANEL: Final[Mapping[str, str]] = {
+    **PANEL,
+    "base_url": "url",
+    "timeout": "Read timeout",
+}
+"""Of tasks made with Camunda's own templates."""

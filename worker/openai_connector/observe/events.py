@@ -1,0 +1,100 @@
+"""What happens, as data: listeners make logs of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from openai_connector.job import Job, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class JobStarted:
+    """The work on a job has begun."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class CallSent:
+    """A job's request goes to the API: from here on it may be paid for."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerReceived:
+    """The API answered, with whatever status."""
+
+    job: Job
+    status: int
+    seconds: float
+    """Since the request was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallFailed:
+    """A job has no answer: its inputs, its secrets, the API or the network are to blame."""
+
+    job: Job
+    kind: str
+    """The `error.type` of error expressions."""
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class NullFound:
+    """An expression, or a part of it, gave null."""
+
+    job: Job
+    label: str
+    """What the modeler calls the expression."""
+    kind: str
+    """Such as `NO_VARIABLE_FOUND`."""
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnded:
+    """The engine was told what became of a job, or could not be told."""
+
+    job: Job
+    outcome: Outcome
+    delivery: str
+    """What became of the command: done, gone, refused, undelivered."""
+    seconds: float
+    """Since the job was activated."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLost:
+    """The engine gives no jobs; told once for each kind of trouble."""
+
+    kind: str
+    details: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFound:
+    """The engine answers."""
+
+    job_type: str
+    is_again: bool
+
+
+Event = JobStarted | CallSent | AnswerReceived | CallFailed | NullFound | JobEnded | EngineLost | EngineFound
+Listener = Callable[[Event], None]
+
+
+class Events:
+    """Passes each event on to all listeners, which must not raise."""
+
+    def __init__(self, *listeners: Listener) -> None:
+        self._listeners = listeners
+
+    def emit(self, event: Event) -> None:
+        """Pass an event on."""
+        for listen in self._listeners:
+            listen(event)

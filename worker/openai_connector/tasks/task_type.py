@@ -1,0 +1,98 @@
+"""What every type of task offers: its job type and inputs, and the task that a job's variables describe."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Protocol
+
+from openai_connector.openai_api import ApiResponse
+from openai_connector.redaction import Redaction
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request that may be sent: its host is allowed and its secrets are in place."""
+
+    method: str
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes | None = field(repr=False)
+    timeout: timedelta
+    """For the whole call, from the connection to the last byte."""
+    fingerprint: str
+    """Of what is asked, as which organization and project; a kept answer belongs to it."""
+
+
+def fingerprint(method: str, url: str, body: bytes, organization: str | None, project: str | None) -> str:
+    """Return what tells a request from others. The key is no part of it: it may be renewed."""
+    digest = hashlib.sha256()
+    for part in (method, url, organization or "", project or ""):
+        digest.update(part.encode("utf-8", "replace") + b"\n")
+    digest.update(body)
+    return digest.hexdigest()
+
+
+class Task(Protocol):
+    """A task of one job, ready to be asked."""
+
+    @property
+    def request(self) -> Request:
+        """What is sent."""
+        ...
+
+    @property
+    def panel(self) -> Mapping[str, str]:
+        """The labels that the task's modeler sees, by the names that `wording` has for them."""
+        ...
+
+    def accept(self, response: ApiResponse) -> Mapping[str, Any]:
+        """Return what is kept of an answer until the job is done.
+
+        Raises:
+            ApiError: the response is no answer.
+        """
+        ...
+
+    def response_of(self, answer: Mapping[str, Any]) -> Any:
+        """Return what the expressions see as the response."""
+        ...
+
+
+class TaskType(Protocol):
+    """A type of task that the worker serves."""
+
+    @property
+    def job_type(self) -> str:
+        """The type of its jobs."""
+        ...
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of its input variables."""
+        ...
+
+    @property
+    def panel(self) -> Mapping[str, str]:
+        """The labels that a modeler sees where the task itself cannot be read."""
+        ...
+
+    def read(self, variables: Mapping[str, Any], redaction: Redaction) -> Task:
+        """Return the task that a job's variables describe. Nothing is sent.
+
+        Args:
+            variables: of the job.
+            redaction: learns the secrets that the task uses, and its private texts.
+
+        Raises:
+            InvalidInputsError: with every violation.
+            HostRefusedError: the host is not allowed; no secret has been resolved then.
+            SecretError: a secret is missing.
+        """
+        ...
+
+    def time_needed(self, variables: Mapping[str, Any]) -> timedelta:
+        """Return how long the task's call may take; a wrong timeout counts as none (`read` says what is wrong)."""
+        ...

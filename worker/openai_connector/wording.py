@@ -1,0 +1,288 @@
+"""Every sentence that an operator or a modeler reads about a job, once, by id, with its parameters.
+
+The id of a sentence is the name of its constant. Tests and docs refer to ids, never to words: to change a sentence,
+change it here. A parameter that is a label (`{base_url}`) is filled in the words of the panel that the task has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+
+class Sentence:
+    """A sentence with its parameters in braces; calling it fills them in."""
+
+    __slots__ = ("id", "text")
+
+    def __init__(self, text: str) -> None:
+        self.id = ""
+        self.text = text
+
+    def __call__(self, **parameters: object) -> str:
+        """Return the sentence with its parameters."""
+        return self.text.format_map(parameters)
+
+    def __repr__(self) -> str:
+        return f"<{self.id}>"
+
+
+# Ends of incident messages: what to do about a kept answer
+
+IS_KEPT = Sentence(
+    ". The answer is kept: set the local variable {result_expression} or {error_expression} at the task in "
+    "Operate, as a text in double quotes, then retry the incident; the API is not asked again"
+)
+IS_TOO_LARGE_TO_KEEP = Sentence(
+    ". The answer is too large to be kept: retrying the incident asks the API, and pays, again"
+)
+LEFT_OUT = Sentence(". Variables of this failure were left out: they are too large")
+COULD_NOT_BE_STORED = Sentence(
+    ". But this failure's variables, and an answer kept in them, could not be stored ({reason})"
+)
+
+# What the engine's side meets
+
+JOB_UNREADABLE = Sentence(
+    "The job was not begun: {problem}. Correct the data of this process instance, then resolve the incident."
+)
+GIVEN_BACK_BEFORE = Sentence(
+    "The worker was stopped before it was begun; it has given the job back for another worker, retries unchanged."
+)
+GIVEN_BACK_DURING = Sentence(
+    "The worker was stopped before it was done (a request under way may have been charged); "
+    "it has given the job back for another worker, retries unchanged."
+)
+LEASE_TOO_SHORT = Sentence(
+    "This task may take {needed} seconds, longer than the worker's lease of {lease} seconds, and the engine refused "
+    "to prolong it. Set CONNECTOR_JOB_LEASE to at least {wanted} seconds, or give the task a shorter timeout, then "
+    "resolve the incident."
+)
+RESULT_REFUSED = Sentence(
+    "The engine refused the result of this task ({reason}). Map less, or other values, then resolve the incident"
+)
+BPMN_ERROR_REFUSED = Sentence(
+    "The engine refused to throw BPMN error '{code}' ({reason}). Error: {message}. "
+    "Map less, or other values, then resolve the incident"
+)
+UNEXPECTED = Sentence(
+    "The connector failed unexpectedly ({place}). This is a bug: please report it together with the worker's log "
+    "of this moment."
+)
+MAPPING_UNEXPECTED = Sentence(
+    "Mapping the answer failed unexpectedly ({place}). This is a bug: please report it with the worker's log"
+)
+
+# Headers and mapping
+
+HEADER_OVERRIDE_TYPE = Sentence("The variable {variable} must be a text in double quotes, not {shown}")
+HEADER_DURATION = Sentence("{label} must be an ISO 8601 duration such as PT30S or PT5M, got '{shown}'")
+HEADER_WAY_OUT = Sentence(
+    "Nothing was sent. Correct the task in Modeler; for this instance, set the local variable {variables} at element "
+    "{element} in Operate, as a text in double quotes, then retry the incident"
+)
+HEADER_NO_WAY_OUT = Sentence(
+    "Nothing was sent. Correct the task in Modeler; for this instance, start the element anew by modifying the "
+    "instance in Operate (a job's headers never change)"
+)
+RESULT_SHADOWED = Sentence(
+    "The result {names} would be lost: the task has a local variable of the same name, which keeps it. "
+    "Choose another name in Result variable, Result expression or ignoreError"
+)
+RESULT_NO_CONTEXT = Sentence("{label} must give a context such as {{answer: ...}}, but it gave {shown}")
+RESULT_UNSENDABLE = Sentence("The result cannot be sent: {problem}")
+ERROR_NO_ACTION = Sentence(
+    "{label} must give bpmnError(...), jobError(...), ignoreError() or null, but it gave {shown}"
+)
+ERROR_UNKNOWN_ACTION = Sentence(
+    "{label} must give bpmnError(...), jobError(...), ignoreError() or null, "
+    "but it gave a context whose errorType is {shown}"
+)
+ERROR_WHILE = Sentence("{problem} (It was evaluated because of this error: {message})")
+ACTION_VARIABLES = Sentence("{label}: variables must be a context, but are {shown}")
+ACTION_CODE = Sentence("{label}: the error code must be a string, but is {shown}")
+ACTION_BACKOFF = Sentence("{label}: retryBackoff {problem}, got {shown}")
+ACTION_RETRIES = Sentence("{label}: retries must be a number, but are {shown}")
+EXPRESSION_SYNTAX = Sentence("{label} has a syntax error: {problem}")
+EXPRESSION_UNREADABLE = Sentence("{label} cannot be read: {problem}")
+EXPRESSION_FAILED = Sentence("{label} failed: {problem}")
+PATH_UNREADABLE = Sentence("{label} has a JSONPath that cannot be read: {problem}")
+
+# Documents that the engine takes
+
+DOCUMENT_TOO_LARGE = Sentence(
+    "the variables are {size} MB of JSON; the engine is sent at most {limit} MB. Map only what the process needs"
+)
+DOCUMENT_STORED_TOO_LARGE = Sentence(
+    "the variables have so many decimal numbers that they are {size} MB to the engine, "
+    "which is sent at most {limit} MB. Map only what the process needs"
+)
+DOCUMENT_UNWRITABLE = Sentence("the variables cannot be written as JSON")
+DOCUMENT_NAME = Sentence("a variable's name must be text, not {kind}")
+DOCUMENT_INTEGER = Sentence("variable '{name}' has an integer beyond 64 bits")
+DOCUMENT_NUMBER = Sentence("variable '{name}' has a number that JSON cannot carry ({value})")
+DOCUMENT_KEY = Sentence("variable '{name}' has a key that is no text")
+DOCUMENT_VALUE = Sentence("variable '{name}' has a value that is not JSON ({kind})")
+DOCUMENT_TOO_DEEP = Sentence("variable '{name}' is nested deeper than {limit} levels")
+
+# Data of a job that cannot be decoded
+
+DATA_TOO_DEEP = Sentence("the {what} are nested too deeply to be read")
+DATA_NO_JSON = Sentence("the {what} are not JSON that can be read")
+DATA_NO_OBJECT = Sentence("the {what} are not a JSON object")
+DATA_NO_TEXTS = Sentence("the task headers are not all texts")
+
+# Inputs
+
+INPUT_REQUIRED_CHOICE = Sentence("{label} is required: {choices}")
+INPUT_CHOICE = Sentence("{label} must be {choices}, got {shown}")
+INPUT_NUMBER = Sentence("must be a number between {low} and {high}")
+INPUT_WHOLE_NUMBER = Sentence("must be a whole number of at least {low}")
+INPUT_ONE_OF = Sentence("must be one of {choices}")
+INPUT_TEXT = Sentence("must be a text, not {kind}")
+INPUT_DURATION_ZERO = Sentence("must be longer than 0 seconds")
+INPUT_CONTEXT_NO_JSON = Sentence("must be a FEEL context or a JSON object, but it is no JSON ({problem})")
+INPUT_CONTEXT = Sentence("must be a FEEL context or a JSON object, not {kind}")
+INPUT_CONTENT_CONTEXT = Sentence(
+    "must be a text or a list of content parts, not a context; pick the field you mean, for example =order.text, "
+    "or make it text with to json or string()"
+)
+INPUT_CONTENT = Sentence(
+    'must be a text or a list of content parts such as [{{type: "text", text: "..."}}], not {kind}'
+)
+KEY_REQUIRED = Sentence("{api_key} is required: give it as {{{{secrets.NAME}}}}")
+KEY_REQUIRED_OR_WORKER = Sentence(
+    "{api_key} is required: give it as {{{{secrets.NAME}}}}, or have the operator set OPENAI_API_KEY"
+)
+REQUEST_UNWRITABLE = Sentence("the request cannot be written as JSON ({problem}): simplify the inputs")
+HEADER_VALUE = Sentence(
+    "{label} must be made of plain letters, digits and signs, but has a line break or another character"
+)
+SECRET_MISSING = Sentence(
+    "{label}: secret '{name}' is not available. Have the operator define it for the worker "
+    "(see Secrets in the README), or correct its name"
+)
+SECRET_EMPTY = Sentence("{label}: secret '{name}' is empty. Have the operator give it a value")
+
+# Camunda's REST tasks
+
+HTTP_URL = Sentence("url must be a text, not {kind}")
+HTTP_METHOD = Sentence("method must be one of {methods}, got {shown}")
+HTTP_HEADER_NAME = Sentence("headers: '{name}' is no name of a header")
+HTTP_HEADER_NOT_GIVEN = Sentence("headers: {name} is set by the worker: remove it")
+HTTP_CONTEXT = Sentence("{name} must be a context, not {kind}")
+HTTP_ENTRY = Sentence("{name}: {key} must be a text, not {kind}")
+HTTP_CREDENTIAL = Sentence("authentication.{name} is required: give it as {{{{secrets.NAME}}}}")
+HTTP_AUTHENTICATION = Sentence("authentication.type must be bearer, basic, apiKey or noAuth, got {shown}")
+HTTP_BODY = Sentence("body cannot be written as JSON ({problem})")
+HTTP_HOST = Sentence(
+    "{problem}. This worker serves the job type {job_type} for OpenAI tasks only; other REST tasks need "
+    "Camunda's own connectors"
+)
+
+# Addresses
+
+URL_ASCII = Sentence("{label} must be written in ASCII: the host as xn--..., the path with %")
+URL_FORM = Sentence("{label} must be a URL such as https://api.openai.com/v1")
+URL_USER = Sentence("{label} must not carry a user name or password; use OpenAI API key")
+URL_QUERY = Sentence("{label} must not carry a query or a fragment")
+URL_UNENCRYPTED = Sentence("{label} must begin with https:// for {host}: the key would go unencrypted")
+HOST_NOT_ALLOWED = Sentence(
+    "{label}: the host {host} is not allowed. "
+    "Correct the address, or have the operator add the host to CONNECTOR_ALLOWED_HOSTS"
+)
+HOST_PATTERN = Sentence(
+    "'{pattern}' is no host; give llm.example.com, *.example.com, host:port, or * for any"
+)
+
+# What the API answered: facts. What to do about each stands in ADVICE
+
+API_STATUS = Sentence("The API answered {status} {phrase}{words}")
+API_REDIRECT = Sentence("The API's answer is a redirect ({status}), which is not followed")
+API_INTERIM = Sentence("The API's answer has the status {status}, which no answer has")
+API_EMPTY = Sentence("The API's answer is empty (status {status})")
+API_NOT_JSON = Sentence("The API's answer is not JSON")
+API_ERROR_IN_SUCCESS = Sentence("The API's answer is an error in spite of its status {status}{words}")
+API_LACKS = Sentence("The API's answer has no {missing}")
+API_PACKED_TWICE = Sentence("The API's answer is packed more than once; it may have been paid for")
+API_CANNOT_UNPACK = Sentence(
+    "The API's answer cannot be unpacked (bad gzip or deflate); it may have been paid for"
+)
+API_TOO_LARGE = Sentence("The API's answer is larger than {limit} MB; it may have been paid for")
+API_TIMEOUT = Sentence(
+    "The API did not answer within {seconds} s; the answer may have been made and paid for"
+)
+API_NO_CONNECTION = Sentence("No connection to the API ({reason}); nothing was paid for")
+API_TLS = Sentence("No secure connection to the API ({reason}); nothing was paid for")
+API_BROKEN = Sentence(
+    "The connection to the API broke during the call ({reason}); the answer may have been made and paid for"
+)
+
+CHECK_QUOTA = Sentence("The quota is used up: check plan and billing of the API account")
+CHECK_BILLING_LIMIT = Sentence("The billing limit is reached: check billing of the API account")
+CHECK_BILLING = Sentence("Billing is not active: check billing of the API account")
+CHECK_MODEL = Sentence("Check {model}: it is unknown, shut down, or not open to this key")
+SHORTEN_OR_OTHER_MODEL = Sentence("Shorten {prompt} or {chat_history}, or choose a model that takes more")
+CHECK_KEY = Sentence("Check {api_key} (and {organization} and {project})")
+CHECK_CREDIT = Sentence("The account has no credit left: check billing of the API account")
+CHECK_PERMISSIONS = Sentence("The key may not do this: check its permissions, the project and the region")
+CHECK_URL_AND_MODEL = Sentence("Check {base_url} and {model}")
+CHECK_PROXY_PASSWORD = Sentence(
+    "The proxy wants a user name and password: have the operator put them into HTTPS_PROXY"
+)
+RETRIED_AFTER_WAIT = Sentence("The API gave up waiting; the job is tried again while retries are left")
+RETRIED_AFTER_CONFLICT = Sentence(
+    "Another request was in the way; the job is tried again while retries are left"
+)
+SHORTEN = Sentence("The request is too large: shorten {prompt} or {chat_history}")
+RETRIED_AFTER_LIMIT = Sentence("The rate limit is reached; the job is tried again while retries are left")
+CORRECT_INPUTS = Sentence("Correct the task's inputs")
+RETRIED_AFTER_TROUBLE = Sentence("The API is in trouble; the job is tried again while retries are left")
+CHECK_URL = Sentence("Check {base_url}")
+CHECK_URL_AND_OPERATION = Sentence("Check {base_url} and {operation}")
+CHECK_URL_AND_BETWEEN = Sentence("Check {base_url}, and the proxy or server in between")
+CHECK_BETWEEN = Sentence("Check the proxy or server in between")
+ASK_FOR_LESS = Sentence("Ask for less: lower {max_tokens} or {choices}")
+RAISE_TIMEOUT = Sentence("If this goes on, raise {timeout} or ask for less")
+CHECK_URL_AND_NETWORK = Sentence("Check {base_url}, the network and the proxy")
+CHECK_AUTHORITY = Sentence("Check {base_url}, and name the certificate authority in SSL_CERT_FILE")
+CHECK_NETWORK = Sentence("If this goes on, check the network and the proxy")
+
+ADVICE: Final[Mapping[str, Sentence]] = {
+    "insufficient_quota": CHECK_QUOTA,
+    "billing_hard_limit_reached": CHECK_BILLING_LIMIT,
+    "billing_not_active": CHECK_BILLING,
+    "model_not_found": CHECK_MODEL,
+    "context_length_exceeded": SHORTEN_OR_OTHER_MODEL,
+    "401": CHECK_KEY,
+    "402": CHECK_CREDIT,
+    "403": CHECK_PERMISSIONS,
+    "404": CHECK_URL_AND_MODEL,
+    "407": CHECK_PROXY_PASSWORD,
+    "408": RETRIED_AFTER_WAIT,
+    "409": RETRIED_AFTER_CONFLICT,
+    "413": SHORTEN,
+    "429": RETRIED_AFTER_LIMIT,
+    "4xx": CORRECT_INPUTS,
+    "5xx": RETRIED_AFTER_TROUBLE,
+    "redirect": CHECK_URL,
+    "interim": CHECK_URL_AND_BETWEEN,
+    "empty": CHECK_URL_AND_BETWEEN,
+    "not_json": CHECK_URL_AND_BETWEEN,
+    "error_in_success": CHECK_URL_AND_BETWEEN,
+    "lacks": CHECK_URL_AND_OPERATION,
+    "packed_twice": CHECK_BETWEEN,
+    "cannot_unpack": CHECK_BETWEEN,
+    "too_large": ASK_FOR_LESS,
+    "timeout": RAISE_TIMEOUT,
+    "no_connection": CHECK_URL_AND_NETWORK,
+    "tls": CHECK_AUTHORITY,
+    "broken": CHECK_NETWORK,
+}
+"""What to do about a failed call, by its reason (`ApiError.reason`)."""
+
+SENTENCES: Final[Mapping[str, Sentence]] = {
+    name: value for name, value in globals().items() if isinstance(value, Sentence)
+}
+for _name, _sentence in SENTENCES.items():
+    _sentence.id = _name
