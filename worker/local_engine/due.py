@@ -1,4 +1,4 @@
-"""The one heap of moments at which something is due: leases, back-offs, timers, messages."""
+"""One heap of all moments at which something is due: leases, back-offs, timers, messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ IsCurrent = Callable[[int, int], bool]
 
 
 class DueTimes:
-    """Moments with what is due then. Entries are never removed by those who made them: they are checked."""
+    """Moments with what is due then. Entries are not removed when they become invalid: `pop` checks them."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, str, int]] = []
@@ -24,11 +24,11 @@ class DueTimes:
         """Called when something is due before everything else that was known."""
 
     def register(self, kind: str, is_current: IsCurrent) -> None:
-        """Say how entries of a kind are checked."""
+        """Set the function that checks entries of a kind."""
         self._is_current[kind] = is_current
 
     def add(self, moment: int, kind: str, key: int) -> None:
-        """Note that an entity is due at a moment, in epoch milliseconds."""
+        """Add the moment at which an entity is due, in epoch milliseconds."""
         if len(self._heap) >= self._tidy_at:
             self._tidy()
         heapq.heappush(self._heap, (moment, kind, key))

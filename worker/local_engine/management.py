@@ -1,4 +1,4 @@
-"""The management port: health, the clock for tests, and a few figures, over HTTP as the real engine has them."""
+"""The management port: health, the clock for tests and a few metrics, over HTTP as in the real engine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PATIENCE: Final = 10.0
 
 
 class Management:
-    """A few paths: `/actuator/clock`, `/actuator/health/status`, `/ready`, `/actuator/prometheus`."""
+    """Serves a few paths: `/actuator/clock`, `/actuator/health/status`, `/ready`, `/actuator/prometheus`."""
 
     def __init__(self, runner: Runner, clock: Clock) -> None:
         self._runner = runner

@@ -1,4 +1,4 @@
-"""Kinds of elements, grouped by what is alike in them."""
+"""Kinds of elements, grouped by what they have in common."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class MessageEvent:
 
 @dataclass(frozen=True, slots=True)
 class ErrorEvent:
-    """An error that is thrown or caught; without a code it catches all. Only a throw may have FEEL for its code."""
+    """An error that is thrown or caught. Without a code it catches all; only a throw may use FEEL."""
 
     code: Expression | None
 

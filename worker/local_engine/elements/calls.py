@@ -1,4 +1,4 @@
-"""Call activities: another process is run, as an instance of its own."""
+"""Call activities: another process runs, as an instance of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEEPEST_CALL: Final = 200
 
 
 class CallActivity:
-    """The latest version of the called process is started, and its end is waited for."""
+    """Starts the latest version of the called process, and waits for its end."""
 
     def prepare(
         self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator
@@ -31,17 +31,20 @@ class CallActivity:
         if process is None:
             raise Trouble(
                 "CALLED_ELEMENT_ERROR",
-                f"Expected process with BPMN process id '{process_id}' to be deployed, but not found: deploy it.",
+                f"Expected process with BPMN process id '{process_id}' to be deployed, "
+                "but not found: deploy it.",
             )
         if process.root.start is None:
             raise Trouble(
                 "CALLED_ELEMENT_ERROR",
-                f"Expected process with BPMN process id '{process_id}' to have a none start event, but it has none.",
+                f"Expected process with BPMN process id '{process_id}' to have a none start event, "
+                "but it has none.",
             )
         if engine.state.instances[instance.root].depth >= DEEPEST_CALL:
             raise Trouble(
                 "CALLED_ELEMENT_ERROR",
-                f"The process '{process_id}' is called {DEEPEST_CALL} levels deep: it calls itself without end.",
+                f"The process '{process_id}' is called {DEEPEST_CALL} levels deep: "
+                "it calls itself without end.",
             )
         return process
 
