@@ -7,6 +7,7 @@ travels on, and what is evaluated twice.
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from itertools import accumulate, repeat
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,7 @@ from camunda_feel.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from camunda_feel.ast import Node
 
@@ -109,17 +110,21 @@ def _name(node: ast.Name) -> Evaluate:
     return evaluate
 
 
+def _available_keys(context: Mapping[str, Any]) -> str:
+    if not context:
+        return "the context is empty"
+    keys = ", ".join(f"'{name}'" for name in list(context)[:10])
+    return f"available keys: {keys}{', ...' if len(context) > 10 else ''}"
+
+
 def _path(value: Any, key: str, run: Run, pos: int, depth: int = 0) -> Any:
     kind = type(value)
     if kind in CONTEXT_TYPES:
         found = value.get(key, MISSING)
         if found is not MISSING:
             return lift(found)
-        keys = ", ".join(f"'{name}'" for name in list(value)[:10])
-        there = (
-            f"available keys: {keys}{', ...' if len(value) > 10 else ''}" if value else "the context is empty"
-        )
-        run.warn(NO_CONTEXT_ENTRY_FOUND, f"no context entry found with key '{key}'; {there}", pos)
+        message = f"no context entry found with key '{key}'; {_available_keys(value)}"
+        run.warn(NO_CONTEXT_ENTRY_FOUND, message, pos)
     elif kind is list:
         run.charge(len(value))
         if depth >= run.limits.depth:
@@ -488,7 +493,7 @@ def _in_range(node: ast.InRange) -> Evaluate:
     def evaluate(scope: Scope) -> Any:
         low, high = start(scope), end(scope)
         if scope.find(_input_name(scope)) is MISSING:
-            # The engine asks for the input once for each end, and says so twice if there is none.
+            # The engine asks for the input once for each end: without an input it warns twice.
             _input(scope, pos)
         value = _input(scope, pos)
         if not (type(value) is type(low) is type(high)) or not all(map(is_comparable, (value, low, high))):
@@ -718,20 +723,20 @@ def _matches_count(function: Function, count: int) -> bool:
     return size == count or (size < count and function.var_args)
 
 
-def _call(node: ast.Call) -> Evaluate:
-    name, pos = node.name, node.pos
-    count = len(node.positional)
-    given = frozenset(key for key, _ in node.named) if node.named is not None else None
-    positional = tuple(map(compile_node, node.positional))
-    named = {key: compile_node(value) for key, value in node.named or ()}
+def _fitting(node: ast.Call) -> Callable[[Function], bool]:
+    """Return a check whether a function takes the arguments of the call."""
+    if node.named is None:
+        return partial(_matches_count, count=len(node.positional))
+    given = frozenset(key for key, _ in node.named)
+    return lambda function: given <= function.names
 
-    def fits(function: Function) -> bool:
-        return _matches_count(function, count) if given is None else given <= function.names
 
+def _resolver(node: ast.Call) -> Callable[[Scope], Function | None]:
+    """Return a search for the called function: innermost first, registered functions after the built-in ones."""
+    name, fits = node.name, _fitting(node)
     builtin = next(filter(fits, BUILTINS.by_name.get(name, ())), None)
 
     def resolve(scope: Scope) -> Function | None:
-        """Innermost first; built-in functions come before those that the caller registered."""
         found: Scope | None = scope
         while found is not None:
             if found.functions:
@@ -743,9 +748,19 @@ def _call(node: ast.Call) -> Evaluate:
             return builtin
         return next(filter(fits, scope.run.functions.get(name, ())), None)
 
+    return resolve
+
+
+def _arguments(node: ast.Call) -> Callable[[Function, Scope], list[Any]]:
+    """Return the evaluation of the arguments, in the order of the function's parameters."""
+    if node.named is not None:
+        named = {key: compile_node(value) for key, value in node.named}
+        return lambda function, scope: [
+            named[key](scope) if key in named else None for key in function.parameters
+        ]
+    positional = tuple(map(compile_node, node.positional))
+
     def arguments(function: Function, scope: Scope) -> list[Any]:
-        if given is not None:
-            return [named[key](scope) if key in named else None for key in function.parameters]
         values = [argument(scope) for argument in positional]
         if not function.var_args or not function.parameters:
             return values
@@ -755,6 +770,13 @@ def _call(node: ast.Call) -> Evaluate:
             return rest
         return [*values[:fixed], rest]
 
+    return arguments
+
+
+def _invoker(node: ast.Call) -> Callable[[Function, Scope], Any]:
+    """Return the invocation of a function; an error in an argument is the result."""
+    arguments = _arguments(node)
+
     def invoke(function: Function, scope: Scope) -> Any:
         values = arguments(function, scope)
         errors = [value for value in values if type(value) is ErrorValue]
@@ -763,17 +785,28 @@ def _call(node: ast.Call) -> Evaluate:
         scope.run.charge(1)
         return function.invoke(scope.run, values)
 
-    def no_function(scope: Scope) -> ErrorValue:
-        if given is None:
-            wanted = f"{count} parameter{'' if count == 1 else 's'}"
-        else:
-            wanted = f"parameters {', '.join(sorted(given))}"
-        return scope.run.fail(NO_FUNCTION_FOUND, f"no function found with name '{name}' and {wanted}", pos)
+    return invoke
+
+
+def _no_function(node: ast.Call, scope: Scope) -> ErrorValue:
+    if node.named is None:
+        count = len(node.positional)
+        wanted = f"{count} parameter{'' if count == 1 else 's'}"
+    else:
+        wanted = f"parameters {', '.join(sorted({key for key, _ in node.named}))}"
+    message = f"no function found with name '{node.name}' and {wanted}"
+    return scope.run.fail(NO_FUNCTION_FOUND, message, node.pos)
+
+
+def _call(node: ast.Call) -> Evaluate:
+    if node.target is not None:
+        return _qualified_call(node, node.target)
+    name, pos, resolve, invoke = node.name, node.pos, _resolver(node), _invoker(node)
 
     def evaluate(scope: Scope) -> Any:
         function = resolve(scope)
         if function is None:
-            no_function(scope)
+            _no_function(node, scope)
             return None
         result = invoke(function, scope)
         if type(result) is not ErrorValue or result.fatal:
@@ -784,19 +817,22 @@ def _call(node: ast.Call) -> Evaluate:
         scope.run.warn(FUNCTION_INVOCATION_FAILURE, message, pos)
         return None
 
-    if node.target is None:
-        return evaluate
-    target = compile_node(node.target)
+    return evaluate
 
-    def evaluate_qualified(scope: Scope) -> Any:
-        holder = target(scope)
+
+def _qualified_call(node: ast.Call, target: Node) -> Evaluate:
+    name, pos, fits, invoke = node.name, node.pos, _fitting(node), _invoker(node)
+    holder_of = compile_node(target)
+
+    def evaluate(scope: Scope) -> Any:
+        holder = holder_of(scope)
         if type(holder) not in CONTEXT_TYPES:
             return scope.run.invalid("context", holder, pos)
         functions = holder.functions.get(name, ()) if type(holder) is Context else ()
         function = next(filter(fits, functions), None)
-        return no_function(scope) if function is None else invoke(function, scope)
+        return _no_function(node, scope) if function is None else invoke(function, scope)
 
-    return evaluate_qualified
+    return evaluate
 
 
 # ---- names

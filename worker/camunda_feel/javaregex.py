@@ -376,7 +376,7 @@ class _Translator:
 
     @property
     def class_escapes(self) -> dict[str, str]:
-        """What `\\d` and its like mean now."""
+        r"""What `\d` and its like mean now."""
         return _UNICODE_CLASS_ESCAPES if self.unicode_classes else _CLASS_ESCAPES
 
     def translate(self) -> str:
@@ -447,7 +447,7 @@ class _Translator:
         if char == "\\":
             return self.escape()
         if char == ".":
-            return (r"(?s:.)" if self.dotall else r"[^\n]" if self.unix_lines else _NO_LINE_END), True
+            return self.any_char(), True
         if char == "^":
             return (self.line_start() if self.multiline else r"\A"), True
         if char == "$":
@@ -516,6 +516,11 @@ class _Translator:
             raise PatternError("illegal repetition range")
         self.pos = close + 1
         return f"{{{int(low)}{comma}{int(high) if high else ''}}}", int(low)
+
+    def any_char(self) -> str:
+        if self.dotall:
+            return r"(?s:.)"
+        return r"[^\n]" if self.unix_lines else _NO_LINE_END
 
     def group(self) -> tuple[str, bool]:
         start = self.pos - 1
@@ -641,14 +646,7 @@ class _Translator:
         if char in _CHAR_ESCAPES:
             return _CHAR_ESCAPES[char]
         if char == "0":
-            digits = ""
-            while len(digits) < 3 and self.peek() and self.peek() in "01234567":
-                if len(digits) == 2 and digits[0] > "3":
-                    break
-                digits += self.take()
-            if not digits:
-                raise PatternError("illegal octal escape sequence")
-            return chr(int(digits, 8))
+            return self.octal_char()
         if char == "x" and self.peek() == "{":
             stop = self.pattern.find("}", self.pos)
             code = self.hexadecimal(self.pattern[self.pos + 1 : stop])
@@ -657,21 +655,33 @@ class _Translator:
         if char == "N":
             return self.named_char()
         if char in "xu":
-            width = 2 if char == "x" else 4
-            code = self.hexadecimal(self.pattern[self.pos : self.pos + width], width)
-            self.pos += width
-            if "\ud800" <= code <= "\udbff" and self.pattern.startswith("\\u", self.pos):
-                # The second half of a pair may follow.
-                low = self.hexadecimal(self.pattern[self.pos + 2 : self.pos + 6], 4)
-                if "\udc00" <= low <= "\udfff":
-                    self.pos += 6
-                    return _joined(code + low)
-            return code
+            return self.coded_char(2 if char == "x" else 4)
         if char == "c":
             return chr(ord(self.take()) ^ 64)
         if char.isascii() and char.isalnum():
             raise PatternError(f"illegal escape sequence '\\{char}'")
         return char
+
+    def octal_char(self) -> str:
+        digits = ""
+        while len(digits) < 3 and self.peek() and self.peek() in "01234567":
+            if len(digits) == 2 and digits[0] > "3":
+                break
+            digits += self.take()
+        if not digits:
+            raise PatternError("illegal octal escape sequence")
+        return chr(int(digits, 8))
+
+    def coded_char(self, width: int) -> str:
+        """Return the character of a hexadecimal code, or of two codes for the halves of a surrogate pair."""
+        code = self.hexadecimal(self.pattern[self.pos : self.pos + width], width)
+        self.pos += width
+        if "\ud800" <= code <= "\udbff" and self.pattern.startswith("\\u", self.pos):
+            low = self.hexadecimal(self.pattern[self.pos + 2 : self.pos + 6], 4)
+            if "\udc00" <= low <= "\udfff":
+                self.pos += 6
+                return _joined(code + low)
+        return code
 
     def named_char(self) -> str:
         import unicodedata

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from math import isinf
 from typing import Any
 
 from camunda_feel.decimals import is_whole, to_double
@@ -61,5 +62,7 @@ def _number(number: Decimal) -> int | float | str:
         if -_LONG <= whole < _LONG:
             return whole
     double = to_double(number)
-    # JSON has no infinity; Jackson writes its name.
-    return ("Infinity" if double > 0 else "-Infinity") if double in (float("inf"), float("-inf")) else double
+    if isinf(double):
+        # JSON has no infinity; Jackson writes its name.
+        return "Infinity" if double > 0 else "-Infinity"
+    return double

@@ -206,34 +206,46 @@ class Parser(Scanner):
         return self.compared(start, left) or left
 
     def compared(self, start: int, left: Node) -> Node | None:
-        """The second half of a comparison; None if there is none after `left`."""
+        """Return the comparison that begins with `left`, or None if `left` is all of it."""
         after_left = self.pos
         head = self.peek()
-        if head in "<>=!" and head:
-            for operator in COMPARISONS:
-                if self.literal(operator):
-                    right = self.operation()
-                    if right is not None:
-                        return ast.Comparison(start, operator, left, right)
-                    break
-        elif head == "b" and self.literal("between"):
-            low = self.operation()
-            if low is not None and self.literal("and"):
-                high = self.operation()
-                if high is not None:
-                    return ast.Between(start, left, low, high)
+        node: Node | None = None
+        if head and head in "<>=!":
+            node = self.operator_comparison(start, left)
+        elif head == "b":
+            node = self.between(start, left)
         elif head == "i":
-            if self.literal("instance") and self.literal("of"):
-                type_name = self.type_name()
-                if type_name is not None:
-                    return ast.InstanceOf(start, left, type_name)
+            node = self.instance_of(start, left)
+            if node is None:
+                self.pos = after_left
+                node = self.membership(start, left)
+        if node is None:
             self.pos = after_left
-            if self.literal("in"):
-                test = self.in_test()
-                if test is not None:
-                    return ast.In(start, left, test)
-        self.pos = after_left
+        return node
+
+    def operator_comparison(self, start: int, left: Node) -> Node | None:
+        """Return `left < right` or another comparison by an operator; None leaves the position anywhere."""
+        for operator in COMPARISONS:
+            if self.literal(operator):
+                right = self.operation()
+                return None if right is None else ast.Comparison(start, operator, left, right)
         return None
+
+    def between(self, start: int, left: Node) -> Node | None:
+        """Return `left between low and high`; None leaves the position anywhere."""
+        low = self.operation() if self.literal("between") else None
+        high = self.operation() if low is not None and self.literal("and") else None
+        return None if low is None or high is None else ast.Between(start, left, low, high)
+
+    def instance_of(self, start: int, left: Node) -> Node | None:
+        """Return `left instance of type`; None leaves the position anywhere."""
+        type_name = self.type_name() if self.literal("instance") and self.literal("of") else None
+        return None if type_name is None else ast.InstanceOf(start, left, type_name)
+
+    def membership(self, start: int, left: Node) -> Node | None:
+        """Return `left in test`; None leaves the position anywhere."""
+        test = self.in_test() if self.literal("in") else None
+        return None if test is None else ast.In(start, left, test)
 
     def type_name(self) -> str | None:
         for special in SPECIAL_TYPES:

@@ -161,13 +161,11 @@ class YearsMonthsDuration(Temporal):
 
     def to_json(self) -> str:
         """Java's `Period.toString`, where each number carries the sign."""
+        if not self.months:
+            return "P0D"
         years = _quotient(self.months, 12)
         months = self.months - 12 * years
-        return (
-            ("P" + (f"{years}Y" if years else "") + (f"{months}M" if months else ""))
-            if self.months
-            else "P0D"
-        )
+        return "P" + (f"{years}Y" if years else "") + (f"{months}M" if months else "")
 
     def feel_encode(self) -> dict[str, str]:
         return {"@type": self.type_name, "value": self._text("P0M")}

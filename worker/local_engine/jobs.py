@@ -165,7 +165,7 @@ class Jobs:
         self._engine.tokens.deliver(instance, variables)
 
     def fail(self, key: int, retries: int, message: str, back_off: int, variables: Document) -> None:
-        """Fail a job: offer it again after the back-off (milliseconds), or, without retries, raise an incident.
+        """Fail a job: offer it again after the back-off (milliseconds); without retries raise an incident.
 
         The variables become local to the job's element.
 
