@@ -1,7 +1,7 @@
 """From syntax tree to closures: each node becomes a function of a `Scope`, once, when it is parsed.
 
 The rules are those of the engine's interpreter, including where an error value is turned into null, where it
-travels on, and what is evaluated twice.
+is passed on, and what is evaluated twice.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ _TYPE_ALIASES = {
 
 
 def compile_node(node: Node) -> Evaluate:
-    """The closure that evaluates a node."""
+    """Return the closure that evaluates a node."""
     return _COMPILERS[type(node)](node)
 
 
@@ -211,7 +211,7 @@ def _context(node: ast.ContextLiteral) -> Evaluate:
 
 
 def _may_be_function(node: Node) -> bool:
-    """False for nodes that surely give something else, so that most contexts need no function table."""
+    """Return False for nodes that cannot be functions, so that most contexts need no function table."""
     if isinstance(node, ast.If):
         return any(_may_be_function(then) for _, then in node.branches) or _may_be_function(node.otherwise)
     return isinstance(node, ast.FunctionLiteral | ast.Call | ast.Name | ast.Path | ast.Filter)
@@ -361,7 +361,9 @@ def _instance_of(node: ast.InstanceOf) -> Evaluate:
 
 
 def _fold(values: Iterable[Any], decisive: bool, run: Run, pos: int) -> Any:
-    """Three-valued `or` (decisive is True) or `and`: the decisive value wins, else null if one is no boolean.
+    """Combine values by three-valued `or` (decisive is True) or `and`.
+
+    The decisive value wins; otherwise the result is null if a value is not a boolean.
 
     Values are taken one by one, and none after the decisive one.
     """
@@ -389,7 +391,7 @@ def _logic(node: ast.Logic) -> Evaluate:
     first, rest = operands[0], operands[1:]
 
     def evaluate(scope: Scope) -> Any:
-        # `a and b and c` is `(a and b) and c`: a null in between is warned of again.
+        # `a and b and c` is `(a and b) and c`: a null in between causes another warning.
         value = first(scope)
         for operand in rest:
             value = _fold(_then(value, operand, scope), decisive, scope.run, pos)
@@ -401,7 +403,7 @@ def _logic(node: ast.Logic) -> Evaluate:
 
 
 def _then(value: Any, operand: Evaluate, scope: Scope) -> Iterator[Any]:
-    """A value, and the operand's, which is evaluated only if it is asked for."""
+    """Yield a value, then the operand's value, which is evaluated only when it is needed."""
     yield value
     yield operand(scope)
 
@@ -533,7 +535,7 @@ def _unary_test(node: ast.UnaryTest) -> Evaluate:
 
 
 def _index(items: list[Any], index: Decimal) -> Any:
-    """The item at a position from 1, or from -1 backwards; a fraction is cut off, null beyond the ends."""
+    """Return the item at a position, truncated: from 1, or from -1 backwards; null beyond the ends."""
     size = len(items)
     place = MATH.subtract(index, ONE) if index > 0 else MATH.add(Decimal(size), index)
     return lift(items[to_int32(place)]) if 0 <= place < size else None
@@ -547,7 +549,7 @@ def _filter(node: ast.Filter) -> Evaluate:
         fixed = filter_node.value
     elif isinstance(filter_node, ast.Negation) and isinstance(filter_node.operand, ast.NumberLiteral):
         fixed = unsigned_zero(filter_node.operand.value.copy_negate())
-    # The engine looks at a comparison or a call item by item; anything else it first tries as an index.
+    # The engine evaluates a comparison or a call for each item; it tries anything else as an index first.
     per_item = isinstance(filter_node, ast.Call) or (
         isinstance(filter_node, ast.Comparison) and filter_node.operator != "!="
     )
@@ -568,7 +570,7 @@ def _filter(node: ast.Filter) -> Evaluate:
 
 
 def _item_scope(item: Any, scope: Scope) -> Scope:
-    """Where a filter sees `item` and, before it, the entries of a context."""
+    """Return the scope of a filter: the entries of a context first, then `item`."""
     outer = _with_variable(scope, "item", item)
     if type(item) in CONTEXT_TYPES:
         return Scope(scope.run, item, outer, item.functions if type(item) is Context else None)
@@ -582,7 +584,7 @@ def _filter_items(items: list[Any], condition: Evaluate, scope: Scope) -> Any:
         item = lift(raw)
         met = condition(_item_scope(item, scope))
         if met is True:
-            # The engine marks items to drop with the text "_", and so drops that text too, save at the head.
+            # The engine marks items to drop with the text "_", so it drops that text too, except as the first item.
             if number and type(item) is str and item == "_":
                 continue
             kept.append(item)
@@ -594,7 +596,7 @@ def _filter_items(items: list[Any], condition: Evaluate, scope: Scope) -> Any:
 
 
 class _Numbers:
-    """`a..b` after `in`, counted as they are asked for."""
+    """`a..b` after `in`: each number is computed when it is needed."""
 
     __slots__ = ("add", "low", "step", "steps")
 
@@ -644,7 +646,7 @@ _ITERABLE = (list, _Numbers)
 
 
 def _sources(iterators: tuple[tuple[str, Node], ...]) -> Callable[[Scope], list[_Items] | ErrorValue]:
-    """All the lists to iterate over, evaluated before any of their variables is bound."""
+    """Return the evaluation of all lists to iterate over, before any of their variables is bound."""
     sources = tuple((compile_node(source), source.pos) for _, source in iterators)
     first, first_pos = sources[0]
 
@@ -663,7 +665,7 @@ def _sources(iterators: tuple[tuple[str, Node], ...]) -> Callable[[Scope], list[
 
 
 def _bindings(names: tuple[str, ...], lists: list[_Items], run: Run) -> Iterator[dict[str, Any]]:
-    """Each combination of items as a dict of variables, the first list being the outermost loop."""
+    """Yield each combination of items as a dict of variables; the first list is the outermost loop."""
     if len(names) == 1:
         name = names[0]
         run.charge(len(lists[0]))
@@ -692,7 +694,7 @@ def _for(node: ast.For) -> Evaluate:
             if uses_partial:
                 run.charge(len(results))
                 variables["partial"] = results.copy()
-            # Errors, fatal ones too, become items: that is how the engine has it.
+            # Errors, fatal ones too, become items, as in the engine.
             results.append(body(Scope(run, variables, scope)))
         run.check_size(len(results))
         return results
@@ -732,7 +734,7 @@ def _fitting(node: ast.Call) -> Callable[[Function], bool]:
 
 
 def _resolver(node: ast.Call) -> Callable[[Scope], Function | None]:
-    """Return a search for the called function: innermost first, registered functions after the built-in ones."""
+    """Return a search for the function: innermost scope first, then built-in, then registered functions."""
     name, fits = node.name, _fitting(node)
     builtin = next(filter(fits, BUILTINS.by_name.get(name, ())), None)
 
@@ -839,7 +841,7 @@ def _qualified_call(node: ast.Call, target: Node) -> Evaluate:
 
 
 def names_read(node: Node) -> frozenset[str]:
-    """The variables that an expression may read from outside, known without evaluating it.
+    """Return the variables that an expression may read from outside, without evaluating it.
 
     A name inside a filter may turn out to be a key of the filtered items; it is counted, as it may also be
     a variable. `item` there, and `partial` in a `for`, are not.

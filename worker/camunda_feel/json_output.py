@@ -16,7 +16,7 @@ _LONG = 2**63
 
 
 def to_json(value: Any, *, limits: Limits = DEFAULT_LIMITS) -> Any:
-    """Plain JSON values: whole numbers within 64 bits as int, others as float, temporals as ISO text.
+    """Return plain JSON values: whole numbers within 64 bits as int, others as float, temporals as ISO text.
 
     The result shares nothing with the value. Raises FeelLimitError beyond `limits.depth` and `limits.size`
     (values may hold one part many times, or themselves), FeelEvaluationError for objects without FEEL value.
