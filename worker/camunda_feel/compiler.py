@@ -584,7 +584,7 @@ def _filter_items(items: list[Any], condition: Evaluate, scope: Scope) -> Any:
         item = lift(raw)
         met = condition(_item_scope(item, scope))
         if met is True:
-            # The engine marks items to drop with the text "_", so it drops that text too, except as the first item.
+            # The engine marks dropped items with the text "_": it drops that text too, except at index 1.
             if number and type(item) is str and item == "_":
                 continue
             kept.append(item)

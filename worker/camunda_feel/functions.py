@@ -8,8 +8,8 @@
 
 A parameter's type is `any` or one of `TYPES`; `?` after it allows null; `...` after the last one collects any
 number of arguments (a single list argument stands for all of them). Overloads are declarations of the same
-name, tried in order; one body may have several signatures. Any callable can be a body: `str.upper`, a partial,
-or an object with `__call__`.
+name, tried in order; one body may have several signatures. Any callable can be a body: `str.upper`, a
+partial, or an object with `__call__`.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ _PROPERTIES = {
     "javaUnicodeIdentifierStart": r"\p{ID_Start}",
     "javaUnicodeIdentifierPart": rf"[\p{{ID_Continue}}{_IGNORABLE}]",
 }
-# Binary properties, which need `Is` in front; capitals mean nothing there.
+# Binary properties, which need the prefix `Is`; their case is ignored.
 _BINARY_PROPERTIES = {
     "ALPHABETIC": r"\p{Alphabetic}",
     "LETTER": r"\p{L}",
@@ -386,7 +386,7 @@ class _Translator:
             raise PatternError("unmatched closing ')'")
         missing = {number for number in self.references if number > self.groups}
         if missing != self.missing_groups:
-            # Now that the groups are counted, once more.
+            # The groups are counted now: translate again.
             self.pos, self.modes, self.missing_groups = start, modes, missing
             self.groups = self.parts = 0
             self.names.clear()
@@ -455,7 +455,7 @@ class _Translator:
         if char in "*+?":
             raise PatternError(f"dangling meta character '{char}'")
         if char == "{":
-            # A counted repetition of nothing, which Java takes.
+            # A counted repetition of nothing, which Java accepts.
             self.pos -= 1
             return "", True
         return self.cased(char), True
@@ -500,7 +500,7 @@ class _Translator:
         self.skip_comments()
         if self.peek() and self.peek() in "*+?":
             raise PatternError(f"dangling meta character '{self.peek()}'")
-        # Repeated, `\\R` never gives back the half of what it took.
+        # In a repetition, `\\R` never releases one half of its match.
         return f"(?{'>' if atom == _LINE_BREAK else ':'}{atom}){quantifier}"
 
     def braces(self) -> tuple[str, int]:
@@ -636,7 +636,7 @@ class _Translator:
         number = int(digit)
         while self.peek() and self.peek() in "0123456789" and number * 10 + int(self.peek()) <= self.groups:
             number = number * 10 + int(self.take())
-        # A reference to a group that does not exist never matches; Java compiles it all the same.
+        # A reference to a group that does not exist never matches, but Java compiles it.
         self.references.add(number)
         if number in self.missing_groups:
             return "(?!)"

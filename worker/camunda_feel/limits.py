@@ -9,7 +9,7 @@ class Limits(NamedTuple):
     steps: int = 3_000_000
     """Items visited plus functions called in one evaluation (about two seconds of work)."""
     seconds: float = 10.0
-    """Seconds of one evaluation, looked at where steps are counted: work on long strings costs few steps."""
+    """Seconds of one evaluation, checked when steps are counted: work on long strings costs few steps."""
     nesting: int = 50
     """Levels of parentheses, lists, calls and so on in an expression (a chain of `else if` is one level)."""
     depth: int = 200

@@ -825,7 +825,7 @@ def _zoned_date_time(local: LocalDateTime, offset_part: str, zone: str) -> Zoned
         return None
     if not zone:
         return ZonedDateTime(local, offset)
-    # With both, the offset tells the instant and the zone how to show it.
+    # With both, the offset determines the instant, and the zone the local time.
     return ZonedDateTime(local, offset).with_zone(zone, inside_text=True)
 
 

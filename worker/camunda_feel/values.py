@@ -3,12 +3,12 @@
 | FEEL | Python |
 |---|---|
 | null, boolean, string | None, bool, str |
-| number | Decimal (an int or float inside data handed in, until it is read) |
+| number | Decimal (an int or float inside input data, until it is read) |
 | list, context | list, dict (`Context` if written in FEEL) |
 | dates, times, durations | the types of `temporal` |
 | function, range | Function, Range |
 
-Data handed in is never copied: lists and dicts are used as they are and their members are converted when an
+Input data is never copied: lists and dicts are used as they are and their members are converted when an
 expression reads them (`lift`), so an answer of a megabyte costs nothing if one field of it is read.
 """
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 SLACK: Final = 4096
-"""Entries that are out of date and may stay: below this, tidying up is not worth it."""
+"""Outdated entries that may stay: below this number, the heap is not cleaned up."""
 
 IsCurrent = Callable[[int, int], bool]
 """Called with a key and a moment: whether the entity still waits for that moment."""
@@ -21,7 +21,7 @@ class DueTimes:
         self._is_current: dict[str, IsCurrent] = {}
         self._tidy_at = SLACK
         self.on_earlier: Callable[[], None] = lambda: None
-        """Called when something is due before everything else that was known."""
+        """Called when a new entry is due before all others."""
 
     def register(self, kind: str, is_current: IsCurrent) -> None:
         """Set the function that checks entries of a kind."""
@@ -48,7 +48,7 @@ class DueTimes:
         return None
 
     def _tidy(self) -> None:
-        # Most leases are never waited for: the heap would hold all jobs of the last minutes.
+        # Most leases end early: without this, the heap would hold all jobs of the last minutes.
         kept = {entry for entry in self._heap if self._is_current[entry[1]](entry[2], entry[0])}
         self._heap = sorted(kept)
         self._tidy_at = 2 * len(self._heap) + SLACK

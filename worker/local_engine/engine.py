@@ -30,7 +30,7 @@ from local_engine.timers import Timers
 from local_engine.tokens import Tokens
 
 DUE_AT_ONCE: Final = 1000
-"""Timers, leases and messages that one sweep lets happen before others have their turn."""
+"""Timers, leases and messages that one sweep runs: commands can run before the next sweep."""
 
 
 class Engine:

@@ -12,7 +12,7 @@ from camunda_feel import FeelError, FeelLimitError, FunctionLibrary, Limits
 from local_engine.errors import ExpressionError
 
 SECONDS_PER_STEP: Final = 1.0
-"""How long all expressions of one step may take together: while they run, no other command does."""
+"""Seconds for all expressions of one step together: no other command runs at the same time."""
 MISSING: Final[Any] = object()
 """What a lookup returns for a name that no scope has."""
 

@@ -11,7 +11,7 @@ from local_engine.runner import Runner
 
 LONGEST_BODY: Final = 65_536
 PATIENCE: Final = 10.0
-"""Seconds that a client gets to send its request."""
+"""Seconds in which a client must send its request."""
 
 
 class Management:

@@ -16,7 +16,7 @@ from local_engine.state import Job
 
 TENANT: Final = "<default>"
 LONG_POLL: Final = 10.0
-"""Seconds that a poll waits if it sets no time."""
+"""Seconds that a poll waits if the request sets no time."""
 UNSENT: Final = 8
 """Jobs that a stream may hold before its worker has taken them."""
 

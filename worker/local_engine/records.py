@@ -16,7 +16,7 @@ Record = dict[str, Any]
 Listener = Callable[[Record], None]
 
 LONGEST_VALUE: Final = 8192
-"""Characters of a variable's value in a record: the whole of it is in the state."""
+"""Characters of a variable's value in a record; the state has the whole value."""
 
 
 class Records:
@@ -27,7 +27,7 @@ class Records:
         self._pending: list[Record] = []
         self._listeners: list[Listener] = []
         self.job_counts: Counter[str] = Counter()
-        """Events of jobs so far by their intents in small letters: for the metrics."""
+        """Number of job events by intent in lower case: for the metrics."""
         self.keep_lines = False
         """Whether records go into the outbox with the commit, so that a reader of the log misses none."""
 

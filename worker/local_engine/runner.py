@@ -16,13 +16,13 @@ from local_engine.storage import Storage
 log = logging.getLogger(__name__)
 
 SLICE: Final = 0.05
-"""Seconds of steps in one turn: then everybody else has a turn too."""
+"""Seconds of steps in one turn: then other commands can run."""
 PAUSE: Final = 0.01
-"""Seconds between two turns of steps that take long: calls come in and are answered meanwhile."""
+"""Seconds between two turns of steps that take long: in that time, calls are received and answered."""
 LONGEST_SLEEP: Final = 3600.0
-"""Seconds; a later timer is looked at again then."""
+"""Longest wait in seconds; a later timer is checked again after it."""
 FAILURES_IN_A_ROW: Final = 5
-"""Turns that fail one after the other before the engine gives up."""
+"""Turns that fail in a row before the engine stops."""
 
 Result = TypeVar("Result")
 Server = Callable[[Engine], None]
@@ -74,7 +74,7 @@ class Runner:
         self.on_commit: Callable[[list[tuple[int, str]]], None] = lambda _lines: None
         """Called with position and JSON of the records that have just been written to the disk."""
         self.given_up: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        """Done with a sentence when the engine cannot go on."""
+        """Has a sentence as its result when the engine cannot go on."""
         self.engine = self._load()
 
     def _load(self) -> Engine:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from local_engine.engine import Engine
 
 LARGEST_BATCH: Final = 4 * 1024 * 1024
-"""Bytes that one command and the events it leads to may take together."""
+"""Bytes of one command and the events that follow from it."""
 
 
 class Scopes:

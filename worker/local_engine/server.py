@@ -24,10 +24,10 @@ from local_engine.runner import Runner
 from local_engine.storage import Storage
 
 LARGEST_REQUEST = 4 * 1024 * 1024
-"""Bytes, as the real gateway takes them."""
+"""Bytes of a message, as in the real gateway."""
 LARGEST_ANSWER = 64 * 1024 * 1024
 STOP_GRACE = 0.5
-"""Seconds for calls that are under way when the engine stops; long polls end at once for their clients."""
+"""Seconds for calls that are running when the engine stops; long polls end at once for their clients."""
 
 
 class LocalEngine:

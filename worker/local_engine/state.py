@@ -81,7 +81,7 @@ class ElementInstance(Entity):
     caller: int = 0
     """Of a called process instance: key of the call activity's instance."""
     depth: int = 0
-    """Of a process instance: how many call activities stand above it."""
+    """Of a process instance: the number of call activities above it."""
     correlation_key: str = ""
     """Of a process instance that a message started: the key that no other running one may have."""
     entry: dict[str, Any] | None = None
@@ -89,7 +89,7 @@ class ElementInstance(Entity):
     event_variables: str = ""
     """JSON of the variables that an event carried: local to the event's instance when it is activated."""
     is_interrupted: bool = False
-    """Of a scope: whether an interrupting event sub-process has taken over."""
+    """Of a scope: whether an interrupting event sub-process replaced its flow."""
     is_stored: bool = False
 
     variables: dict[str, Variable] = field(default_factory=dict)
@@ -131,7 +131,7 @@ class Job(Entity):
     process: int
     root: int
     headers: str
-    """JSON; frozen when the job is created, whatever later versions of the diagram say."""
+    """JSON; fixed when the job is created, also if later versions of the diagram differ."""
     retries: int
     state: str = ACTIVATABLE
     deadline: int = 0
@@ -185,7 +185,7 @@ class Timer(Entity):
     target: str
     """Id of the event (or event sub-process's start event)."""
     repetitions: int = 1
-    """How often it is still to fire; `schedules.FOREVER` without end."""
+    """How often it will still fire; `schedules.FOREVER` without end."""
     months: int = 0
     interval: int = 0
     """Between two times, in milliseconds in addition to the months."""

@@ -52,7 +52,7 @@ class Changes:
     variables: list[tuple[int, str, str]] = field(default_factory=list)
     resources: list[Resource] = field(default_factory=list)
     records: list[tuple[int, str]] = field(default_factory=list)
-    """Records that are to be exported once they are on the disk: position and line."""
+    """Records to export once they are on the disk: position and line."""
 
 
 class Storage:

@@ -1,4 +1,4 @@
-"""Truth and absence."""
+"""Booleans, and checks for null."""
 
 from typing import Any
 

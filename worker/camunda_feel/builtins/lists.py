@@ -328,7 +328,7 @@ def sort(run: Run, items: Items, precedes: Function) -> Items:
     except FeelLimitError:
         raise
     except FeelEvaluationError as error:
-        # The engine's sort swallows whatever its function throws, save a failed assertion.
+        # The engine's sort ignores all errors of its function, except a failed assertion.
         if error.message.startswith("assertion failed"):
             raise
         raise IllegalArgumentError(f"failed to sort: {error.message}") from None

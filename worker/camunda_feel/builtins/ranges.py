@@ -1,4 +1,4 @@
-"""How points and ranges lie to each other. Both must be of one type, which must not be string.
+"""Relations between points and ranges. Both must be of one type, which must not be string.
 
 Where a function does not take the pair at all, such as two points where it needs a range, the engine fails.
 """
@@ -39,7 +39,7 @@ def _less(x: Any, y: Any) -> bool:
 
 
 def _holds(outer: Range, point: Any) -> bool:
-    # As the engine has it: a closed end holds its point whatever the other end says.
+    # As in the engine: a closed end contains its point, whatever the other end is.
     if _less(outer.start, point) and _less(point, outer.end):
         return True
     return bool((outer.start_closed and outer.start == point) or (outer.end_closed and outer.end == point))

@@ -42,7 +42,7 @@ _DRAWN: Final = frozenset(
     }
 )
 # fmt: on
-"""BPMN that is drawn, or means something to other engines only: none of it changes what is executed."""
+"""BPMN for drawing, or for other engines only: it does not change what is executed."""
 _LOOPS: Final = frozenset({"multiInstanceLoopCharacteristics", "standardLoopCharacteristics"})
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from local_engine.state import ElementInstance
 
 DEEPEST_CALL: Final = 200
-"""Processes that call each other: a process that calls itself without end stops here, at an incident."""
+"""Levels of processes that call each other: beyond this, a process that calls itself gets an incident."""
 
 
 class CallActivity:
@@ -49,7 +49,7 @@ class CallActivity:
         return process
 
     def begin(self, engine: Engine, instance: ElementInstance, element: Element, prepared: Process) -> None:
-        """Start the called process with the variables that the diagram lets through."""
+        """Start the called process with the variables that the diagram passes to it."""
         assert element.called is not None
         if element.called.propagate_all_parent_variables:
             variables = engine.scopes.visible(instance)
