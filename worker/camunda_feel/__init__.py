@@ -5,9 +5,9 @@
     >>> expression.evaluate({"items": [{"price": 2.5, "count": 4}]}).value
     {'total': Decimal('10.0')}
 
-`parse` and `parse_unary_tests` give reusable expressions; evaluating one gives a value with warnings that tell
-why parts of it are null, or raises a `FeelError`; `to_json` turns values into what Camunda's connector runtime
-writes into process variables.
+`parse` and `parse_unary_tests` return reusable expressions. Evaluating one returns a value with warnings that
+explain why parts of it are null, or raises a `FeelError`. `to_json` returns values in the form in which
+Camunda's connector runtime writes them into process variables.
 """
 
 from camunda_feel.errors import FeelError, FeelEvaluationError, FeelLimitError, FeelSyntaxError

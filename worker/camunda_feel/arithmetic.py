@@ -115,7 +115,7 @@ def _times_months(duration: YearsMonthsDuration, factor: Decimal) -> YearsMonths
 
 
 def _whole_ratio(dividend: int, divisor: int) -> Decimal | None:
-    """Java's integer division, which truncates."""
+    """Divide integers as Java does: truncate the result."""
     if divisor == 0:
         raise FeelEvaluationError("division by zero")
     quotient = abs(dividend) // abs(divisor)
@@ -144,7 +144,7 @@ _DIVIDE: dict[tuple[type, type], Operation] = {
 
 
 def add(x: Any, y: Any, run: Run, maths: Maths) -> Any:
-    """Numbers, strings, and durations with anything temporal."""
+    """Add numbers, strings, or a duration and a temporal value."""
     kind = type(x)
     if kind is Decimal and type(y) is Decimal:
         return maths.add(x, y)
@@ -156,7 +156,7 @@ def add(x: Any, y: Any, run: Run, maths: Maths) -> Any:
 
 
 def subtract(x: Any, y: Any, run: Run, maths: Maths) -> Any:
-    """Numbers, and temporal values of one type or with a duration."""
+    """Subtract numbers, or two temporal values of one type, or a duration from a temporal value."""
     if type(x) is Decimal and type(y) is Decimal:
         return maths.subtract(x, y)
     found = _SUBTRACT.get((type(x), type(y)))
@@ -164,7 +164,7 @@ def subtract(x: Any, y: Any, run: Run, maths: Maths) -> Any:
 
 
 def multiply(x: Any, y: Any, run: Run, maths: Maths) -> Any:
-    """Numbers, and a duration with a number."""
+    """Multiply numbers, or a duration by a number."""
     if type(x) is Decimal and type(y) is Decimal:
         return unsigned_zero(maths.multiply(x, y))
     found = _MULTIPLY.get((type(x), type(y)))
@@ -172,7 +172,7 @@ def multiply(x: Any, y: Any, run: Run, maths: Maths) -> Any:
 
 
 def divide(x: Any, y: Any, run: Run, maths: Maths) -> Any:
-    """Numbers, a duration by a number, durations of one kind. By zero: null."""
+    """Divide numbers, a duration by a number, or durations of one kind. A division by zero is null."""
     if type(x) is Decimal and type(y) is Decimal:
         return unsigned_zero(maths.divide(x, y)) if y else None
     found = _DIVIDE.get((type(x), type(y)))
@@ -180,7 +180,7 @@ def divide(x: Any, y: Any, run: Run, maths: Maths) -> Any:
 
 
 def raise_to(x: Any, y: Any, run: Run, maths: Maths) -> Any:
-    """Numbers only."""
+    """Raise a number to a power."""
     return power(x, y, maths) if type(x) is Decimal and type(y) is Decimal else None
 
 
@@ -196,7 +196,7 @@ OPERATIONS: dict[str, tuple[Callable[[Any, Any, Run, Maths], Any], str]] = {
 
 
 def undefined(x: Any, y: Any, phrase: str, run: Run, pos: int) -> ErrorValue | None:
-    """What an operation gives that has no result: null with a warning; a fatal error travels on."""
+    """Return null with a warning for an operation without result; return a fatal error unchanged."""
     for value in (x, y):
         if type(value) is ErrorValue:
             return value if value.fatal else None

@@ -26,11 +26,11 @@ class Record:
             self.__dict__.update(zip(self.__match_args__, values, strict=True))
 
         def __setattr__(self, name: str, value: Any) -> None:
-            """Refuse: trees are shared between evaluations, and by whoever walks them."""
+            """Refuse changes: trees are shared between evaluations and callers."""
             raise AttributeError(f"{type(self).__name__} is frozen: {name} cannot be set")
 
         def __delattr__(self, name: str) -> None:
-            """Refuse, as above."""
+            """Refuse changes, as above."""
             raise AttributeError(f"{type(self).__name__} is frozen: {name} cannot be deleted")
 
         def __repr__(self) -> str:
@@ -44,7 +44,7 @@ class Node(Record):
     pos: int
 
     def children(self) -> list[Node]:
-        """The parts that this one is made of."""
+        """Return the nodes that this node is made of."""
         found: list[Node] = []
         pending = [value for name, value in self.__dict__.items() if name != "pos"]
         while pending:

@@ -1,12 +1,13 @@
 """From syntax tree to closures: each node becomes a function of a `Scope`, once, when it is parsed.
 
 The rules are those of the engine's interpreter, including where an error value is turned into null, where it
-travels on, and what is evaluated twice.
+is passed on, and what is evaluated twice.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from itertools import accumulate, repeat
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,7 @@ from camunda_feel.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from camunda_feel.ast import Node
 
@@ -70,7 +71,7 @@ _TYPE_ALIASES = {
 
 
 def compile_node(node: Node) -> Evaluate:
-    """The closure that evaluates a node."""
+    """Return the closure that evaluates a node."""
     return _COMPILERS[type(node)](node)
 
 
@@ -109,17 +110,21 @@ def _name(node: ast.Name) -> Evaluate:
     return evaluate
 
 
+def _available_keys(context: Mapping[str, Any]) -> str:
+    if not context:
+        return "the context is empty"
+    keys = ", ".join(f"'{name}'" for name in list(context)[:10])
+    return f"available keys: {keys}{', ...' if len(context) > 10 else ''}"
+
+
 def _path(value: Any, key: str, run: Run, pos: int, depth: int = 0) -> Any:
     kind = type(value)
     if kind in CONTEXT_TYPES:
         found = value.get(key, MISSING)
         if found is not MISSING:
             return lift(found)
-        keys = ", ".join(f"'{name}'" for name in list(value)[:10])
-        there = (
-            f"available keys: {keys}{', ...' if len(value) > 10 else ''}" if value else "the context is empty"
-        )
-        run.warn(NO_CONTEXT_ENTRY_FOUND, f"no context entry found with key '{key}'; {there}", pos)
+        message = f"no context entry found with key '{key}'; {_available_keys(value)}"
+        run.warn(NO_CONTEXT_ENTRY_FOUND, message, pos)
     elif kind is list:
         run.charge(len(value))
         if depth >= run.limits.depth:
@@ -206,7 +211,7 @@ def _context(node: ast.ContextLiteral) -> Evaluate:
 
 
 def _may_be_function(node: Node) -> bool:
-    """False for nodes that surely give something else, so that most contexts need no function table."""
+    """Return False for nodes that cannot be functions, so that most contexts need no function table."""
     if isinstance(node, ast.If):
         return any(_may_be_function(then) for _, then in node.branches) or _may_be_function(node.otherwise)
     return isinstance(node, ast.FunctionLiteral | ast.Call | ast.Name | ast.Path | ast.Filter)
@@ -356,7 +361,9 @@ def _instance_of(node: ast.InstanceOf) -> Evaluate:
 
 
 def _fold(values: Iterable[Any], decisive: bool, run: Run, pos: int) -> Any:
-    """Three-valued `or` (decisive is True) or `and`: the decisive value wins, else null if one is no boolean.
+    """Combine values by three-valued `or` (decisive is True) or `and`.
+
+    The decisive value wins; otherwise the result is null if a value is not a boolean.
 
     Values are taken one by one, and none after the decisive one.
     """
@@ -384,7 +391,7 @@ def _logic(node: ast.Logic) -> Evaluate:
     first, rest = operands[0], operands[1:]
 
     def evaluate(scope: Scope) -> Any:
-        # `a and b and c` is `(a and b) and c`: a null in between is warned of again.
+        # `a and b and c` is `(a and b) and c`: a null in between causes another warning.
         value = first(scope)
         for operand in rest:
             value = _fold(_then(value, operand, scope), decisive, scope.run, pos)
@@ -396,7 +403,7 @@ def _logic(node: ast.Logic) -> Evaluate:
 
 
 def _then(value: Any, operand: Evaluate, scope: Scope) -> Iterator[Any]:
-    """A value, and the operand's, which is evaluated only if it is asked for."""
+    """Yield a value, then the operand's value, which is evaluated only when it is needed."""
     yield value
     yield operand(scope)
 
@@ -488,7 +495,7 @@ def _in_range(node: ast.InRange) -> Evaluate:
     def evaluate(scope: Scope) -> Any:
         low, high = start(scope), end(scope)
         if scope.find(_input_name(scope)) is MISSING:
-            # The engine asks for the input once for each end, and says so twice if there is none.
+            # The engine asks for the input once for each end: without an input it warns twice.
             _input(scope, pos)
         value = _input(scope, pos)
         if not (type(value) is type(low) is type(high)) or not all(map(is_comparable, (value, low, high))):
@@ -528,7 +535,7 @@ def _unary_test(node: ast.UnaryTest) -> Evaluate:
 
 
 def _index(items: list[Any], index: Decimal) -> Any:
-    """The item at a position from 1, or from -1 backwards; a fraction is cut off, null beyond the ends."""
+    """Return the item at a position, truncated: from 1, or from -1 backwards; null beyond the ends."""
     size = len(items)
     place = MATH.subtract(index, ONE) if index > 0 else MATH.add(Decimal(size), index)
     return lift(items[to_int32(place)]) if 0 <= place < size else None
@@ -542,7 +549,7 @@ def _filter(node: ast.Filter) -> Evaluate:
         fixed = filter_node.value
     elif isinstance(filter_node, ast.Negation) and isinstance(filter_node.operand, ast.NumberLiteral):
         fixed = unsigned_zero(filter_node.operand.value.copy_negate())
-    # The engine looks at a comparison or a call item by item; anything else it first tries as an index.
+    # The engine evaluates a comparison or a call for each item; it tries anything else as an index first.
     per_item = isinstance(filter_node, ast.Call) or (
         isinstance(filter_node, ast.Comparison) and filter_node.operator != "!="
     )
@@ -563,7 +570,7 @@ def _filter(node: ast.Filter) -> Evaluate:
 
 
 def _item_scope(item: Any, scope: Scope) -> Scope:
-    """Where a filter sees `item` and, before it, the entries of a context."""
+    """Return the scope of a filter: the entries of a context first, then `item`."""
     outer = _with_variable(scope, "item", item)
     if type(item) in CONTEXT_TYPES:
         return Scope(scope.run, item, outer, item.functions if type(item) is Context else None)
@@ -577,7 +584,7 @@ def _filter_items(items: list[Any], condition: Evaluate, scope: Scope) -> Any:
         item = lift(raw)
         met = condition(_item_scope(item, scope))
         if met is True:
-            # The engine marks items to drop with the text "_", and so drops that text too, save at the head.
+            # The engine marks dropped items with the text "_": it drops that text too, except at index 1.
             if number and type(item) is str and item == "_":
                 continue
             kept.append(item)
@@ -589,7 +596,7 @@ def _filter_items(items: list[Any], condition: Evaluate, scope: Scope) -> Any:
 
 
 class _Numbers:
-    """`a..b` after `in`, counted as they are asked for."""
+    """`a..b` after `in`: each number is computed when it is needed."""
 
     __slots__ = ("add", "low", "step", "steps")
 
@@ -639,7 +646,7 @@ _ITERABLE = (list, _Numbers)
 
 
 def _sources(iterators: tuple[tuple[str, Node], ...]) -> Callable[[Scope], list[_Items] | ErrorValue]:
-    """All the lists to iterate over, evaluated before any of their variables is bound."""
+    """Return the evaluation of all lists to iterate over, before any of their variables is bound."""
     sources = tuple((compile_node(source), source.pos) for _, source in iterators)
     first, first_pos = sources[0]
 
@@ -658,7 +665,7 @@ def _sources(iterators: tuple[tuple[str, Node], ...]) -> Callable[[Scope], list[
 
 
 def _bindings(names: tuple[str, ...], lists: list[_Items], run: Run) -> Iterator[dict[str, Any]]:
-    """Each combination of items as a dict of variables, the first list being the outermost loop."""
+    """Yield each combination of items as a dict of variables; the first list is the outermost loop."""
     if len(names) == 1:
         name = names[0]
         run.charge(len(lists[0]))
@@ -687,7 +694,7 @@ def _for(node: ast.For) -> Evaluate:
             if uses_partial:
                 run.charge(len(results))
                 variables["partial"] = results.copy()
-            # Errors, fatal ones too, become items: that is how the engine has it.
+            # Errors, fatal ones too, become items, as in the engine.
             results.append(body(Scope(run, variables, scope)))
         run.check_size(len(results))
         return results
@@ -718,20 +725,20 @@ def _matches_count(function: Function, count: int) -> bool:
     return size == count or (size < count and function.var_args)
 
 
-def _call(node: ast.Call) -> Evaluate:
-    name, pos = node.name, node.pos
-    count = len(node.positional)
-    given = frozenset(key for key, _ in node.named) if node.named is not None else None
-    positional = tuple(map(compile_node, node.positional))
-    named = {key: compile_node(value) for key, value in node.named or ()}
+def _fitting(node: ast.Call) -> Callable[[Function], bool]:
+    """Return a check whether a function takes the arguments of the call."""
+    if node.named is None:
+        return partial(_matches_count, count=len(node.positional))
+    given = frozenset(key for key, _ in node.named)
+    return lambda function: given <= function.names
 
-    def fits(function: Function) -> bool:
-        return _matches_count(function, count) if given is None else given <= function.names
 
+def _resolver(node: ast.Call) -> Callable[[Scope], Function | None]:
+    """Return a search for the function: innermost scope first, then built-in, then registered functions."""
+    name, fits = node.name, _fitting(node)
     builtin = next(filter(fits, BUILTINS.by_name.get(name, ())), None)
 
     def resolve(scope: Scope) -> Function | None:
-        """Innermost first; built-in functions come before those that the caller registered."""
         found: Scope | None = scope
         while found is not None:
             if found.functions:
@@ -743,9 +750,19 @@ def _call(node: ast.Call) -> Evaluate:
             return builtin
         return next(filter(fits, scope.run.functions.get(name, ())), None)
 
+    return resolve
+
+
+def _arguments(node: ast.Call) -> Callable[[Function, Scope], list[Any]]:
+    """Return the evaluation of the arguments, in the order of the function's parameters."""
+    if node.named is not None:
+        named = {key: compile_node(value) for key, value in node.named}
+        return lambda function, scope: [
+            named[key](scope) if key in named else None for key in function.parameters
+        ]
+    positional = tuple(map(compile_node, node.positional))
+
     def arguments(function: Function, scope: Scope) -> list[Any]:
-        if given is not None:
-            return [named[key](scope) if key in named else None for key in function.parameters]
         values = [argument(scope) for argument in positional]
         if not function.var_args or not function.parameters:
             return values
@@ -755,6 +772,13 @@ def _call(node: ast.Call) -> Evaluate:
             return rest
         return [*values[:fixed], rest]
 
+    return arguments
+
+
+def _invoker(node: ast.Call) -> Callable[[Function, Scope], Any]:
+    """Return the invocation of a function; an error in an argument is the result."""
+    arguments = _arguments(node)
+
     def invoke(function: Function, scope: Scope) -> Any:
         values = arguments(function, scope)
         errors = [value for value in values if type(value) is ErrorValue]
@@ -763,17 +787,28 @@ def _call(node: ast.Call) -> Evaluate:
         scope.run.charge(1)
         return function.invoke(scope.run, values)
 
-    def no_function(scope: Scope) -> ErrorValue:
-        if given is None:
-            wanted = f"{count} parameter{'' if count == 1 else 's'}"
-        else:
-            wanted = f"parameters {', '.join(sorted(given))}"
-        return scope.run.fail(NO_FUNCTION_FOUND, f"no function found with name '{name}' and {wanted}", pos)
+    return invoke
+
+
+def _no_function(node: ast.Call, scope: Scope) -> ErrorValue:
+    if node.named is None:
+        count = len(node.positional)
+        wanted = f"{count} parameter{'' if count == 1 else 's'}"
+    else:
+        wanted = f"parameters {', '.join(sorted({key for key, _ in node.named}))}"
+    message = f"no function found with name '{node.name}' and {wanted}"
+    return scope.run.fail(NO_FUNCTION_FOUND, message, node.pos)
+
+
+def _call(node: ast.Call) -> Evaluate:
+    if node.target is not None:
+        return _qualified_call(node, node.target)
+    name, pos, resolve, invoke = node.name, node.pos, _resolver(node), _invoker(node)
 
     def evaluate(scope: Scope) -> Any:
         function = resolve(scope)
         if function is None:
-            no_function(scope)
+            _no_function(node, scope)
             return None
         result = invoke(function, scope)
         if type(result) is not ErrorValue or result.fatal:
@@ -784,26 +819,29 @@ def _call(node: ast.Call) -> Evaluate:
         scope.run.warn(FUNCTION_INVOCATION_FAILURE, message, pos)
         return None
 
-    if node.target is None:
-        return evaluate
-    target = compile_node(node.target)
+    return evaluate
 
-    def evaluate_qualified(scope: Scope) -> Any:
-        holder = target(scope)
+
+def _qualified_call(node: ast.Call, target: Node) -> Evaluate:
+    name, pos, fits, invoke = node.name, node.pos, _fitting(node), _invoker(node)
+    holder_of = compile_node(target)
+
+    def evaluate(scope: Scope) -> Any:
+        holder = holder_of(scope)
         if type(holder) not in CONTEXT_TYPES:
             return scope.run.invalid("context", holder, pos)
         functions = holder.functions.get(name, ()) if type(holder) is Context else ()
         function = next(filter(fits, functions), None)
-        return no_function(scope) if function is None else invoke(function, scope)
+        return _no_function(node, scope) if function is None else invoke(function, scope)
 
-    return evaluate_qualified
+    return evaluate
 
 
 # ---- names
 
 
 def names_read(node: Node) -> frozenset[str]:
-    """The variables that an expression may read from outside, known without evaluating it.
+    """Return the variables that an expression may read from outside, without evaluating it.
 
     A name inside a filter may turn out to be a key of the filtered items; it is counted, as it may also be
     a variable. `item` there, and `partial` in a `for`, are not.

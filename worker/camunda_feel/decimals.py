@@ -1,7 +1,7 @@
 """Numbers as `java.math.BigDecimal` computes them: 34 digits, half-even, trailing zeros kept.
 
-Python's decimal arithmetic follows the same rules; what differs is corrected here: there is no negative
-zero, scales end at 32 bits, powers are computed by repeated squaring, doubles are printed in Java's way.
+Python's decimal arithmetic follows the same rules; differences are corrected here: there is no negative
+zero, scales have 32 bits, powers are computed by repeated squaring, doubles are printed in Java's way.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ONE = Decimal(1)
 
 
 def context(precision: int) -> decimal.Context:
-    """The arithmetic of one precision; overflow and impossible operations raise."""
+    """Return the arithmetic of one precision; overflow and impossible operations raise."""
     return decimal.Context(
         prec=precision,
         rounding=decimal.ROUND_HALF_EVEN,
@@ -42,28 +42,28 @@ EXACT = context(1_000_000)
 
 
 def literal_number(text: str) -> Decimal:
-    """The number that digits stand for, exactly; the text must be well-formed."""
+    """Return the exact number for digits; the text must be well-formed."""
     return unsigned_zero(Decimal(text))
 
 
 def unsigned_zero(number: Decimal) -> Decimal:
-    """Drop the sign of a negative zero, which FEEL does not have."""
+    """Remove the sign of a negative zero, which FEEL does not have."""
     return number if number else number.copy_abs()
 
 
 def precision_of(number: Decimal) -> int:
-    """How many digits an operation with this left operand keeps: longer literals keep their own length."""
+    """Return the precision for this left operand: longer literals keep their own length."""
     return max(PRECISION, len(number.as_tuple().digits))
 
 
 def maths_of(number: Decimal) -> decimal.Context:
-    """The arithmetic for this left operand."""
+    """Return the arithmetic for this left operand."""
     precision = precision_of(number)
     return MATH if precision == PRECISION else context(precision)
 
 
 def from_double(value: float) -> Decimal:
-    """The decimal that Java's `Double.toString` denotes, with its scale: 25.0 and 1.0E+7, never 25 or 1E+7."""
+    """Return the decimal of Java's `Double.toString`, with its scale: 25.0 and 1.0E+7, never 25 or 1E+7."""
     if value != value or value in (float("inf"), float("-inf")):
         raise FeelEvaluationError("result is not a finite number")
     sign, digits, exponent = Decimal(repr(value)).as_tuple()
@@ -72,7 +72,8 @@ def from_double(value: float) -> Decimal:
         return Decimal("0.0")
     exponent = int(exponent) + len(digits) - len(text)
     magnitude = exponent + len(text) - 1
-    # Plain notation from 0.001 to 10,000,000 shows one place at least; so does scientific notation's mantissa.
+    # Plain notation from 0.001 to 10,000,000 shows at least one place; so does the mantissa of scientific
+    # notation.
     places = 1 if -3 <= magnitude < 7 else 1 - magnitude
     if -exponent < places:
         text += "0" * (places + exponent)
@@ -81,7 +82,7 @@ def from_double(value: float) -> Decimal:
 
 
 def to_double(number: Decimal) -> float:
-    """The nearest double; infinite beyond its range."""
+    """Return the nearest double; infinite beyond its range."""
     try:
         return float(number)
     except OverflowError:
@@ -89,7 +90,7 @@ def to_double(number: Decimal) -> float:
 
 
 def is_whole(number: Decimal) -> bool:
-    """True if there is no fraction."""
+    """Return True if there is no fraction."""
     exponent = number.as_tuple().exponent
     if not isinstance(exponent, int) or exponent >= 0:
         return True
@@ -99,7 +100,7 @@ def is_whole(number: Decimal) -> bool:
 
 
 def truncated(number: Decimal) -> int:
-    """The integer part, modulo 2**64 for numbers too large to write out."""
+    """Return the integer part, modulo 2**64 for numbers too large to write out."""
     if number.adjusted() > 400:
         sign, digits, exponent = number.as_tuple()
         shift = int(exponent)
@@ -110,22 +111,22 @@ def truncated(number: Decimal) -> int:
 
 
 def to_int32(number: Decimal) -> int:
-    """Java's `intValue`: the low 32 bits of the integer part."""
+    """Return Java's `intValue`: the low 32 bits of the integer part."""
     return (truncated(number) + 2**31) % 2**32 - 2**31
 
 
 def wrap_int32(value: int) -> int:
-    """An int sum as Java's overflows."""
+    """Wrap an int sum around on overflow, as Java does."""
     return (value + 2**31) % 2**32 - 2**31
 
 
 def arithmetic_failure(error: decimal.DecimalException) -> FeelEvaluationError:
-    """The error to raise for what Java reports as an ArithmeticException."""
+    """Return the error to raise where Java has an ArithmeticException."""
     return FeelEvaluationError(f"arithmetic failed: {type(error).__name__}")
 
 
 def power(base: Decimal, exponent: Decimal, maths: decimal.Context = MATH) -> Decimal:
-    """`base ** exponent`: squaring for whole exponents (ANSI X3.274, as BigDecimal.pow), doubles otherwise."""
+    """Return `base ** exponent`: by squaring for whole exponents (ANSI X3.274), by doubles for others."""
     if not is_whole(exponent):
         try:
             result = to_double(base) ** to_double(exponent)
@@ -152,7 +153,7 @@ def power(base: Decimal, exponent: Decimal, maths: decimal.Context = MATH) -> De
 
 
 def remainder(dividend: Decimal, divisor: Decimal, maths: decimal.Context) -> Decimal:
-    """What a division to a whole number leaves, not rounded.
+    """Return the remainder of a division to a whole number, not rounded.
 
     Fails if the whole number has more digits than `maths` allows, zeros at its end aside.
     """
@@ -171,7 +172,7 @@ def remainder(dividend: Decimal, divisor: Decimal, maths: decimal.Context) -> De
 
 
 def rescale(number: Decimal, scale: int, rounding: str, digits: int) -> Decimal | None:
-    """Round to `scale` places without limit of precision; None if that is impossible or needs too many digits."""
+    """Round to `scale` places at any precision; None if that is impossible or needs too many digits."""
     if not number:
         return Decimal((0, (0,), -scale))
     if not -_MAX_SCALE <= scale <= _MAX_SCALE or abs(int(number.as_tuple().exponent) + scale) > _MAX_SHIFT:

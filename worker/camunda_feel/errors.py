@@ -6,7 +6,7 @@ class FeelError(Exception):
 
 
 class FeelSyntaxError(FeelError):
-    """The text is no FEEL expression (or is nested deeper than allowed).
+    """The text is not a FEEL expression (or is nested deeper than allowed).
 
     `line` and `column` count from 1; `excerpt` is the line in question with a caret below the place.
     """
@@ -32,4 +32,4 @@ class FeelEvaluationError(FeelError):
 
 
 class FeelLimitError(FeelEvaluationError):
-    """An evaluation asked for more than `Limits` grants."""
+    """An evaluation needs more than `Limits` allows."""

@@ -1,4 +1,4 @@
-"""The package's face: parse a text once, evaluate it often."""
+"""The public interface: parse a text once, evaluate it often."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class Evaluation(NamedTuple):
-    """What an expression gave: a FEEL value, and why parts of it are null."""
+    """The result of an expression: a FEEL value, and why parts of it are null."""
 
     value: Any
-    """See `camunda_feel.values`. Lists and contexts may be the very objects that were handed in: do not change
+    """See `camunda_feel.values`. Lists and contexts may be the same objects as in the input: do not change
     them. Numbers inside them that no expression read are still int or float."""
     warnings: tuple[FeelWarning, ...]
 
@@ -59,9 +59,9 @@ class Expression:
     ) -> Evaluation:
         """Evaluate with variables (plain JSON data, Decimals, `datetime` objects and FEEL values).
 
-        `functions` adds to the built-in ones. `clock` gives `now()` and `today()`: an aware datetime; by
+        `functions` adds to the built-in ones. `clock` sets `now()` and `today()`: an aware datetime; by
         default the system's clock in the system's offset. Raises FeelEvaluationError where the engine fails,
-        and FeelLimitError when the evaluation wants more than `limits` grants.
+        and FeelLimitError when the evaluation needs more than `limits` allows.
         """
         names = variables if type(variables) is dict else dict(variables or {})
         return self._run(names, functions, clock, limits)
@@ -118,7 +118,7 @@ class UnaryTests(Expression):
 
 
 def parse(text: str, *, limits: Limits = DEFAULT_LIMITS) -> Expression:
-    """Parse an expression; raise FeelSyntaxError with the place of the trouble."""
+    """Parse an expression; raise FeelSyntaxError with the position of the error."""
     return Expression(text, parse_expression(text, limits))
 
 

@@ -6,10 +6,10 @@
     def half(n: Decimal) -> Decimal:
         return n / 2
 
-A parameter's type is `any` or one of `TYPES`; `?` after it admits null; `...` after the last one collects any
-number of arguments (one list given alone is taken for all of them). Overloads are declarations of the same
-name, tried in order; one body may have several signatures. Any callable can be a body: `str.upper`, a partial, an
-object that can be called.
+A parameter's type is `any` or one of `TYPES`; `?` after it allows null; `...` after the last one collects any
+number of arguments (a single list argument stands for all of them). Overloads are declarations of the same
+name, tried in order; one body may have several signatures. Any callable can be a body: `str.upper`, a
+partial, or an object with `__call__`.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ class FunctionLibrary:
 
         Args:
             *signatures: one overload each, tried in the order of their declaration.
-            takes_run: whether the body wants the evaluation's state before its arguments.
+            takes_run: whether the body takes the evaluation's state before its arguments.
 
         Raises:
-            ValueError: when it decorates: a signature cannot be read, or the body cannot take its arguments.
+            ValueError: at decoration: a signature cannot be read, or the body cannot take its arguments.
         """
 
         def declare(body: Body) -> Body:
@@ -92,7 +92,7 @@ class FunctionLibrary:
 
 
 def _parsed(signature: str) -> tuple[str, tuple[str, ...], list[str], bool]:
-    """The function's name, its parameters' names and types, and whether the last one collects what is left."""
+    """Return the function's name, its parameters (names, types), and whether the last one is variadic."""
     name, opening, rest = signature.partition("(")
     if not name.strip() or not opening or not rest.endswith(")"):
         raise ValueError(f'{signature!r} is no signature: write it as "name(parameter: type, other: type?)"')
@@ -114,7 +114,7 @@ def _parsed(signature: str) -> tuple[str, tuple[str, ...], list[str], bool]:
 
 
 def _takes(body: Callable[..., Any], count: int) -> bool:
-    """Whether a callable can be called with that many arguments; those that do not tell can."""
+    """Return whether a callable accepts that many arguments; True if its signature is unknown."""
     code = getattr(body, "__code__", None)
     if code is not None and not code.co_flags & _VARIABLE and not code.co_kwonlyargcount:
         defaults = len(getattr(body, "__defaults__", None) or ())
@@ -131,7 +131,7 @@ def _takes(body: Callable[..., Any], count: int) -> bool:
 
 
 def _accepted(type_name: str) -> frozenset[type] | None:
-    """The Python types that a parameter takes; None for any."""
+    """Return the Python types that a parameter accepts; None for any."""
     if type_name == "any":
         return None
     accepted = TYPES[type_name.removesuffix("?")]

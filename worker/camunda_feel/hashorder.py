@@ -1,8 +1,8 @@
 """The order in which the engine lists the entries of a context.
 
-Its contexts are immutable Scala maps: up to four entries keep the order in which they came, more are kept in a
-hash trie (5 bits of the hash a level) and listed level by level. That order is visible in `get entries`,
-`string` and `to json`, so it is reproduced.
+Its contexts are immutable Scala maps: up to four entries keep their order of insertion. More entries are in a
+hash trie (5 bits of the hash for each level), and are listed level by level. That order is visible in
+`get entries`, `string` and `to json`, so it is reproduced.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _WORD = 0xFFFFFFFF
 
 
 def entries(context: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Keys and values in the engine's order."""
+    """Return keys and values in the engine's order."""
     if len(context) <= _ORDERED_ENTRIES:
         return list(context.items())
     keys = [(_improved(_java_hash(key)), key) for key in context]
@@ -22,7 +22,7 @@ def entries(context: dict[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _java_hash(text: str) -> int:
-    """`String.hashCode`, unsigned."""
+    """Return `String.hashCode`, unsigned."""
     units = text.encode("utf-16-be", "surrogatepass")
     result = 0
     for high, low in zip(units[::2], units[1::2], strict=True):
@@ -31,7 +31,7 @@ def _java_hash(text: str) -> int:
 
 
 def _improved(hashed: int) -> int:
-    """Scala's way of spreading poor hashes over all bits."""
+    """Improve a hash as Scala does: spread it over all bits."""
     hashed = (hashed + (~(hashed << 9) & _WORD)) & _WORD
     hashed ^= hashed >> 14
     hashed = (hashed + (hashed << 4)) & _WORD
@@ -39,7 +39,7 @@ def _improved(hashed: int) -> int:
 
 
 def _listed(keys: list[tuple[int, str]], shift: int = 0) -> list[str]:
-    """A node's own keys, then those of its children; each ordered by their five bits of the hash."""
+    """Return a node's own keys, then those of its children; each ordered by their five bits of the hash."""
     if shift > 30:
         return [key for _, key in keys]
     places: dict[int, list[tuple[int, str]]] = {}

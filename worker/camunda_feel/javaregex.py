@@ -1,7 +1,7 @@
-r"""Java's regular expressions on the `regex` module, which can be told to give up after a time.
+r"""Java's regular expressions on the `regex` module, which can stop after a time limit.
 
-A pattern is read in Java's grammar and written anew for `regex` (its version 1): what looks alike but means
-something else is spelled out (`.`, `$`, `\w`, ASCII letters of either case, unions and intersections), and
+A pattern is read in Java's grammar and translated for `regex` (its version 1): syntax with another meaning
+there is written out (`.`, `$`, `\w`, ASCII letters of either case, unions and intersections), and
 what Java rejects is rejected.
 """
 
@@ -74,7 +74,7 @@ _PROPERTIES = {
     "javaUnicodeIdentifierStart": r"\p{ID_Start}",
     "javaUnicodeIdentifierPart": rf"[\p{{ID_Continue}}{_IGNORABLE}]",
 }
-# Binary properties, which need `Is` in front; capitals mean nothing there.
+# Binary properties, which need the prefix `Is`; their case is ignored.
 _BINARY_PROPERTIES = {
     "ALPHABETIC": r"\p{Alphabetic}",
     "LETTER": r"\p{L}",
@@ -172,7 +172,7 @@ _COMMENT_BLANKS = frozenset(" \t\n\x0b\f\r")
 
 
 class PatternError(Exception):
-    """The pattern is none of Java's."""
+    """The pattern is not valid in Java."""
 
 
 class JavaRegex:
@@ -186,7 +186,7 @@ class JavaRegex:
         self.seconds = seconds
 
     def found_in(self, text: str) -> bool:
-        """True if there is a match anywhere."""
+        """Return True if there is a match anywhere."""
         try:
             return self.compiled.search(text, timeout=self.seconds) is not None
         except TimeoutError:
@@ -196,9 +196,9 @@ class JavaRegex:
         return FeelLimitError(f"a regular expression may take {self.seconds} seconds at most")
 
     def _matches(self, text: str, units: str) -> Iterator[tuple[int, int, Any]]:
-        """Java's `find` again and again: after an empty match, the search goes on one UTF-16 unit later.
+        """Yield matches as Java's `find` does: after an empty match, continue one UTF-16 unit later.
 
-        Gives start and end as offsets in `units`, and the match.
+        Each result has start and end as offsets in `units`, and the match.
         """
         deadline = time.monotonic() + self.seconds
 
@@ -233,11 +233,11 @@ class JavaRegex:
                         yield place, place, between
 
     def find_all(self, text: str) -> list[str]:
-        """The text of every match."""
+        """Return the text of every match."""
         return [match.group() for _, _, match in self._matches(text, _units(text))]
 
     def split(self, text: str) -> list[str]:
-        """Java's `split(text, -1)`: empty parts stay, but an empty match at the beginning splits nothing off."""
+        """Split as Java's `split(text, -1)`: empty parts stay, an empty match at the start does not split."""
         units = _units(text)
         parts = []
         done = 0
@@ -250,7 +250,7 @@ class JavaRegex:
         return list(map(_joined, parts)) if len(units) > len(text) else parts
 
     def replace_all(self, text: str, replacement: str, size: int) -> str:
-        """Java's `replaceAll`. Raises ValueError if a match is found and the replacement is malformed."""
+        """Replace as Java's `replaceAll`; raise ValueError for a match with a malformed replacement."""
         units = _units(text)
         parts: list[str] = []
         done = length = 0
@@ -271,19 +271,19 @@ class JavaRegex:
 
 
 def _units(text: str) -> str:
-    """The text with the characters beyond U+FFFF cut into their halves."""
+    """Return the text with each character beyond U+FFFF split into its surrogates."""
     if text.isascii() or max(text) <= "\uffff":
         return text
     return "".join(map(chr, memoryview(text.encode(_UTF_16, "surrogatepass")).cast("H")))
 
 
 def _joined(units: str) -> str:
-    """The text with halves that stand side by side made one again."""
+    """Return the text with adjacent surrogates joined into one character."""
     return units.encode(_UTF_16, "surrogatepass").decode(_UTF_16, "surrogatepass")
 
 
 def _template(replacement: str, groups: int, names: Any) -> list[str | int]:
-    """Texts and group numbers of a replacement such as `$1-${name}`."""
+    """Return texts and group numbers of a replacement such as `$1-${name}`."""
     parts: list[str | int] = []
     index, end = 0, len(replacement)
     while index < end:
@@ -310,7 +310,7 @@ def _template(replacement: str, groups: int, names: Any) -> list[str | int]:
 
 
 def _group_number(replacement: str, index: int, groups: int) -> tuple[int, int]:
-    """As many digits as still name an existing group, one at least."""
+    """Return a group number of as many digits as match an existing group, at least one digit."""
     if index == len(replacement) or replacement[index] not in "0123456789":
         raise ValueError("illegal group reference")
     number = int(replacement[index])
@@ -340,7 +340,7 @@ def _compile(pattern: str, flags: str, *, moved_on: bool = False) -> Any:
 
 
 def _quoted(char: str) -> str:
-    """A character that stands for itself, in a class as well as outside."""
+    """Return a literal character, quoted for use in a class and outside."""
     code = ord(char)
     if char.isascii() and not char.isalnum():
         return f"\\x{code:02x}"
@@ -365,7 +365,7 @@ class _Translator:
 
     @property
     def modes(self) -> tuple[bool, ...]:
-        """The flags in force, which end with the group that they were set in."""
+        """The current flags, which end with the group that they were set in."""
         unicode = self.unicode_case, self.unicode_classes
         return self.dotall, self.multiline, self.comments, self.caseless, self.unix_lines, *unicode
 
@@ -376,7 +376,7 @@ class _Translator:
 
     @property
     def class_escapes(self) -> dict[str, str]:
-        """What `\\d` and its like mean now."""
+        r"""What `\d` and its like mean now."""
         return _UNICODE_CLASS_ESCAPES if self.unicode_classes else _CLASS_ESCAPES
 
     def translate(self) -> str:
@@ -386,7 +386,7 @@ class _Translator:
             raise PatternError("unmatched closing ')'")
         missing = {number for number in self.references if number > self.groups}
         if missing != self.missing_groups:
-            # Now that the groups are counted, once more.
+            # The groups are counted now: translate again.
             self.pos, self.modes, self.missing_groups = start, modes, missing
             self.groups = self.parts = 0
             self.names.clear()
@@ -447,7 +447,7 @@ class _Translator:
         if char == "\\":
             return self.escape()
         if char == ".":
-            return (r"(?s:.)" if self.dotall else r"[^\n]" if self.unix_lines else _NO_LINE_END), True
+            return self.any_char(), True
         if char == "^":
             return (self.line_start() if self.multiline else r"\A"), True
         if char == "$":
@@ -455,7 +455,7 @@ class _Translator:
         if char in "*+?":
             raise PatternError(f"dangling meta character '{char}'")
         if char == "{":
-            # A counted repetition of nothing, which Java takes.
+            # A counted repetition of nothing, which Java accepts.
             self.pos -= 1
             return "", True
         return self.cased(char), True
@@ -464,11 +464,11 @@ class _Translator:
         return r"(?:\A|(?<=\n))(?!\Z)" if self.unix_lines else _LINE_START
 
     def text_end(self, joint: str) -> str:
-        """The end of the text, before an optional line end (`?`), or at any line's end (`|`)."""
+        """Return the end of the text, before an optional line end (`?`), or at any line's end (`|`)."""
         return rf"(?=\n{joint}\Z)" if self.unix_lines else rf"(?!{_WITHIN_LINE_END})(?={_LINE_END}{joint}\Z)"
 
     def cased(self, char: str) -> str:
-        """A character that stands for itself, and with the flag `i` for its other case if it is ASCII (or with `u`)."""
+        """Return a literal character; with the flag `i` also its other case, if it is ASCII or with `u`."""
         if self.caseless and self.unicode_case and char.isalpha():
             return self.folded(char)
         if self.caseless and char.isascii() and char.isalpha():
@@ -476,12 +476,12 @@ class _Translator:
         return _quoted(char)
 
     def folded(self, written: str) -> str:
-        """A character or class that matches any case of its letters if the flags `i` and `u` say so."""
+        """Return a character or class; with the flags `i` and `u` it matches any case of its letters."""
         # Not full case folding: one letter stands for one.
         return f"(?i-f:{written})" if self.caseless and self.unicode_case else written
 
     def quantified(self, atom: str, before: int) -> str:
-        """An atom with the quantifier that follows; `before` is the count of parts in front of it."""
+        """Return an atom with the quantifier that follows; `before` is the number of parts in front of it."""
         char = self.peek()
         if char and char in "*+?":
             self.pos += 1
@@ -500,7 +500,7 @@ class _Translator:
         self.skip_comments()
         if self.peek() and self.peek() in "*+?":
             raise PatternError(f"dangling meta character '{self.peek()}'")
-        # Repeated, `\\R` never gives back the half of what it took.
+        # In a repetition, `\\R` never releases one half of its match.
         return f"(?{'>' if atom == _LINE_BREAK else ':'}{atom}){quantifier}"
 
     def braces(self) -> tuple[str, int]:
@@ -516,6 +516,11 @@ class _Translator:
             raise PatternError("illegal repetition range")
         self.pos = close + 1
         return f"{{{int(low)}{comma}{int(high) if high else ''}}}", int(low)
+
+    def any_char(self) -> str:
+        if self.dotall:
+            return r"(?s:.)"
+        return r"[^\n]" if self.unix_lines else _NO_LINE_END
 
     def group(self) -> tuple[str, bool]:
         start = self.pos - 1
@@ -548,7 +553,7 @@ class _Translator:
         return f"{opening}{inner})"
 
     def inline_flags(self) -> tuple[str, bool]:
-        """`(?i)` up to the end of the group, or `(?i:...)`."""
+        """Read `(?i)` up to the end of the group, or `(?i:...)`."""
         self.pos += 1
         on = True
         saved = self.modes
@@ -631,7 +636,7 @@ class _Translator:
         number = int(digit)
         while self.peek() and self.peek() in "0123456789" and number * 10 + int(self.peek()) <= self.groups:
             number = number * 10 + int(self.take())
-        # A reference to a group that is not there never matches; Java compiles it all the same.
+        # A reference to a group that does not exist never matches, but Java compiles it.
         self.references.add(number)
         if number in self.missing_groups:
             return "(?!)"
@@ -641,14 +646,7 @@ class _Translator:
         if char in _CHAR_ESCAPES:
             return _CHAR_ESCAPES[char]
         if char == "0":
-            digits = ""
-            while len(digits) < 3 and self.peek() and self.peek() in "01234567":
-                if len(digits) == 2 and digits[0] > "3":
-                    break
-                digits += self.take()
-            if not digits:
-                raise PatternError("illegal octal escape sequence")
-            return chr(int(digits, 8))
+            return self.octal_char()
         if char == "x" and self.peek() == "{":
             stop = self.pattern.find("}", self.pos)
             code = self.hexadecimal(self.pattern[self.pos + 1 : stop])
@@ -657,21 +655,33 @@ class _Translator:
         if char == "N":
             return self.named_char()
         if char in "xu":
-            width = 2 if char == "x" else 4
-            code = self.hexadecimal(self.pattern[self.pos : self.pos + width], width)
-            self.pos += width
-            if "\ud800" <= code <= "\udbff" and self.pattern.startswith("\\u", self.pos):
-                # The second half of a pair may follow.
-                low = self.hexadecimal(self.pattern[self.pos + 2 : self.pos + 6], 4)
-                if "\udc00" <= low <= "\udfff":
-                    self.pos += 6
-                    return _joined(code + low)
-            return code
+            return self.coded_char(2 if char == "x" else 4)
         if char == "c":
             return chr(ord(self.take()) ^ 64)
         if char.isascii() and char.isalnum():
             raise PatternError(f"illegal escape sequence '\\{char}'")
         return char
+
+    def octal_char(self) -> str:
+        digits = ""
+        while len(digits) < 3 and self.peek() and self.peek() in "01234567":
+            if len(digits) == 2 and digits[0] > "3":
+                break
+            digits += self.take()
+        if not digits:
+            raise PatternError("illegal octal escape sequence")
+        return chr(int(digits, 8))
+
+    def coded_char(self, width: int) -> str:
+        """Return the character of a hexadecimal code, or of two codes for the halves of a surrogate pair."""
+        code = self.hexadecimal(self.pattern[self.pos : self.pos + width], width)
+        self.pos += width
+        if "\ud800" <= code <= "\udbff" and self.pattern.startswith("\\u", self.pos):
+            low = self.hexadecimal(self.pattern[self.pos + 2 : self.pos + 6], 4)
+            if "\udc00" <= low <= "\udfff":
+                self.pos += 6
+                return _joined(code + low)
+        return code
 
     def named_char(self) -> str:
         import unicodedata
@@ -704,7 +714,7 @@ class _Translator:
         return f"[^{self.named_class(name)}]" if negated else self.named_class(name)
 
     def named_class(self, name: str) -> str:
-        """A class by one of Java's names."""
+        """Return a class for one of Java's names."""
         if self.unicode_classes and name.upper() in _POSIX_UNICODE:
             return self.binary_property(_POSIX_UNICODE[name.upper()])
         key, equals, value = name.partition("=")
@@ -733,7 +743,7 @@ class _Translator:
         return f"\\p{{{kind}={value}}}"
 
     def plain_property(self, name: str) -> str | None:
-        """A POSIX class, a Java property or a general category, by its exact name."""
+        """Return a POSIX class, a Java property or a general category, by its exact name."""
         if self.caseless and name in _CASELESS:
             return _CASELESS[name]
         if name in _POSIX:
@@ -741,13 +751,13 @@ class _Translator:
         return f"\\p{{gc={name}}}" if name in _CATEGORIES else _PROPERTIES.get(name)
 
     def binary_property(self, name: str) -> str:
-        """A property by its name in capitals."""
+        """Return a property by its name in capitals."""
         return (self.caseless and _CASELESS.get(name)) or _BINARY_PROPERTIES[name]
 
     # ---- character classes
 
     def char_class(self) -> str:
-        """What follows `[`: unions of characters, ranges and classes, intersected by `&&`."""
+        """Read what follows `[`: unions of characters, ranges and classes, intersected by `&&`."""
         self.depth += 1
         if self.depth > MAX_NESTING:
             raise PatternError(f"nested deeper than {MAX_NESTING} levels")
@@ -810,7 +820,7 @@ class _Translator:
         return self.class_char(char)
 
     def class_char(self, char: str) -> str:
-        """A member of a class, with its other case where that counts."""
+        """Return a member of a class, with its other case where that matters."""
         if self.caseless and char.isascii() and char.isalpha():
             return char.lower() + char.upper()
         return _quoted(char)

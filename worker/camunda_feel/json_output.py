@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from math import isinf
 from typing import Any
 
 from camunda_feel.decimals import is_whole, to_double
@@ -15,7 +16,7 @@ _LONG = 2**63
 
 
 def to_json(value: Any, *, limits: Limits = DEFAULT_LIMITS) -> Any:
-    """Plain JSON values: whole numbers within 64 bits as int, others as float, temporals as ISO text.
+    """Return plain JSON values: whole numbers within 64 bits as int, others as float, temporals as ISO text.
 
     The result shares nothing with the value. Raises FeelLimitError beyond `limits.depth` and `limits.size`
     (values may hold one part many times, or themselves), FeelEvaluationError for objects without FEEL value.
@@ -61,5 +62,7 @@ def _number(number: Decimal) -> int | float | str:
         if -_LONG <= whole < _LONG:
             return whole
     double = to_double(number)
-    # JSON has no infinity; Jackson writes its name.
-    return ("Infinity" if double > 0 else "-Infinity") if double in (float("inf"), float("-inf")) else double
+    if isinf(double):
+        # JSON has no infinity; Jackson writes its name.
+        return "Infinity" if double > 0 else "-Infinity"
+    return double

@@ -1,8 +1,8 @@
 """Reading characters: blanks, comments, names, strings and numbers.
 
-FEEL cannot be cut into tokens beforehand: `a b` is a name before `(` and nonsense elsewhere, a context key may
-be almost any text, and keywords need no blanks around them (`1 orx` is `1 or x`). So the parser tells the
-scanner what it would accept next.
+FEEL cannot be split into tokens first: `a b` is a name before `(` and an error elsewhere, a context key may
+be almost any text, and keywords need no blanks around them (`1 orx` is `1 or x`). So the parser asks the
+scanner for what it accepts next.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 # Grammar rules 61 and 62 of DMN 1.5 plus what the engine adds.
 BLANKS = frozenset(
-    "\t\n\x0b\x0c\r \x85\xa0\u1680\u180e\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b"
-    "\u2028\u2029\u202f\u205f\u3000\ufeff"
+    "\t\n\x0b\x0c\r \x85\xa0\u1680\u180e\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
+    "\u200a\u200b\u2028\u2029\u202f\u205f\u3000\ufeff"
 )
 RESERVED = frozenset(
     ("null", "true", "false", "function", "in", "return", "then", "else", "satisfies", "and", "or")
@@ -41,19 +41,19 @@ def _category(char: str) -> str:
 
 
 def is_name_start(char: str) -> bool:
-    """Java's `isJavaIdentifierStart` for one UTF-16 unit."""
+    """Return Java's `isJavaIdentifierStart` for one UTF-16 unit."""
     return char in _ASCII_START if char < "\x80" else _category(char) in _START_CATEGORIES
 
 
 def is_name_part(char: str) -> bool:
-    """Java's `isJavaIdentifierPart`, less FEEL's own blanks."""
+    """Return Java's `isJavaIdentifierPart`, but False for FEEL's own blanks."""
     if char < "\x80":
         return char in _ASCII_PART
     return (_category(char) in _PART_CATEGORIES or char <= "\x9f") and char not in BLANKS
 
 
 class Scanner:
-    """A position in a text. Every reader leaves the position alone when it returns None or False."""
+    """A position in a text. Every reader keeps the position when it returns None or False."""
 
     __slots__ = ("end", "farthest", "pos", "text")
 
@@ -64,7 +64,7 @@ class Scanner:
         self.farthest = 0
 
     def skip(self) -> None:
-        """Go past blanks and comments."""
+        """Move past blanks and comments."""
         text, end, pos = self.text, self.end, self.pos
         while pos < end:
             char = text[pos]
@@ -94,12 +94,12 @@ class Scanner:
         return False
 
     def peek(self) -> str:
-        """The next character after blanks, or an empty string at the end."""
+        """Return the next character after blanks, or an empty string at the end."""
         self.skip()
         return self.text[self.pos] if self.pos < self.end else ""
 
     def identifier(self) -> str | None:
-        """A Java identifier that is no reserved word, at exactly this position."""
+        """Read a Java identifier at exactly this position; reserved words are refused."""
         text, start, end = self.text, self.pos, self.end
         if start >= end or not is_name_start(text[start]):
             return None
@@ -117,7 +117,7 @@ class Scanner:
         return pos
 
     def name(self) -> str | None:
-        """An identifier, or any text between backticks."""
+        """Read an identifier, or any text between backticks."""
         self.skip()
         if not self.text.startswith("`", self.pos):
             return self.identifier()
@@ -129,7 +129,7 @@ class Scanner:
         return word
 
     def spaced_identifier(self) -> str | None:
-        """Two or more identifiers joined by plain spaces, as functions are named; spaces count as written."""
+        """Read two or more identifiers joined by plain spaces, as in function names; spaces are kept."""
         self.skip()
         start = self.pos
         if self.identifier() is None:
@@ -146,7 +146,7 @@ class Scanner:
         return self.text[start:words_end] if words_end else None
 
     def context_key(self) -> str | None:
-        """Any characters up to one of `KEY_ENDS`, less surrounding blanks."""
+        """Read any characters up to one of `KEY_ENDS`, without surrounding blanks."""
         self.skip()
         start = last = self.pos
         while self.pos < self.end and self.text[self.pos] not in KEY_ENDS:
@@ -157,7 +157,7 @@ class Scanner:
         return self.text[start:last] or None
 
     def string(self) -> str | None:
-        """The raw text between double quotes, escapes left as they are."""
+        """Return the raw text between double quotes; escapes are not translated."""
         self.skip()
         if not self.text.startswith('"', self.pos):
             return None
@@ -175,7 +175,7 @@ class Scanner:
         return raw
 
     def number(self) -> str | None:
-        """Digits with an optional fraction and sign; no exponent, no digit-less side except before the point."""
+        """Read digits with an optional sign and fraction, but no exponent; a point needs digits after it."""
         self.skip()
         text, start = self.text, self.pos
         pos = start + 1 if text.startswith("-", start) else start
@@ -197,7 +197,7 @@ class Scanner:
         return pos
 
     def error(self, message: str, pos: int) -> FeelSyntaxError:
-        """A syntax error at an offset, with the offending line (cut to 120 characters) and a caret."""
+        """Return a syntax error at an offset, with its line (cut to 120 characters) and a caret."""
         line, column = line_and_column(self.text, pos)
         start = self.text.rfind("\n", 0, pos) + 1
         stop = self.text.find("\n", pos)
@@ -208,7 +208,7 @@ class Scanner:
 
 
 def line_and_column(text: str, pos: int) -> tuple[int, int]:
-    """Line and column (both from 1) of an offset."""
+    """Return line and column (both from 1) of an offset."""
     return text.count("\n", 0, pos) + 1, pos - text.rfind("\n", 0, pos)
 
 

@@ -1,4 +1,4 @@
-"""From text to syntax tree: precedence climbing over a scanner, with a memory for what was tried before.
+"""From text to syntax tree: precedence climbing over a scanner, with a memory for earlier attempts.
 
 The engine's grammar is a parsing expression grammar: alternatives are tried in order and the first that fits
 wins, even if the text then cannot be completed. This parser keeps that order. Where two alternatives begin
@@ -31,7 +31,7 @@ TEMPORAL_WORDS = ("duration", "date and time", "date", "time")
 # Function names that contain a reserved word are a closed list. It is matched by prefix and never
 # reconsidered, which is why the engine cannot call a function whose name begins with `or` or `and`.
 NAMES_WITH_RESERVED_WORDS = ("and", "or", "date and time", "years and months duration", "get or else")
-# Type names that are no plain names.
+# Type names that are not plain names.
 SPECIAL_TYPES = ("years and months duration", "days and time duration", "date and time", "function")
 
 
@@ -74,7 +74,7 @@ class Parser(Scanner):
         self.seen_operations: dict[int, tuple[Node | None, int]] = {}
 
     def separated(self, separator: str, item: Callable[[], Item | None]) -> list[Item]:
-        """Items with a separator between them; what is no item any more is left unread, its separator with it."""
+        """Read items with a separator between them; leave a separator without an item after it unread."""
         found: list[Item] = []
         while True:
             before = self.pos
@@ -89,7 +89,7 @@ class Parser(Scanner):
     # ---- expressions, from loose to tight
 
     def expression(self) -> Node | None:
-        """`if`, `for`, `some`, `every`, or a run of `or`."""
+        """Read `if`, `for`, `some`, `every`, or a run of `or`."""
         self.skip()
         start = self.pos
         if start in self.seen_expressions:
@@ -116,7 +116,7 @@ class Parser(Scanner):
         return node
 
     def if_expression(self) -> Node | None:
-        """A whole chain of `else if` at once, so that long chains do not nest."""
+        """Read a whole chain of `else if` at once, so that long chains do not nest."""
         start = self.pos
         branches = self.separated("", self.if_branch)
         if not branches:
@@ -130,6 +130,7 @@ class Parser(Scanner):
         return ast.If(start, tuple(branches), otherwise)
 
     def if_branch(self) -> tuple[Node, Node] | None:
+        """Read `if condition then value else`."""
         if not self.literal("if"):
             return None
         condition = self.expression()
@@ -139,6 +140,7 @@ class Parser(Scanner):
         return None if then is None or not self.literal("else") else (condition, then)
 
     def for_expression(self) -> Node | None:
+        """Read `for x in xs return value`."""
         start = self.pos
         if self.literal("for"):
             iterators = self.iterators()
@@ -150,6 +152,7 @@ class Parser(Scanner):
         return None
 
     def quantified(self) -> Node | None:
+        """Read `some` or `every x in xs satisfies condition`."""
         start = self.pos
         for quantifier in ("some", "every"):
             if self.literal(quantifier):
@@ -163,14 +166,17 @@ class Parser(Scanner):
         return None
 
     def iterators(self) -> tuple[tuple[str, Node], ...]:
+        """Read `x in xs, y in ys`."""
         return tuple(self.separated(",", self.iterator))
 
     def iterator(self) -> tuple[str, Node] | None:
+        """Read `x in xs`."""
         name = self.name()
         source = (self.iteration() or self.value()) if name and self.literal("in") else None
         return None if name is None or source is None else (name, source)
 
     def iteration(self) -> Node | None:
+        """Read `1..3`, the numbers to iterate over."""
         start = self.pos
         low = self.operation()
         if low is not None and self.literal(".."):
@@ -181,7 +187,7 @@ class Parser(Scanner):
         return None
 
     def disjunction(self) -> Node | None:
-        """Runs of `and` inside a run of `or`."""
+        """Read runs of `and` inside a run of `or`."""
         self.skip()
         start = self.pos
         alternatives = self.separated("or", lambda: self.conjunction(start))
@@ -190,14 +196,14 @@ class Parser(Scanner):
         return ast.Logic(start, "or", tuple(alternatives))
 
     def conjunction(self, start: int) -> Node | None:
-        """A run of `and`; it begins, for warnings, where the whole run of `or` begins."""
+        """Read a run of `and`; for warnings, it begins where the whole run of `or` begins."""
         conditions = self.separated("and", self.comparison)
         if len(conditions) < 2:
             return conditions[0] if conditions else None
         return ast.Logic(start, "and", tuple(conditions))
 
     def comparison(self) -> Node | None:
-        """One comparison, which does not chain, or a test of the input such as `< 5` or `[1..3]`."""
+        """Read one comparison, which does not chain, or a test of the input such as `< 5` or `[1..3]`."""
         self.skip()
         start = self.pos
         left = self.operation()
@@ -206,36 +212,49 @@ class Parser(Scanner):
         return self.compared(start, left) or left
 
     def compared(self, start: int, left: Node) -> Node | None:
-        """The second half of a comparison; None if there is none after `left`."""
+        """Read the comparison that begins with `left`; None if no comparison follows."""
         after_left = self.pos
         head = self.peek()
-        if head in "<>=!" and head:
-            for operator in COMPARISONS:
-                if self.literal(operator):
-                    right = self.operation()
-                    if right is not None:
-                        return ast.Comparison(start, operator, left, right)
-                    break
-        elif head == "b" and self.literal("between"):
-            low = self.operation()
-            if low is not None and self.literal("and"):
-                high = self.operation()
-                if high is not None:
-                    return ast.Between(start, left, low, high)
+        node: Node | None = None
+        if head and head in "<>=!":
+            node = self.operator_comparison(start, left)
+        elif head == "b":
+            node = self.between(start, left)
         elif head == "i":
-            if self.literal("instance") and self.literal("of"):
-                type_name = self.type_name()
-                if type_name is not None:
-                    return ast.InstanceOf(start, left, type_name)
+            node = self.instance_of(start, left)
+            if node is None:
+                self.pos = after_left
+                node = self.membership(start, left)
+        if node is None:
             self.pos = after_left
-            if self.literal("in"):
-                test = self.in_test()
-                if test is not None:
-                    return ast.In(start, left, test)
-        self.pos = after_left
+        return node
+
+    def operator_comparison(self, start: int, left: Node) -> Node | None:
+        """Read a comparison by an operator; the caller restores the position after None."""
+        for operator in COMPARISONS:
+            if self.literal(operator):
+                right = self.operation()
+                return None if right is None else ast.Comparison(start, operator, left, right)
         return None
 
+    def between(self, start: int, left: Node) -> Node | None:
+        """Read `left between low and high`; the caller restores the position after None."""
+        low = self.operation() if self.literal("between") else None
+        high = self.operation() if low is not None and self.literal("and") else None
+        return None if low is None or high is None else ast.Between(start, left, low, high)
+
+    def instance_of(self, start: int, left: Node) -> Node | None:
+        """Read `left instance of type`; the caller restores the position after None."""
+        type_name = self.type_name() if self.literal("instance") and self.literal("of") else None
+        return None if type_name is None else ast.InstanceOf(start, left, type_name)
+
+    def membership(self, start: int, left: Node) -> Node | None:
+        """Read `left in test`; the caller restores the position after None."""
+        test = self.in_test() if self.literal("in") else None
+        return None if test is None else ast.In(start, left, test)
+
     def type_name(self) -> str | None:
+        """Read the name of a type."""
         for special in SPECIAL_TYPES:
             if self.literal(special):
                 return special
@@ -243,6 +262,7 @@ class Parser(Scanner):
         return ".".join(names) if names else None
 
     def in_test(self) -> Node | None:
+        """Read what follows `in`: one test, or tests in parentheses."""
         start = self.pos
         if self.literal("("):
             tests = self.tests()
@@ -254,7 +274,7 @@ class Parser(Scanner):
     # ---- arithmetic
 
     def operation(self) -> Node | None:
-        """Arithmetic of any precedence."""
+        """Read arithmetic of any precedence."""
         self.skip()
         start = self.pos
         if start in self.seen_operations:
@@ -267,7 +287,7 @@ class Parser(Scanner):
         return node
 
     def operators(self, least: int) -> Node | None:
-        """Operands joined by operators that bind at least as strongly as `least`."""
+        """Read operands joined by operators that bind at least as strongly as `least`."""
         self.skip()
         start = self.pos
         left = self.negation()
@@ -294,6 +314,7 @@ class Parser(Scanner):
             left = ast.Arithmetic(start, left, tuple(rest))
 
     def operator(self) -> str:
+        """Read one character, or `**`; the caller checks that it is an operator."""
         head = self.peek()
         if head == "*" and self.text.startswith("**", self.pos):
             head = "**"
@@ -301,6 +322,7 @@ class Parser(Scanner):
         return head
 
     def negation(self) -> Node | None:
+        """Read a value with an optional minus sign."""
         self.skip()
         start = self.pos
         if not self.literal("-"):
@@ -311,7 +333,7 @@ class Parser(Scanner):
     # ---- values
 
     def value(self) -> Node | None:
-        """A terminal with the properties and filters that follow it."""
+        """Read a terminal with the properties and filters that follow it."""
         self.skip()
         start = self.pos
         node = self.terminal()
@@ -343,9 +365,11 @@ class Parser(Scanner):
         return node
 
     def property_name(self) -> str | None:
+        """Read a property's name; `time offset` is the only one with a space."""
         return "time offset" if self.literal("time offset") else self.name()
 
     def terminal(self) -> Node | None:
+        """Read a literal, a name, a call, or an expression in parentheses."""
         head = self.peek()
         start = self.pos
         if head == '"':
@@ -374,7 +398,7 @@ class Parser(Scanner):
         return None
 
     def named_value(self) -> Node | None:
-        """Everything that begins with a letter: temporal literals, calls, names, words with a meaning."""
+        """Read everything that begins with a letter: temporal literals, calls, names, reserved words."""
         start = self.pos
         node = self.temporal()
         if node is None:
@@ -392,9 +416,11 @@ class Parser(Scanner):
         return self.function_literal()
 
     def qualified_name(self) -> tuple[str, ...]:
+        """Read names joined by points."""
         return tuple(self.separated(".", self.property_name))
 
     def temporal(self) -> Node | None:
+        """Read a temporal literal such as `@"2026-11-26"` or `date("2026-11-26")`."""
         start = self.pos
         if self.literal("@"):
             raw = self.string()
@@ -412,29 +438,34 @@ class Parser(Scanner):
         return None
 
     def list_literal(self) -> Node | None:
+        """Read `[a, b]`."""
         start = self.pos
         self.pos += 1
         items = self.separated(",", self.expression)
         return ast.ListLiteral(start, tuple(items)) if self.literal("]") else None
 
     def context_literal(self) -> Node | None:
+        """Read `{key: value}`."""
         start = self.pos
         self.pos += 1
         entries = self.separated(",", self.entry)
         return ast.ContextLiteral(start, tuple(entries)) if self.literal("}") else None
 
     def entry(self) -> tuple[str, Node] | None:
+        """Read `key: value`."""
         key = self.entry_key()
         value = self.expression() if key is not None and self.literal(":") else None
         return None if key is None or value is None else (key, value)
 
     def entry_key(self) -> str | None:
+        """Read a context's key: free text, a name or a string."""
         key = self.context_key()
         if key is None:
             key = self.name()
         return self.string() if key is None else key
 
     def function_literal(self) -> Node | None:
+        """Read `function(a, b) body`."""
         start = self.pos
         if not self.literal("function") or not self.literal("("):
             return None
@@ -445,11 +476,13 @@ class Parser(Scanner):
         return None if body is None else ast.FunctionLiteral(start, tuple(parameters), body)
 
     def parameter_name(self) -> str | None:
+        """Read a parameter's name, which may have spaces."""
         return self.spaced_identifier() or self.name()
 
     # ---- calls
 
     def call(self) -> Node | None:
+        """Read `name(arguments)`."""
         start = self.pos
         names = self.function_name()
         if not names or not self.literal("("):
@@ -460,6 +493,7 @@ class Parser(Scanner):
         return ast.Call(start, target, names[-1], positional, named) if self.literal(")") else None
 
     def function_name(self) -> tuple[str, ...]:
+        """Read a function's name, which may have spaces or a reserved word."""
         spaced = self.spaced_identifier()
         if spaced is not None:
             return (spaced,)
@@ -469,22 +503,26 @@ class Parser(Scanner):
         return self.qualified_name()
 
     def named_arguments(self) -> tuple[tuple[str, Node], ...] | None:
-        """Arguments with names, a later one of a name in the place of the earlier; None where there are none."""
+        """Read named arguments, the last one of each name; None if there are none."""
         found = dict(self.separated(",", self.named_argument))
         return tuple(found.items()) if found else None
 
     def named_argument(self) -> tuple[str, Node] | None:
+        """Read `name: value`."""
         name = self.parameter_name()
         value = self.argument() if name is not None and self.literal(":") else None
         return None if name is None or value is None else (name, value)
 
     def positional_arguments(self) -> tuple[Node, ...]:
+        """Read arguments without names."""
         return tuple(self.separated(",", self.argument))
 
     def argument(self) -> Node | None:
+        """Read a range or an expression."""
         return self.range() or self.expression()
 
     def range(self) -> ast.RangeLiteral | None:
+        """Read a range such as `[1..5)`."""
         opening = self.peek()
         start = self.pos
         if opening and opening in "([]":
@@ -501,7 +539,7 @@ class Parser(Scanner):
     # ---- unary tests
 
     def unary_tests(self) -> Node | None:
-        """`not(tests)`, tests divided by commas, or `-` for anything."""
+        """Read `not(tests)`, tests divided by commas, or `-` for anything."""
         start = self.pos
         if self.literal("not") and self.literal("("):
             tests = self.tests()
@@ -514,6 +552,7 @@ class Parser(Scanner):
         return ast.Literal(start, True) if self.literal("-") else None
 
     def tests(self) -> Node | None:
+        """Read tests divided by commas."""
         start = self.pos
         found = self.separated(",", self.test)
         if len(found) < 2:
@@ -521,6 +560,7 @@ class Parser(Scanner):
         return ast.AnyOf(start, tuple(found))
 
     def test(self) -> Node | None:
+        """Read one test of the input."""
         self.skip()
         start = self.pos
         for word in ("true", "false"):
@@ -536,6 +576,7 @@ class Parser(Scanner):
         return None if node is None else ast.UnaryTest(start, node)
 
     def input_test(self) -> Node | None:
+        """Read a comparison of the input with a value, such as `< 5`, or with a range."""
         self.skip()
         start = self.pos
         for operator in ("<=", ">=", "<", ">"):

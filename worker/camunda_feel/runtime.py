@@ -1,4 +1,4 @@
-"""The state of one evaluation: what is in scope, what was warned of, what may still be spent."""
+"""The state of one evaluation: the scope, the warnings, and what is left of the limits."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Run:
         self.warned: list[tuple[str, str, int]] = []
 
     def charge(self, steps: int) -> None:
-        """Pay for work about to be done; raise FeelLimitError when the budget is spent."""
+        """Pay for the work that follows; raise FeelLimitError when the budget is spent."""
         self.steps -= steps
         if self.steps < 0:
             raise FeelLimitError(f"evaluation needs more than {self.limits.steps} steps")
@@ -65,22 +65,22 @@ class Run:
             raise FeelLimitError(f"evaluation needs more than {self.limits.seconds:g} seconds")
 
     def check_size(self, size: int) -> None:
-        """Raise FeelLimitError if a string or list of this size may not be built."""
+        """Check that a string or list of this size may be built; raise FeelLimitError otherwise."""
         if size > self.limits.size:
             raise FeelLimitError(f"a string or list may have a size of {self.limits.size} at most")
 
     def warn(self, kind: str, message: str, pos: int) -> None:
-        """Note why a value is null."""
+        """Add a warning: why a value is null."""
         if len(self.warned) < self.limits.warnings:
             self.warned.append((kind, message, pos))
 
     def fail(self, kind: str, message: str, pos: int) -> ErrorValue:
-        """Warn, and give the error that travels on."""
+        """Add a warning, and return the error that the expression carries on."""
         self.warn(kind, message, pos)
         return ErrorValue(message)
 
     def invalid(self, expected: str, value: Any, pos: int) -> ErrorValue:
-        """What becomes of a value of the wrong type; errors travel on as they are."""
+        """Return the error for a value of the wrong type; errors are returned as they are."""
         if type(value) is ErrorValue:
             return value
         return self.fail(INVALID_TYPE, f"expected {expected} but found {brief(value)}", pos)
@@ -104,7 +104,7 @@ class Scope:
         self.functions = functions
 
     def find(self, name: str) -> Any:
-        """The raw value of a variable, or MISSING."""
+        """Return the raw value of a variable, or MISSING."""
         scope: Scope | None = self
         while scope is not None:
             value = scope.names.get(name, MISSING)

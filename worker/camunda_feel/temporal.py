@@ -33,7 +33,7 @@ class OutOfRangeError(FeelEvaluationError):
 
 
 def days_from_civil(year: int, month: int, day: int) -> int:
-    """Days since 1970-01-01 in the proleptic Gregorian calendar."""
+    """Return days since 1970-01-01 in the proleptic Gregorian calendar."""
     shifted = year - (month <= 2)
     cycle, of_cycle = divmod(shifted, 400)
     day_of_year = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1
@@ -41,7 +41,7 @@ def days_from_civil(year: int, month: int, day: int) -> int:
 
 
 def civil_from_days(days: int) -> tuple[int, int, int]:
-    """Year, month and day of a count of days since 1970-01-01."""
+    """Return year, month and day of a number of days since 1970-01-01."""
     cycle, of_cycle = divmod(days + 719_468, _DAYS_PER_CYCLE)
     year = (of_cycle - of_cycle // 1460 + of_cycle // 36524 - of_cycle // 146_096) // 365
     day_of_year = of_cycle - (365 * year + year // 4 - year // 100)
@@ -52,12 +52,12 @@ def civil_from_days(days: int) -> tuple[int, int, int]:
 
 
 def is_leap_year(year: int) -> bool:
-    """True for years with a 29th of February."""
+    """Return True for years with a 29th of February."""
     return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
 
 
 def days_in_month(year: int, month: int) -> int:
-    """28 to 31."""
+    """Return the length of a month: 28 to 31."""
     if month == 2:
         return 29 if is_leap_year(year) else 28
     return 30 if month in (4, 6, 9, 11) else 31
@@ -76,7 +76,7 @@ def _time_text(nanos: int) -> str:
 
 
 def offset_text(offset: int) -> str:
-    """`Z`, `+02:00` or `+00:53:28` of an offset in seconds."""
+    """Return `Z`, `+02:00` or `+00:53:28` for an offset in seconds."""
     if offset == 0:
         return "Z"
     minutes, second = divmod(abs(offset), 60)
@@ -85,7 +85,7 @@ def offset_text(offset: int) -> str:
 
 
 def _quotient(value: int, divisor: int) -> int:
-    """Integer division that truncates, as Java's does."""
+    """Divide integers as Java does: truncate the result."""
     return -(-value // divisor) if value < 0 else value // divisor
 
 
@@ -99,7 +99,7 @@ class Temporal:
         raise NotImplementedError
 
     def sort_key(self) -> Any:
-        """What `<` compares."""
+        """Return what `<` compares."""
         return self._key()
 
     def __eq__(self, other: object) -> bool:
@@ -112,19 +112,19 @@ class Temporal:
         return f"{type(self).__name__}({str(self)!r})"
 
     def properties(self) -> dict[str, Any]:
-        """What `.name` reads, as integers, strings, durations or None."""
+        """Return what `.name` reads, as integers, strings, durations or None."""
         raise NotImplementedError
 
     def to_json(self) -> str:
-        """What Camunda's connector runtime writes into process variables."""
+        """Return what Camunda's connector runtime writes into process variables."""
         return str(self)
 
     def to_iso(self) -> str:
-        """What the FEEL function `to json` writes."""
+        """Return what the FEEL function `to json` writes."""
         return self.to_json()
 
     def feel_encode(self) -> dict[str, str]:
-        """A tagged form that keeps the type: for tests and for tools that compare engines."""
+        """Return a tagged form that keeps the type: for tests and for tools that compare engines."""
         return {"@type": self.type_name, "value": self.to_iso()}
 
 
@@ -146,6 +146,7 @@ class YearsMonthsDuration(Temporal):
         return (self.months,)
 
     def properties(self) -> dict[str, Any]:
+        """Return the properties that FEEL reads."""
         years = _quotient(self.months, 12)
         return {"years": years, "months": self.months - 12 * years}
 
@@ -160,16 +161,15 @@ class YearsMonthsDuration(Temporal):
         return self._text("P0Y")
 
     def to_json(self) -> str:
-        """Java's `Period.toString`, where each number carries the sign."""
+        """Return Java's `Period.toString`, where each number has the sign."""
+        if not self.months:
+            return "P0D"
         years = _quotient(self.months, 12)
         months = self.months - 12 * years
-        return (
-            ("P" + (f"{years}Y" if years else "") + (f"{months}M" if months else ""))
-            if self.months
-            else "P0D"
-        )
+        return "P" + (f"{years}Y" if years else "") + (f"{months}M" if months else "")
 
     def feel_encode(self) -> dict[str, str]:
+        """Return a tagged form that keeps the type."""
         return {"@type": self.type_name, "value": self._text("P0M")}
 
 
@@ -211,10 +211,11 @@ class DaysTimeDuration(Temporal):
         )
 
     def properties(self) -> dict[str, Any]:
+        """Return the properties that FEEL reads."""
         return dict(zip(("days", "hours", "minutes", "seconds"), self._parts(), strict=True))
 
     def __str__(self) -> str:
-        """The engine prints whole seconds only."""
+        """Return the text with whole seconds only, as the engine prints it."""
         parts = self._parts()
         if not any(parts):
             return "P0D"
@@ -228,7 +229,7 @@ class DaysTimeDuration(Temporal):
         return f"{sign}P{days}" + (f"T{time}" if time else "")
 
     def to_json(self) -> str:
-        """Java's `Duration.toString`: hours, never days."""
+        """Return Java's `Duration.toString`: hours, never days."""
         if not self.nanos:
             return "PT0S"
         seconds, fraction = self.seconds, self.nanos % NANOS_PER_SECOND
@@ -263,7 +264,7 @@ class Date(Temporal):
 
     @classmethod
     def of(cls, year: int, month: int, day: int) -> Date:
-        """The day of a year, month and day; raise OutOfRangeError if there is none."""
+        """Return the day for a year, month and day; raise OutOfRangeError if it does not exist."""
         if abs(year) > MAX_YEAR or not 1 <= month <= 12 or not 1 <= day <= days_in_month(year, month):
             raise OutOfRangeError(f"there is no date {_year_text(year)}-{month}-{day}")
         return cls(days_from_civil(year, month, day))
@@ -293,7 +294,7 @@ class Date(Temporal):
         return (thursday.day_of_year - 1) // 7 + 1
 
     def plus_months(self, months: int) -> Date:
-        """The same day some months later, or the last one if the month is shorter."""
+        """Return the same day some months later, or the last day if the month is shorter."""
         year, month, day = self.civil
         total = year * 12 + month - 1 + months
         year, month = total // 12, total % 12 + 1
@@ -302,7 +303,7 @@ class Date(Temporal):
         return Date.of(year, month, min(day, days_in_month(year, month)))
 
     def months_until(self, end: Date) -> int:
-        """Whole months from here to `end`, negative if that is earlier."""
+        """Return the whole months from here to `end`, negative if that is earlier."""
         (year1, month1, day1), (year2, month2, day2) = self.civil, end.civil
         months = (year2 - year1) * 12 + month2 - month1
         if months > 0 and day2 < day1:
@@ -312,6 +313,7 @@ class Date(Temporal):
         return months
 
     def properties(self) -> dict[str, Any]:
+        """Return the properties that FEEL reads."""
         year, month, day = self.civil
         return {"year": year, "month": month, "day": day, "weekday": self.weekday}
 
@@ -338,6 +340,7 @@ class LocalTime(Temporal):
         return (self.nanos,)
 
     def properties(self) -> dict[str, Any]:
+        """Return the properties that FEEL reads."""
         return {**_clock_properties(self.nanos), "time offset": None, "timezone": None}
 
     def __str__(self) -> str:
@@ -359,9 +362,11 @@ class ZonedTime(Temporal):
         return (self.nanos, self.offset, self.zone)
 
     def sort_key(self) -> int:
+        """Return what `<` compares."""
         return self.nanos - self.offset * NANOS_PER_SECOND
 
     def properties(self) -> dict[str, Any]:
+        """Return the properties that FEEL reads."""
         offset = DaysTimeDuration(self.offset * NANOS_PER_SECOND)
         return {**_clock_properties(self.nanos), "time offset": offset, "timezone": self.zone}
 
@@ -369,10 +374,11 @@ class ZonedTime(Temporal):
         return _time_text(self.nanos) + (f"@{self.zone}" if self.zone else offset_text(self.offset))
 
     def to_iso(self) -> str:
+        """Return what the FEEL function `to json` writes."""
         return _time_text(self.nanos) + offset_text(self.offset)
 
     def to_json(self) -> str:
-        """Java's `OffsetTime.toString`, which drops seconds that are zero and shows fractions by three digits."""
+        """Return Java's `OffsetTime.toString`: no zero seconds, fractions of three, six or nine digits."""
         time = _time_text(self.nanos)
         if self.nanos % (60 * NANOS_PER_SECOND) == 0:
             time = time[:5]
@@ -380,6 +386,7 @@ class ZonedTime(Temporal):
         return whole + point + fraction + "0" * (-len(fraction) % 3) + offset_text(self.offset)
 
     def feel_encode(self) -> dict[str, str]:
+        """Return a tagged form that keeps the type."""
         return {"@type": self.type_name, "value": str(self)}
 
 
@@ -408,10 +415,11 @@ class LocalDateTime(Temporal):
         return self.nanos % NANOS_PER_DAY
 
     def plus_months(self, months: int) -> LocalDateTime:
-        """Some months later at the same time of day."""
+        """Return the same time of day some months later."""
         return LocalDateTime(self.date.plus_months(months).days * NANOS_PER_DAY + self.time_nanos)
 
     def properties(self) -> dict[str, Any]:
+        """Return the properties that FEEL reads."""
         clock = _clock_properties(self.time_nanos)
         return {**self.date.properties(), **clock, "time offset": None, "timezone": None}
 
@@ -419,7 +427,7 @@ class LocalDateTime(Temporal):
         return self.to_json().removeprefix("+")
 
     def to_json(self) -> str:
-        """Years beyond 9999 have a plus sign here, and none in what `string` gives."""
+        """Return the text with a plus sign for years beyond 9999, which `string` does not have."""
         return f"{self.date}T{_time_text(self.time_nanos)}"
 
 
@@ -436,7 +444,7 @@ class ZonedDateTime(Temporal):
 
     @classmethod
     def of_local(cls, local: LocalDateTime, zone: str, preferred: int | None = None) -> ZonedDateTime:
-        """Resolve a local time: in a gap it moves on by the gap, in an overlap it keeps the earlier offset."""
+        """Resolve a local time: in a gap, shift it by the gap; in an overlap, use the earlier offset."""
         offsets = local_offsets(local, zone)
         if preferred in offsets:
             return cls(local, preferred, zone)
@@ -445,13 +453,13 @@ class ZonedDateTime(Temporal):
 
     @classmethod
     def of_instant(cls, instant: int, zone: str) -> ZonedDateTime:
-        """The zone's clock at an instant (nanoseconds since 1970 in UTC)."""
+        """Return the zone's local time at an instant (nanoseconds since 1970 in UTC)."""
         offset = offset_at(instant, zone)
         return cls(LocalDateTime(instant + offset * NANOS_PER_SECOND), offset, zone)
 
     @classmethod
     def of_zone_text(cls, local: LocalDateTime, zone: str, *, inside_text: bool = False) -> ZonedDateTime:
-        """A local time in a zone that may itself be an offset such as `+02:00`."""
+        """Return a local time in a zone, which may be an offset such as `+02:00`."""
         offset, region = parse_zone(zone, inside_text=inside_text)
         return cls(local, offset or 0) if region is None else cls.of_local(local, region)
 
@@ -464,11 +472,12 @@ class ZonedDateTime(Temporal):
         return (self.local.nanos, self.offset, self.zone)
 
     def sort_key(self) -> tuple[int, int, str]:
+        """Return what `<` compares."""
         # java.time orders equal instants by local time and zone.
         return (self.instant, self.local.nanos, self.zone or offset_text(self.offset))
 
     def with_zone(self, zone: str, *, inside_text: bool = False) -> ZonedDateTime:
-        """The same instant elsewhere."""
+        """Return the same instant in another zone."""
         offset, region = parse_zone(zone, inside_text=inside_text)
         if region is not None:
             return ZonedDateTime.of_instant(self.instant, region)
@@ -476,19 +485,20 @@ class ZonedDateTime(Temporal):
         return ZonedDateTime(LocalDateTime(self.instant + offset * NANOS_PER_SECOND), offset)
 
     def plus_months(self, months: int) -> ZonedDateTime:
-        """Some months later at the same local time, as far as the zone has it."""
+        """Return the same local time some months later, as far as the zone has it."""
         local = self.local.plus_months(months)
         if self.zone is None:
             return ZonedDateTime(local, self.offset)
         return ZonedDateTime.of_local(local, self.zone, self.offset)
 
     def plus_nanos(self, nanos: int) -> ZonedDateTime:
-        """Some time later on the time line."""
+        """Return the moment some time later on the time line."""
         if self.zone is None:
             return ZonedDateTime(LocalDateTime(self.local.nanos + nanos), self.offset)
         return ZonedDateTime.of_instant(self.instant + nanos, self.zone)
 
     def properties(self) -> dict[str, Any]:
+        """Return the properties that FEEL reads."""
         offset = DaysTimeDuration(self.offset * NANOS_PER_SECOND)
         return {**self.local.properties(), "time offset": offset, "timezone": self.zone}
 
@@ -496,10 +506,11 @@ class ZonedDateTime(Temporal):
         return str(self.local) + (f"@{self.zone}" if self.zone else offset_text(self.offset))
 
     def to_json(self) -> str:
-        """The zone id is dropped."""
+        """Return the text without the zone id."""
         return self.local.to_json() + offset_text(self.offset)
 
     def to_iso(self) -> str:
+        """Return what the FEEL function `to json` writes."""
         return self.to_json() + (f"[{self.zone}]" if self.zone else "")
 
 
@@ -535,7 +546,7 @@ def _zone_names() -> frozenset[str]:
 
 
 def _prefixed_offset(zone: str) -> tuple[str, int] | None:
-    """`UTC+01:00` and its like: Java keeps prefix and offset as the id."""
+    """Read `UTC+01:00` and similar ids: Java keeps prefix and offset as the id."""
     for prefix in ("UTC", "GMT", "UT"):
         if zone.startswith(prefix):
             rest = zone[len(prefix) :]
@@ -549,7 +560,7 @@ def _prefixed_offset(zone: str) -> tuple[str, int] | None:
 
 
 def parse_offset(text: str) -> int | None:
-    """Seconds of `Z`, `+2`, `+02`, `+02:00`, `+0200` or `+02:00:00` (up to 18 hours), else None."""
+    """Return the seconds of `Z`, `+2`, `+02`, `+02:00`, `+0200`, `+02:00:00` (up to 18 hours), or None."""
     if text == "Z":
         return 0
     if len(text) < 2 or text[0] not in "+-":
@@ -576,7 +587,7 @@ def _is_full_offset(text: str) -> bool:
 
 
 def parse_zone(zone: str, *, inside_text: bool = False) -> tuple[int | None, str | None]:
-    """Java's `ZoneId.of`: an offset or a region's canonical name; raise OutOfRangeError for neither.
+    """Read as Java's `ZoneId.of`: an offset or a region's canonical name; else raise OutOfRangeError.
 
     Inside the text of a time, offsets must have hours and minutes, as in `+02:00` or `UTC+02:00`.
     """
@@ -595,7 +606,7 @@ def parse_zone(zone: str, *, inside_text: bool = False) -> tuple[int | None, str
 
 
 def _in_python_years(nanos: int) -> datetime.datetime:
-    """A datetime (to the second) of the same date in a year that Python has and that has the same rules."""
+    """Return a datetime (to the second) of the same date in a year of Python's that has the same rules."""
     import datetime
 
     days, rest = divmod(nanos, NANOS_PER_DAY)
@@ -610,7 +621,7 @@ def _in_python_years(nanos: int) -> datetime.datetime:
 
 
 def local_offsets(local: LocalDateTime, zone: str) -> tuple[int, int]:
-    """The offsets (seconds) that a local time may have; the first one is the one before a transition."""
+    """Return the possible offsets (seconds) of a local time; the first is the one before a transition."""
     fixed = _prefixed_offset(zone)
     if fixed is not None:
         return fixed[1], fixed[1]
@@ -625,7 +636,7 @@ def local_offsets(local: LocalDateTime, zone: str) -> tuple[int, int]:
 
 
 def offset_at(instant: int, zone: str) -> int:
-    """The offset (seconds) of a zone at an instant (nanoseconds since 1970 in UTC)."""
+    """Return the offset (seconds) of a zone at an instant (nanoseconds since 1970 in UTC)."""
     import datetime
 
     fixed = _prefixed_offset(zone)
@@ -644,7 +655,7 @@ def _seconds(info: ZoneInfo | None, moment: datetime.datetime) -> int:
 
 @lru_cache(maxsize=64)
 def standard_offset(zone: str) -> int:
-    """The offset (seconds) of a zone without daylight saving time, in the current year.
+    """Return the offset (seconds) of a zone without daylight saving time, in the current year.
 
     Taken as the smallest offset of the year: Java compiles its zone data so that saving time is always
     ahead, also where the law says otherwise (Dublin's winter, Casablanca's Ramadan).
@@ -668,7 +679,7 @@ def _digits(text: str, start: int, count: int) -> int | None:
 
 
 def is_date(text: str) -> bool:
-    """The shape of a date: years have four digits, or up to nine without leading zero."""
+    """Check the form of a date: years have four digits, or up to nine without leading zero."""
     body = text.removeprefix("-")
     year, _, rest = body.partition("-")
     return (
@@ -683,7 +694,7 @@ def is_date(text: str) -> bool:
 
 
 def parse_date(text: str, *, leading_zeros: bool = False) -> Date | None:
-    """A date, or None if the text is none."""
+    """Return a date, or None if the text is not a date."""
     sign = -1 if text.startswith("-") else 1
     body = text.removeprefix("-")
     if leading_zeros and len(body) <= 15:
@@ -701,7 +712,7 @@ def parse_date(text: str, *, leading_zeros: bool = False) -> Date | None:
 
 
 def _clock(text: str, *, strict: bool) -> int | None:
-    """Nanoseconds of `HH:mm[:ss[.fraction]]`; the lenient form takes 24:00 as midnight."""
+    """Return the nanoseconds of `HH:mm[:ss[.fraction]]`; if lenient, 24:00 is midnight."""
     hour, minute = _digits(text, 0, 2), _digits(text, 3, 2)
     if hour is None or minute is None or text[2] != ":":
         return None
@@ -727,7 +738,7 @@ def _clock(text: str, *, strict: bool) -> int | None:
 
 
 def _split_zone(text: str) -> tuple[str, str, str]:
-    """Cut a time into its clock part, its offset and its zone (each of the latter may be empty)."""
+    """Split a time into its clock part, its offset and its zone (the last two may be empty)."""
     clock, at, zone = text.partition("@")
     if at:
         return clock, "", zone
@@ -749,7 +760,7 @@ def _ends_with_offset(clock: str) -> bool:
 
 
 def parse_time(text: str) -> LocalTime | ZonedTime | None:
-    """A time, or None if the text is none. An offset or zone is only read after written seconds."""
+    """Return a time, or None if the text is not a time. An offset or zone must follow written seconds."""
     body = text.removeprefix("T")
     clock, offset_part, zone = _split_zone(body)
     if (offset_part or "@" in body) and "[" not in body and _has_seconds(clock):
@@ -779,7 +790,7 @@ def _zoned_time(nanos: int, offset_part: str, zone: str) -> ZonedTime | None:
 
 
 def parse_date_time(text: str, *, literal: bool = False) -> LocalDateTime | ZonedDateTime | None:
-    """A date and time, or a date taken at midnight; None if the text is neither.
+    """Return a date and time, or a date at midnight; None if the text is neither.
 
     Literals without offset are read a little more freely than strings: the year may have leading zeros and
     the fraction may lack its digits.
@@ -814,12 +825,12 @@ def _zoned_date_time(local: LocalDateTime, offset_part: str, zone: str) -> Zoned
         return None
     if not zone:
         return ZonedDateTime(local, offset)
-    # With both, the offset tells the instant and the zone how to show it.
+    # With both, the offset determines the instant, and the zone the local time.
     return ZonedDateTime(local, offset).with_zone(zone, inside_text=True)
 
 
 def _amounts(text: str, units: str) -> dict[str, str] | None:
-    """Split `1Y-2M` into signed numbers by unit; units must come in order and at most once."""
+    """Split `1Y-2M` into signed numbers by unit; units must be in order and at most once."""
     found: dict[str, str] = {}
     start = 0
     remaining = units
@@ -842,7 +853,7 @@ def _signed(number: str) -> int | None:
 
 
 def _seconds_amount(number: str) -> int | None:
-    """Nanoseconds of a decimal number of seconds, which has nine places at most."""
+    """Return the nanoseconds of a decimal number of seconds, which has nine places at most."""
     whole, dot, fraction = number.replace(",", ".").partition(".")
     seconds = _signed(whole)
     if seconds is None or len(fraction) > 9 or (fraction and not (fraction.isascii() and fraction.isdigit())):
@@ -852,7 +863,7 @@ def _seconds_amount(number: str) -> int | None:
 
 
 def parse_java_duration(text: str) -> DaysTimeDuration | None:
-    """Java's `Duration.parse`: any case, signs and decimal comma allowed, weeks not."""
+    """Read as Java's `Duration.parse`: any case, signs and a decimal comma are allowed, weeks are not."""
     upper = text.upper() if text.isascii() else ""
     sign = -1 if upper.startswith("-") else 1
     body = upper[1:] if upper[:1] in ("+", "-") else upper
@@ -890,7 +901,7 @@ def _is_years_months(text: str) -> bool:
 
 
 def parse_years_months(text: str) -> YearsMonthsDuration | None:
-    """`P1Y2M` with optional minus signs; None if the text is none of these."""
+    """Read `P1Y2M` with optional minus signs; None if the text is not such a duration."""
     sign = -1 if text.startswith("-") else 1
     amounts = _amounts(text.removeprefix("-")[1:], "YM")
     if not amounts:
@@ -905,19 +916,19 @@ def parse_years_months(text: str) -> YearsMonthsDuration | None:
 
 
 def _looks_like_days_time(text: str) -> bool:
-    """The engine's stricter test for strings: capitals and minus signs only."""
+    """Apply the engine's stricter test for strings: capitals and minus signs only."""
     return all(char in "-PTDHMS.,0123456789" for char in text)
 
 
 def parse_duration(text: str, *, literal: bool = False) -> YearsMonthsDuration | DaysTimeDuration | None:
-    """Either kind of duration, or None. Mixed ones such as `P1Y2D` do not exist in FEEL."""
+    """Return either kind of duration, or None. Mixed ones such as `P1Y2D` do not exist in FEEL."""
     if _is_years_months(text):
         return parse_years_months(text)
     return parse_java_duration(text) if literal or _looks_like_days_time(text) else None
 
 
 def parse_literal(word: str, text: str) -> Temporal | None:
-    """The value of `date("..")`, `time("..")`, .. or `@".."`; null without warning if it is malformed."""
+    """Return the value of `date("..")`, `time("..")`, .. or `@".."`; null without warning if malformed."""
     if word == "date":
         return parse_date(text)
     if word == "time":
@@ -937,7 +948,7 @@ def parse_literal(word: str, text: str) -> Temporal | None:
 
 
 def from_python(value: Any) -> Temporal | None:
-    """The FEEL value of a `datetime` object, or None if it is no such object."""
+    """Return the FEEL value of a `datetime` object, or None for any other object."""
     import datetime
 
     if isinstance(value, datetime.timedelta):

@@ -3,12 +3,12 @@
 | FEEL | Python |
 |---|---|
 | null, boolean, string | None, bool, str |
-| number | Decimal (an int or float inside data handed in, until it is read) |
+| number | Decimal (an int or float inside input data, until it is read) |
 | list, context | list, dict (`Context` if written in FEEL) |
 | dates, times, durations | the types of `temporal` |
 | function, range | Function, Range |
 
-Data handed in is never copied: lists and dicts are used as they are and their members are converted when an
+Input data is never copied: lists and dicts are used as they are and their members are converted when an
 expression reads them (`lift`), so an answer of a megabyte costs nothing if one field of it is read.
 """
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class ErrorValue:
-    """A failure on its way through an expression: most operators turn it into null, a few pass it on.
+    """A failure inside an expression: most operators turn it into null, a few pass it on.
 
     A fatal one (`?` where there is no input) is never turned into null.
     """
@@ -56,7 +56,7 @@ class ErrorValue:
         return f'{"fatal " if self.fatal else ""}error("{self.message}")'
 
     def feel_encode(self) -> None:
-        """Left over in a list, it is no value to a caller."""
+        """Return null: an error that is left in a list is no value to a caller."""
 
 
 class Function:
@@ -80,7 +80,7 @@ class Function:
         return f"function({', '.join(self.parameters)})"
 
     def feel_encode(self) -> dict[str, str]:
-        """A tagged form for tests and tools."""
+        """Return a tagged form for tests and tools."""
         return {"@type": "function"}
 
 
@@ -100,12 +100,12 @@ class Range:
         return f"{left}{self.start}..{self.end}{right}"
 
     def feel_encode(self) -> dict[str, str]:
-        """A tagged form for tests and tools."""
+        """Return a tagged form for tests and tools."""
         return {"@type": "range", "value": str(self)}
 
 
 class Context(dict[str, Any]):
-    """A context written in FEEL. It may hold functions, which can be called but are no entries."""
+    """A context written in FEEL. It may hold functions, which can be called but are not entries."""
 
     functions: Mapping[str, list[Function]] = MappingProxyType({})
 
@@ -146,12 +146,12 @@ CONTEXT_TYPES = (dict, Context)
 
 
 def type_name(value: Any) -> str:
-    """The name after `instance of`."""
+    """Return the name after `instance of`."""
     return _NAMES.get(type(value), "error")
 
 
 def lift(raw: Any) -> Any:
-    """The FEEL value of anything found in data; lists and dicts stay as they are, their members unlifted.
+    """Return the FEEL value of any data; lists and dicts stay as they are, their members unlifted.
 
     Raises FeelEvaluationError for objects that have no FEEL value.
     """
@@ -192,7 +192,7 @@ def _lift_other(raw: Any) -> Any:
 
 
 def equals(x: Any, y: Any, run: Run, depth: int = 0) -> bool | None:
-    """`=` of two lifted values; None if their types cannot be compared. Members of another type differ."""
+    """Return `=` of two lifted values; None if their types cannot be compared. Other member types differ."""
     if x is None or y is None:
         return x is y
     kind = type(x)
@@ -212,7 +212,7 @@ def equals(x: Any, y: Any, run: Run, depth: int = 0) -> bool | None:
 
 
 def contains(items: list[Any], value: Any, run: Run) -> bool:
-    """Membership as `in` sees it: here the engine takes two contexts written in FEEL for different ones."""
+    """Return membership as `in` sees it: two contexts written in FEEL differ here, as in the engine."""
     run.charge(len(items))
     return any(_same(lift(item), value, run) for item in items)
 
@@ -235,7 +235,7 @@ def _descend(run: Run, depth: int, members: int) -> None:
 
 
 def is_comparable(value: Any) -> bool:
-    """True for values that `<` may see. That includes lists, although comparing them then fails."""
+    """Return True for values that `<` accepts. That includes lists, although comparing them then fails."""
     kind = type(value)
     if kind in _ORDERED:
         return True
@@ -247,7 +247,7 @@ def is_comparable(value: Any) -> bool:
 
 
 def order(x: Any, y: Any) -> int:
-    """-1, 0 or 1 for two comparable values of one type.
+    """Return -1, 0 or 1 for two comparable values of one type.
 
     Raises FeelEvaluationError for lists: the engine thinks them comparable and then fails to compare.
     """
@@ -266,14 +266,14 @@ def order(x: Any, y: Any) -> int:
 
 
 def property_of(value: Any, name: str) -> Any:
-    """A temporal value's property, lifted; raise KeyError if there is none."""
+    """Return a temporal value's property, lifted; raise KeyError if it does not exist."""
     if isinstance(value, Temporal):
         return lift(value.properties()[name])
     raise KeyError(name)
 
 
 def to_text(value: Any, run: Run) -> str:
-    """What the function `string` returns for anything but a string itself."""
+    """Return what the function `string` returns for anything but a string itself."""
     parts: list[str] = []
     _write(value, parts, run, 0)
     text = "".join(parts)
@@ -308,7 +308,7 @@ def _write(value: Any, parts: list[str], run: Run, depth: int) -> None:
 
 
 def brief(value: Any) -> str:
-    """A value for a message: short whatever its size."""
+    """Return a value for a message: short whatever its size."""
     kind = type(value)
     if kind is str:
         return f'"{value[:60]}"' + ("..." if len(value) > 60 else "")

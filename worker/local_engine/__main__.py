@@ -17,7 +17,7 @@ GATEWAY_PORT = 26500
 
 
 def main() -> int:
-    """Run the engine; return the exit status: 0 stopped, 1 it could not start or go on, 2 wrong use."""
+    """Run the engine; return the exit status: 0 after a stop, 1 after a failure, 2 for wrong arguments."""
     parser = argparse.ArgumentParser(prog="python -m local_engine", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""The engine's time: the system's, put forward or pinned by whoever tries a diagram or tests."""
+"""The engine's time: the system's time, which a test can move forward or pin."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Clock:
         return self._pinned if self._pinned is not None else round(time.time() * 1000) + self._offset
 
     def after(self, milliseconds: int) -> int:
-        """Return the moment that long from now, in epoch milliseconds; `LATEST` at most, however long that is."""
+        """Return the moment after this delay, in epoch milliseconds, but `LATEST` at most."""
         return min(self.now() + milliseconds, LATEST)
 
     def local(self) -> datetime:
@@ -35,7 +35,7 @@ class Clock:
         return self._pinned is not None
 
     def advance(self, milliseconds: int) -> None:
-        """Put the clock forward (or back), on top of what was added before."""
+        """Move the clock forward (or back), in addition to earlier moves."""
         if self._pinned is not None:
             self._pinned += milliseconds
         else:

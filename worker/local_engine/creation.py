@@ -42,8 +42,8 @@ class Creation:
         if found is None:
             raise Rejection(
                 "NOT_FOUND",
-                f"Command 'CREATE' rejected with code 'NOT_FOUND': Expected to find process definition with {wanted}, "
-                "but none found",
+                "Command 'CREATE' rejected with code 'NOT_FOUND': Expected to find process definition with "
+                f"{wanted}, but none found",
             )
         return found
 
@@ -53,15 +53,15 @@ class Creation:
         """Create a process instance at its none start event, or at the elements that are named.
 
         Raises:
-            Rejection: FAILED_PRECONDITION without a none start event, INVALID_ARGUMENT for a start instruction that
-                cannot be followed, UNKNOWN for variables that are too large.
+            Rejection: FAILED_PRECONDITION without a none start event, INVALID_ARGUMENT for a start
+                instruction that cannot be followed, UNKNOWN for variables that are too large.
         """
         check_size(variables, "CREATE")
         if not start_instructions and process.root.start is None:
             raise Rejection(
                 "FAILED_PRECONDITION",
-                "Command 'CREATE' rejected with code 'INVALID_STATE': Expected to create instance of process with none "
-                f"start event, but the process '{process.id}' has no such event",
+                "Command 'CREATE' rejected with code 'INVALID_STATE': Expected to create instance of process "
+                f"with none start event, but the process '{process.id}' has no such event",
             )
         entry = self._entry(process, start_instructions) if start_instructions else None
         instance = self._new(process)
@@ -112,7 +112,8 @@ class Creation:
             for scope in _path(element):
                 if scope.multi_instance is not None or scope.kind is Kind.EVENT_SUB_PROCESS:
                     raise _cannot_start(
-                        f"the element '{element_id}' is inside of '{scope.id}', a multi-instance or event sub-process"
+                        f"the element '{element_id}' is inside of '{scope.id}', a multi-instance or event "
+                        "sub-process"
                     )
                 place = place.setdefault(scope.id, {})
             place.setdefault(element_id, {})
@@ -132,6 +133,6 @@ def _path(element: Element) -> list[Element]:
 def _cannot_start(reason: str) -> Rejection:
     return Rejection(
         "INVALID_ARGUMENT",
-        "Command 'CREATE' rejected with code 'INVALID_ARGUMENT': Expected to create instance of process with start "
-        f"instructions, but {reason}",
+        "Command 'CREATE' rejected with code 'INVALID_ARGUMENT': Expected to create instance of process with "
+        f"start instructions, but {reason}",
     )

@@ -1,4 +1,4 @@
-"""Deployments: diagrams become process definitions with keys and versions, all of a request or none."""
+"""Deployments: diagrams become process definitions with keys and versions: all of a request or none."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Candidate:
 
 
 class Deployments:
-    """Takes diagrams in."""
+    """Reads diagrams, and keeps what is deployed."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -38,7 +38,7 @@ class Deployments:
         self._contents: dict[int, bytes] = {}  # by key of the process definition
 
     def load(self, storage: Storage) -> None:
-        """Take in what was deployed before.
+        """Load what was deployed before.
 
         Raises:
             EngineError: a stored diagram cannot be read (any more).
@@ -48,8 +48,8 @@ class Deployments:
                 processes = read(resource.content)
             except DiagramError as error:
                 raise EngineError(
-                    f"The stored diagram '{resource.name}' cannot be read by this version of the engine ({error}): "
-                    "give another data folder."
+                    f"The stored diagram '{resource.name}' cannot be read by this version of the engine "
+                    f"({error}): give another data folder."
                 ) from None
             self._register(resource, processes)
 
@@ -91,7 +91,7 @@ class Deployments:
         return candidate
 
     def _evaluate_starts(self, candidate: _Candidate, process: Process) -> None:
-        """Work out message names and timers of start events; there are no variables yet."""
+        """Evaluate message names and timers of start events; there are no variables yet."""
         evaluator = Evaluator(lambda _: MISSING, self._engine.clock.local)
         names: set[str] = set()
         for start in (*process.message_starts, *process.timer_starts):
@@ -157,6 +157,6 @@ class Deployments:
 def _refused(name: str, reason: str) -> Rejection:
     return Rejection(
         "INVALID_ARGUMENT",
-        "Command 'CREATE' rejected with code 'INVALID_ARGUMENT': Expected to deploy new resources, but encountered the "
-        f"following errors:\n'{name}': {reason}",
+        "Command 'CREATE' rejected with code 'INVALID_ARGUMENT': Expected to deploy new resources, but "
+        f"encountered the following errors:\n'{name}': {reason}",
     )

@@ -1,4 +1,4 @@
-"""JSON as the engine takes and keeps it: which documents are refused, and texts of any depth without recursion."""
+"""JSON as the engine accepts and keeps it: texts of any depth are read and written without recursion."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn
 from local_engine.errors import Rejection
 
 MAX_DEPTH: Final = 1000
-"""Levels of lists and contexts in a variable. The real engine dies of about 2,000, so nobody relies on more."""
+"""Levels of lists and contexts in a variable. About 2,000 crash the real engine: nobody relies on more."""
 SHALLOW: Final = 200
 """Up to this depth Python's own, recursive parser is used: it is ten times as fast."""
 SMALLEST_INTEGER: Final = -(1 << 63)
@@ -21,12 +21,12 @@ _UNSET: Final[Any] = object()
 
 
 class Variable:
-    """A variable's value, kept as JSON text, as data, or as both: each is made from the other when it is asked for."""
+    """A variable's value as JSON text, as data, or as both: one is made from the other when needed."""
 
     __slots__ = ("_text", "_value")
 
     def __init__(self, text: str | None = None, value: Any = _UNSET) -> None:
-        """Keep a text, a value, or both where both are known already."""
+        """Hold a text, a value, or both where both are known already."""
         self._text = text
         self._value = value
 
@@ -99,7 +99,7 @@ def load(text: str) -> Any:
 
 
 def dump(value: Any) -> str:
-    """Return compact JSON of plain data; what no text can hold becomes `?`."""
+    """Return compact JSON of plain data; characters that UTF-8 does not have become `?`."""
     try:
         text = _ENCODER.encode(value)
     except RecursionError:
@@ -163,7 +163,7 @@ _BLANK = re.compile(r"[ \t\n\r]*")
 
 
 def _load_deep(text: str, decoder: json.JSONDecoder) -> Any:
-    """Read JSON without recursion: containers on a stack, everything else by Python's own decoder."""
+    """Read JSON without recursion: a stack holds the containers, Python's own decoder reads the rest."""
     root: list[Any] = []
     stack: list[tuple[Any, str | None]] = [(root, None)]  # a container, and the key that waits for its value
     at = _skip(text, 0)
@@ -190,7 +190,7 @@ def _load_deep(text: str, decoder: json.JSONDecoder) -> Any:
 
 
 def _close(text: str, at: int, stack: list[tuple[Any, str | None]], value: Any) -> int:
-    """Put a value where it belongs, and close what ends behind it; return where the next one begins."""
+    """Add a value to its container, close what ends after it, return where the next value begins."""
     while True:
         container, key = stack[-1]
         if isinstance(container, dict):
@@ -237,7 +237,7 @@ def _broken(text: str, at: int) -> NoReturn:
 
 
 def _dump_deep(value: Any) -> str:
-    """Write JSON without recursion: a stack of what is still to be written, as texts and as data."""
+    """Return JSON, written without recursion: a stack holds what is left to write, as texts and as data."""
     parts: list[str] = []
     write: Callable[[str], None] = parts.append
     stack: list[tuple[bool, Any]] = [(False, value)]

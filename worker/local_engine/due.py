@@ -1,4 +1,4 @@
-"""The one heap of moments at which something is due: leases, back-offs, timers, messages."""
+"""One heap of all moments at which something is due: leases, back-offs, timers, messages."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from collections.abc import Callable
 from typing import Final
 
 SLACK: Final = 4096
-"""Entries that are out of date and may stay: below this, tidying up is not worth it."""
+"""Outdated entries that may stay: below this number, the heap is not cleaned up."""
 
 IsCurrent = Callable[[int, int], bool]
 """Called with a key and a moment: whether the entity still waits for that moment."""
 
 
 class DueTimes:
-    """Moments with what is due then. Entries are never removed by those who made them: they are checked."""
+    """Moments with what is due then. Entries are not removed when they become invalid: `pop` checks them."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, str, int]] = []
         self._is_current: dict[str, IsCurrent] = {}
         self._tidy_at = SLACK
         self.on_earlier: Callable[[], None] = lambda: None
-        """Called when something is due before everything else that was known."""
+        """Called when a new entry is due before all others."""
 
     def register(self, kind: str, is_current: IsCurrent) -> None:
-        """Say how entries of a kind are checked."""
+        """Set the function that checks entries of a kind."""
         self._is_current[kind] = is_current
 
     def add(self, moment: int, kind: str, key: int) -> None:
-        """Note that an entity is due at a moment, in epoch milliseconds."""
+        """Add the moment at which an entity is due, in epoch milliseconds."""
         if len(self._heap) >= self._tidy_at:
             self._tidy()
         heapq.heappush(self._heap, (moment, kind, key))
@@ -48,7 +48,7 @@ class DueTimes:
         return None
 
     def _tidy(self) -> None:
-        # Most leases are never waited for: the heap would hold all jobs of the last minutes.
+        # Most leases end early: without this, the heap would hold all jobs of the last minutes.
         kept = {entry for entry in self._heap if self._is_current[entry[1]](entry[2], entry[0])}
         self._heap = sorted(kept)
         self._tidy_at = 2 * len(self._heap) + SLACK

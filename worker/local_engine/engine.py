@@ -1,4 +1,4 @@
-"""The engine: its parts put together, commands in, consequences run, everything committed at once.
+"""The engine: it takes commands, runs the steps that follow, and commits everything at once.
 
 A command checks, changes entities in memory, and pushes the steps that follow. `run` does the steps; `commit`
 writes what has changed in one transaction. Nothing here waits, and nothing runs in a thread.
@@ -30,14 +30,14 @@ from local_engine.timers import Timers
 from local_engine.tokens import Tokens
 
 DUE_AT_ONCE: Final = 1000
-"""Timers, leases and messages that one sweep lets happen before others have their turn."""
+"""Timers, leases and messages that one sweep runs: commands can run before the next sweep."""
 
 
 class Engine:
     """Executes processes. All methods run to their end at once, on one thread."""
 
     def __init__(self, storage: Storage, clock: Clock | None = None) -> None:
-        """Take up what the storage has.
+        """Load what the storage has.
 
         Raises:
             EngineError: the storage cannot be read.
@@ -48,7 +48,7 @@ class Engine:
         self.latest: dict[str, Process] = {}
         """The latest version of each process by id."""
         self.on_end: Callable[[ElementInstance, Document | None], None] = lambda _instance, _variables: None
-        """Called when a process instance ends that nobody has called: with its variables, or None if terminated."""
+        """Called when an outermost process instance ends: with its variables, or None if terminated."""
         self._storage = storage
         self.state = State(storage)
         self._agenda: deque[Step] = deque(self.state.unfinished)
@@ -78,10 +78,10 @@ class Engine:
         """Return the element that an instance executes."""
         return self.processes[instance.process].elements[instance.element]
 
-    # Commands; those on jobs, incidents, messages and new instances stand in their own rooms
+    # Commands; those on jobs, incidents, messages and new instances are in modules of their own
 
     def set_variables(self, key: int, variables: Document, *, local: bool) -> None:
-        """Write variables into the scope of an element instance, or (not local) into the nearest that has them.
+        """Write variables into an element instance's scope or, if not local, into the nearest with them.
 
         Raises:
             Rejection: NOT_FOUND, or UNKNOWN for variables that are too large.
@@ -90,8 +90,8 @@ class Engine:
         if instance is None:
             raise Rejection(
                 "NOT_FOUND",
-                "Command 'UPDATE' rejected with code 'NOT_FOUND': Expected to update variables for element with key "
-                f"'{key}', but no such element was found",
+                "Command 'UPDATE' rejected with code 'NOT_FOUND': Expected to update variables for element "
+                f"with key '{key}', but no such element was found",
             )
         check_size(variables, "UPDATE")
         if local:
@@ -116,8 +116,8 @@ class Engine:
             root = self._outermost(instance)
             raise Rejection(
                 "FAILED_PRECONDITION",
-                f"Command 'CANCEL' rejected with code 'INVALID_STATE': {expected} it is created by a parent process "
-                f"instance. Cancel the root process instance '{root.key}' instead",
+                f"Command 'CANCEL' rejected with code 'INVALID_STATE': {expected} it is created by a parent "
+                f"process instance. Cancel the root process instance '{root.key}' instead",
             )
         self.tokens.terminate(instance)
 
@@ -130,14 +130,14 @@ class Engine:
     # Consequences
 
     def push(self, name: str, key: int, argument: str = "") -> None:
-        """Have a step done after those that are waiting already."""
+        """Add a step after those that are waiting already."""
         self._agenda.append(Step(name, key, argument))
 
     def run(self, seconds: float | None = None) -> bool:
-        """Do the steps that are waiting, and those that follow from them.
+        """Run the steps that are waiting, and those that follow from them.
 
         Args:
-            seconds: after which the rest is left for the next call; at least one step is done.
+            seconds: time after which the rest is left for the next call; at least one step is done.
 
         Returns:
             Whether nothing is left.
@@ -170,7 +170,7 @@ class Engine:
             self.incidents.create(instance, step.name, trouble.type, trouble.message)
 
     def sweep(self) -> bool:
-        """Let happen what is due by now; return whether more is due than fits into one turn."""
+        """Run what is due by now; return whether more is due than fits into one turn."""
         rooms: dict[str, Jobs | Timers | Messages] = {
             Job.KIND: self.jobs,
             Timer.KIND: self.timers,
@@ -186,7 +186,7 @@ class Engine:
         return True
 
     def commit(self) -> list[tuple[int, str]]:
-        """Write what has changed, then hand the records out; return those that went into the outbox.
+        """Write what has changed, then publish the records; return those that went into the outbox.
 
         Raises:
             EngineError: it could not be written; this engine must not be used any further.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class EngineError(Exception):
-    """The engine cannot start or cannot go on; the message is one sentence that says what to do."""
+    """The engine cannot start or cannot go on; the message is one sentence with what to do."""
 
 
 class Rejection(Exception):  # noqa: N818 - the protocol's word
@@ -25,7 +25,7 @@ class Trouble(Exception):  # noqa: N818 - becomes an incident, and is no error o
     """An element cannot go on: it becomes an incident, whose resolution tries the same step again.
 
     Attributes:
-        type: the incident's type as Zeebe names it, such as `EXTRACT_VALUE_ERROR`.
+        type: the incident's type in Zeebe's words, such as `EXTRACT_VALUE_ERROR`.
         message: what was wrong.
     """
 
@@ -40,4 +40,4 @@ class DiagramError(Exception):
 
 
 class ExpressionError(Exception):
-    """An expression failed, or its result has not the type that its place wants."""
+    """An expression failed, or its result does not have the type that is needed."""

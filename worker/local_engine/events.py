@@ -1,4 +1,4 @@
-"""Events: who waits for what, what an event that happens does, and where an error is caught."""
+"""Events: what is waited for, what an event does when it happens, and where an error is caught."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A timer or message that an element is going to wait for; all of it that can fail is worked out."""
+    """A timer or message that an element is going to wait for; what can fail is evaluated."""
 
     target: Element
     schedule: Schedule | None = None
@@ -29,7 +29,7 @@ class Wait:
 
 
 class Events:
-    """Opens and closes what elements wait for, and lets it happen."""
+    """Opens and closes what elements wait for, and runs the events that happen."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -71,7 +71,7 @@ class Events:
                 self._engine.messages.subscribe(wait.message, instance, process, wait.target)
 
     def close(self, instance: ElementInstance, kind: Kind | None = None) -> None:
-        """Wait for nothing any more, or (with a kind) for no events of this kind."""
+        """Stop waiting for all events, or (with a kind) for events of this kind."""
         state = self._engine.state
         elements = self._engine.processes[instance.process].elements
         for key in [*instance.waits]:
@@ -87,7 +87,7 @@ class Events:
     # Happening
 
     def message_arrived(self, subscription: Subscription, message_key: int, variables: str) -> None:
-        """Let a message happen to who waits for it; only a non-interrupting event goes on waiting."""
+        """Trigger the event that waits for a message; only a non-interrupting event goes on waiting."""
         instance = self._engine.state.instances[subscription.instance]
         target = self._engine.processes[instance.process].elements[subscription.target]
         if target.interrupting or target.id == instance.element:
@@ -96,7 +96,7 @@ class Events:
         self._push_trigger(instance, target.id, message_key, process_id, variables)
 
     def timer_fired(self, instance: ElementInstance, target_id: str) -> None:
-        """Let a timer happen to who waits for it."""
+        """Trigger the event that waits for a timer."""
         self._push_trigger(instance, target_id, 0, "", "")
 
     def _push_trigger(
@@ -106,14 +106,14 @@ class Events:
         self._engine.push("trigger", instance.key, f"{head}\n{variables}")
 
     def trigger(self, key: int, argument: str) -> None:
-        """Let an event happen to the element instance that waits for it.
+        """Run an event at the element instance that waits for it.
 
-        A message that comes too late, because another event was faster, is there for others again.
+        A message that comes too late, because another event was faster, is offered to others again.
 
         Args:
             key: of the element instance that waits.
-            argument: JSON of the event's id, the message's key and the process's id, and on the next line what it
-                carries.
+            argument: JSON of the event's id, the message's key and the process's id, and on the next line
+                the JSON of the event's variables.
         """
         head, _, text = argument.partition("\n")
         target_id, message, process_id = json.loads(head)
@@ -134,7 +134,7 @@ class Events:
             self._enter_boundary_event(instance, target, variables)
 
     def can_happen(self, instance: ElementInstance, target_id: str) -> bool:
-        """Check that an event does not come too late: while its instance is ending, or after an interruption."""
+        """Check that an event is not too late: its instance is neither ending nor interrupted."""
         target = self._engine.processes[instance.process].elements[target_id]
         is_closed = instance.is_interrupted and target.kind is Kind.START_EVENT
         return instance.state == ACTIVATED and not is_closed
@@ -168,10 +168,11 @@ class Events:
     # Errors
 
     def throw_error(self, instance: ElementInstance, code: str, variables: Document) -> bool:
-        """Throw an error from an element instance outwards; return whether something caught it.
+        """Throw an error from an element instance outwards; return whether it was caught.
 
-        At each scope its event sub-processes come first, then the boundary events of the scope; then the same
-        one scope further out, through call activities too. An event of the code comes before one of all codes.
+        At each scope its event sub-processes come first, then the boundary events of the scope; then follows
+        the next scope outwards, through call activities too. An event for the code comes before one for all
+        codes.
         """
         at: ElementInstance | None = instance
         while at is not None:
@@ -192,7 +193,7 @@ class Events:
 
 
 def _catching(events: Iterable[Element], code: str) -> Element | None:
-    """Return the event that catches an error code: the one of this code, else the one of all."""
+    """Return the event that catches an error code: the one for this code, else the one for all codes."""
     catch_all = None
     for event in events:
         if isinstance(event.event, ErrorEvent):

@@ -1,4 +1,4 @@
-"""Expressions of a diagram: static text, or FEEL after an equals sign, and the types that their places want."""
+"""Expressions of a diagram: static text, or FEEL after an equals sign, and checks of the result's type."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from camunda_feel import FeelError, FeelLimitError, FunctionLibrary, Limits
 from local_engine.errors import ExpressionError
 
 SECONDS_PER_STEP: Final = 1.0
-"""How long all expressions of one step may take together: while they run, no other command does."""
+"""Seconds for all expressions of one step together: no other command runs at the same time."""
 MISSING: Final[Any] = object()
 """What a lookup returns for a name that no scope has."""
 
@@ -54,7 +54,7 @@ class Expression:
 
 
 class Evaluator:
-    """Evaluates the expressions of one step, which share one bound of time."""
+    """Evaluates the expressions of one step, which share one time limit."""
 
     __slots__ = ("_clock", "_ends", "lookup")
 
@@ -64,12 +64,12 @@ class Evaluator:
         self._ends = 0.0  # set by the first FEEL evaluation: most steps have none
 
     def cover(self, variables: Mapping[str, Any]) -> None:
-        """Have these variables seen before all others: they are worked out, but not written yet."""
+        """Add variables that cover all others: they are evaluated, but not written yet."""
         outer = self.lookup
         self.lookup = lambda name: variables[name] if name in variables else outer(name)
 
     def elsewhere(self, lookup: Lookup) -> Evaluator:
-        """Return an evaluator that sees other variables; it shares this one's bound of time."""
+        """Return an evaluator that sees other variables; it shares this one's time limit."""
         other = Evaluator(lookup, self._clock)
         other._ends = self._ends
         return other
@@ -97,7 +97,8 @@ class Evaluator:
             return feel.evaluate(names, functions=FUNCTIONS, clock=self._clock, limits=self._limits()).value
         except FeelLimitError as error:
             raise ExpressionError(
-                f"The expression '{_shortened(expression.source)}' was stopped: {error}; make it or its data smaller."
+                f"The expression '{_shortened(expression.source)}' was stopped: {error}; make it or its data "
+                "smaller."
             ) from None
         except FeelError as error:
             raise ExpressionError(
@@ -111,8 +112,8 @@ class Evaluator:
         left = self._ends - now
         if left <= 0:
             raise ExpressionError(
-                f"The element's expressions took more than {SECONDS_PER_STEP:g} s together: make them or their data "
-                "smaller."
+                f"The element's expressions took more than {SECONDS_PER_STEP:g} s together: make them or "
+                "their data smaller."
             )
         return Limits(seconds=left, regex_seconds=min(0.5, left))
 
@@ -176,7 +177,7 @@ def as_json(value: Any, expression: Expression) -> Any:
 
 
 def type_name(value: Any) -> str:
-    """Return the name that messages have for a value's type."""
+    """Return the name of a value's type in messages."""
     if value is None:
         return "NULL"
     for kind, name in _TYPE_NAMES:
@@ -199,7 +200,7 @@ _TYPE_NAMES: Final[tuple[tuple[Any, str], ...]] = (
 
 
 def wrong_type(expression: Expression, wanted: str, value: Any) -> ExpressionError:
-    """Return the error of a value that has not the type that its place wants."""
+    """Return the error for a value that does not have the type that is needed."""
     return ExpressionError(
         f"Expected result of the expression '{_shortened(expression.source)}' to be '{wanted}', "
         f"but was '{type_name(value)}'."
@@ -211,7 +212,7 @@ def _shortened(text: str) -> str:
 
 
 def _library() -> FunctionLibrary:
-    """Return the functions that the engine adds to FEEL's own: `cycle`, as timers take it."""
+    """Return the functions that the engine adds to FEEL's own: `cycle`, for timers."""
     from local_engine import schedules
 
     return schedules.feel_functions()

@@ -21,7 +21,7 @@ from local_engine.runner import Runner
 from local_engine.state import ElementInstance
 
 WITH_RESULT: Final = 15.0
-"""Seconds that CreateProcessInstanceWithResult waits where it names no time."""
+"""Seconds that CreateProcessInstanceWithResult waits if the request sets no time."""
 
 Result = TypeVar("Result")
 Context = Any
@@ -45,7 +45,7 @@ class Gateway(GatewayServicer):
         self._awaited: dict[int, asyncio.Future[Document | None]] = {}  # by key of the process instance
         runner.set_up(self._listen)
         self.host, self.port = "127.0.0.1", 0
-        """Where `Topology` says that the broker is."""
+        """The broker's host and port for `Topology`."""
 
     def _listen(self, engine: Engine) -> None:
         engine.on_end = self._note_end

@@ -1,4 +1,4 @@
-"""Incidents: an element that cannot go on, until somebody mends the cause and resolves it."""
+"""Incidents: an element cannot go on until somebody removes the cause and resolves the incident."""
 
 from __future__ import annotations
 
@@ -48,14 +48,15 @@ class Incidents:
         if incident is None:
             raise Rejection(
                 "NOT_FOUND",
-                f"Command 'RESOLVE' rejected with code 'NOT_FOUND': {expected}, but no such incident was found",
+                f"Command 'RESOLVE' rejected with code 'NOT_FOUND': {expected}, but no such incident was "
+                "found",
             )
         job = self._engine.state.jobs.get(incident.job)
         if job is not None and job.retries <= 0:
             raise Rejection(
                 "FAILED_PRECONDITION",
-                f"Command 'RESOLVE' rejected with code 'INVALID_STATE': {expected}, but its job '{job.key}' has no "
-                "retries left: update its retries first",
+                f"Command 'RESOLVE' rejected with code 'INVALID_STATE': {expected}, but its job '{job.key}' "
+                "has no retries left: update its retries first",
             )
         self.remove(incident)
         if job is not None:
@@ -64,7 +65,7 @@ class Incidents:
             self._engine.push(incident.step, incident.instance)
 
     def remove(self, incident: Incident) -> None:
-        """Let an incident go: it is resolved, or its element is terminated."""
+        """Remove an incident: it is resolved, or its element is terminated."""
         instance = self._engine.state.instances[incident.instance]
         instance.incidents.pop(incident.key, None)
         self._engine.state.remove(incident)

@@ -1,4 +1,4 @@
-"""Jobs: created, given to workers under a lease, completed, failed, thrown, timed out."""
+"""Jobs: they are created, leased to workers, completed, failed, thrown or timed out."""
 
 from __future__ import annotations
 
@@ -135,21 +135,23 @@ class Jobs:
         job.state = FAILED
         self._engine.state.touch(job)
         message = (
-            f"The job with key '{job.key}' can not be activated, because with its variables it is larger than "
-            "the configured message size (4 MB). Reduce the number of fetched variables, or make them smaller."
+            f"The job with key '{job.key}' can not be activated, because with its variables it is larger "
+            "than "
+            "the configured message size (4 MB). Reduce the number of fetched variables, or make them "
+            "smaller."
         )
         instance = self._engine.state.instances[job.instance]
         self._engine.incidents.create(instance, "", "MESSAGE_SIZE_EXCEEDED", message, job)
 
     def give_back(self, key: int, deadline: int) -> None:
-        """Offer a job again that did not reach its worker; nothing happens where its lease is another one by now."""
+        """Offer a job again that did not reach its worker; do nothing if the job has another lease by now."""
         job = self._engine.state.jobs.get(key)
         if job is not None and job.state == ACTIVATED and job.deadline == deadline:
             self._engine.records.of_job(job, "FAILED")
             self._offer(job)
 
     def complete(self, key: int, variables: Document) -> None:
-        """Complete a job; a lease that is over is no hindrance while nobody else has finished it.
+        """Complete a job, even after its lease has ended, if nobody else has finished the job.
 
         Raises:
             Rejection: NOT_FOUND, FAILED_PRECONDITION, or UNKNOWN for variables that are too large.
@@ -163,7 +165,7 @@ class Jobs:
         self._engine.tokens.deliver(instance, variables)
 
     def fail(self, key: int, retries: int, message: str, back_off: int, variables: Document) -> None:
-        """Fail a job: it comes back after the back-off (milliseconds), or is an incident without retries.
+        """Fail a job: offer it again after the back-off (milliseconds); without retries raise an incident.
 
         The variables become local to the job's element.
 
@@ -189,7 +191,7 @@ class Jobs:
             self._offer(job)
 
     def throw_error(self, key: int, code: str, message: str, variables: Document) -> None:
-        """Throw a BPMN error at a job's element; where nothing catches it, it is an incident.
+        """Throw a BPMN error at a job's element; an error that is not caught is an incident.
 
         Raises:
             Rejection: as `complete`.
@@ -219,7 +221,8 @@ class Jobs:
         if retries < 1:
             raise Rejection(
                 "INVALID_ARGUMENT",
-                "Command 'UPDATE_RETRIES' rejected with code 'INVALID_ARGUMENT': Expected to update retries for job "
+                "Command 'UPDATE_RETRIES' rejected with code 'INVALID_ARGUMENT': Expected to update retries "
+                "for job "
                 f"with key '{key}' with a positive amount of retries, but the amount given was '{retries}'",
             )
         job = self._job(key, "UPDATE_RETRIES")
@@ -228,7 +231,7 @@ class Jobs:
         self._engine.state.touch(job)
 
     def update_timeout(self, key: int, timeout: int) -> None:
-        """Have a job's lease end that many milliseconds from now.
+        """Set a job's lease to end that many milliseconds from now.
 
         Raises:
             Rejection: NOT_FOUND, FAILED_PRECONDITION for a job that nobody works on, or INVALID_ARGUMENT.
@@ -236,8 +239,8 @@ class Jobs:
         if timeout < 1:
             raise Rejection(
                 "INVALID_ARGUMENT",
-                "Command 'UPDATE_TIMEOUT' rejected with code 'INVALID_ARGUMENT': Expected a timeout above zero for "
-                f"the job with key '{key}', but it was '{timeout}'",
+                "Command 'UPDATE_TIMEOUT' rejected with code 'INVALID_ARGUMENT': Expected a timeout above "
+                f"zero for the job with key '{key}', but it was '{timeout}'",
             )
         job = self._job(key, "UPDATE_TIMEOUT", ACTIVATED)
         job.deadline = self._engine.clock.after(timeout)
@@ -282,6 +285,7 @@ class Jobs:
             state = FAILED if job.state == BACKING_OFF else job.state
             raise Rejection(
                 "FAILED_PRECONDITION",
-                f"Command '{command}' rejected with code 'INVALID_STATE': {expected}, but it is in state '{state}'",
+                f"Command '{command}' rejected with code 'INVALID_STATE': {expected}, but it is in state "
+                f"'{state}'",
             )
         return job

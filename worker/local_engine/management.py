@@ -1,4 +1,4 @@
-"""The management port: health, the clock for tests, and a few figures, over HTTP as the real engine has them."""
+"""The management port: health, the clock for tests and a few metrics, over HTTP as in the real engine."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from local_engine.runner import Runner
 
 LONGEST_BODY: Final = 65_536
 PATIENCE: Final = 10.0
-"""Seconds that a client gets to send its request."""
+"""Seconds in which a client must send its request."""
 
 
 class Management:
-    """A few paths: `/actuator/clock`, `/actuator/health/status`, `/ready`, `/actuator/prometheus`."""
+    """Serves a few paths: `/actuator/clock`, `/actuator/health/status`, `/ready`, `/actuator/prometheus`."""
 
     def __init__(self, runner: Runner, clock: Clock) -> None:
         self._runner = runner

@@ -19,7 +19,7 @@ NameAndKey = tuple[str, str]
 
 
 class Messages:
-    """Brings messages and those who wait for them together."""
+    """Correlates messages with the subscriptions that wait for them."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -29,7 +29,7 @@ class Messages:
         self._running: dict[tuple[str, str], int] = {}  # (process id, correlation key) -> process instance
 
     def load(self) -> None:
-        """Take in what the state has."""
+        """Load what the state has."""
         state = self._engine.state
         for subscription in state.subscriptions.values():
             self._index(subscription)
@@ -53,15 +53,15 @@ class Messages:
         key = evaluator.json(event.correlation_key)
         if isinstance(key, bool) or not isinstance(key, str | int | float):
             raise ExpressionError(
-                f"Failed to extract the correlation key for '{event.correlation_key.source}': The value must be either "
-                f"a string or a number, but was '{type_name(key)}'."
+                f"Failed to extract the correlation key for '{event.correlation_key.source}': The value must "
+                f"be either a string or a number, but was '{type_name(key)}'."
             )
         return name, key if isinstance(key, str) else json.dumps(key)
 
     def subscribe(
         self, wanted: NameAndKey, instance: ElementInstance | None, process: Process, target: Element
     ) -> None:
-        """Open a subscription for an element instance that waits, or (None) for a start event of a process."""
+        """Open a subscription for an element instance that waits or, if that is None, for a start event."""
         name, correlation_key = wanted
         subscription = self._engine.state.add(
             Subscription(
@@ -106,11 +106,12 @@ class Messages:
     # Messages
 
     def publish(self, name: str, correlation_key: str, ttl: int, id: str, variables: Document) -> int:
-        """Publish a message: to one instance of each process that waits, and to start events; keep it for its TTL.
+        """Publish a message to one waiting instance of each process and to start events; keep it for its TTL.
 
         Args:
             name: of the message.
-            correlation_key: selects who gets it; empty for start events without such a lock.
+            correlation_key: selects the instance that gets it; if empty, start events do not wait for the end
+                of another instance.
             ttl: how long it is kept, in milliseconds.
             id: where given, a second message with it is refused while the first is kept.
             variables: that it carries.
@@ -119,7 +120,8 @@ class Messages:
             The message's key.
 
         Raises:
-            Rejection: ALREADY_EXISTS, INVALID_ARGUMENT without a name, or UNKNOWN for variables that are too large.
+            Rejection: ALREADY_EXISTS, INVALID_ARGUMENT without a name, or UNKNOWN for variables that are too
+                large.
         """
         self._check(name, correlation_key, id)
         check_size(variables, "PUBLISH")
@@ -144,18 +146,18 @@ class Messages:
         if not name:
             raise Rejection(
                 "INVALID_ARGUMENT",
-                "Command 'PUBLISH' rejected with code 'INVALID_ARGUMENT': Expected a message with a name, but it has "
-                "none",
+                "Command 'PUBLISH' rejected with code 'INVALID_ARGUMENT': Expected a message with a name, "
+                "but it has none",
             )
         if id and any(kept.id == id for kept in self._kept.get((name, correlation_key), {}).values()):
             raise Rejection(
                 "ALREADY_EXISTS",
-                f"Command 'PUBLISH' rejected with code 'ALREADY_EXISTS': Expected to publish a new message with id "
-                f"'{id}', but a message with that id was already published",
+                "Command 'PUBLISH' rejected with code 'ALREADY_EXISTS': Expected to publish a new message "
+                f"with id '{id}', but a message with that id was already published",
             )
 
     def give_back(self, key: int, process_id: str) -> None:
-        """Offer a kept message again that did not happen to the one it was for; nothing happens if it is gone."""
+        """Offer a kept message again that its receiver could not take; do nothing if the message is gone."""
         message = self._engine.state.messages.get(key)
         if message is None:
             return
@@ -169,7 +171,7 @@ class Messages:
                 self._start(message, subscription)
 
     def process_ended(self, instance: ElementInstance) -> None:
-        """Start the next instance where messages with the same correlation key wait for the end of this one."""
+        """Start the next instance if messages with the same correlation key wait for the end of this one."""
         if not instance.correlation_key:
             return
         process_id = self._id_of(instance)
@@ -204,7 +206,7 @@ class Messages:
         self._engine.state.remove(message)
 
     def _offer(self, message: Message, subscription: Subscription) -> None:
-        """Correlate a message, if its process has not had it yet and who waits can still take it."""
+        """Correlate a message, if its process has not received it yet and the receiver can still take it."""
         process_id = self._engine.processes[subscription.process].id
         instance = self._engine.state.instances[subscription.instance]
         if process_id in message.taken or not self._engine.events.can_happen(instance, subscription.target):

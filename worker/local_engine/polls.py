@@ -1,4 +1,4 @@
-"""Workers that wait for jobs: long polls and streams, served in the turn in which a job becomes available."""
+"""Workers that wait for jobs: long polls and streams get a job in the turn that makes it available."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from local_engine.state import Job
 
 TENANT: Final = "<default>"
 LONG_POLL: Final = 10.0
-"""Seconds that a poll waits where it names no time."""
+"""Seconds that a poll waits if the request sets no time."""
 UNSENT: Final = 8
 """Jobs that a stream may hold before its worker has taken them."""
 
@@ -45,7 +45,7 @@ class _Stream:
 
 
 class Polls:
-    """Gives jobs to those who wait for them: first come, first served; streams before polls."""
+    """Gives jobs to the workers that wait: the oldest request first, streams before polls."""
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
@@ -101,7 +101,7 @@ class Polls:
         poll.is_served.set()
 
     async def poll(self, request: Any) -> list[Any]:
-        """Return jobs for a poll, waiting for the first one as long as the request allows; none after that."""
+        """Return jobs for a poll: wait for the first one as long as the request allows, then return none."""
         if request.type not in self._polls:
             jobs = await self._poll_once(request)
             if jobs or request.requestTimeout < 0:

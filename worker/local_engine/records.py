@@ -1,4 +1,4 @@
-"""What the engine writes down: one record an event, in the form of Zeebe's debug exporter."""
+"""The engine's log: one record for each event, in the form of Zeebe's debug exporter."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from local_engine.state import ElementInstance, Incident, Job
 
 Record = dict[str, Any]
-"""`position`, `recordType`, `valueType`, `intent`, `key`, `timestamp` (epoch ms), `partitionId` and `value`."""
+"""`position`, `recordType`, `valueType`, `intent`, `key`, `timestamp` (in ms), `partitionId` and `value`."""
 Listener = Callable[[Record], None]
 
 LONGEST_VALUE: Final = 8192
-"""Characters of a variable's value in a record: the whole of it is in the state."""
+"""Characters of a variable's value in a record; the state has the whole value."""
 
 
 class Records:
@@ -27,16 +27,16 @@ class Records:
         self._pending: list[Record] = []
         self._listeners: list[Listener] = []
         self.job_counts: Counter[str] = Counter()
-        """Events of jobs so far by their intents in small letters: for the metrics."""
+        """Number of job events by intent in lower case: for the metrics."""
         self.keep_lines = False
         """Whether records go into the outbox with the commit, so that a reader of the log misses none."""
 
     def subscribe(self, listener: Listener) -> None:
-        """Have a listener called with each record, after the commit that it belongs to."""
+        """Add a listener, which is called with each record after the record's commit."""
         self._listeners.append(listener)
 
     def unsubscribe(self, listener: Listener) -> None:
-        """Call a listener no more."""
+        """Remove a listener."""
         self._listeners.remove(listener)
 
     @property
@@ -51,7 +51,7 @@ class Records:
         return [(record["position"], _dump(record)) for record in self._pending]
 
     def publish(self) -> None:
-        """Hand the pending records, which are on the disk now, to the listeners."""
+        """Call the listeners with the pending records, which are on the disk now."""
         if self._pending:
             pending, self._pending = self._pending, []
             for record in pending:
@@ -59,7 +59,7 @@ class Records:
                     listener(record)
 
     def drop(self) -> None:
-        """Forget what is pending: its turn has failed."""
+        """Drop the pending records: their turn has failed."""
         self._pending = []
 
     def of_element(self, instance: ElementInstance, intent: str) -> None:

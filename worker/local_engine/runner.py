@@ -16,13 +16,13 @@ from local_engine.storage import Storage
 log = logging.getLogger(__name__)
 
 SLICE: Final = 0.05
-"""Seconds of steps in one turn: then everybody else has a turn too."""
+"""Seconds of steps in one turn: then other commands can run."""
 PAUSE: Final = 0.01
-"""Seconds between two turns of steps that take long: calls come in and are answered meanwhile."""
+"""Seconds between two turns of steps that take long: in that time, calls are received and answered."""
 LONGEST_SLEEP: Final = 3600.0
-"""Seconds; a later timer is looked at again then."""
+"""Longest wait in seconds; a later timer is checked again after it."""
 FAILURES_IN_A_ROW: Final = 5
-"""Turns that fail one after the other before the engine gives up."""
+"""Turns that fail in a row before the engine stops."""
 
 Result = TypeVar("Result")
 Server = Callable[[Engine], None]
@@ -40,7 +40,7 @@ class _Turn:
         self.has_steps = True
 
     def end(self) -> None:
-        """Let those go on who wait for it."""
+        """Wake up the commands that wait for this turn."""
         for future in self.waiting:
             if not future.done():  # its call may have been cancelled
                 future.set_result(None)
@@ -49,8 +49,8 @@ class _Turn:
 class Runner:
     """The engine with its turns.
 
-    An unexpected failure never leaves memory and disk apart: the memory is dropped, the last commit is loaded, and
-    all commands of the failed turn are answered INTERNAL. A commit that fails ends the engine.
+    After an unexpected failure, memory and disk are still the same: the memory is dropped, the last commit is
+    loaded, and all commands of the failed turn are answered INTERNAL. A commit that fails ends the engine.
     """
 
     def __init__(self, storage: Storage, clock: Clock, *, keep_record_lines: bool = False) -> None:
@@ -74,7 +74,7 @@ class Runner:
         self.on_commit: Callable[[list[tuple[int, str]]], None] = lambda _lines: None
         """Called with position and JSON of the records that have just been written to the disk."""
         self.given_up: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        """Done with a sentence when the engine cannot go on."""
+        """Has a sentence as its result when the engine cannot go on."""
         self.engine = self._load()
 
     def _load(self) -> Engine:
@@ -87,21 +87,21 @@ class Runner:
         return engine
 
     def set_up(self, setup: Server) -> None:
-        """Have something done with the engine now, and again whenever it has been loaded again."""
+        """Call a function with the engine now, and again each time that the engine is reloaded."""
         self._setups.append(setup)
         setup(self.engine)
 
     def serve(self, server: Server) -> None:
-        """Have something done in each turn before its commit: giving jobs to those who wait for them."""
+        """Add a function that each turn calls before its commit: it gives jobs to the workers that wait."""
         self._servers.append(server)
 
     def subscribe(self, listener: Listener) -> None:
-        """Have a listener called with each record that is on the disk."""
+        """Add a listener, which is called with each record that is on the disk."""
         self._listeners.append(listener)
         self.engine.records.subscribe(listener)
 
     def unsubscribe(self, listener: Listener) -> None:
-        """Call a listener no more."""
+        """Remove a listener."""
         self._listeners.remove(listener)
         self.engine.records.unsubscribe(listener)
 
@@ -109,8 +109,8 @@ class Runner:
         """Run a command and return its result once it is on the disk.
 
         Raises:
-            Rejection: the command is refused, or INTERNAL: it failed unexpectedly, and has changed nothing, or
-                UNAVAILABLE: the engine has stopped.
+            Rejection: the command is refused. The status INTERNAL means that it failed unexpectedly, and has
+                changed nothing; UNAVAILABLE means that the engine has stopped.
         """
         if self._is_closed:
             raise Rejection("UNAVAILABLE", "The engine has stopped")
@@ -121,7 +121,7 @@ class Runner:
             raise
         except Exception as error:
             turn.error = error
-        # A future for each: who shares one and is cancelled would cancel the others too.
+        # One future for each command: with a shared one, a cancelled command would cancel the others too.
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         turn.waiting.append(over)
         await over
@@ -130,7 +130,7 @@ class Runner:
         return result
 
     def begin_turn(self) -> _Turn:
-        """Return the turn that is coming up, which takes in all that is done until then."""
+        """Return the next turn, which includes everything that is done until it runs."""
         if self._turn is None:
             self._turn = _Turn()
             self._turn.has_steps = not self._is_behind
@@ -138,7 +138,7 @@ class Runner:
         return self._turn
 
     def after_commit(self, delivery: Callable[[], None]) -> None:
-        """Have something handed out once this turn is on the disk; nothing happens if the turn fails."""
+        """Call a function once this turn is on the disk; do not call it if the turn fails."""
         self.begin_turn().deliveries.append(delivery)
 
     def _end_turn(self) -> None:
@@ -212,7 +212,7 @@ class Runner:
     # Time
 
     def wake(self) -> None:
-        """Let happen what is due by now: the clock has moved."""
+        """Run what is due by now: the clock has moved."""
         self._armed_for = None
         self._sweep()
 
@@ -241,11 +241,11 @@ class Runner:
             self._armed = asyncio.get_running_loop().call_later(wait, self._sweep)
 
     def start(self) -> None:
-        """Begin: go on with what the last run has left, and wait for what is due."""
+        """Start: continue the steps that the last run has left, and wait for what is due."""
         self.begin_turn()
 
     def close(self) -> None:
-        """Do nothing any more."""
+        """Stop all work."""
         self._is_closed = True
         if self._armed is not None:
             self._armed.cancel()

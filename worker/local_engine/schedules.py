@@ -1,4 +1,4 @@
-"""When timers fire: ISO 8601 durations, dates and repeating intervals, as text or as FEEL values."""
+"""Times of timers: ISO 8601 durations, dates and repeating intervals, as text or as FEEL values."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _DATE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """An amount of time; months have no fixed length, so they are kept apart."""
+    """An amount of time. Months are separate, because they have no fixed length."""
 
     months: int
     milliseconds: int
@@ -111,7 +111,7 @@ def duration(value: Any) -> Duration:
 def moment(value: Any) -> int:
     """Return epoch milliseconds from an ISO 8601 date and time, as text or as a FEEL value.
 
-    A time without offset and zone is taken as UTC.
+    A time without offset and zone is in UTC.
 
     Raises:
         ExpressionError: it is neither.
@@ -130,7 +130,8 @@ def moment(value: Any) -> int:
         return round(at.timestamp() * 1000)
     except (ValueError, OverflowError, ZoneInfoNotFoundError, OSError):
         raise ExpressionError(
-            f"Invalid date-time format {_shown(value)}: a date and time such as 2026-11-26T12:00:00Z is expected."
+            f"Invalid date-time format {_shown(value)}: a date and time such as 2026-11-26T12:00:00Z is "
+            "expected."
         ) from None
 
 
@@ -138,7 +139,7 @@ def cycle(value: Any) -> Cycle:
     """Return a cycle from an ISO 8601 repeating interval, such as `R3/PT10S` or `R/2026-11-26T12:00:00Z/P1D`.
 
     Raises:
-        ExpressionError: it is none.
+        ExpressionError: the text is not such an interval.
     """
     found = _CYCLE.fullmatch(value.strip()) if isinstance(value, str) else None
     if found is None:

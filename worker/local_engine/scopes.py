@@ -1,4 +1,4 @@
-"""Variables: one tree of shared scopes a process instance, and the mappings between them."""
+"""Variables: each process instance has one tree of scopes; mappings copy values between them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from local_engine.engine import Engine
 
 LARGEST_BATCH: Final = 4 * 1024 * 1024
-"""Bytes that one command and the events it leads to may take together."""
+"""Bytes of one command and the events that follow from it."""
 
 
 class Scopes:
-    """Looks variables up and writes them where Zeebe would."""
+    """Looks variables up, and writes them into the scope that Zeebe would choose."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def set_local(self, instance: ElementInstance, document: Document) -> None:
-        """Write variables into this scope, whatever outer ones have."""
+        """Write variables into this scope, even if outer scopes have variables of the same name."""
         state, records = self._engine.state, self._engine.records
         for name, variable in document.items():
             is_new = state.set_variable(instance, name, variable)
@@ -34,7 +34,7 @@ class Scopes:
                 records.of_variable(instance, name, variable.text, "CREATED" if is_new else "UPDATED")
 
     def propagate(self, instance: ElementInstance, document: Document) -> None:
-        """Write each variable into the nearest scope that has it, from this one outwards, else into the process."""
+        """Write each variable into the nearest scope that has it, from this one outwards, or the process."""
         instances = self._engine.state.instances
         for name, variable in document.items():
             scope = instance
@@ -43,7 +43,7 @@ class Scopes:
             self.set_local(scope, {name: variable})
 
     def visible(self, instance: ElementInstance) -> Document:
-        """Return all variables that an element instance sees: inner ones cover outer ones."""
+        """Return all variables that an element instance sees; inner ones shadow outer ones."""
         if not instance.parent:
             return dict(instance.variables)
         chain = [instance]
@@ -59,7 +59,7 @@ class Scopes:
         return Evaluator(self.lookup(instance), self._engine.clock.local)
 
     def lookup(self, instance: ElementInstance) -> Callable[[str], Any]:
-        """Return a function that finds the value of a variable as the element instance sees it, or `MISSING`."""
+        """Return a function that returns the value of a variable for the element instance, or `MISSING`."""
         instances = self._engine.state.instances
 
         def find(name: str) -> Any:
@@ -83,7 +83,7 @@ class Scopes:
         return self._mapped(mappings, evaluator, lambda _: None)
 
     def outputs(self, mappings: Sequence[Mapping], evaluator: Evaluator) -> Document:
-        """Return the variables that output mappings make; a path is merged into the context that is there.
+        """Return the variables that output mappings make; a path is merged into an existing context.
 
         Raises:
             Trouble: IO_MAPPING_ERROR, or MESSAGE_SIZE_EXCEEDED.
@@ -92,7 +92,8 @@ class Scopes:
         if 2 * size_of(mapped) > LARGEST_BATCH:
             raise Trouble(
                 "MESSAGE_SIZE_EXCEEDED",
-                "The output mappings make more than the engine can take at once (4 MB with all its events): map less.",
+                "The output mappings make more than the engine can take at once (4 MB with all its events): "
+                "map less.",
             )
         return mapped
 
@@ -119,14 +120,14 @@ def check_size(document: Document, command: str) -> None:
     if 2 * size_of(document) > LARGEST_BATCH:
         raise Rejection(
             "UNKNOWN",
-            f"Command '{command}' rejected with code 'EXCEEDED_BATCH_RECORD_SIZE': the variables are too large; "
-            "with all its events a command may have 4 MB",
+            f"Command '{command}' rejected with code 'EXCEEDED_BATCH_RECORD_SIZE': the variables are too "
+            "large; with all its events a command may have 4 MB",
         )
 
 
 @contextmanager
 def trouble(type: str = "EXTRACT_VALUE_ERROR") -> Iterator[None]:
-    """Make an incident of an expression that fails."""
+    """Turn an expression's failure into an incident."""
     try:
         yield
     except ExpressionError as error:
@@ -134,7 +135,7 @@ def trouble(type: str = "EXTRACT_VALUE_ERROR") -> Iterator[None]:
 
 
 def _nested(base: Any, path: Sequence[str], value: Any) -> Any:
-    """Return a copy of a context with the value at a path; what is no context there gives way."""
+    """Return a copy of a context with the value at a path; other values on the path are replaced."""
     context = dict(base) if isinstance(base, dict) else {}
     first, *rest = path
     context[first] = _nested(context.get(first), rest, value) if rest else value

@@ -1,4 +1,4 @@
-"""The engine as a whole: data, gateway and management port, started and stopped on an event loop."""
+"""The whole engine: data, gateway and management port, started and stopped on an event loop."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from local_engine.runner import Runner
 from local_engine.storage import Storage
 
 LARGEST_REQUEST = 4 * 1024 * 1024
-"""Bytes, as the real gateway takes them."""
+"""Bytes of a message, as in the real gateway."""
 LARGEST_ANSWER = 64 * 1024 * 1024
 STOP_GRACE = 0.5
-"""Seconds for calls that are under way when the engine stops; long polls end at once for their clients."""
+"""Seconds for calls that are running when the engine stops; long polls end at once for their clients."""
 
 
 class LocalEngine:
@@ -72,13 +72,13 @@ class LocalEngine:
 
     @property
     def runner(self) -> Runner:
-        """What runs commands of this process; see `Runner.execute`."""
+        """The runner of this process's own commands; see `Runner.execute`."""
         assert self._runner is not None, "the engine is not started"
         return self._runner
 
     @property
     def engine(self) -> Engine:
-        """The engine's core, to look at. It is another object after a failure: do not keep it."""
+        """The engine's core, for reading. After a failure it is another object: do not keep it."""
         return self.runner.engine
 
     async def start(self) -> None:
@@ -114,15 +114,15 @@ class LocalEngine:
             self._storage = None
 
     async def failed(self) -> str:
-        """Wait until the engine cannot go on, and return the sentence that says why."""
+        """Wait until the engine cannot go on, and return the reason as a sentence."""
         return await asyncio.shield(self.runner.given_up)
 
     def subscribe(self, listener: Listener) -> None:
-        """Have a listener called with each record once it is on the disk."""
+        """Add a listener, which is called with each record once the record is on the disk."""
         self.runner.subscribe(listener)
 
     def unsubscribe(self, listener: Listener) -> None:
-        """Call a listener no more."""
+        """Remove a listener."""
         self.runner.unsubscribe(listener)
 
     async def _open_gateway(self, runner: Runner) -> None:
@@ -145,8 +145,8 @@ class LocalEngine:
             port = 0
         if not port:
             raise EngineError(
-                f"The engine cannot listen at {self._host}:{self._port}: another program has the port, or the address "
-                "is not this machine's; stop that program or give another port."
+                f"The engine cannot listen at {self._host}:{self._port}: another program has the port, or "
+                "the address is not this machine's; stop that program or give another port."
             )
         await server.start()
         self._server = server
@@ -159,8 +159,8 @@ class LocalEngine:
             self._management = await asyncio.start_server(management.handle, self._host, port)
         except OSError as error:
             raise EngineError(
-                f"The management port {self._host}:{port} cannot be opened ({error.strerror or error}): give another "
-                "one."
+                f"The management port {self._host}:{port} cannot be opened ({error.strerror or error}): give "
+                "another one."
             ) from None
         opened = self._management.sockets[0].getsockname()[1]
         self.management_url = f"http://{_bracketed(self._host)}:{opened}"
@@ -168,7 +168,7 @@ class LocalEngine:
     # Records as lines
 
     def _export_what_is_left(self) -> None:
-        """Write the records of the last run that may not have reached the log; a reader drops doubles by position."""
+        """Write the last run's records that may not be in the log; readers ignore duplicates by position."""
         if self._records is None or self._storage is None:
             return
         self._write(self._storage.records())

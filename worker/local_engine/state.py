@@ -26,7 +26,7 @@ ITEMS: Final = "\0items"
 
 
 class Entity:
-    """Something with a key and a life of its own. Its stored fields are those of `FIELDS`, in that order."""
+    """Something with a key and a life cycle. Its stored fields are those of `FIELDS`, in that order."""
 
     __slots__ = ("is_stored",)
     KIND: ClassVar[str]
@@ -81,7 +81,7 @@ class ElementInstance(Entity):
     caller: int = 0
     """Of a called process instance: key of the call activity's instance."""
     depth: int = 0
-    """Of a process instance: how many call activities stand above it."""
+    """Of a process instance: the number of call activities above it."""
     correlation_key: str = ""
     """Of a process instance that a message started: the key that no other running one may have."""
     entry: dict[str, Any] | None = None
@@ -89,7 +89,7 @@ class ElementInstance(Entity):
     event_variables: str = ""
     """JSON of the variables that an event carried: local to the event's instance when it is activated."""
     is_interrupted: bool = False
-    """Of a scope: whether an interrupting event sub-process has taken over."""
+    """Of a scope: whether an interrupting event sub-process replaced its flow."""
     is_stored: bool = False
 
     variables: dict[str, Variable] = field(default_factory=dict)
@@ -105,7 +105,7 @@ class ElementInstance(Entity):
 
 @dataclass(eq=False, slots=True)
 class Job(Entity):
-    """Work for a worker."""
+    """A unit of work for a worker."""
 
     KIND: ClassVar[str] = "job"
     FIELDS: ClassVar[tuple[str, ...]] = (
@@ -131,7 +131,7 @@ class Job(Entity):
     process: int
     root: int
     headers: str
-    """JSON; frozen when the job is created, whatever later versions of the diagram say."""
+    """JSON; fixed when the job is created, also if later versions of the diagram differ."""
     retries: int
     state: str = ACTIVATABLE
     deadline: int = 0
@@ -185,7 +185,7 @@ class Timer(Entity):
     target: str
     """Id of the event (or event sub-process's start event)."""
     repetitions: int = 1
-    """How often it is still to fire; `schedules.FOREVER` without end."""
+    """How often it will still fire; `schedules.FOREVER` without end."""
     months: int = 0
     interval: int = 0
     """Between two times, in milliseconds in addition to the months."""
@@ -194,7 +194,7 @@ class Timer(Entity):
 
 @dataclass(eq=False, slots=True)
 class Subscription(Entity):
-    """Somebody waits for a message."""
+    """A wait for a message, by an element instance or a start event."""
 
     KIND: ClassVar[str] = "subscription"
     FIELDS: ClassVar[tuple[str, ...]] = ("name", "correlation_key", "instance", "process", "target")
@@ -280,7 +280,7 @@ class State:
         storage.read(self._read)
 
     def next_key(self) -> int:
-        """Return a key that nobody was ever given."""
+        """Return a key that was never used before."""
         key = self._next_key
         self._next_key += 1
         return key
@@ -291,7 +291,7 @@ class State:
         return self._position
 
     def add(self, entity: AnyEntity) -> AnyEntity:
-        """Take an entity in."""
+        """Add an entity."""
         self._by_kind[entity.KIND][entity.key] = entity
         self._changed[entity.key] = entity
         return entity
@@ -301,7 +301,7 @@ class State:
         self._changed[entity.key] = entity
 
     def remove(self, entity: Entity) -> None:
-        """Let an entity go, with its variables."""
+        """Remove an entity with its variables."""
         del self._by_kind[entity.KIND][entity.key]
         self._changed.pop(entity.key, None)
         if entity.is_stored:
@@ -324,10 +324,10 @@ class State:
         self._variables[instance.key, ITEMS] = Variable(None, items)
 
     def commit(self, unfinished: list[Step]) -> None:
-        """Write all changes since the last commit, and the steps that are still to be done, in one transaction.
+        """Write all changes since the last commit, and the steps that are left, in one transaction.
 
         Raises:
-            EngineError: it could not be written; memory and disk are apart from here on.
+            EngineError: it could not be written; memory and disk differ from here on.
         """
         changes = self.changes
         changes.removed = [*self._removed]

@@ -12,10 +12,10 @@ from local_engine.errors import EngineError
 
 FILE_NAME: Final = "engine.db"
 APPLICATION_ID: Final = 0x6C6F6361
-"""Tells our file from any other SQLite file."""
+"""Distinguishes our file from any other SQLite file."""
 SCHEMA_VERSION: Final = 1
 BUSY_SECONDS: Final = 1.0
-"""How long an engine that is just ending may hold the file."""
+"""Seconds to wait for an engine that is just ending and still holds the file."""
 CHECKPOINT_PAGES: Final = 4000
 """The write-ahead log stays at about 16 MB."""
 
@@ -24,8 +24,10 @@ CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE entity(key INTEGER PRIMARY KEY, kind TEXT NOT NULL, document TEXT NOT NULL);
 CREATE TABLE variable(
     scope INTEGER, name TEXT, value TEXT NOT NULL, PRIMARY KEY(scope, name)) WITHOUT ROWID;
-CREATE TABLE resource(key INTEGER PRIMARY KEY, name TEXT NOT NULL, processes TEXT NOT NULL, content BLOB NOT NULL);
-CREATE TABLE step(number INTEGER PRIMARY KEY, name TEXT NOT NULL, key INTEGER NOT NULL, argument TEXT NOT NULL);
+CREATE TABLE resource(
+  key INTEGER PRIMARY KEY, name TEXT NOT NULL, processes TEXT NOT NULL, content BLOB NOT NULL);
+CREATE TABLE step(
+  number INTEGER PRIMARY KEY, name TEXT NOT NULL, key INTEGER NOT NULL, argument TEXT NOT NULL);
 CREATE TABLE record(position INTEGER PRIMARY KEY, line TEXT NOT NULL);
 """
 
@@ -50,17 +52,18 @@ class Changes:
     variables: list[tuple[int, str, str]] = field(default_factory=list)
     resources: list[Resource] = field(default_factory=list)
     records: list[tuple[int, str]] = field(default_factory=list)
-    """Records that are to be exported once they are on the disk: position and line."""
+    """Records to export once they are on the disk: position and line."""
 
 
 class Storage:
-    """The file. It belongs to one engine at a time; without a folder everything is kept in memory."""
+    """The data file. It belongs to one engine at a time; without a folder everything is kept in memory."""
 
     def __init__(self, folder: Path | None) -> None:
-        """Open the file, or make it.
+        """Open the file, or create it.
 
         Raises:
-            EngineError: the folder cannot be used, the file is damaged or not ours, or another engine has it open.
+            EngineError: the folder cannot be used, the file is damaged or not ours, or another engine has it
+                open.
         """
         self._name = str(folder / FILE_NAME) if folder is not None else "the memory"
         self._last_meta: dict[str, int] = {}
@@ -94,7 +97,8 @@ class Storage:
         if tables and version != SCHEMA_VERSION:
             raise EngineError(
                 f"The file {self._name} was written by another version of this engine (schema {version}, "
-                f"here {SCHEMA_VERSION}): give another folder, or delete that file if its instances are not needed."
+                f"here {SCHEMA_VERSION}): give another folder, or delete that file if its instances are not "
+                "needed."
             )
         run("PRAGMA journal_mode=WAL")
         run("PRAGMA synchronous=NORMAL")
@@ -117,12 +121,12 @@ class Storage:
         if isinstance(error, sqlite3.OperationalError) and ("readonly" in str(error) or "open" in str(error)):
             return EngineError(f"The file {self._name} cannot be written ({error}): correct its permissions.")
         return EngineError(
-            f"The file {self._name} is damaged ({error}): nothing in it was changed; move it away or give another "
-            "folder, then start again."
+            f"The file {self._name} is damaged ({error}): nothing in it was changed; move it away or give "
+            "another folder, then start again."
         )
 
     def read(self, reader: Callable[[Storage], None]) -> None:
-        """Have everything read.
+        """Check that everything can be read.
 
         Raises:
             EngineError: what is stored cannot be understood.
@@ -161,14 +165,14 @@ class Storage:
         return self._db.execute("SELECT position, line FROM record ORDER BY position").fetchall()
 
     def exported(self, position: int) -> None:
-        """Note that records up to a position are exported: the next commit forgets them."""
+        """Mark records up to a position as exported: the next commit deletes them."""
         self._exported = position
 
     def write(self, changes: Changes, meta: dict[str, int], steps: list[tuple[str, int, str]]) -> None:
-        """Write in one transaction; do nothing where nothing has changed.
+        """Write in one transaction; do nothing if nothing has changed.
 
         Raises:
-            EngineError: the disk is full or fails; nothing of it is written.
+            EngineError: the disk is full or fails; nothing is written.
         """
         has_entities = changes.entities or changes.removed or changes.variables
         has_others = changes.resources or changes.records or steps or self._steps_written
@@ -182,8 +186,8 @@ class Storage:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise EngineError(
-                f"The file {self._name} could not be written ({error}): make room on the disk, then start again; "
-                "all that was acknowledged is kept."
+                f"The file {self._name} could not be written ({error}): make room on the disk, then start "
+                "again; all that was acknowledged is kept."
             ) from error
         self._last_meta = dict(meta)
         self._steps_written = bool(steps)

@@ -19,13 +19,13 @@ Schedule = tuple[int, Cycle]
 
 
 class Timers:
-    """Opens timers and lets them fire."""
+    """Opens timers, and fires them."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def load(self) -> None:
-        """Wait for what the state has."""
+        """Load the timers of the state, and wait for them."""
         for timer in self._engine.state.timers.values():
             self._engine.due.add(timer.due, Timer.KIND, timer.key)
 
@@ -33,7 +33,7 @@ class Timers:
         """Return when a timer is due.
 
         Raises:
-            ExpressionError: its value is no duration, date or cycle.
+            ExpressionError: its value is not a duration, date or cycle.
         """
         value = evaluator.value(event.expression)
         try:
@@ -55,7 +55,7 @@ class Timers:
     def open(
         self, schedule: Schedule, instance: ElementInstance | None, process: Process, target: Element
     ) -> None:
-        """Open a timer for an element instance that waits, or (None) for a start event of a process."""
+        """Open a timer for an element instance that waits or, if that is None, for a start event."""
         due, cycle = schedule
         if cycle.repetitions == 0:
             return
@@ -87,7 +87,7 @@ class Timers:
         return timer is not None and timer.due == due
 
     def fall_due(self, key: int) -> None:
-        """Let a timer fire, and open it again where it repeats."""
+        """Fire a timer, and open it again if it repeats."""
         timer = self._engine.state.timers[key]
         instance = self._engine.state.instances.get(timer.instance)
         if timer.repetitions == 1:

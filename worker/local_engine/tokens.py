@@ -1,4 +1,4 @@
-"""Tokens: how an element is entered, activated, left, or terminated, and where the process goes on."""
+"""Tokens: how elements are entered, activated, left or terminated, and where the process goes on."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _EVENTS = (Kind.START_EVENT, Kind.BOUNDARY_EVENT)
 class Tokens:
     """The state machine of element instances.
 
-    Activating and completing are steps that can be tried again: everything in them that can fail is worked out
-    before anything is changed. A failure is an incident that remembers the step.
+    Activating and completing are steps that can be tried again: everything in them that can fail is evaluated
+    before anything is changed. A failure is an incident that keeps the step.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -42,7 +42,7 @@ class Tokens:
         event_variables: str = "",
         entry: dict[str, Any] | None = None,
     ) -> ElementInstance:
-        """Put a new instance of an element into a scope; its activation is the next step.
+        """Create an instance of an element in a scope; its activation is the next step.
 
         Args:
             scope: that it runs in.
@@ -58,14 +58,14 @@ class Tokens:
         return instance
 
     def enter_round(self, body: ElementInstance, element: Element, index: int) -> None:
-        """Put one round into a multi-instance body."""
+        """Create one round in a multi-instance body."""
         instance = self._new(body, element)
         instance.is_round, instance.index = True, index
         self._engine.records.of_element(instance, "ELEMENT_ACTIVATING")
         self._engine.push("activate", instance.key)
 
     def enter_activated(self, scope: ElementInstance, element: Element) -> ElementInstance:
-        """Put an instance into a scope whose event has happened already: nothing is left to be activated."""
+        """Create an instance in a scope for an event that has happened: it needs no activation."""
         instance = self._new(scope, element)
         self._engine.records.of_element(instance, "ELEMENT_ACTIVATING")
         self._activated(instance)
@@ -110,7 +110,7 @@ class Tokens:
         behaviour.begin(self._engine, instance, element, prepared)
 
     def _take_over(self, instance: ElementInstance, element: Element) -> None:
-        """Give an event's variables their place: an error's stay at the event, a message's go outwards.
+        """Write an event's variables: those of an error stay at the event, those of a message go outwards.
 
         An output mapping keeps a message's variables at the event too, and decides what goes on from there.
         """
@@ -135,7 +135,7 @@ class Tokens:
     # Leaving
 
     def deliver(self, instance: ElementInstance, variables: Document) -> None:
-        """Give an element its result (of a job, a message, a script ...) and have it completed.
+        """Write an element's result (of a job, a message, a script ...); the next step completes the element.
 
         With output mappings the result is local and the mappings decide; else it is propagated.
         """
@@ -146,12 +146,12 @@ class Tokens:
         self.done(instance)
 
     def done(self, instance: ElementInstance) -> None:
-        """Have an element instance completed: that is the next step."""
+        """Complete an element instance in the next step."""
         self.completing(instance)
         self._engine.push("complete", instance.key)
 
     def completing(self, instance: ElementInstance) -> None:
-        """Note that an element instance is being completed: no event happens to it any more."""
+        """Mark an element instance as completing: no event happens to it any more."""
         instance.state = COMPLETING
         self._engine.state.touch(instance)
         self._engine.records.of_element(instance, "ELEMENT_COMPLETING")
@@ -179,7 +179,7 @@ class Tokens:
     def _scope_waits(
         self, instance: ElementInstance, element: Element, evaluator: Evaluator, mapped: Document
     ) -> list[Wait]:
-        """Return what the event sub-processes of the same scope wait for: a start event may bring their variables."""
+        """Return what the scope's event sub-processes wait for: a start event may bring their variables."""
         if (
             element.kind is not Kind.START_EVENT
             or element.scope is None
@@ -210,7 +210,7 @@ class Tokens:
         self.check(scope)
 
     def finish(self, instance: ElementInstance) -> None:
-        """Record that an element instance is completed, and let it go."""
+        """Record that an element instance is completed, and remove it."""
         self._engine.records.of_element(instance, "ELEMENT_COMPLETED")
         self._remove(instance)
 
@@ -232,7 +232,7 @@ class Tokens:
             self.enter(scope, gateway)
 
     def check(self, scope: ElementInstance) -> None:
-        """Have a scope completed when nothing is in it any more and no token waits at a join."""
+        """Complete a scope when nothing is left in it and no token waits at a join."""
         if not scope.kids and not scope.joins and scope.state == ACTIVATED:
             self.done(scope)
 
@@ -246,7 +246,7 @@ class Tokens:
         self._engine.messages.process_ended(instance)
 
     def _return(self, caller: ElementInstance, variables: Document) -> None:
-        """Give a called process's variables to its call activity."""
+        """Deliver a called process's variables to its call activity."""
         element = self._engine.element_of(caller)
         assert element.called is not None
         caller.called = 0
@@ -296,7 +296,7 @@ class Tokens:
         """Throw the error of an error end event.
 
         Raises:
-            Trouble: its code is no string, or nothing catches it.
+            Trouble: its code is not a string, or nothing catches it.
         """
         element = self._engine.element_of(instance)
         assert isinstance(element.event, ErrorEvent)
@@ -306,6 +306,6 @@ class Tokens:
         if not self._engine.events.throw_error(instance, code, {}):
             raise Trouble(
                 "UNHANDLED_ERROR_EVENT",
-                f"Expected to throw an error event with the code '{code}', but it was not caught: no event of this "
-                "code, or of all codes, is around it in the diagram.",
+                f"Expected to throw an error event with the code '{code}', but it was not caught: no event "
+                "of this code, or of all codes, is around it in the diagram.",
             )

@@ -1,4 +1,4 @@
-"""The built-in functions, one module a family. Importing a family declares its functions in `BUILTINS`."""
+"""The built-in functions, in one module per family. An import declares its functions in `BUILTINS`."""
 
 from camunda_feel.builtins import booleans, contexts, conversion, lists, numbers, ranges, strings, temporal
 from camunda_feel.builtins.library import BUILTINS

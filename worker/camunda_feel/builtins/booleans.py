@@ -1,4 +1,4 @@
-"""Truth and absence."""
+"""Booleans, and checks for null."""
 
 from typing import Any
 
@@ -8,31 +8,31 @@ from camunda_feel.functions import IllegalArgumentError
 
 @builtin("not(negand: any)")
 def negate(negand: Any) -> bool | None:
-    """Anything but a boolean gives null, without a warning."""
+    """Negate a boolean; anything else is null, without a warning."""
     return not negand if type(negand) is bool else None
 
 
 @builtin("is defined(value: any)")
 def is_defined(value: Any) -> bool:
-    """A null variable counts as undefined."""
+    """Return whether a value is not null: a null variable counts as undefined."""
     return value is not None
 
 
 @builtin("get or else(value: any, default: any)")
 def get_or_else(value: Any, default: Any) -> Any:
-    """The default stands in for null."""
+    """Return the value, or the default if the value is null."""
     return default if value is None else value
 
 
 @builtin("assert(value: any, condition: any)")
 def assert_condition(value: Any, condition: Any) -> Any:
-    """Unmet, it fails the whole evaluation (the caller sees to that, by the function's name)."""
+    """Check a condition; if it is not met, the whole evaluation fails (`compiler` handles this name)."""
     return assert_with_cause(value, condition, "the condition is not fulfilled")
 
 
 @builtin("assert(value: any, condition: any, cause: any)")
 def assert_with_cause(value: Any, condition: Any, cause: Any) -> Any:
-    """As above, with the modeler's own words."""
+    """Check a condition as above, with the modeler's own message."""
     if condition is not True:
         raise IllegalArgumentError(cause if type(cause) is str else "illegal arguments")
     return value

@@ -14,7 +14,7 @@ Entries = dict[str, Any]
 
 @builtin("get entries(context: context)", "get entries(m: context)", takes_run=True)
 def get_entries(run: Run, context: Entries) -> list[Entries]:
-    """One context of `key` and `value` for each entry."""
+    """Return one context of `key` and `value` for each entry."""
     run.charge(len(context))
     return [{"key": key, "value": value} for key, value in hashorder.entries(context)]
 
@@ -25,7 +25,7 @@ def get_entries(run: Run, context: Entries) -> list[Entries]:
     "get value(context: context, keys: list)",
 )
 def get_value(context: Entries, key: Any) -> Any:
-    """The entry of a key, or of a path of keys; null if there is none."""
+    """Return the entry for a key, or for a path of keys; null if it does not exist."""
     if type(key) is str:
         return context.get(key)
     if type(key) is not list:
@@ -45,7 +45,7 @@ def get_value(context: Entries, key: Any) -> Any:
     takes_run=True,
 )
 def context_put(run: Run, context: Entries, key: Any, value: Any) -> Entries | None:
-    """A copy with one entry added or replaced, at a key or at a path of keys."""
+    """Return a copy with one entry added or replaced, at a key or at a path of keys."""
     keys: list[Any] = [key]
     if type(key) is list:
         keys = list(map(lift, key))
@@ -69,7 +69,7 @@ def context_put(run: Run, context: Entries, key: Any, value: Any) -> Entries | N
 
 @builtin("context merge(contexts: any...)", "put all(contexts: any...)", takes_run=True)
 def context_merge(run: Run, contexts: Any) -> Entries | None:
-    """All entries in one context, later ones winning. Whatever does not fit gives null, without a warning."""
+    """Merge all contexts; later entries win. An item of another type gives null, without a warning."""
     if type(contexts) is not list:
         return None
     result: Entries = {}
@@ -83,7 +83,7 @@ def context_merge(run: Run, contexts: Any) -> Entries | None:
 
 @builtin("context(entries: any)")
 def context(entries: Any) -> Entries | None:
-    """The inverse of `get entries`. Whatever does not fit gives null, without a warning."""
+    """Return a context, as the inverse of `get entries`. Other items give null, without a warning."""
     if type(entries) is not list:
         return None
     result: Entries = {}

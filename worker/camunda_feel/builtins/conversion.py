@@ -50,7 +50,7 @@ def _parsed(found: Temporal | None, kind: str, text: str) -> Temporal:
 
 @builtin("date(from: any)")
 def date(source: Any) -> Temporal:
-    """From text, or the day of a date and time."""
+    """Return a date from text, or the day of a date and time."""
     if type(source) is str:
         return _parsed(parse_date(source), "date", source)
     if isinstance(source, Date | LocalDateTime | ZonedDateTime):
@@ -60,7 +60,7 @@ def date(source: Any) -> Temporal:
 
 @builtin("date(year: number, month: number, day: number)")
 def date_of_parts(year: Decimal, month: Decimal, day: Decimal) -> Date:
-    """Fractions are cut off."""
+    """Return a date from year, month and day; fractions are truncated."""
     try:
         return Date.of(to_int32(year), to_int32(month), to_int32(day))
     except OutOfRangeError as error:
@@ -69,7 +69,7 @@ def date_of_parts(year: Decimal, month: Decimal, day: Decimal) -> Date:
 
 @builtin("time(from: any)")
 def time(source: Any) -> Temporal:
-    """From text, or the time of a date and time; a date has midnight in UTC."""
+    """Return a time from text, or the time of a date and time; for a date it is midnight in UTC."""
     if type(source) is str:
         return _parsed(parse_time(source), "time", source)
     if isinstance(source, LocalDateTime):
@@ -91,13 +91,13 @@ def _nanos_of(hour: Decimal, minute: Decimal, second: Decimal) -> int:
 
 @builtin("time(hour: number, minute: number, second: number)")
 def time_of_parts(hour: Decimal, minute: Decimal, second: Decimal) -> LocalTime:
-    """Seconds may have a fraction."""
+    """Return a time without offset; the seconds may have a fraction."""
     return LocalTime(_nanos_of(hour, minute, second))
 
 
 @builtin("time(hour: number, minute: number, second: number, offset: any)")
 def time_with_offset(hour: Decimal, minute: Decimal, second: Decimal, offset: Any) -> Temporal:
-    """With an offset of up to 18 hours, or with null for none (then seconds lose their fraction)."""
+    """Return a time with an offset of up to 18 hours; without one (null) seconds lose their fraction."""
     if offset is None:
         return LocalTime(_nanos_of(hour, minute, Decimal(to_int32(second))))
     if not isinstance(offset, DaysTimeDuration) or abs(offset.seconds) > _MAX_OFFSET:
@@ -107,13 +107,13 @@ def time_with_offset(hour: Decimal, minute: Decimal, second: Decimal, offset: An
 
 @builtin("date and time(from: string)")
 def date_and_time(source: str) -> Temporal:
-    """From text; a date alone means its midnight."""
+    """Return a date and time from text; a date alone means its midnight."""
     return _parsed(parse_date_time(source), "date and time", source)
 
 
 @builtin("date and time(date: any, time: any)")
 def date_and_time_of(date: Any, time: Any) -> Temporal:
-    """A day with a time of day, or a date and time in a zone. An unknown zone fails the evaluation."""
+    """Combine a day and a time, or move a date and time to a zone. An unknown zone fails the evaluation."""
     if type(time) is str and isinstance(date, LocalDateTime):
         return ZonedDateTime.of_zone_text(date, time)
     if type(time) is str and isinstance(date, ZonedDateTime):
@@ -130,23 +130,23 @@ def date_and_time_of(date: Any, time: Any) -> Temporal:
 
 @builtin("duration(from: string)")
 def duration(source: str) -> Temporal:
-    """Of either kind."""
+    """Return a duration of either kind from text."""
     return _parsed(parse_duration(source), "duration", source)
 
 
 @builtin("years and months duration(from: date like, to: date like)")
 def years_and_months_duration(start: DateLike, end: DateLike) -> YearsMonthsDuration:
-    """Whole months between two days."""
+    """Return the whole months between two days."""
     return YearsMonthsDuration(date_of(start).months_until(date_of(end)))
 
 
 def _are_digits(text: str) -> bool:
-    """One digit at least, of any script whose digits are single UTF-16 units."""
+    """Check for one digit at least, of any script whose digits are single UTF-16 units."""
     return text.isdecimal() and max(text) <= "\uffff"
 
 
 def _number(run: Run, text: str) -> Decimal:
-    """What `new BigDecimal(text)` takes: sign, digits with a point somewhere, exponent; no blanks."""
+    """Read what `new BigDecimal(text)` accepts: sign, digits with a point, exponent; no blanks."""
     if len(text) > run.limits.digits:
         raise FeelLimitError(f"a number may have {run.limits.digits} digits at most")
     mantissa, mark, exponent = text.replace("E", "e").partition("e")
@@ -164,13 +164,13 @@ def _number(run: Run, text: str) -> Decimal:
 
 @builtin("number(from: string)", takes_run=True)
 def number(run: Run, source: str) -> Decimal:
-    """From digits with a decimal point; an exponent is allowed here."""
+    """Return a number from digits with a decimal point; an exponent is allowed here."""
     return _number(run, source)
 
 
 @builtin("number(from: string, grouping separator: string)", takes_run=True)
 def number_grouped(run: Run, source: str, grouping: str) -> Decimal:
-    """The grouping separator is a blank, a comma or a point."""
+    """Return a number from text; the grouping separator is a blank, a comma or a point."""
     if grouping not in (" ", ",", "."):
         raise IllegalArgumentError("the grouping separator must be one of ' ', ',' or '.'")
     return _number(run, source.replace(grouping, ""))
@@ -178,7 +178,7 @@ def number_grouped(run: Run, source: str, grouping: str) -> Decimal:
 
 @builtin("number(from: string, grouping separator: string?, decimal separator: string?)", takes_run=True)
 def number_separated(run: Run, source: str, grouping: str | None, point: str | None) -> Decimal:
-    """Either separator may be null, but not both."""
+    """Return a number from text; either separator may be null, but not both."""
     valid = grouping in (None, " ", ",", ".") and point in (None, ",", ".") and grouping != point
     if not valid:
         raise IllegalArgumentError("separators must be ' ' (grouping only), ',' or '.', and differ")
@@ -188,13 +188,13 @@ def number_separated(run: Run, source: str, grouping: str | None, point: str | N
 
 @builtin("string(from: any)", takes_run=True)
 def string(run: Run, value: Any) -> str | None:
-    """Null stays null; strings inside lists and contexts are quoted."""
+    """Convert to a string: null stays null; strings inside lists and contexts are quoted."""
     return value if value is None or type(value) is str else to_text(value, run)
 
 
 @builtin("from json(json: string?)", takes_run=True)
 def from_json(run: Run, text: str | None) -> Any:
-    """The first JSON value of a text; whole numbers are exact, others are doubles. What follows is not read."""
+    """Return the first JSON value of a text and ignore the rest. Whole numbers are exact, others doubles."""
     if text is None:
         return None
     import json
@@ -216,7 +216,7 @@ def from_json(run: Run, text: str | None) -> Any:
 
 
 def _may_follow(char: str, last: str) -> bool:
-    """Jackson's rule for the character after the first value: a blank after numbers, no letter after words."""
+    """Apply Jackson's rule for the next character: a blank after numbers, no letter after words."""
     if last in DIGITS:
         return char in _JSON_BLANKS
     return (
@@ -225,7 +225,7 @@ def _may_follow(char: str, last: str) -> bool:
 
 
 def _double(text: str) -> Decimal | None:
-    """Null beyond the range of doubles."""
+    """Return a double as a number; null beyond the range of doubles."""
     value = float(text)
     return from_double(value) if math.isfinite(value) else None
 
@@ -236,7 +236,7 @@ def _no_constant(name: str) -> Any:
 
 @builtin("to json(value: any)", takes_run=True)
 def to_json_text(run: Run, value: Any) -> str:
-    """Compact JSON; numbers are written as `string` writes them."""
+    """Return compact JSON; numbers are written as `string` writes them."""
     parts: list[str] = []
     _write_json(value, parts, run, 0)
     text = "".join(parts)

@@ -30,19 +30,19 @@ Items = list[Any]
 
 @builtin("list contains(list: list, element: any)", takes_run=True)
 def list_contains(run: Run, items: Items, element: Any) -> bool:
-    """As `in` sees it: by value, items of another type being different."""
+    """Return whether an item is in the list, as `in` does: by value and type."""
     return contains(items, element, run)
 
 
 @builtin("count(list: list)")
 def count(items: Items) -> int:
-    """The number of items, nulls included."""
+    """Return the number of items, nulls included."""
     return len(items)
 
 
 @builtin("is empty(list: list)")
 def is_empty(items: Items) -> bool:
-    """True for `[]`."""
+    """Return True for `[]`."""
     return not items
 
 
@@ -60,13 +60,13 @@ def _extreme(items: Items, sign: int) -> Any:
 
 @builtin("min(list: list...)")
 def minimum(items: Items) -> Any:
-    """Null for an empty list; all items must be of one comparable type."""
+    """Return the smallest item, null for an empty list; all items must be of one comparable type."""
     return _extreme(items, -1)
 
 
 @builtin("max(list: list...)")
 def maximum(items: Items) -> Any:
-    """Null for an empty list; all items must be of one comparable type."""
+    """Return the largest item, null for an empty list; all items must be of one comparable type."""
     return _extreme(items, 1)
 
 
@@ -83,13 +83,13 @@ def _sum(numbers: list[Decimal]) -> Decimal:
 
 @builtin("sum(list: list...)")
 def total(items: Items) -> Decimal | None:
-    """Null for an empty list."""
+    """Return the sum; null for an empty list."""
     return _sum(_numbers(items)) if items else None
 
 
 @builtin("product(list: list...)")
 def product(items: Items) -> Decimal | None:
-    """Null for an empty list."""
+    """Return the product; null for an empty list."""
     return (
         unsigned_zero(functools.reduce(maths_of(items[0]).multiply, items))
         if items and _numbers(items)
@@ -99,13 +99,13 @@ def product(items: Items) -> Decimal | None:
 
 @builtin("mean(list: list...)")
 def mean(items: Items) -> Decimal | None:
-    """The average; null for an empty list."""
+    """Return the average; null for an empty list."""
     return maths_of(items[0]).divide(_sum(items), Decimal(len(items))) if items and _numbers(items) else None
 
 
 @builtin("median(list: list...)")
 def median(items: Items) -> Decimal | None:
-    """The middle item, or the average of the two in the middle."""
+    """Return the middle item, or the average of the two in the middle."""
     if not items:
         return None
     ordered = sorted(_numbers(items))
@@ -118,7 +118,7 @@ def median(items: Items) -> Decimal | None:
 
 @builtin("stddev(list: list...)")
 def standard_deviation(items: Items) -> Decimal | None:
-    """Of a sample, so a single number has none: that fails the evaluation, as in the engine."""
+    """Return that of a sample. A single number has none: the evaluation fails, as in the engine."""
     if not items:
         return None
     numbers = _numbers(items)
@@ -131,7 +131,7 @@ def standard_deviation(items: Items) -> Decimal | None:
 
 @builtin("mode(list: list...)")
 def mode(items: Items) -> list[Decimal]:
-    """The most frequent numbers in ascending order."""
+    """Return the most frequent numbers in ascending order."""
     counts: dict[Decimal, int] = {}
     for number in _numbers(items):
         counts[number] = counts.get(number, 0) + 1
@@ -140,7 +140,7 @@ def mode(items: Items) -> list[Decimal]:
 
 
 def _three_valued(items: Items, decisive: bool) -> bool | None:
-    """The decisive value wins; otherwise anything but a boolean makes the result null."""
+    """Return the decisive value if it occurs; otherwise null if any item is not a boolean."""
     if any(item is decisive for item in items):
         return decisive
     return not decisive if all(type(item) is bool for item in items) else None
@@ -148,23 +148,26 @@ def _three_valued(items: Items, decisive: bool) -> bool | None:
 
 @builtin("all(list: list...)", "and(list: list...)")
 def conjunction(items: Items) -> bool | None:
-    """True for an empty list."""
+    """Return whether all items are true; True for an empty list."""
     return _three_valued(items, decisive=False)
 
 
 @builtin("any(list: list...)", "or(list: list...)")
 def disjunction(items: Items) -> bool | None:
-    """False for an empty list."""
+    """Return whether one item is true; False for an empty list."""
     return _three_valued(items, decisive=True)
 
 
 def _index(items: Items, position: int) -> int:
-    """Offset of a position that counts from 1, or from -1 backwards; zero for one before the list."""
+    """Return the offset for a position from 1, or from -1 backwards; 0 for a position before the list."""
     return position - 1 if position > 0 else max(0, len(items) + position)
 
 
 def _position(position: Decimal) -> int:
-    """A Java int. Fractions below 1 pass the engine's check for zero and then point behind the last item."""
+    """Return a position as a Java int.
+
+    Fractions below 1 pass the engine's check for zero, and then mean the position after the last item.
+    """
     if not position:
         raise IllegalArgumentError("positions begin at 1")
     return to_int32(position)
@@ -172,13 +175,13 @@ def _position(position: Decimal) -> int:
 
 @builtin("sublist(list: list, start: number)")
 def sublist(items: Items, start: Decimal) -> Items:
-    """From a position to the end."""
+    """Return the items from a position to the end."""
     return items[_index(items, _position(start)) :]
 
 
 @builtin("sublist(list: list, start: number, length: number)")
 def sublist_of_length(items: Items, start: Decimal, length: Decimal) -> Items:
-    """At most `length` items from a position."""
+    """Return at most `length` items from a position."""
     place = _position(start)
     first = place - 1 if place > 0 else len(items) + place
     return items[max(0, first) : max(0, wrap_int32(first + to_int32(length)))]
@@ -186,7 +189,7 @@ def sublist_of_length(items: Items, start: Decimal, length: Decimal) -> Items:
 
 @builtin("append(list: list, items: list...)", takes_run=True)
 def append(run: Run, items: Items, more: Items) -> Items:
-    """A longer copy; a list given as an item stays one item."""
+    """Return a longer copy; a list as an item stays one item."""
     run.check_size(len(items) + len(more))
     return [*items, *more]
 
@@ -197,34 +200,34 @@ def _flat_once(items: Items) -> Items:
 
 @builtin("concatenate(lists: list...)", takes_run=True)
 def concatenate(run: Run, lists: Items) -> Items:
-    """Lists become their items, other arguments stay."""
+    """Join all arguments: a list adds its items, any other argument adds itself."""
     run.check_size(sum(len(item) for item in lists if type(item) is list))
     return _flat_once(lists)
 
 
 @builtin("insert before(list: list, position: number, newItem: any)")
 def insert_before(items: Items, position: Decimal, item: Any) -> Items:
-    """A copy with an item more."""
+    """Return a copy with one more item."""
     place = _index(items, _position(position))
     return [*items[:place], item, *items[place:]]
 
 
 @builtin("remove(list: list, position: number)")
 def remove(items: Items, position: Decimal) -> Items:
-    """A copy with an item less, or the same if there is none at the position."""
+    """Return a copy without the item at the position, or an equal list if there is no such item."""
     place = _position(position)
     return items[: _index(items, place)] + items[_index(items, wrap_int32(place + 1)) :]
 
 
 @builtin("reverse(list: list)")
 def reverse(items: Items) -> Items:
-    """Last item first."""
+    """Return the items from last to first."""
     return items[::-1]
 
 
 @builtin("index of(list: list, match: any)", takes_run=True)
 def index_of(run: Run, items: Items, match: Any) -> list[int]:
-    """The positions of all equal items."""
+    """Return the positions of all equal items."""
     return [number for number, item in enumerate(items, 1) if equals(item, match, run) is True]
 
 
@@ -240,7 +243,7 @@ class _Distinct:
         self.others: list[list[Any]] = []
 
     def count(self, item: Any) -> int:
-        """How often an equal item was seen before."""
+        """Return the number of items, nulls included."""
         if type(item) in _HASHABLE:
             key = (type(item), item)
             seen = self.scalars.get(key, 0)
@@ -257,20 +260,20 @@ class _Distinct:
 
 @builtin("distinct values(list: list)", takes_run=True)
 def distinct_values(run: Run, items: Items) -> Items:
-    """Each value once, where it first appears."""
+    """Return each value once, in the order of first appearance."""
     seen = _Distinct(run)
     return [item for item in items if not seen.count(item)]
 
 
 @builtin("union(lists: list...)", takes_run=True)
 def union(run: Run, lists: Items) -> Items:
-    """Concatenated, each value once."""
+    """Concatenate lists, and keep each value once."""
     return distinct_values(run, concatenate(run, lists))
 
 
 @builtin("duplicate values(list: list)", takes_run=True)
 def duplicate_values(run: Run, items: Items) -> Items:
-    """Each value that appears more than once, in the order of first appearance."""
+    """Return each value that appears more than once, in the order of first appearance."""
     seen = _Distinct(run)
     counts = [seen.count(item) for item in items]
     repeated = _Distinct(run)
@@ -286,7 +289,7 @@ def duplicate_values(run: Run, items: Items) -> Items:
 
 @builtin("flatten(list: list)", takes_run=True)
 def flatten(run: Run, items: Items) -> Items:
-    """All items of all lists within lists."""
+    """Return all items of nested lists as one list."""
     result: Items = []
     _flatten_into(result, items, run, 0)
     run.check_size(len(result))
@@ -306,7 +309,7 @@ def _flatten_into(result: Items, items: Items, run: Run, depth: int) -> None:
 
 @builtin("sort(list: list, precedes: function)", takes_run=True)
 def sort(run: Run, items: Items, precedes: Function) -> Items:
-    """Stable; `precedes` must give a boolean for every pair that it is asked about."""
+    """Sort in a stable way; `precedes` must return a boolean for every pair of its calls."""
     if len(precedes.parameters) != 2:
         raise IllegalArgumentError("sort takes a function of two parameters")
 
@@ -325,7 +328,7 @@ def sort(run: Run, items: Items, precedes: Function) -> Items:
     except FeelLimitError:
         raise
     except FeelEvaluationError as error:
-        # The engine's sort swallows whatever its function throws, save a failed assertion.
+        # The engine's sort ignores all errors of its function, except a failed assertion.
         if error.message.startswith("assertion failed"):
             raise
         raise IllegalArgumentError(f"failed to sort: {error.message}") from None
@@ -333,7 +336,7 @@ def sort(run: Run, items: Items, precedes: Function) -> Items:
 
 @builtin("partition(list: list, size: number)")
 def partition(items: Items, size: Decimal) -> Items:
-    """Lists of `size` items, the last one perhaps shorter."""
+    """Split into lists of `size` items; the last one may be shorter."""
     width = to_int32(size)
     if width <= 0:
         raise IllegalArgumentError("the size must be greater than zero")
@@ -352,13 +355,13 @@ def _join(run: Run, items: Items, delimiter: str | None, prefix: str | None, suf
 
 @builtin("string join(list: list)", takes_run=True)
 def string_join(run: Run, items: Items) -> str:
-    """Nulls are left out."""
+    """Join strings; nulls are left out."""
     return _join(run, items, None, None, None)
 
 
 @builtin("string join(list: list, delimiter: string?)", takes_run=True)
 def string_join_delimited(run: Run, items: Items, delimiter: str | None) -> str:
-    """Nulls are left out."""
+    """Join strings with a delimiter; nulls are left out."""
     return _join(run, items, delimiter, None, None)
 
 
@@ -366,7 +369,7 @@ def string_join_delimited(run: Run, items: Items, delimiter: str | None) -> str:
 def string_join_enclosed(
     run: Run, items: Items, delimiter: str | None, prefix: str | None, suffix: str | None
 ) -> str:
-    """Prefix and suffix must both be given, or neither."""
+    """Join strings between a prefix and a suffix; give both or neither."""
     if (prefix is None) != (suffix is None):
         raise IllegalArgumentError("prefix and suffix go together")
     return _join(run, items, delimiter, prefix, suffix)

@@ -1,4 +1,4 @@
-"""Rounding and a little mathematics. Roots, logarithms and exponentials are those of doubles, as in the engine."""
+"""Rounding and some mathematics. Roots, logarithms and exponentials use doubles, as in the engine."""
 
 import decimal
 import math
@@ -48,7 +48,7 @@ def decimal_places(run: Run, n: Decimal, scale: Decimal) -> Decimal:
 
 @builtin("decimal(n: number, scale: number, mode: string)", takes_run=True)
 def decimal_with_mode(run: Run, n: Decimal, scale: Decimal, mode: str) -> Decimal:
-    """Round in one of `MODES`, named in any case."""
+    """Round in one of `MODES`; the name may have any case."""
     if mode.upper() not in MODES:
         raise IllegalArgumentError(f"illegal rounding mode; must be one of {', '.join(MODES)}")
     return _round(run, n, scale, mode.upper())
@@ -56,56 +56,56 @@ def decimal_with_mode(run: Run, n: Decimal, scale: Decimal, mode: str) -> Decima
 
 @builtin("floor(n: number)", takes_run=True)
 def floor(run: Run, n: Decimal) -> Decimal:
-    """Towards negative infinity."""
+    """Round towards negative infinity."""
     return _round(run, n, Decimal(0), "FLOOR")
 
 
-# The engine misspells this parameter and the one of `round half down` (seen on the jar that Zeebe 8.6.0 ships).
+# The engine misspells this parameter and the one of `round half down` (seen in the jar of Zeebe 8.6.0).
 @builtin("floor(n: number, scala: number)", takes_run=True)
 def floor_scale(run: Run, n: Decimal, scale: Decimal) -> Decimal:
-    """Towards negative infinity, at some place."""
+    """Round towards negative infinity, to a scale."""
     return _round(run, n, scale, "FLOOR")
 
 
 @builtin("ceiling(n: number)", takes_run=True)
 def ceiling(run: Run, n: Decimal) -> Decimal:
-    """Towards positive infinity."""
+    """Round towards positive infinity."""
     return _round(run, n, Decimal(0), "CEILING")
 
 
 @builtin("ceiling(n: number, scale: number)", takes_run=True)
 def ceiling_scale(run: Run, n: Decimal, scale: Decimal) -> Decimal:
-    """Towards positive infinity, at some place."""
+    """Round towards positive infinity, to a scale."""
     return _round(run, n, scale, "CEILING")
 
 
 @builtin("round up(n: number, scale: number)", takes_run=True)
 def round_up(run: Run, n: Decimal, scale: Decimal) -> Decimal:
-    """Away from zero."""
+    """Round away from zero."""
     return _round(run, n, scale, "UP")
 
 
 @builtin("round down(n: number, scale: number)", takes_run=True)
 def round_down(run: Run, n: Decimal, scale: Decimal) -> Decimal:
-    """Towards zero."""
+    """Round towards zero."""
     return _round(run, n, scale, "DOWN")
 
 
 @builtin("round half up(n: number, scale: number)", takes_run=True)
 def round_half_up(run: Run, n: Decimal, scale: Decimal) -> Decimal:
-    """To the nearest, halves away from zero."""
+    """Round to the nearest, halves away from zero."""
     return _round(run, n, scale, "HALF_UP")
 
 
 @builtin("round half down(n: number, scala: number)", takes_run=True)
 def round_half_down(run: Run, n: Decimal, scale: Decimal) -> Decimal:
-    """To the nearest, halves towards zero."""
+    """Round to the nearest, halves towards zero."""
     return _round(run, n, scale, "HALF_DOWN")
 
 
 @builtin("abs(number: any)", "abs(n: any)")
 def absolute(n: object) -> object:
-    """Of a number or a duration."""
+    """Return the absolute value of a number or a duration."""
     if isinstance(n, Decimal):
         return n.copy_abs()
     if isinstance(n, YearsMonthsDuration):
@@ -117,7 +117,7 @@ def absolute(n: object) -> object:
 
 @builtin("modulo(dividend: number, divisor: number)")
 def modulo(dividend: Decimal, divisor: Decimal) -> Decimal:
-    """The remainder with the sign of the divisor; a divisor of zero fails the evaluation."""
+    """Return the remainder with the sign of the divisor; a divisor of zero fails the evaluation."""
     if not divisor:
         raise FeelEvaluationError("division by zero")
     maths = maths_of(dividend)
@@ -127,13 +127,13 @@ def modulo(dividend: Decimal, divisor: Decimal) -> Decimal:
 
 @builtin("sqrt(number: number)")
 def square_root(number: Decimal) -> Decimal | None:
-    """Null for negative numbers."""
+    """Return the square root; null for negative numbers."""
     return from_double(math.sqrt(to_double(number))) if number >= 0 else None
 
 
 @builtin("log(number: number)")
 def natural_logarithm(number: Decimal) -> Decimal:
-    """Fails for numbers that have none."""
+    """Return the natural logarithm; fail for numbers without one."""
     double = to_double(number)
     if double <= 0:
         raise FeelEvaluationError("logarithm is not a finite number")
@@ -142,7 +142,7 @@ def natural_logarithm(number: Decimal) -> Decimal:
 
 @builtin("exp(number: number)")
 def exponential(number: Decimal) -> Decimal:
-    """Fails where a double overflows."""
+    """Return the exponential; fail if a double overflows."""
     try:
         return from_double(math.exp(to_double(number)))
     except OverflowError:
@@ -151,19 +151,19 @@ def exponential(number: Decimal) -> Decimal:
 
 @builtin("odd(number: number)")
 def odd(number: Decimal) -> bool:
-    """False for fractions."""
+    """Return whether a number is odd; False for fractions."""
     return remainder(number.copy_abs(), _TWO, maths_of(number)) == 1
 
 
 @builtin("even(number: number)")
 def even(number: Decimal) -> bool:
-    """False for fractions."""
+    """Return whether a number is even; False for fractions."""
     return not remainder(number, _TWO, maths_of(number))
 
 
 @builtin("random number()")
 def random_number() -> Decimal:
-    """From 0 to 1, exclusive."""
+    """Return a random number from 0 to 1, exclusive."""
     import random
 
     return from_double(random.random())

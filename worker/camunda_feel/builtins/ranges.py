@@ -1,4 +1,4 @@
-"""How points and ranges lie to each other. Both must be of one type, which must not be string.
+"""Relations between points and ranges. Both must be of one type, which must not be string.
 
 Where a function does not take the pair at all, such as two points where it needs a range, the engine fails.
 """
@@ -18,7 +18,7 @@ def _check(x: Any, y: Any) -> None:
 
 
 def _ranges(x: Any, y: Any) -> bool:
-    """True for two ranges, False for a point and a range or two points, in any order."""
+    """Return True for two ranges, False for a point and a range or two points, in any order."""
     _check(x, y)
     return isinstance(x, Range) and isinstance(y, Range)
 
@@ -39,7 +39,7 @@ def _less(x: Any, y: Any) -> bool:
 
 
 def _holds(outer: Range, point: Any) -> bool:
-    # As the engine has it: a closed end holds its point whatever the other end says.
+    # As in the engine: a closed end contains its point, whatever the other end is.
     if _less(outer.start, point) and _less(point, outer.end):
         return True
     return bool((outer.start_closed and outer.start == point) or (outer.end_closed and outer.end == point))
@@ -54,7 +54,7 @@ def _ends_no_earlier(x: Range, y: Range) -> bool:
 
 
 def _touch(end: Range, start: Range) -> bool:
-    """The end of one range lies in or beyond the start of another."""
+    """Return whether the end of one range lies in or after the start of another."""
     return _less(start.start, end.end) or (end.end == start.start and end.end_closed and start.start_closed)
 
 
@@ -73,7 +73,7 @@ def _same_start(x: Range, y: Range) -> bool:
     "before(range1: any, range2: any)",
 )
 def before(x: Any, y: Any) -> bool:
-    """Wholly earlier."""
+    """Return whether the first lies wholly before the second."""
     _check(x, y)
     end = x.end if isinstance(x, Range) else x
     start = y.start if isinstance(y, Range) else y
@@ -89,33 +89,33 @@ def before(x: Any, y: Any) -> bool:
     "after(range1: any, range2: any)",
 )
 def after(x: Any, y: Any) -> bool:
-    """Wholly later."""
+    """Return whether the first lies wholly after the second."""
     return before(y, x)
 
 
 @builtin("meets(range1: any, range2: any)")
 def meets(x: Any, y: Any) -> bool:
-    """The first ends where the second starts."""
+    """Return whether the first ends where the second starts."""
     _need_ranges(x, y)
     return bool(x.end_closed and y.start_closed and x.end == y.start)
 
 
 @builtin("met by(range1: any, range2: any)")
 def met_by(x: Any, y: Any) -> bool:
-    """The first starts where the second ends."""
+    """Return whether the first starts where the second ends."""
     return meets(y, x)
 
 
 @builtin("overlaps(range1: any, range2: any)")
 def overlaps(x: Any, y: Any) -> bool:
-    """They have a point in common."""
+    """Return whether they have a point in common."""
     _need_ranges(x, y)
     return _touch(x, y) and _touch(y, x)
 
 
 @builtin("overlaps before(range1: any, range2: any)")
 def overlaps_before(x: Any, y: Any) -> bool:
-    """The first starts earlier and ends inside the second."""
+    """Return whether the first starts earlier and ends inside the second."""
     _need_ranges(x, y)
     starts = _less(x.start, y.start) or (x.start == y.start and x.start_closed and not y.start_closed)
     return starts and _touch(x, y) and _ends_no_earlier(y, x)
@@ -123,13 +123,13 @@ def overlaps_before(x: Any, y: Any) -> bool:
 
 @builtin("overlaps after(range1: any, range2: any)")
 def overlaps_after(x: Any, y: Any) -> bool:
-    """The first starts inside the second and ends later."""
+    """Return whether the first starts inside the second and ends later."""
     return overlaps_before(y, x)
 
 
 @builtin("finishes(point: any, range: any)", "finishes(range1: any, range2: any)")
 def finishes(x: Any, y: Any) -> bool:
-    """They end together and the first starts no earlier."""
+    """Return whether they end together and the first starts no earlier."""
     if _ranges(x, y):
         return _same_end(x, y) and _starts_no_later(y, x)
     _need_range(y, x)
@@ -139,7 +139,7 @@ def finishes(x: Any, y: Any) -> bool:
 # Declared with the engine's parameter names, which are those of `finishes`.
 @builtin("finished by(point: any, range: any)", "finished by(range1: any, range2: any)")
 def finished_by(x: Any, y: Any) -> bool:
-    """They end together and the first starts no later."""
+    """Return whether they end together and the first starts no later."""
     if not _ranges(x, y):
         _need_range(x, y)
     return finishes(y, x)
@@ -147,7 +147,7 @@ def finished_by(x: Any, y: Any) -> bool:
 
 @builtin("includes(range: any, point: any)", "includes(range1: any, range2: any)")
 def includes(x: Any, y: Any) -> bool:
-    """The second lies within the first."""
+    """Return whether the second lies within the first."""
     if _ranges(x, y):
         return _starts_no_later(x, y) and _ends_no_earlier(x, y)
     _need_range(x, y)
@@ -156,13 +156,13 @@ def includes(x: Any, y: Any) -> bool:
 
 @builtin("during(point: any, range: any)", "during(range1: any, range2: any)")
 def during(x: Any, y: Any) -> bool:
-    """The first lies within the second."""
+    """Return whether the first lies within the second."""
     return includes(y, x)
 
 
 @builtin("starts(point: any, range: any)", "starts(range1: any, range2: any)")
 def starts(x: Any, y: Any) -> bool:
-    """They start together and the first ends no later."""
+    """Return whether they start together and the first ends no later."""
     if _ranges(x, y):
         return _same_start(x, y) and _ends_no_earlier(y, x)
     _need_range(y, x)
@@ -171,13 +171,13 @@ def starts(x: Any, y: Any) -> bool:
 
 @builtin("started by(range: any, point: any)", "started by(range1: any, range2: any)")
 def started_by(x: Any, y: Any) -> bool:
-    """They start together and the first ends no earlier."""
+    """Return whether they start together and the first ends no earlier."""
     return starts(y, x)
 
 
 @builtin("coincides(point1: any, point2: any)", "coincides(range1: any, range2: any)")
 def coincides(x: Any, y: Any) -> bool:
-    """They are the same."""
+    """Return whether they are the same."""
     if _ranges(x, y):
         return _same_start(x, y) and _same_end(x, y)
     if isinstance(x, Range) or isinstance(y, Range):

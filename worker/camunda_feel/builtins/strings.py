@@ -21,7 +21,7 @@ _NO_BREAK = frozenset("\xa0\u2007\u202f")
 
 
 def _units(text: str) -> bytes | None:
-    """The UTF-16 form if it differs in length, else None."""
+    """Return the UTF-16 form if its length differs, else None."""
     if text.isascii() or max(text) <= "\uffff":
         return None
     return text.encode("utf-16-le", "surrogatepass")
@@ -33,7 +33,7 @@ def _length(text: str) -> int:
 
 
 def _slice(text: str, start: int, end: int) -> str:
-    """Java's `substring`, which fails outside the string."""
+    """Return Java's `substring`, which fails outside the string."""
     size = _length(text)
     if not 0 <= start <= end <= size:
         raise FeelEvaluationError(f"substring from {start} to {end} is out of range: length {size}")
@@ -50,63 +50,63 @@ def _start(text: str, position: Decimal) -> int:
 
 @builtin("substring(string: string, start position: number)")
 def substring(text: str, position: Decimal) -> str:
-    """From a position to the end. A position outside the string fails the evaluation, as in the engine."""
+    """Return the part from a position to the end; a position outside the string fails the evaluation."""
     return _slice(text, _start(text, position), _length(text))
 
 
 @builtin("substring(string: string, start position: number, length: number)")
 def substring_of_length(text: str, position: Decimal, length: Decimal) -> str:
-    """At most `length` characters from a position; the position must lie within the string."""
+    """Return at most `length` characters from a position, which must lie within the string."""
     start = _start(text, position)
     return _slice(text, start, min(wrap_int32(start + to_int32(length)), _length(text)))
 
 
 @builtin("string length(string: string)")
 def string_length(text: str) -> int:
-    """In UTF-16 code units."""
+    """Return the length in UTF-16 code units."""
     return _length(text)
 
 
 @builtin("upper case(string: string)")
 def upper_case(text: str) -> str:
-    """Unicode's full mapping."""
+    """Convert to upper case by Unicode's full mapping."""
     return text.upper()
 
 
 @builtin("lower case(string: string)")
 def lower_case(text: str) -> str:
-    """Unicode's full mapping."""
+    """Convert to lower case by Unicode's full mapping."""
     return text.lower()
 
 
 @builtin("substring before(string: string, match: string)")
 def substring_before(text: str, match: str) -> str:
-    """Empty if there is no match."""
+    """Return the part before the first match; empty if there is no match."""
     return text[: max(0, text.find(match))]
 
 
 @builtin("substring after(string: string, match: string)")
 def substring_after(text: str, match: str) -> str:
-    """Empty if there is no match."""
+    """Return the part after the first match; empty if there is no match."""
     place = text.find(match)
     return text[place + len(match) :] if place >= 0 else ""
 
 
 @builtin("contains(string: string, match: string)")
 def contains(text: str, match: str) -> bool:
-    """True if the match occurs."""
+    """Return whether the match occurs."""
     return match in text
 
 
 @builtin("starts with(string: string, match: string)")
 def starts_with(text: str, match: str) -> bool:
-    """True if the string begins so."""
+    """Return whether the string starts with the match."""
     return text.startswith(match)
 
 
 @builtin("ends with(string: string, match: string)")
 def ends_with(text: str, match: str) -> bool:
-    """True if the string ends so."""
+    """Return whether the string ends with the match."""
     return text.endswith(match)
 
 
@@ -121,25 +121,25 @@ def _regex(run: Run, pattern: str, flags: str = "") -> JavaRegex:
 
 @builtin("matches(input: string, pattern: string)", takes_run=True)
 def matches(run: Run, text: str, pattern: str) -> bool:
-    """True if the pattern is found anywhere."""
+    """Return whether the pattern is found anywhere."""
     return _regex(run, pattern).found_in(text)
 
 
 @builtin("matches(input: string, pattern: string, flags: string)", takes_run=True)
 def matches_with_flags(run: Run, text: str, pattern: str, flags: str) -> bool:
-    """Flags are any of s, m, i, x; others mean nothing."""
+    """Return whether the pattern is found. Flags are any of s, m, i, x; others have no effect."""
     return _regex(run, pattern, flags).found_in(text)
 
 
 @builtin("replace(input: string, pattern: string, replacement: string)", takes_run=True)
 def replace(run: Run, text: str, pattern: str, replacement: str) -> str:
-    """All matches; `$1` stands for a group."""
+    """Replace all matches; `$1` is the text of a group."""
     return replace_with_flags(run, text, pattern, replacement, "")
 
 
 @builtin("replace(input: string, pattern: string, replacement: string, flags: string)", takes_run=True)
 def replace_with_flags(run: Run, text: str, pattern: str, replacement: str, flags: str) -> str:
-    """As above, with the flags of `matches`."""
+    """Replace all matches, with the flags of `matches`."""
     try:
         return _regex(run, pattern, flags).replace_all(text, replacement, run.limits.size)
     except ValueError as error:
@@ -148,25 +148,25 @@ def replace_with_flags(run: Run, text: str, pattern: str, replacement: str, flag
 
 @builtin("split(string: string, delimiter: string)", takes_run=True)
 def split(run: Run, text: str, delimiter: str) -> list[str]:
-    """The delimiter is a pattern; empty parts are kept."""
+    """Split at each match of the delimiter, a pattern; empty parts are kept."""
     return _regex(run, delimiter).split(text)
 
 
 @builtin("extract(input: string, pattern: string)", takes_run=True)
 def extract(run: Run, text: str, pattern: str) -> list[str]:
-    """All matches, whole."""
+    """Return the whole text of all matches."""
     return _regex(run, pattern).find_all(text)
 
 
 @builtin("trim(string: string)")
 def trim(text: str) -> str:
-    """Without control characters and blanks up to U+0020 at either end."""
+    """Remove control characters and blanks up to U+0020 at both ends."""
     return text.strip("".join(map(chr, range(0x21))))
 
 
 @builtin("uuid()")
 def uuid() -> str:
-    """A random one (version 4)."""
+    """Return a random UUID (version 4)."""
     from uuid import uuid4
 
     return str(uuid4())
@@ -174,7 +174,7 @@ def uuid() -> str:
 
 @builtin("to base64(value: string)")
 def to_base64(text: str) -> str:
-    """Of the UTF-8 form; half a surrogate pair becomes a question mark, as in Java."""
+    """Encode the UTF-8 form; half a surrogate pair becomes a question mark, as in Java."""
     from base64 import b64encode
 
     return b64encode(text.encode("utf-8", "replace")).decode("ascii")
@@ -190,5 +190,5 @@ def _is_java_blank(char: str) -> bool:
 
 @builtin("is blank(string: string)")
 def is_blank(text: str) -> bool:
-    """True if there is nothing but blanks in it."""
+    """Return whether the string has only blanks."""
     return all(map(_is_java_blank, text))

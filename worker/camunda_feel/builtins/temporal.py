@@ -30,7 +30,7 @@ MONTHS = (
 
 
 def date_of(value: DateLike) -> Date:
-    """The local day of anything that has one."""
+    """Return the local day of any value that has one."""
     if isinstance(value, ZonedDateTime):
         return value.local.date
     return value.date if isinstance(value, LocalDateTime) else value
@@ -38,7 +38,7 @@ def date_of(value: DateLike) -> Date:
 
 @builtin("now()", takes_run=True)
 def now(run: Run) -> ZonedDateTime:
-    """The clock's time with its offset or zone."""
+    """Return the clock's time with its offset or zone."""
     import datetime
 
     moment = run.clock() if run.clock is not None else datetime.datetime.now().astimezone()
@@ -50,36 +50,36 @@ def now(run: Run) -> ZonedDateTime:
 
 @builtin("today()", takes_run=True)
 def today(run: Run) -> Date:
-    """The clock's local day."""
+    """Return the clock's local day."""
     return now(run).local.date
 
 
 @builtin("day of year(date: date like)")
 def day_of_year(date: DateLike) -> int:
-    """1 to 366."""
+    """Return the day of the year, 1 to 366."""
     return date_of(date).day_of_year
 
 
 @builtin("day of week(date: date like)")
 def day_of_week(date: DateLike) -> str:
-    """In English."""
+    """Return the English name of the weekday."""
     return WEEKDAYS[date_of(date).weekday - 1]
 
 
 @builtin("month of year(date: date like)")
 def month_of_year(date: DateLike) -> str:
-    """In English."""
+    """Return the English name of the month."""
     return MONTHS[date_of(date).civil[1] - 1]
 
 
 @builtin("week of year(date: date like)")
 def week_of_year(date: DateLike) -> int:
-    """The ISO week."""
+    """Return the ISO week."""
     return date_of(date).week_of_year
 
 
 @builtin("last day of month(date: date like)")
 def last_day_of_month(date: DateLike) -> Date:
-    """As a date."""
+    """Return the last day of the month as a date."""
     year, month, _ = date_of(date).civil
     return Date.of(year, month, days_in_month(year, month))

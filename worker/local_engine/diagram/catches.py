@@ -1,4 +1,4 @@
-"""Rules for events that are caught side by side: each message, error and link has one catcher in a place."""
+"""Rules for catch events: in one place, each message, error and link is caught once."""
 
 from __future__ import annotations
 

@@ -14,14 +14,14 @@ from local_engine.diagram.report import Report
 
 @dataclass(slots=True)
 class Found:
-    """What reading the elements of a process leaves behind, for connecting them."""
+    """What was found while the elements of a process were read: it is needed to connect them."""
 
     nodes: dict[str, Node] = field(default_factory=dict)
     """Of the elements, by id."""
     flows: list[Node] = field(default_factory=list)
     """Sequence flows in the order of the document."""
     refused: set[str] = field(default_factory=set)
-    """Ids of elements that are told of already: what refers to these is no problem of its own."""
+    """Ids of elements with a reported problem: a reference to one of these is not a problem of its own."""
 
 
 def connect(process: Process, found: Found, report: Report) -> None:
@@ -78,7 +78,7 @@ class _Connector:
         return None
 
     def place(self, element: Element, scope: Element, node: Node) -> None:
-        """Give an element its place: its default flow, what it is attached to, what it starts."""
+        """Connect an element with its default flow, its activity, or the scope that it starts."""
         if (default := node.get("default")) is not None:
             flow = next((flow for flow in element.outgoing if flow.id == default), None)
             if flow is None:

@@ -1,4 +1,4 @@
-"""Loops that never wait: one token in such a loop would keep the engine busy for ever."""
+"""Loops that never wait: one token in such a loop would keep the engine busy forever."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _GATEWAYS: Final = frozenset({Kind.EXCLUSIVE_GATEWAY, Kind.INCLUSIVE_GATEWAY, Ki
 
 
 def check(process: Process, report: Report) -> None:
-    """Check that no token can go round for ever: each loop waits somewhere, or has a way out."""
+    """Check that no token can circle forever: each loop waits somewhere, or has a way out."""
     done: set[Element] = set()
     for first in process.elements.values():
         if first not in done and (loop := _loop_from(first, done)):
@@ -25,7 +25,7 @@ def check(process: Process, report: Report) -> None:
 
 
 def _loop_from(first: Element, done: set[Element]) -> list[Element]:
-    """Return a loop that a token from this element cannot avoid, or nothing; what was looked at is done."""
+    """Return a loop that a token from this element cannot avoid, or nothing; `done` has those checked."""
     path: dict[Element, list[Element]] = {first: _always_next(first)}  # with the ways that are left to try
     while path:
         element, ways = next(reversed(path.items()))

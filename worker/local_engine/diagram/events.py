@@ -1,4 +1,4 @@
-"""Event definitions: timers, messages, errors, links and terminations, and where each of them is possible."""
+"""Event definitions: timers, messages, errors, links and terminations, and where each of them is allowed."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Events:
         self._errors = {node.get("id", ""): node for node in root.findall(f"{BPMN}error")}
 
     def read(self, element: Element, node: Node) -> None:
-        """Read an event's definition into it."""
+        """Read an event's definition into the event."""
         place = place_of(element)
         self._read_marks(element, node, place)
         definitions = [inner for inner in node if is_definition(inner)]
@@ -187,7 +187,9 @@ class Events:
                 element,
                 f"its message {shown(text)} has no correlation key; add one, such as =orderId.",
             )
-        return MessageEvent(name, key if with_key else None) if name is not None else None
+        if name is None:
+            return None
+        return MessageEvent(name, key if with_key else None)
 
     def _check_thrown(self, element: str, reference: str | None) -> None:
         if reference is not None and _referred(reference, self._messages) is None:
@@ -261,7 +263,7 @@ def _possible_timers(place: Place, interrupting: bool) -> tuple[TimerKind, ...]:
 
 
 def _referred(reference: str, known: dict[str, Node]) -> Node | None:
-    """Return what a reference means; it may have the prefix of the document's own namespace."""
+    """Return the target of a reference; it may have the prefix of the document's own namespace."""
     return known.get(reference) or known.get(reference.rpartition(":")[2])
 
 

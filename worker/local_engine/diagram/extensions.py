@@ -15,7 +15,7 @@ from local_engine.expressions import Expression
 DEFAULT_RETRIES: Final = "3"
 
 _INERT: Final = frozenset({"properties", "userTaskForm", "versionTag", "taskHeaders"})
-"""Read by other programs, or by whoever reads another of these elements."""
+"""Extension elements for other programs, or read together with another extension element."""
 _REFUSED: Final = {
     "calledDecision": "this engine has no DMN decisions; use a zeebe:taskDefinition and a worker.",
     "userTask": "Zeebe user tasks are not supported by this engine; choose the job worker implementation.",
@@ -33,19 +33,19 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 class Extensions:
-    """The extension elements of one place, by name: those that belong there."""
+    """The extension elements of one place, by name: those that are allowed there."""
 
     def __init__(self, report: Report, element: str, node: Node, allowed: frozenset[str]) -> None:
-        """Read them, and report those that are not possible.
+        """Read the extension elements, and report those that are not allowed.
 
         Args:
             report: takes the problems.
-            element: id that the problems are told of.
+            element: id that the problems are reported for.
             node: has the `extensionElements`.
-            allowed: names that belong there, in addition to those that never matter.
+            allowed: names that are allowed there, in addition to those that are always ignored.
         """
         self.refused = False
-        """Whether something was reported: what is missing then, may be missing because of it."""
+        """Whether a problem was reported: something may be missing because of it."""
         self._found: dict[str, Node] = {}
         for extension in extension_elements(node):
             if not extension.tag.startswith(ZEEBE):
@@ -69,7 +69,7 @@ class Extensions:
 
 
 def read_extensions(element: Element, node: Node, report: Report, *, throws_message: bool) -> None:
-    """Read an element's extension elements into it; a message that is thrown is a job."""
+    """Read an element's extension elements into the element; a message that is thrown is a job."""
     extensions = Extensions(report, element.id, node, _allowed(element.kind, throws_message))
     if (mappings := extensions.get("ioMapping")) is not None:
         _read_mappings(element, mappings, report)
@@ -98,7 +98,7 @@ def _allowed(kind: Kind, throws_message: bool) -> frozenset[str]:
 
 
 def _read_work(element: Element, extensions: Extensions, report: Report) -> None:
-    """Read what is done there: a job, or a script."""
+    """Read the work of an element: a job, or a script."""
     definition, script = extensions.get("taskDefinition"), extensions.get("script")
     if definition is not None and script is not None:
         report.add(element.id, "it has both a zeebe:script and a zeebe:taskDefinition; keep one of them.")
@@ -194,7 +194,7 @@ def _called(element: str, extensions: Extensions, report: Report) -> CalledProce
 
 
 def check_binding(element: str, node: Node, report: Report) -> None:
-    """Check that the latest version is meant: this engine knows no other binding."""
+    """Check that the binding is the latest version: this engine has no other binding."""
     binding = node.get("bindingType", "latest")
     if binding != "latest" or node.get("versionTag") is not None:
         report.add(element, f"the binding {shown(binding)} is not supported by this engine; choose latest.")

@@ -1,4 +1,4 @@
-"""Kinds of elements, grouped by what is alike in them."""
+"""Kinds of elements, grouped by what they have in common."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ GATEWAYS: Final = frozenset(
 DECIDING: Final = frozenset({Kind.EXCLUSIVE_GATEWAY, Kind.INCLUSIVE_GATEWAY})
 """Gateways whose flows may have conditions."""
 SCOPES: Final = frozenset({Kind.PROCESS, Kind.SUB_PROCESS, Kind.EVENT_SUB_PROCESS})
-"""What holds other elements."""
+"""Kinds that contain other elements."""

@@ -1,4 +1,4 @@
-"""The XML of a diagram: read without DTDs and entities, and asked for what BPMN writes into it."""
+"""The XML of a diagram: read without DTDs and entities, with functions that return its BPMN parts."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def parse(content: bytes) -> Node:
 
 
 def _has_document_type(text: str) -> bool:
-    """Look through what may stand before the root: only there a document type is one."""
+    """Return whether a document type stands before the root: nowhere else it would be one."""
     at = 0
     while True:
         while text[at : at + 1].isspace():
@@ -62,7 +62,7 @@ def _has_document_type(text: str) -> bool:
 
 
 def bpmn_name(node: Node) -> str:
-    """Return the tag without BPMN's namespace; a tag of another namespace, or of none, stays different."""
+    """Return the tag without BPMN's namespace; return a tag of another namespace unchanged."""
     if node.tag.startswith((BPMN, "{")):
         return node.tag.removeprefix(BPMN)
     return f"{{}}{node.tag}"
@@ -85,6 +85,6 @@ def content_of(node: Node) -> str:
 
 
 def shown(text: str) -> str:
-    """Return a text in quotes as messages show it: on one line, and cut."""
+    """Return a text in quotes as messages show it: on one line, and shortened."""
     line = " ".join(text.split())
     return f"'{line}'" if len(line) <= 100 else f"'{line[:100]}…'"

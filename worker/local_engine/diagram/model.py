@@ -9,7 +9,7 @@ from local_engine.expressions import Expression
 
 
 class Kind(StrEnum):
-    """What an element is: the tag that BPMN gives it."""
+    """What an element is: its tag in BPMN."""
 
     PROCESS = "process"
     START_EVENT = "startEvent"
@@ -61,7 +61,7 @@ class MessageEvent:
 
 @dataclass(frozen=True, slots=True)
 class ErrorEvent:
-    """An error that is thrown or caught; without a code it catches all. Only a throw may have FEEL for its code."""
+    """An error that is thrown or caught. Without a code it catches all; only a throw may use FEEL."""
 
     code: Expression | None
 
@@ -98,7 +98,7 @@ class JobDefinition:
     headers: dict[str, str] = field(default_factory=dict)
     """Custom headers as the diagram has them."""
     computed_headers: dict[str, Expression] = field(default_factory=dict)
-    """Headers that are worked out when the job is created: a user task's assignee, due date ..."""
+    """Headers that are evaluated when the job is created: a user task's assignee, due date ..."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ class Element:
     record_type: str = ""
     """`bpmnElementType` of its records, such as `SERVICE_TASK`."""
     scope: Element | None = None
-    """The process or sub-process that it stands in; None for the process."""
+    """The process or sub-process that contains it; None for the process."""
     incoming: list[SequenceFlow] = field(default_factory=list)
     outgoing: list[SequenceFlow] = field(default_factory=list)
     default_flow: SequenceFlow | None = None
@@ -188,6 +188,6 @@ class Process:
     message_starts: list[Element] = field(default_factory=list)
     timer_starts: list[Element] = field(default_factory=list)
     key: int = 0
-    """Given at deployment, as are the next two."""
+    """Set at deployment, like the next two."""
     version: int = 0
     resource_name: str = ""

@@ -1,4 +1,4 @@
-"""Multi-instance activities: the collection, and what is collected."""
+"""Multi-instance activities: the input collection and the output collection."""
 
 from __future__ import annotations
 

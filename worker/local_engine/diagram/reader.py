@@ -1,4 +1,4 @@
-"""A BPMN file, read into the processes that the engine runs; whatever it cannot run is refused."""
+"""Reads a BPMN file into processes; whatever the engine cannot run is refused."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _DRAWN: Final = frozenset(
     }
 )
 # fmt: on
-"""BPMN that is drawn, or means something to other engines only: none of it changes what is executed."""
+"""BPMN for drawing, or for other engines only: it does not change what is executed."""
 _LOOPS: Final = frozenset({"multiInstanceLoopCharacteristics", "standardLoopCharacteristics"})
 
 
@@ -105,7 +105,7 @@ class _ProcessReader:
         if kind is Kind.SUB_PROCESS and self._report.flag(name, node, "triggeredByEvent", False):
             kind = Kind.EVENT_SUB_PROCESS
         element = Element(name, kind, node.get("name", ""), _RECORD_TYPES[kind], scope)
-        self._process.elements.setdefault(name, element)  # an id that is used twice is told of elsewhere
+        self._process.elements.setdefault(name, element)  # an id that is used twice is reported elsewhere
         self._found.nodes.setdefault(name, node)
         is_event = kind in EVENTS
         read_extensions(element, node, self._report, throws_message=is_event and throws_message(kind, node))

@@ -1,4 +1,4 @@
-"""What is wrong with a diagram, collected in the order of the document; and values that may be wrong."""
+"""Problems of a diagram, collected in the order of the document; and values that may be wrong."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from local_engine.errors import DiagramError, ExpressionError
 from local_engine.expressions import Expression
 
 MOST: Final = 20
-"""Problems that one refusal tells: more would not fit into an answer's status."""
+"""Problems that one refusal lists: more would not fit into an answer's status."""
 LONGEST: Final = 100_000
-"""Characters of an expression: to read a longer one would hold up everybody else for too long."""
+"""Characters of an expression: parsing a longer one would delay everything else for too long."""
 
 _NAME = re.compile(r"[^\W\d]\w*")
 # fmt: off
@@ -39,12 +39,12 @@ class Report:
         self._found: list[tuple[int, str]] = []
 
     def add(self, element: str, sentence: str) -> None:
-        """Keep a problem of the element with this id."""
+        """Add a problem of the element with this id."""
         place = self._places.get(element, 0)
         self._found.append((place, f"Element {shown(element)}: {sentence}"))
 
     def close(self) -> None:
-        """Raise what was found, if anything was.
+        """Raise the problems, if there are any.
 
         Raises:
             DiagramError: one line for each problem.
@@ -60,7 +60,7 @@ class Report:
         """Return an expression, or None if it is no FEEL.
 
         Args:
-            element: id of the element that has it.
+            element: id of the element with the expression.
             place: what it is there, such as `the job type`.
             text: static text, or FEEL after an equals sign.
         """
@@ -79,7 +79,7 @@ class Report:
             return None
 
     def feel(self, element: str, place: str, text: str) -> Expression | None:
-        """Return an expression where static text is not possible; arguments as for `expression`."""
+        """Return an expression where static text is not allowed; arguments as for `expression`."""
         text = text.strip()
         if text.startswith("="):
             return self.expression(element, place, text)
@@ -88,7 +88,7 @@ class Report:
         return None
 
     def schedule(self, element: str, place: str, text: str, read: Callable[[str], object]) -> None:
-        """Check a static duration, date or cycle: what `read` can read is one."""
+        """Check a static duration, date or cycle: `read` raises an error for any other text."""
         try:
             read(text)
         except ExpressionError as error:
@@ -106,7 +106,7 @@ class Report:
         return text.strip() in ("true", "1")
 
     def name(self, element: str, place: str, text: str) -> str | None:
-        """Return the name of a variable, or None if it is no name."""
+        """Return the name of a variable, or None if the text is not a name."""
         if is_name(text):
             return text
         self.add(
@@ -118,10 +118,10 @@ class Report:
 
 
 def is_name(text: str) -> bool:
-    """Return whether a variable may be called so."""
+    """Return whether a variable may have this name."""
     return _NAME.fullmatch(text) is not None and text not in _NO_NAMES
 
 
 def is_path(parts: list[str]) -> bool:
-    """Return whether names lead into a variable: a keyword may be the name of a context's entry."""
+    """Return whether the names are a path into a variable: a keyword may be the name of a context's entry."""
     return is_name(parts[0]) and all(_NAME.fullmatch(part) for part in parts[1:])

@@ -1,4 +1,4 @@
-"""User tasks as jobs: who does the work, and until when, are headers of the job."""
+"""User tasks as jobs: assignee, candidates and dates are headers of the job."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def job(
 
 
 def check(header: str, value: Any, expression: Expression) -> None:
-    """Check that the value of a computed header is what its place wants.
+    """Check that the value of a computed header has the type that the header needs.
 
     Raises:
         ExpressionError: it is something else.
@@ -93,7 +93,7 @@ def _read_priority(element: str, node: Node, definition: JobDefinition, report: 
 
 
 def _add(element: str, definition: JobDefinition, attribute: str, text: str, report: Report) -> None:
-    """Add a header: static text as it is read later, FEEL to be worked out when the job is created."""
+    """Add a header: static text stays as it is, FEEL is evaluated when the job is created."""
     if not text.strip():
         return
     header = f"{PREFIX}{attribute}"

@@ -1,4 +1,4 @@
-"""What elements do, a module a family."""
+"""What elements do: one module for each family of elements."""
 
 from __future__ import annotations
 

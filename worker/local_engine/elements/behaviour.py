@@ -1,4 +1,4 @@
-"""What every kind of element does when it is activated, in two parts: what can fail, and what cannot."""
+"""What an element does when it is activated, in two parts: `prepare` can fail, and `begin` cannot."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Behaviour(Protocol):
-    """How one family of elements behaves. Behaviours keep no state."""
+    """How one family of elements behaves. Behaviours hold no state."""
 
     def prepare(
         self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator
@@ -28,7 +28,7 @@ class Behaviour(Protocol):
 
 
 class PassThrough:
-    """Nothing is waited for: the element is completed at once."""
+    """Completes the element at once, without waiting."""
 
     def prepare(
         self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator
@@ -36,5 +36,5 @@ class PassThrough:
         """Return nothing."""
 
     def begin(self, engine: Engine, instance: ElementInstance, element: Element, prepared: None) -> None:
-        """Have the element completed."""
+        """Complete the element in the next step."""
         engine.tokens.done(instance)

@@ -1,4 +1,4 @@
-"""Call activities: another process is run, as an instance of its own."""
+"""Call activities: another process runs, as an instance of its own."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from local_engine.state import ElementInstance
 
 DEEPEST_CALL: Final = 200
-"""Processes that call each other: a process that calls itself without end stops here, at an incident."""
+"""Levels of processes that call each other: beyond this, a process that calls itself gets an incident."""
 
 
 class CallActivity:
-    """The latest version of the called process is started, and its end is waited for."""
+    """Starts the latest version of the called process, and waits for its end."""
 
     def prepare(
         self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator
@@ -31,22 +31,25 @@ class CallActivity:
         if process is None:
             raise Trouble(
                 "CALLED_ELEMENT_ERROR",
-                f"Expected process with BPMN process id '{process_id}' to be deployed, but not found: deploy it.",
+                f"Expected process with BPMN process id '{process_id}' to be deployed, "
+                "but not found: deploy it.",
             )
         if process.root.start is None:
             raise Trouble(
                 "CALLED_ELEMENT_ERROR",
-                f"Expected process with BPMN process id '{process_id}' to have a none start event, but it has none.",
+                f"Expected process with BPMN process id '{process_id}' to have a none start event, "
+                "but it has none.",
             )
         if engine.state.instances[instance.root].depth >= DEEPEST_CALL:
             raise Trouble(
                 "CALLED_ELEMENT_ERROR",
-                f"The process '{process_id}' is called {DEEPEST_CALL} levels deep: it calls itself without end.",
+                f"The process '{process_id}' is called {DEEPEST_CALL} levels deep: "
+                "it calls itself without end.",
             )
         return process
 
     def begin(self, engine: Engine, instance: ElementInstance, element: Element, prepared: Process) -> None:
-        """Start the called process with the variables that the diagram lets through."""
+        """Start the called process with the variables that the diagram passes to it."""
         assert element.called is not None
         if element.called.propagate_all_parent_variables:
             variables = engine.scopes.visible(instance)

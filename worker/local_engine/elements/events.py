@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class CatchEvent:
-    """A timer or a message is waited for; receive tasks wait for a message in the same way."""
+    """Waits for a timer or a message; receive tasks wait for a message in the same way."""
 
     def prepare(
         self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator
@@ -25,25 +25,25 @@ class CatchEvent:
     def begin(
         self, engine: Engine, instance: ElementInstance, element: Element, prepared: list[Wait]
     ) -> None:
-        """Wait for it."""
+        """Begin to wait."""
         engine.events.open(instance, prepared)
 
 
 class ErrorEnd:
-    """An error is thrown."""
+    """Throws an error."""
 
     def prepare(
         self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator
     ) -> None:
-        """Return nothing: the code is worked out when it is thrown, each time that it is tried."""
+        """Return nothing: the code is evaluated each time that the throw is tried."""
 
     def begin(self, engine: Engine, instance: ElementInstance, element: Element, prepared: None) -> None:
-        """Have the error thrown."""
+        """Throw the error in the next step."""
         engine.push("throw", instance.key)
 
 
 class TerminateEnd:
-    """Everything else in the same scope ends."""
+    """Ends everything else in the same scope."""
 
     def prepare(
         self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator

@@ -1,4 +1,4 @@
-"""Gateways: which flows are taken, and waiting for the first of several events."""
+"""Gateways: they choose flows, or wait for the first of several events."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ _DECIDING: Final = (Kind.EXCLUSIVE_GATEWAY, Kind.INCLUSIVE_GATEWAY)
 
 
 def chosen_flows(element: Element, evaluator: Evaluator) -> list[SequenceFlow]:
-    """Return the flows that a token takes out of an element: all, but for gateways that decide.
+    """Return the flows that a token takes out of an element: all, except at gateways with conditions.
 
     Raises:
-        Trouble: EXTRACT_VALUE_ERROR for a condition that is not true or false, CONDITION_ERROR if none is true.
+        Trouble: EXTRACT_VALUE_ERROR for a condition that is not true or false, CONDITION_ERROR if none
+            is true.
     """
     if element.kind not in _DECIDING or all(flow.condition is None for flow in element.outgoing):
         return element.outgoing
@@ -40,14 +41,14 @@ def chosen_flows(element: Element, evaluator: Evaluator) -> list[SequenceFlow]:
     if not chosen:
         raise Trouble(
             "CONDITION_ERROR",
-            "Expected at least one condition to evaluate to true, or to have a default flow: correct the variables "
-            "that the conditions read.",
+            "Expected at least one condition to evaluate to true, or to have a default flow: correct the "
+            "variables that the conditions read.",
         )
     return chosen
 
 
 class EventBasedGateway:
-    """The first of the events behind it decides where the process goes on."""
+    """Waits for several events: the first one decides where the process goes on."""
 
     def prepare(
         self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator

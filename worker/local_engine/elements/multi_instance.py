@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Body:
-    """The container of the rounds. Boundary events sit on it, input and output mappings on each round."""
+    """The container of the rounds. It has the boundary events, each round has the mappings."""
 
     def prepare(
         self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator
@@ -47,7 +47,7 @@ BODY: Final = Body()
 def set_locals(engine: Engine, instance: ElementInstance, element: Element) -> None:
     """Write a round's own variables: its item, its number, and the place of its output.
 
-    They are written once: an activation that is tried again keeps what was mended meanwhile.
+    They are written once: an activation that is tried again keeps what was corrected in the meantime.
     """
     loop = element.multi_instance
     assert loop is not None
@@ -64,7 +64,7 @@ def set_locals(engine: Engine, instance: ElementInstance, element: Element) -> N
 
 
 def complete_round(engine: Engine, instance: ElementInstance, element: Element) -> None:
-    """Complete a round: output mappings, its place in the output collection, the completion condition.
+    """Complete a round: output mappings, the entry in the output collection, the completion condition.
 
     Raises:
         Trouble: an expression failed; nothing is changed.
@@ -101,7 +101,7 @@ def complete_round(engine: Engine, instance: ElementInstance, element: Element) 
 
 
 def output(instance: ElementInstance, element: Element) -> Document:
-    """Return what a body leaves behind: its output collection."""
+    """Return the output collection of a body."""
     assert element.multi_instance is not None
     name = element.multi_instance.output_collection
     return {} if name is None else {name: instance.variables[name]}

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 class SubProcess:
-    """A scope; it begins at its start event, or where it is entered in the middle."""
+    """A scope. It begins at its start event, or at an inner element if it is entered there."""
 
     def prepare(
         self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator
     ) -> list[Wait]:
-        """Return what its event sub-processes wait for, where no start event is passed that has them wait."""
+        """Return what its event sub-processes wait for, unless its start event opens these waits."""
         elements = engine.processes[instance.process].elements
         entry = instance.entry
         if entry is None or any(elements[inner].kind is Kind.START_EVENT for inner in entry):
@@ -30,7 +30,7 @@ class SubProcess:
     def begin(
         self, engine: Engine, instance: ElementInstance, element: Element, prepared: list[Wait]
     ) -> None:
-        """Enter it."""
+        """Enter the scope."""
         elements = engine.processes[instance.process].elements
         entry = instance.entry
         if entry is None:

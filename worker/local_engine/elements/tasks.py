@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class JobValues(NamedTuple):
-    """What a job is created with."""
+    """The values that a job is created with."""
 
     type: str
     retries: int
@@ -25,7 +25,7 @@ class JobValues(NamedTuple):
 
 
 class JobTask:
-    """A job is created, and the element waits for it. Message throw and end events are jobs too."""
+    """Creates a job, and waits for it. Message throw and end events are jobs too."""
 
     def prepare(
         self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator
@@ -45,7 +45,7 @@ class JobTask:
 
 
 class ScriptTask:
-    """A FEEL expression is evaluated; its result is a variable."""
+    """Evaluates a FEEL expression; its result is a variable."""
 
     def prepare(
         self, engine: Engine, instance: ElementInstance, element: Element, evaluator: Evaluator
