@@ -1,4 +1,4 @@
-"""Checking the connector tasks of a diagram before they run, with the worker's own code where it has the rule.
+"""Checking the connector tasks of a diagram before they run, by the worker's own code where it has the rule.
 
 A literal goes through the same checks as at run time. Of an expression, the syntax is checked, and its value
 where it reads no variable. What only the process knows is assumed to be right.
