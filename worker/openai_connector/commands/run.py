@@ -24,7 +24,8 @@ def run(_: argparse.Namespace) -> int:
     import signal
 
     # Before the imports below, which take a second: as the first process of a container it has no default
-    # action for SIGTERM, so one that came meanwhile would be lost, and jobs be taken until the container is killed.
+    # action for SIGTERM, so one that came meanwhile would be lost, and jobs be taken until the container is
+    # killed.
     signal.signal(signal.SIGTERM, _end)
 
     from openai_connector import service, settings

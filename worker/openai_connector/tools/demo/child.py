@@ -42,7 +42,8 @@ class Child:
         """The program's exit code, 128 + N after signal N; None before the start and while it runs."""
         guard = self._guard
         if guard is not None and guard.returncode is None:
-            # Not `guard.poll()`: a Ctrl-C inside it leaves its lock held, and the next `wait` hangs for ever (seen).
+            # Not `guard.poll()`: a Ctrl-C inside it leaves its lock held, and the next `wait` hangs for ever
+            # (seen).
             try:
                 ended, status = os.waitpid(guard.pid, os.WNOHANG)
             except ChildProcessError:

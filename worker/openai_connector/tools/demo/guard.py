@@ -1,8 +1,8 @@
 """Runs one command and ends it as soon as whoever started it is gone, however that happened.
 
-Run as a script (`python guard.py COMMAND ARG ...`) by `child`: standard input is a pipe that
-closes when the starter dies, also by SIGKILL. Linux's PR_SET_PDEATHSIG is not used: it fires when the starting
-*thread* ends, and other systems do not have it. Only the standard library is imported: this has to be up at once.
+Run as a script (`python guard.py COMMAND ARG ...`) by `child`: standard input is a pipe that closes when the
+starter dies, also by SIGKILL. Linux's PR_SET_PDEATHSIG is not used: it fires when the starting *thread* ends,
+and other systems do not have it. Only the standard library is imported: this has to be up at once.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A real small model and a real text classifier behind one OpenAI-compatible base URL.
 
-Chat is SmolLM2-135M-Instruct (Apache-2.0), run by llama.cpp (`xllamacpp`); moderation is the linear classifier of
-`alt-profanity-check`, which knows one category, shown as `harassment`. Run it with
-`python -m openai_connector.tools.demo.model --port 8080`; `ModelServer` does so in a child process, which alone imports
+Chat is SmolLM2-135M-Instruct (Apache-2.0), run by llama.cpp (`xllamacpp`); moderation is the linear
+classifier of `alt-profanity-check`, which knows one category, shown as `harassment`. Run it with `python -m
+openai_connector.tools.demo.model --port 8080`; `ModelServer` does so in a child process, which alone imports
 the heavy packages.
 """
 

@@ -1,8 +1,8 @@
 """Moving the tasks of Camunda's own OpenAI templates over to this connector's.
 
-A task is rewritten by small edits: an input is renamed where it stands, so that its value keeps its bytes; what the
-general REST connector needed is taken out; job type, template and headers are set. A task that asks for something
-that cannot be said here is left as it is, with the reason.
+A task is rewritten by small edits: an input is renamed where it stands, so that its value keeps its bytes;
+what the general REST connector needed is taken out; job type, template and headers are set. A task that asks
+for something that cannot be said here is left as it is, with the reason.
 """
 
 from __future__ import annotations

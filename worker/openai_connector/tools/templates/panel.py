@@ -51,8 +51,8 @@ RESULT_VARIABLE = Header(
 )
 
 
-# Where a field is always FEEL, Modeler writes the = itself and shows it: its examples have none, since a modeler who
-# copies one with it would get two (measured in both front ends).
+# Where a field is always FEEL, Modeler writes the = itself and shows it: its examples have none, since a
+# modeler who copies one with it would get two (measured in both front ends).
 def result_expression(examples: tuple[str, ...]) -> Header:
     """Make the result expression's header, with examples of one operation."""
     return Header(

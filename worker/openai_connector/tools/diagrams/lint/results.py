@@ -29,8 +29,8 @@ from openai_connector.tools.templates.panel import RESULT_VARIABLE as RESULT_VAR
 
 _SEEN_BY_RESULTS = frozenset({"response", "status", "headers", "body", "output"})
 _SEEN_BY_ERRORS = _SEEN_BY_RESULTS | {"error", "job"}
-# A sample answer of each operation, without the parts that are contexts: an expression that reads it has a value of
-# the same type as with a real answer.
+# A sample answer of each operation, without the parts that are contexts: an expression that reads it has a
+# value of the same type as with a real answer.
 _ANSWERS: Mapping[str, Mapping[str, Any]] = {
     Chat.name: {
         "body": {"choices": [{"message": {"content": "stand-in"}}]},

@@ -23,9 +23,9 @@ PLANE_PADDING: Final = 20.0
 def draw(content: bytes, process_id: str) -> str:
     """Draw the picture of one process of a BPMN file as SVG.
 
-    Each element and flow is a group with `data-element`, its id, and classes of its kind. Colours are presentation
-    attributes, so that any style sheet may put its own in their place. The picture holds no script, no style sheet
-    and nothing that is fetched from elsewhere.
+    Each element and flow is a group with `data-element`, its id, and classes of its kind. Colours are
+    presentation attributes, so that any style sheet may put its own in their place. The picture holds no
+    script, no style sheet and nothing that is fetched from elsewhere.
 
     Args:
         content: of the file.
