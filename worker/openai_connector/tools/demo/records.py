@@ -25,7 +25,7 @@ class Records:
         self._events: dict[int, Record] = {}  # by position: a restarted engine exports some of them again
 
     def find(self, value_type: str, intent: str | None = None, **value: Any) -> list[Record]:
-        """Return the events so far of one type (`JOB`, `INCIDENT`, `PROCESS_INSTANCE`, ...) whose value matches."""
+        """Return the events of one type (`JOB`, `INCIDENT`, `PROCESS_INSTANCE`, ...) whose value matches."""
         self._read()
         return [
             event

@@ -93,7 +93,7 @@ def _carry_targets(task: Task, carried: Carried) -> None:
 
 
 def _carry_extras(task: Task, carried: Carried) -> None:
-    """Collect what has no input of its own in the extra body; null stays out of it, as in Azure's template."""
+    """Collect what has no input of its own in the extra body; nulls are left out, as in Azure's template."""
     entries = []
     for mapped in task.inputs:
         key = AZURE_EXTRAS.get(mapped.target)

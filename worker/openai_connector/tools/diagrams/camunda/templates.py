@@ -69,8 +69,7 @@ MADE = (
     "chatCompletion_messageRole",
     "chatCompletion_stream",
 )
-# The first that is there decides: without a read timeout, Camunda's runtime reads with the connection
-# timeout.
+# The first that is there decides: without a read timeout, Camunda's runtime uses the connection timeout.
 TIMEOUTS = ("readTimeoutInSeconds", "connectionTimeoutInSeconds")
 WRITE_TIMEOUT = "writeTimeoutInSeconds"
 # Other inputs of the REST connector that change what it does.
