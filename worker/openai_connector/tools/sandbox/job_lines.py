@@ -20,7 +20,7 @@ _LAST = ("COMPLETED", "CANCELED")
 
 
 class JobLines:
-    """Call it with each record of the engine."""
+    """Writes the lines; it is called with each record of the engine."""
 
     def __init__(self, say: Callable[[str, str], None]) -> None:
         """Write by `say`, which takes a line and its style (empty: none)."""

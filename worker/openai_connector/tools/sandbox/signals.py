@@ -1,4 +1,4 @@
-"""How Ctrl-C and a `kill` end the commands: cleanly, with nothing left behind."""
+"""How Ctrl-C and `kill` end the commands: in an orderly way, with no process or file left over."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def stopping() -> asyncio.Event:
 
 
 def handle(callback: Callable[[], object]) -> None:
-    """Have the running loop call this for each signal that ends programs, but for those that are to be ignored."""
+    """Set what the running loop calls for each signal that ends programs; ignored signals stay ignored."""
     loop = asyncio.get_running_loop()
     for name in _SIGNALS:
         number = getattr(signal, name)

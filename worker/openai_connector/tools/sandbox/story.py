@@ -1,4 +1,4 @@
-"""What happened to one process instance and to those that it called, told by the engine's records as they come."""
+"""What happened to one process instance and to those that it called, read from the engine's records."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Story:
         self.flows: list[str] = []
         self.incidents: dict[int, Trouble] = {}
         self.last: Document = {}
-        """Variables of the followed instance at its end: for whoever is told of it to set, before the records come."""
+        """Variables of the followed instance at its end; the trial sets them before the records come."""
         self.ended = ""
         """COMPLETED or TERMINATED, once it is."""
         self.endings: list[Visit] = []
@@ -145,7 +145,7 @@ class Story:
                 self._variable(value)
 
     def close(self) -> None:
-        """Tell what is not told yet."""
+        """Report the steps that are not reported yet."""
         if self._last is not None:
             step, self._last = self._last[1], None
             self._told(step)
@@ -225,7 +225,7 @@ class Story:
             self._last[1].variables[value["name"]] = self._value(value)
 
     def _value(self, value: dict[str, Any]) -> Any:
-        """Return a variable's value; a long one is cut in the record, and whole where its scope lives or has ended."""
+        """Return a variable's value: a long one is cut in the record, but whole in its scope or at its end."""
         try:
             return json.loads(value["value"])
         except ValueError:

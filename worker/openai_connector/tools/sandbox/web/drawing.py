@@ -89,7 +89,7 @@ _LAYERS: Final[tuple[Callable[[Item], bool], ...]] = (_is_frame, _is_container, 
 
 
 def _framed(drawn: str, inner: Bounds, title: str, above: Bounds) -> tuple[str, Bounds]:
-    """Return the plane of a collapsed sub-process in a frame with its name, below all that is drawn already."""
+    """Return the plane of a collapsed sub-process in a frame with its name, below what is drawn already."""
     width = max(inner.width, 120.0)
     frame = Bounds(
         above.x, above.bottom + PLANE_GAP, width + 2 * PLANE_PADDING, inner.height + 2 * PLANE_PADDING + 18
