@@ -19,12 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(_: argparse.Namespace) -> int:
-    """Work on jobs and return the exit status: 0 after a drain, 2 for unusable settings, 130 when cut short."""
+    """Work on jobs and return the exit status: 0 after a drain, 2 for wrong settings, 130 if interrupted."""
     import asyncio
     import signal
 
-    # Before the imports below, which take a second: the first process of a container has no default action for
-    # SIGTERM. A signal during the imports would be lost, and the worker would take jobs until it is killed.
+    # Before the imports below, which take a second: the first process of a container has no default action
+    # for SIGTERM. A signal during the imports would be lost, and the worker would go on until it is killed.
     signal.signal(signal.SIGTERM, _end)
 
     from openai_connector import service, settings

@@ -42,7 +42,8 @@ examples:
   openai-connector sandbox                               deploy to it from Modeler: http://127.0.0.1:26500
   openai-connector sandbox order.bpmn --data ~/sandbox   goes on at the next start where it was
 
-exit status: 0 after Ctrl-C or SIGTERM, 1 when it could not start or go on, 2 for wrong use or a refused diagram."""
+exit status: 0 after Ctrl-C or SIGTERM, 1 when it could not start or go on, 2 for wrong use or a refused \
+diagram."""
     parser.add_argument(
         "diagrams", type=Path, nargs="*", metavar="DIAGRAM.bpmn", help="deployed at the start"
     )

@@ -72,8 +72,8 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="TYPE=JSON|TYPE=@FILE",
-        help="complete jobs of this type with these variables; given again, the next job of the type gets the "
-        "next. Works for this connector's own type too: nothing is asked then",
+        help="complete jobs of this type with these variables; given again, the next job of the type gets "
+        "the next. Works for this connector's own type too: nothing is asked then",
     )
     parser.add_argument(
         "--timeout",

@@ -38,7 +38,7 @@ KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH"
 
 
 class EngineError(RuntimeError):
-    """The engine could not be started; the message says what to do, or ends with the last lines of its log."""
+    """The engine could not be started; the message says what to do, or ends with its last log lines."""
 
 
 class Engine:

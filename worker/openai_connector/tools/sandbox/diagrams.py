@@ -64,7 +64,7 @@ def chosen(diagrams: Diagrams, process_id: str | None) -> Process:
 
 
 def job_types(processes: Iterable[Process]) -> set[str | None]:
-    """Return the types of all jobs that the processes may have; None stands for types that are expressions."""
+    """Return the types of all jobs that the processes may have; None stands for an expression."""
     return {
         element.job.type.text if element.job.type.is_static else None
         for process in processes

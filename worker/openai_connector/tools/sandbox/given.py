@@ -36,7 +36,7 @@ def json_object(text: str, option: str) -> dict[str, Any]:
 
 
 class Answers:
-    """The variables that jobs of other types are completed with: each answer once, then the last one again."""
+    """The variables that jobs of other types are completed with: each answer once, the last one again."""
 
     def __init__(self, given: list[str]) -> None:
         """Read `TYPE=JSON` or `TYPE=@FILE`; a type may be given several times.

@@ -225,7 +225,7 @@ class Story:
             self._last[1].variables[value["name"]] = self._value(value)
 
     def _value(self, value: dict[str, Any]) -> Any:
-        """Return a variable's value: a long one is cut in the record, but whole in its scope or at its end."""
+        """Return a variable's value: a long one is cut in the record, whole in its scope or at its end."""
         try:
             return json.loads(value["value"])
         except ValueError:

@@ -35,7 +35,7 @@ class Worker:
         return self._task
 
     async def stop(self) -> None:
-        """Take no more jobs, finish the current ones within the time of the settings, and give back the rest."""
+        """Take no more jobs, finish the current ones within the drain timeout, and give back the rest."""
         self._stopping.set()
         if self._task is not None:
             # Whoever waits for `ended` has seen its error.

@@ -1,10 +1,10 @@
 """From input models to element templates.
 
 Rules that the format imposes, all of them measured:
-- Numbers are strings with a pattern: a Number property with a default crashes the panel of the 8.5-era Modeler,
-  and leaves a stale input behind in today's.
-- An input without a value is refused by engines before 8.8: every input is optional, must not be empty, or has
-  a default.
+- Numbers are strings with a pattern: a Number property with a default crashes the panel of the 8.5-era
+  Modeler, and leaves a stale input behind in today's.
+- An input without a value is refused by engines before 8.8: every input is optional, must not be empty, or
+  has a default.
 - A pattern admits FEEL (`=…`): Modeler before 5.27 applies it to expressions too.
 - A property that depends on another repeats that one's own condition, so that it disappears with it.
 """

@@ -42,8 +42,8 @@ RESULT_VARIABLE = Header(
     Shown(
         "output",
         feel=None,
-        description="Process variable for the whole response, for example <code>answer</code>. What you need is "
-        "then in <code>answer.output</code>",
+        description="Process variable for the whole response, for example <code>answer</code>. What you need "
+        "is then in <code>answer.output</code>",
         placeholder="answer",
         pattern=_VARIABLE,
         pattern_message="must be a name without spaces, for example answer",
@@ -102,8 +102,8 @@ RETRY_BACKOFF = Header(
         default="PT30S",
         pattern=_DURATION,
         pattern_message="must be a duration such as PT30S or PT5M",
-        description="Wait before the next try, for example <code>PT30S</code> (30 seconds) or <code>PT5M</code> "
-        "(5 minutes)",
+        description="Wait before the next try, for example <code>PT30S</code> (30 seconds) or "
+        "<code>PT5M</code> (5 minutes)",
     ),
 )
 JOB_TIMEOUT = Header(

@@ -70,8 +70,8 @@ _MODEL_OF_OTHERS = Shown(
 _BASE_URL = Shown(
     "authentication",
     required=True,
-    description="Address of the API, for example <code>https://llm.example.com/v1</code>. The worker must allow "
-    "its host (<code>CONNECTOR_ALLOWED_HOSTS</code>)",
+    description="Address of the API, for example <code>https://llm.example.com/v1</code>. The worker must "
+    "allow its host (<code>CONNECTOR_ALLOWED_HOSTS</code>)",
     pattern=r"https?://.+",
     pattern_message="must begin with https:// or http://",
 )
