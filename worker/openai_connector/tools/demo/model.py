@@ -51,7 +51,7 @@ CATEGORIES = (
 FLAGGED_FROM = 0.5
 CONTEXT_TOKENS = 8192
 ANSWER_TOKENS = 200
-"""At most, whatever the request says: so small a model rambles on, and a newcomer waits."""
+"""At most, whatever the request says: so small a model writes on and on, and a newcomer waits."""
 PARALLEL = 4
 """Chats answered at once; more of them wait."""
 START_TIMEOUT = timedelta(minutes=2)

@@ -1,6 +1,6 @@
 """What an engine wrote down: its records, read from its log, in the form of Zeebe's debug exporter.
 
-Jobs and incidents are not to be had by gRPC; this shows them without Operate and Elasticsearch. For engines
+gRPC has no way to read jobs and incidents; this shows them without Operate and Elasticsearch. For engines
 that write their records: ours does (`Engine(records=True)`), the real one with that exporter.
 """
 

@@ -46,7 +46,7 @@ class JobLines:
             return
         verb = _VERBS.get(intent)
         if verb is None or (intent == "FAILED" and not value["errorMessage"] and value["retries"]):
-            return  # the latter was given back by a worker that ends: nothing has failed
+            return  # a worker that ends has given back the latter: nothing has failed
         since = self._since.pop(key, None)
         if intent not in _LAST:
             self._since[key] = record["timestamp"]

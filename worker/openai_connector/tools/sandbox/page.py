@@ -22,10 +22,10 @@ class Page(Protocol):
     """A page that is served on this machine."""
 
     url: str
-    """Where it is."""
+    """Its address."""
 
     async def close(self) -> None:
-        """Serve it no more."""
+        """Stop serving it."""
         ...
 
 

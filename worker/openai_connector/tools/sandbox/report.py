@@ -92,7 +92,7 @@ def _moderation_lines(output: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def show_outcome(terminal: Terminal, outcome: Outcome) -> None:
-    """Show how an instance has ended, or why it stands; then its path and its variables."""
+    """Show how an instance has ended, or why it cannot go on; then its path and its variables."""
     seconds = f"{outcome.seconds:.1f} s"
     if outcome.status == "completed":
         ending = ", ".join(visit.name for visit in outcome.story.endings) or "its end"

@@ -22,7 +22,9 @@ def is_supported() -> bool:
 
 def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
     """Run a command in an event loop and return its exit status; a signal cancels it (130)."""
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # a port that is taken is told in one sentence, by us
+    os.environ.setdefault(
+        "GRPC_VERBOSITY", "NONE"
+    )  # the commands report a port that is taken themselves, in one sentence
 
     async def guarded() -> int:
         task = asyncio.current_task()

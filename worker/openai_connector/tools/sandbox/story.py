@@ -84,7 +84,7 @@ class _OpenJob:
 
 
 class Story:
-    """Follows one process instance; call it with each record of the engine."""
+    """Follows one process instance; it is called with each record of the engine."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class Story:
         told: Callable[[Step], None] = lambda _step: None,
         answered: Set[str] = frozenset(),
     ) -> None:
-        """Begin to listen; `follow` says to which instance.
+        """Describe a story; `follow` says of which instance.
 
         Args:
             server: the engine whose records these are.
@@ -127,7 +127,7 @@ class Story:
         self.roots = {root}
 
     def __call__(self, record: Record) -> None:
-        """Take a record in."""
+        """Add a record."""
         value = record["value"]
         root = value.get("processInstanceKey", 0)
         if root not in self.roots:
@@ -176,7 +176,7 @@ class Story:
             return
         outcome = _OUTCOMES.get(intent)
         if outcome is None or (intent == "FAILED" and not value["errorMessage"] and value["retries"]):
-            return  # the latter was given back by a worker that ends: nothing has failed
+            return  # a worker that ends has given back the latter: nothing has failed
         self.close()
         opened = self._jobs.get(record["key"])
         visit = self._visit(value)

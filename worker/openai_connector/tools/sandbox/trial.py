@@ -1,4 +1,4 @@
-"""One process instance, run to its end, to an incident, or to where it stands for good."""
+"""One process instance, run to its end, to an incident, or until it cannot go on."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Trial:
 
         Args:
             server: the engine.
-            worker: that does the connector's jobs; None where there are none.
+            worker: that does the connector's jobs; None if there are no such jobs.
             done_by_worker: their types.
             answers: what jobs of other types are completed with.
         """

@@ -1,4 +1,4 @@
-"""Why a process instance stands: what it waits for, and whether that will ever come here."""
+"""Why a process instance does not go on: what it waits for, and whether that can come here."""
 
 from __future__ import annotations
 

@@ -9,11 +9,11 @@ If somebody changed the mappings by hand, the request differs, and the task stay
 - `request`: the request that a task makes, and what must be true of it
 - `openai_template`, `azure_template`: carrying the inputs of each template over
 - `refusals`: what else stands against it
-- `carry`: all of it for one task
+- `carrying`: all of it for one task
 """
 
 from openai_connector.tools.diagrams.camunda.carried import Carried, NotCarriedError
-from openai_connector.tools.diagrams.camunda.carry import carry
+from openai_connector.tools.diagrams.camunda.carrying import carry
 from openai_connector.tools.diagrams.camunda.templates import LABELS, template_of
 
 __all__ = ["LABELS", "Carried", "NotCarriedError", "carry", "template_of"]

@@ -5,15 +5,16 @@ where it reads no variable. What only the process knows is assumed to be right.
 
 Where each rule is:
 
-- `inputs`: no-source, mapped-twice, feel-syntax, unknown-input, unused-input, literal-key, misplaced-secret
+- `inputs`: no-source, mapped-twice, feel-syntax, unknown-input, unused-input, literal-key, misplaced-secret,
+  and bad-input of Retries
 - `results`: bad-header, lost-result, no-context, unseen-variable
-- `request`: bad-input, temperature-and-top-p
+- `request`: bad-input of everything else, temperature-and-top-p
 - `models`: model-shutdown, unknown-model, refused-parameter
 - `response_format`: json-not-said, bad-schema-name, loose-schema
-- `check`: not-migratable, and which tasks are checked by which rules
+- `rules`: not-migratable, and which tasks are checked by which rules
 """
 
-from openai_connector.tools.diagrams.lint.check import check, check_task
+from openai_connector.tools.diagrams.lint.rules import check, check_task
 from openai_connector.tools.diagrams.lint.subject import Finding, Severity
 
 __all__ = ["Finding", "Severity", "check", "check_task"]
