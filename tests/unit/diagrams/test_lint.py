@@ -11,7 +11,8 @@ import pytest
 
 from openai_connector.cli import main
 from openai_connector.tasks.operations import INPUT_NAMES, OPERATION_INPUT
-from openai_connector.tools.diagrams.lint import Finding, _stand_in, check
+from openai_connector.tools.diagrams.lint import Finding, check
+from openai_connector.tools.diagrams.lint.stand_ins import stand_in
 from tests import diagrams
 from tests.unit.diagrams.camunda_diagrams import (
     AZURE,
@@ -388,7 +389,7 @@ def test_tasks_of_others_are_left_alone() -> None:
 
 def test_every_input_has_a_stand_in() -> None:
     """For each input there is a value that stands for one that only the process knows."""
-    assert all(_stand_in(name) for name in INPUT_NAMES if name != OPERATION_INPUT)
+    assert all(stand_in(name) for name in INPUT_NAMES if name != OPERATION_INPUT)
 
 
 class TestCommand:

@@ -6,6 +6,9 @@ import sys
 
 
 def say(*lines: str) -> None:
-    """Print lines; what the console's encoding lacks is escaped (a redirected one of Windows lacks most alphabets)."""
+    """Print lines on a console of any encoding; characters that the encoding lacks are escaped.
+
+    Without that a redirected console of Windows, which lacks most alphabets, would raise an error.
+    """
     encoding = sys.stdout.encoding or "utf-8"
     print("\n".join(lines).encode(encoding, "backslashreplace").decode(encoding))

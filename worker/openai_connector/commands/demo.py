@@ -1,4 +1,4 @@
-"""`openai-connector demo`: an engine, a real small model, the worker, and a process that runs through all of them."""
+"""`openai-connector demo`: an engine, a real small model, the worker, and a process that uses all of them."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--api-base-url",
         metavar="URL",
-        help="use this OpenAI-compatible API instead of the small model (key: OPENAI_API_KEY); it has to offer "
-        f"/chat/completions and /moderations. With OPENAI_API_KEY set the default is {OPENAI_URL}",
+        help="use this OpenAI-compatible API instead of the small model (key: OPENAI_API_KEY); it has to "
+        f"offer /chat/completions and /moderations. With OPENAI_API_KEY set the default is {OPENAI_URL}",
     )
     parser.add_argument(
         "--model", default=DEFAULT_MODEL, help="chat model, where an API is used (default: %(default)s)"
@@ -77,7 +77,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--zeebe-address",
         metavar="HOST:PORT",
-        help="use this cluster instead of an engine of our own; credentials as for `run`, from the environment",
+        help="use this cluster instead of an engine of our own; credentials as for `run`, from the "
+        "environment",
     )
 
 
@@ -315,7 +316,7 @@ def _api(options: argparse.Namespace) -> tuple[str, str]:
 
 
 def prepare(environment: MutableMapping[str, str], *, zeebe: str | None, base_url: str, api_key: str) -> None:
-    """Leave the worker nothing that is meant for another one; with an address of a cluster, its credentials stay."""
+    """Remove the settings of other workers from the environment; the credentials of a given cluster stay."""
     foreign: tuple[str, ...] = ("CONNECTOR_", "OPENAI_", "SECRET_")
     if not zeebe:
         foreign += ("ZEEBE_", "CAMUNDA_")

@@ -19,12 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(_: argparse.Namespace) -> int:
-    """Work on jobs; the exit status is 0 after a drain, 2 for settings that cannot be used, 130 when cut short."""
+    """Work on jobs and return the exit status: 0 after a drain, 2 for wrong settings, 130 if interrupted."""
     import asyncio
     import signal
 
-    # Before the imports below, which take a second: as the first process of a container it has no default
-    # action for SIGTERM, so one that came meanwhile would be lost, and jobs be taken until the container is killed.
+    # Before the imports below, which take a second: the first process of a container has no default action
+    # for SIGTERM. A signal during the imports would be lost, and the worker would go on until it is killed.
     signal.signal(signal.SIGTERM, _end)
 
     from openai_connector import service, settings
@@ -43,5 +43,5 @@ def run(_: argparse.Namespace) -> int:
 
 
 def _end(_number: int, _frame: object) -> NoReturn:
-    """Answer a SIGTERM while no job is worked on yet; `service.run` drains from then on."""
+    """End the program for a SIGTERM before any job is taken; later, `service.run` drains."""
     sys.exit(0)

@@ -1,4 +1,4 @@
-"""`openai-connector sandbox`: an engine, a worker of this connector and a page to look at, on this machine."""
+"""`openai-connector sandbox`: an engine, a worker of this connector and a page, on this machine."""
 
 from __future__ import annotations
 
@@ -42,10 +42,17 @@ examples:
   openai-connector sandbox                               deploy to it from Modeler: http://127.0.0.1:26500
   openai-connector sandbox order.bpmn --data ~/sandbox   goes on at the next start where it was
 
-exit status: 0 after Ctrl-C or SIGTERM, 1 when it could not start or go on, 2 for wrong use or a refused diagram."""
+exit status: 0 after Ctrl-C or SIGTERM, 1 when it could not start or go on, 2 for wrong use or a refused \
+diagram."""
     parser.add_argument(
         "diagrams", type=Path, nargs="*", metavar="DIAGRAM.bpmn", help="deployed at the start"
     )
+    _add_places(parser)
+    _add_parts(parser)
+    api.add_arguments(parser)
+
+
+def _add_places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address of the engine (default: %(default)s)")
     parser.add_argument(
         "--port", type=_port, default=PORT, help="of the engine; 0: any (default: %(default)s)"
@@ -66,6 +73,9 @@ exit status: 0 after Ctrl-C or SIGTERM, 1 when it could not start or go on, 2 fo
         metavar="PORT",
         help="of the page; 0: none (default: %(default)s)",
     )
+
+
+def _add_parts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-web", action="store_true", help="no page")
     parser.add_argument(
         "--engine-only", action="store_true", help="the engine alone: no worker, no model, no page"
@@ -75,7 +85,6 @@ exit status: 0 after Ctrl-C or SIGTERM, 1 when it could not start or go on, 2 fo
         action="store_true",
         help="write the engine's records to standard output, all else to the other",
     )
-    api.add_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:

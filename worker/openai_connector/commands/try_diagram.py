@@ -49,6 +49,13 @@ examples:
 
 exit status: 0 ended, 1 stopped (an incident, or something that does not come: the message says what to do),
 2 nothing was run (wrong use, a diagram that the engine refuses)."""
+    _add_run(parser)
+    api.add_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON document, and nothing else")
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    """Add what is run, and with what."""
     parser.add_argument(
         "diagrams",
         type=Path,
@@ -65,8 +72,8 @@ exit status: 0 ended, 1 stopped (an incident, or something that does not come: t
         action="append",
         default=[],
         metavar="TYPE=JSON|TYPE=@FILE",
-        help="complete jobs of this type with these variables; given again, the next job of the type gets the next. "
-        "Works for this connector's own type too: nothing is asked then",
+        help="complete jobs of this type with these variables; given again, the next job of the type gets "
+        "the next. Works for this connector's own type too: nothing is asked then",
     )
     parser.add_argument(
         "--timeout",
@@ -75,8 +82,6 @@ exit status: 0 ended, 1 stopped (an incident, or something that does not come: t
         metavar="DURATION",
         help="how long it may take in all, PT5M or seconds (default: PT2M)",
     )
-    api.add_arguments(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON document, and nothing else")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -127,7 +132,7 @@ async def _try(
     from openai_connector.tools.sandbox.worker import job_types_of
 
     chosen = api.chosen_api(os.environ, options.api_base_url)
-    # What is still in work at the end, after --timeout or at an incident, is not waited for.
+    # Jobs that still run at the end, after --timeout or at an incident, are not waited for.
     settings = load_settings(chosen).model_copy(update={"drain_timeout": timedelta(0)})
     served = job_types_of(settings) - given.answers.types
     types = diagrams.job_types(given.found.processes)

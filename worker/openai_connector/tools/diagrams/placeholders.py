@@ -12,13 +12,13 @@ class AskedSecrets:
         self.names: list[str] = []
 
     def get(self, name: str) -> str:
-        """Give a value that can stand anywhere, as a key or as a URL."""
+        """Return a value that can stand anywhere, as a key or as a URL."""
         self.names.append(name)
         return "https://secret.example"
 
 
 def secrets_asked(text: str) -> list[str]:
-    """Name the secrets that a text asks for."""
+    """Return the names of the secrets that a text asks for."""
     asked = AskedSecrets()
     resolve(text, asked, label="")
     return asked.names

@@ -24,12 +24,12 @@ class Input:
 
     @property
     def is_feel(self) -> bool:
-        """Say whether the engine evaluates the source."""
+        """Check whether the engine evaluates the source."""
         return self.source is not None and self.source.startswith("=")
 
     @property
     def variable(self) -> str:
-        """Name the local variable that the task gets: `a` for the target `a.b`."""
+        """Return the local variable that the task gets: `a` for the target `a.b`."""
         return self.target.split(".")[0]
 
 
@@ -56,34 +56,34 @@ class Task:
 
     @property
     def element_id(self) -> str:
-        """Give the element's id, `?` for one without."""
+        """Return the element's id, `?` for one without."""
         return self.node.get("id") or "?"
 
     @property
     def name(self) -> str:
-        """Give the element's name on one line; empty for one without."""
+        """Return the element's name on one line; empty for one without."""
         return " ".join((self.node.get("name") or "").split())
 
     @property
     def job_type(self) -> str:
-        """Give the job type as it is written."""
+        """Return the job type as it is written."""
         return (self.definition.get("type") or "").strip()
 
     @property
     def template_id(self) -> str | None:
-        """Give the id of the element template that the task is linked to."""
+        """Return the id of the element template that the task is linked to."""
         return self.node.get(TEMPLATE, ZEEBE)
 
     def input(self, target: str) -> Input | None:
-        """Give the input mapping to a target."""
+        """Return the input mapping to a target."""
         return next((mapped for mapped in self.inputs if mapped.target == target), None)
 
     def mappings(self) -> set[Node]:
-        """Give the elements of the inputs and headers."""
+        """Return the elements of the inputs and headers."""
         return {mapped.node for mapped in self.inputs} | {header.node for header in self.headers}
 
     def has_outputs(self) -> bool:
-        """Say whether output mappings choose what leaves the task."""
+        """Check whether output mappings choose what leaves the task."""
         return self.io_mapping is not None and self.io_mapping.child(ZEEBE, "output") is not None
 
 

@@ -11,13 +11,13 @@ from typing import Any
 OPENAI_URL = "https://api.openai.com/v1"
 DEFAULT_MODEL = "gpt-6-luna"
 DEMO_KEY = "demo"
-"""The small model's API key: it answers 401 to any other, so the secret really has to find its way."""
+"""The small model's API key: it answers 401 to any other, so the secret must really reach it."""
 NO_KEY = "none"
 """Sent to a compatible API for which no key is given: diagrams name the secret, so it must exist."""
 KEY_VARIABLE = "OPENAI_API_KEY"
 """The worker's own key, and the secret that the element templates name."""
 OTHER_ENGINES = ("ZEEBE_", "CAMUNDA_")
-"""Prefixes of what says where an engine is, how it is spoken to, and which tenants are served there."""
+"""Prefixes of the variables for an engine's address, credentials and tenants."""
 DRAIN_TIMEOUT = "PT5S"
 """How long running calls may take to end when the sandbox is ended, unless the environment says otherwise."""
 
@@ -42,7 +42,7 @@ def chosen_api(environment: Mapping[str, str], base_url: str | None) -> Api | No
 
 
 def prepare(environment: MutableMapping[str, str], api: Api, zeebe: str) -> None:
-    """Have the worker's settings lead to this engine and this API; all else that is set for it stays."""
+    """Set the worker's engine and API in the environment; its other settings stay."""
     for name in [name for name in environment if name.upper().startswith(OTHER_ENGINES)]:
         del environment[name]
     environment["ZEEBE_ADDRESS"] = f"http://{zeebe}"
@@ -55,7 +55,7 @@ def prepare(environment: MutableMapping[str, str], api: Api, zeebe: str) -> None
 
 
 def reach_this_machine_directly() -> None:
-    """Except what is started here from the environment's proxies: gRPC too obeys those in small letters."""
+    """Exclude this machine from the environment's proxies; gRPC too reads the variables in small letters."""
     excepted = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
     os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(
         filter(None, (excepted, "127.0.0.1,localhost"))

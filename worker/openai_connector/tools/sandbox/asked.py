@@ -1,4 +1,4 @@
-"""What a task asked of the API, worked out from its inputs as the worker does: nothing secret is in it."""
+"""The request that a task made, computed from its inputs as the worker does; it holds no secret."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Asked:
 
 
 def asked_by(job_type: str, variables: Mapping[str, Any]) -> Asked | None:
-    """Return the request that a task's inputs lead to; None where they lead to none, or are another worker's."""
+    """Return the request of a task with these inputs; None if they are wrong, or meant for another worker."""
     from openai_connector.contract import CAMUNDA_HTTP_JOB_TYPE
     from openai_connector.tasks.operations import OPERATION_INPUT, InvalidInputsError, read_inputs
 

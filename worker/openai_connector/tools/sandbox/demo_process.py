@@ -1,4 +1,4 @@
-"""The demo's process: a customer's message is moderated, then answered, then the answer gets a subject line."""
+"""The demo's process: a customer's message is moderated and answered, and the answer gets a subject line."""
 
 from __future__ import annotations
 

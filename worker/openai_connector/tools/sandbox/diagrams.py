@@ -1,4 +1,4 @@
-"""The diagrams that are given: read and checked before anything is started."""
+"""The diagrams of the command line: read and checked before anything is started."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Diagrams:
-    """Files that the engine will take, and the processes in them."""
+    """Files that the engine accepts, and the processes in them."""
 
     files: list[tuple[str, bytes]]
     """Name and content of each."""
@@ -27,7 +27,8 @@ def read(paths: Sequence[Path]) -> Diagrams:
     """Read and check diagrams.
 
     Raises:
-        WrongUseError: one cannot be read, or the engine refuses it; it names the file, the element and the reason.
+        WrongUseError: one cannot be read, or the engine refuses it; the message names the file, the element
+            and the reason.
     """
     names = _names(paths)
     files = [(name, _content(path)) for name, path in zip(names, paths, strict=True)]
@@ -56,14 +57,14 @@ def chosen(diagrams: Diagrams, process_id: str | None) -> Process:
     (process,) = candidates
     if process.root.start is None:
         raise WrongUseError(
-            f"The process {process.id!r} has no none start event, so nobody but a message or a timer starts it: "
-            "give it a start event without a symbol, or run it in `openai-connector sandbox`."
+            f"The process {process.id!r} has no none start event, so nobody but a message or a timer starts "
+            "it: give it a start event without a symbol, or run it in `openai-connector sandbox`."
         )
     return process
 
 
 def job_types(processes: Iterable[Process]) -> set[str | None]:
-    """Return the types of all jobs that the processes may have; None stands for types that are worked out."""
+    """Return the types of all jobs that the processes may have; None stands for an expression."""
     return {
         element.job.type.text if element.job.type.is_static else None
         for process in processes
@@ -73,7 +74,7 @@ def job_types(processes: Iterable[Process]) -> set[str | None]:
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """Name each file as shortly as it can be told from the others."""
+    """Return a name for each file: without its folder if that is enough to distinguish them."""
     short = [path.name for path in paths]
     return short if len(set(short)) == len(short) else [str(path) for path in paths]
 
@@ -90,7 +91,7 @@ def _check(files: Sequence[tuple[str, bytes]]) -> list[Process]:
     from local_engine.errors import Rejection
     from local_engine.storage import Storage
 
-    # An engine of this check alone: what it takes, the one that is started takes too.
+    # An engine for this check only: the one that is started accepts the same diagrams.
     storage = Storage(None)
     try:
         return Engine(storage).deployments.deploy(files)
@@ -101,7 +102,7 @@ def _check(files: Sequence[tuple[str, bytes]]) -> list[Process]:
 
 
 def refusal(message: str) -> str:
-    """Return what is wrong with the diagrams, without what is said around it for programs."""
+    """Return what is wrong with the diagrams, without the text around it that is meant for programs."""
     return message.partition("following errors:\n")[2] or message
 
 

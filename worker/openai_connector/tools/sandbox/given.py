@@ -1,4 +1,4 @@
-"""What is given on the command line: variables and the answers of jobs, as JSON or from files."""
+"""Values of the command line: variables and the answers of jobs, as JSON or from files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def json_object(text: str, option: str) -> dict[str, Any]:
         raise WrongUseError(f"{option}: the JSON is nested too deep; make it flatter.") from None
     except ValueError as error:
         raise WrongUseError(
-            f'{option}: {_shown(text)} is no JSON ({error}); give an object such as \'{{"name": "value"}}\', or @FILE.'
+            f"{option}: {_shown(text)} is no JSON ({error}); "
+            """give an object such as '{"name": "value"}', or @FILE."""
         ) from None
     if not isinstance(value, dict):
         raise WrongUseError(
@@ -35,7 +36,7 @@ def json_object(text: str, option: str) -> dict[str, Any]:
 
 
 class Answers:
-    """The variables that jobs of other types are completed with: each given answer once, the last one from then on."""
+    """The variables that jobs of other types are completed with: each answer once, the last one again."""
 
     def __init__(self, given: list[str]) -> None:
         """Read `TYPE=JSON` or `TYPE=@FILE`; a type may be given several times.

@@ -1,4 +1,4 @@
-"""What has happened to process instances, for the page: the engine itself forgets an instance when it ends."""
+"""What has happened to process instances, for the page: the engine forgets an instance when it ends."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ log = logging.getLogger(__name__)
 
 MOST_INSTANCES: Final = 1_000
 MOST_INCIDENTS: Final = 100
-"""Of one instance; the oldest resolved ones go first."""
+"""Of one instance; the oldest resolved ones are removed first."""
 LARGEST_INSTANCE: Final = 500_000
-"""Characters of the variables that are kept of one instance; what is beyond is cut."""
+"""Characters of the variables that are kept of one instance; more than that is cut."""
 LARGEST_HISTORY: Final = 50_000_000
-"""Characters of the variables that are kept in all; beyond, the oldest ended instances go."""
+"""Characters of the variables that are kept in all; above it, the oldest ended instances are removed."""
 _MULTI_INSTANCE: Final = "MULTI_INSTANCE_BODY"
 
 
 class History:
-    """Follows all process instances; `follow` has it called with each record of an engine.
+    """Follows all process instances; after `follow` the engine calls it with each of its records.
 
     It is for display only: nothing in it decides what the engine does, and it never raises into the engine.
     """
 
     def __init__(self, path: Path | None = None, *, most: int = MOST_INSTANCES) -> None:
-        """Take up what a file has kept.
+        """Read what a file has kept.
 
         Args:
             path: of the file; a damaged one is set aside. None keeps the history in memory.
-            most: instances that are kept; the oldest ended ones go first.
+            most: instances that are kept; the oldest ended ones are removed first.
         """
         self.version = 0
         """Grows with everything that happens."""
@@ -59,7 +59,7 @@ class History:
         self._changed: set[int] = set()
         self._removed: set[int] = set()
         self._text = 0  # characters of all variables
-        self._last_variables: dict[int, Document] = {}  # of instances that end in the turn that is under way
+        self._last_variables: dict[int, Document] = {}  # of instances that end in the current turn
         self._unfollow: Callable[[], None] = lambda: None
         for past in self._file.read() if self._file is not None else ():
             self._instances[past.key] = past
@@ -97,7 +97,7 @@ class History:
             await server.runner.execute(lambda _engine: server.runner.after_commit(begin))
 
     def __call__(self, record: Record) -> None:
-        """Take a record in."""
+        """Add a record."""
         try:
             self._take(record)
         except Exception:  # the engine must not fail for a display
@@ -114,7 +114,7 @@ class History:
             self._changed, self._removed = set(), set()
 
     def close(self) -> None:
-        """Listen no more, and write what is not written yet."""
+        """Stop listening, and write what is not written yet."""
         self._unfollow()
         self._unfollow = lambda: None
         if self._file is not None:
@@ -198,7 +198,7 @@ class History:
         return max(LARGEST_INSTANCE - past.text, 0)
 
     def _watch_ends(self, engine: Engine) -> None:
-        """Keep the variables of instances that end: with the end they are gone from the engine."""
+        """Keep the variables of instances that end: the engine forgets them at the end."""
         before = engine.on_end
         self._last_variables = {}
 
@@ -227,7 +227,10 @@ class History:
     # What the engine says
 
     def _reconcile(self, engine: Engine) -> None:
-        """Correct what was not followed: an engine that ran without this history, or was killed before its writing."""
+        """Correct the instances that were not followed.
+
+        The engine ran without this history, or was killed before the history was written.
+        """
         standing: dict[int, list[ElementInstance]] = {}
         for instance in engine.state.instances.values():
             standing.setdefault(instance.root, []).append(instance)
@@ -285,7 +288,7 @@ def _incident(past: Past, record: Record) -> None:
 
 
 def _unknown(engine: Engine, root: ElementInstance) -> Past:
-    """Return the beginning of a process instance that was not seen."""
+    """Return an entry for a process instance whose start was not followed."""
     process = engine.processes[root.process]
     caller = engine.state.instances.get(root.caller)
     return Past(
@@ -299,7 +302,7 @@ def _unknown(engine: Engine, root: ElementInstance) -> Past:
 
 
 def _correct(past: Past, engine: Engine, instances: list[ElementInstance]) -> None:
-    """Make the counts, the incidents and the variables of a running instance say what the engine says."""
+    """Set the counts and the incidents of a running instance to what the engine knows."""
     past.state, past.ended = ACTIVE, 0
     running: dict[tuple[bool, str], int] = {}
     open_incidents: set[int] = set()

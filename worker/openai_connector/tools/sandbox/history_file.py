@@ -1,4 +1,4 @@
-"""The history on the disk: one SQLite file beside the engine's, one row an instance, for display only."""
+"""The history on the disk: one SQLite file in the engine's folder, one row per instance, for display only."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ VERSION: Final = 1
 
 
 class HistoryFile:
-    """The file. One that cannot be read is set aside, and a new one begun: it holds nothing that work depends on."""
+    """The file; one that cannot be read is renamed, and a new one begun, since no work depends on it."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file, or make it; where neither is possible the history is in memory alone."""
+        """Open or create the file; if neither is possible, the history is in memory only."""
         self._path = path
         self._has_failed = False
         self._past: list[Past] = []
@@ -33,7 +33,7 @@ class HistoryFile:
         return found
 
     def write(self, written: Iterable[Past], removed: Iterable[int]) -> bool:
-        """Write in one transaction; return whether it is written, now or never."""
+        """Write in one transaction; return False if it must be tried again."""
         if self._db is None:
             return True
         try:
@@ -69,8 +69,8 @@ class HistoryFile:
             log.warning("The page's history %s cannot be used (%s): it is not kept.", self._path, error)
             return None
         log.warning(
-            "The page's history %s is damaged (%s): it is now %s, and a new one is begun; the instances themselves "
-            "are not touched.",
+            "The page's history %s is damaged (%s): it is now %s, and a new one is begun; the instances "
+            "themselves are not touched.",
             *(self._path, problem, aside.name),
         )
         return db
@@ -99,7 +99,7 @@ class HistoryFile:
             number += 1
         self._path.rename(aside)
         for suffix in ("-wal", "-shm"):
-            beside = self._path.with_name(self._path.name + suffix)
-            if beside.exists():
-                beside.rename(aside.with_name(aside.name + suffix))
+            companion = self._path.with_name(self._path.name + suffix)
+            if companion.exists():
+                companion.rename(aside.with_name(aside.name + suffix))
         return aside

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from openai_connector.tools.sandbox.history import History
 
 RETRIES: Final = 1
-"""That a job gets whose incident is retried."""
+"""Retries that a job gets when its incident is retried."""
 MESSAGE_LIFE: Final = 60_000
 """Milliseconds for which a message waits for somebody who wants it."""
 _STATUS: Final = {
@@ -245,7 +245,7 @@ class Inspection:
             nonlocal refused
             try:
                 return command(engine)
-            except ViewError as error:  # is no failure of the engine, which would be undone as one
+            except ViewError as error:  # not a failure of the engine, which would undo the step
                 refused = error
 
         try:

@@ -28,8 +28,8 @@ ADVICE: Final = {
     "EXTRACT_VALUE_ERROR": "Set the variables that the expression needs, then retry. An expression itself is "
     "corrected in the diagram, for new instances.",
     "CONDITION_ERROR": "Set the variables that the conditions read, so that one of them is true, then retry.",
-    "IO_MAPPING_ERROR": "Set the variables that the mapping reads, then retry. A mapping itself is corrected in the "
-    "diagram, for new instances.",
+    "IO_MAPPING_ERROR": "Set the variables that the mapping reads, then retry. A mapping itself is corrected "
+    "in the diagram, for new instances.",
     "CALLED_ELEMENT_ERROR": "Deploy the process that is called, then retry.",
     "MESSAGE_SIZE_EXCEEDED": "Make the variables smaller, then retry.",
 }
@@ -43,7 +43,7 @@ def name_of(engine: Engine, process_key: int, element_id: str) -> str:
 
 
 def incidents_below(engine: Engine) -> dict[int, set[str]]:
-    """Return the process instances of which a called one stands at an incident, with their call activities."""
+    """Return the process instances that called one with an incident, each with its call activities."""
     below: dict[int, set[str]] = {}
     instances = engine.state.instances
     for root_key in {instances[incident.instance].root for incident in engine.state.incidents.values()}:

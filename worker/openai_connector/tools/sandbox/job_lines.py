@@ -20,7 +20,7 @@ _LAST = ("COMPLETED", "CANCELED")
 
 
 class JobLines:
-    """Call it with each record of the engine."""
+    """Writes the lines; it is called with each record of the engine."""
 
     def __init__(self, say: Callable[[str, str], None]) -> None:
         """Write by `say`, which takes a line and its style (empty: none)."""
@@ -28,7 +28,7 @@ class JobLines:
         self._since: dict[int, int] = {}
 
     def __call__(self, record: Record) -> None:
-        """Take a record in."""
+        """Write the line of a record that has one."""
         if record["valueType"] == "JOB":
             self._job(record)
         elif (
@@ -46,23 +46,27 @@ class JobLines:
             return
         verb = _VERBS.get(intent)
         if verb is None or (intent == "FAILED" and not value["errorMessage"] and value["retries"]):
-            return  # the latter was given back by a worker that ends: nothing has failed
+            return  # a worker that ends has given back the latter: nothing has failed
         since = self._since.pop(key, None)
         if intent not in _LAST:
             self._since[key] = record["timestamp"]
         took = f" after {(record['timestamp'] - since) / 1000:.2f} s" if since is not None else ""
-        style = ""
+        style, message = "", ""
         if intent == "FAILED":
-            left = value["retries"]
-            verb += f" ({left} {'retry' if left == 1 else 'retries'} left)" if left else " (incident)"
-            style = "yellow" if left else "red"
+            verb, style = f"{verb} ({_left(value['retries'])})", "yellow" if value["retries"] else "red"
         elif intent == "ERROR_THROWN":
             verb += f" {value['errorCode']}"
-        said = " ".join(value["errorMessage"].split()) if intent in ("FAILED", "ERROR_THROWN") else ""
-        message = f": {said}" if said else ""
+        if intent in ("FAILED", "ERROR_THROWN") and (text := " ".join(value["errorMessage"].split())):
+            message = f": {text}"
         self._line(record, f"{value['type']}  {verb}{took}{message}", style)
 
     def _line(self, record: Record, text: str, style: str) -> None:
         moment = datetime.fromtimestamp(record["timestamp"] / 1000).astimezone()
         value = record["value"]
         self._say(f"{moment:%H:%M:%S}  {value['bpmnProcessId']}/{value['elementId']}  {text}", style)
+
+
+def _left(retries: int) -> str:
+    if not retries:
+        return "incident"
+    return f"{retries} {'retry' if retries == 1 else 'retries'} left"

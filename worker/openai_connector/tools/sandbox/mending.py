@@ -1,4 +1,4 @@
-"""Which local variables of a task an incident's message speaks of: those that somebody will want to set."""
+"""The local variables of a task that an incident's message names: those that somebody will want to set."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 MOST: Final = 10
 _NAMED: Final = re.compile(r"\bopenai_[A-Za-z]+\b")
 _STATE: Final = "openai_state"
-"""Of the worker's own, and nobody's to set."""
+"""Reserved for the worker: nobody sets it."""
 _LABELS: Final = {
     "Result expression": "openai_resultExpression",
     "Error expression": "openai_errorExpression",
@@ -20,7 +20,7 @@ _LABELS: Final = {
 
 
 def named_in(message: str) -> list[str]:
-    """Return the variables that a message of this connector names, by themselves or by the labels of their fields."""
+    """Return the variables that a message of this connector names, by name or by the label of the field."""
     found = [name for name in _NAMED.findall(message) if name != _STATE]
     for label, name in _labels().items():
         if re.search(rf"(?:^|[;:.] ){re.escape(label)} (?:must|is|cannot|has|failed)\b", message):

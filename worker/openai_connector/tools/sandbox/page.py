@@ -22,10 +22,10 @@ class Page(Protocol):
     """A page that is served on this machine."""
 
     url: str
-    """Where it is."""
+    """Its address."""
 
     async def close(self) -> None:
-        """Serve it no more."""
+        """Stop serving it."""
         ...
 
 
@@ -52,7 +52,7 @@ async def start(server: LocalEngine, *, port: int, data: Path | None) -> Page:
         page: Page = await importlib.import_module(SERVER).start(server, port=port, data=data)
     except OSError as error:
         raise PageError(
-            f"The page cannot be opened at 127.0.0.1:{port} ({error.strerror or error}): give another port with "
-            "--web-port, or do without it (--no-web)."
+            f"The page cannot be opened at 127.0.0.1:{port} ({error.strerror or error}): give another port "
+            "with --web-port, or do without it (--no-web)."
         ) from None
     return page

@@ -1,4 +1,4 @@
-"""What the commands start: the small model as a child, and a worker of this connector beside the engine."""
+"""What the commands start: the small model as a child process, and a worker of this connector."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ SMALL_MODEL = Api("http://127.0.0.1:1/v1", "demo", is_small_model=True)
 
 
 class Parts:
-    """Starts parts; the stack ends them, the last one first."""
+    """Starts parts; the stack ends them in reverse order."""
 
     def __init__(self, stack: AsyncExitStack) -> None:
-        """Take the stack that ends everything."""
+        """Hold the stack that ends everything."""
         self._stack = stack
         self._folder: Path | None = None
 
     @property
     def folder(self) -> Path:
-        """A folder for logs, which goes with the stack."""
+        """A folder for logs; the stack removes it."""
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="openai-connector-"))
             self._stack.callback(shutil.rmtree, self._folder, ignore_errors=True)
@@ -80,9 +80,12 @@ async def ready(model: ModelServer) -> None:
 
 
 def load_settings(api: Api | None) -> Settings:
-    """Read the worker's settings from the environment, with this API (None: the small model) and an engine of our own.
+    """Read the worker's settings from the environment, for this API and the local engine.
 
-    Logs go to standard error, and only what is wrong unless the environment says otherwise.
+    Logs go to standard error, errors only unless the environment says otherwise.
+
+    Args:
+        api: None stands for the small model.
 
     Raises:
         SettingsError: one of them is wrong.
@@ -98,5 +101,5 @@ def load_settings(api: Api | None) -> Settings:
 
 
 def asking(settings: Settings, model: ModelServer) -> Settings:
-    """Return settings by which the worker asks the small model."""
+    """Return settings with which the worker asks the small model."""
     return settings.model_copy(update={"base_url": model.base_url})

@@ -10,7 +10,7 @@ ACTIVE: Final = "ACTIVE"
 COMPLETED: Final = "COMPLETED"
 TERMINATED: Final = "TERMINATED"
 ENDED: Final = "ENDED"
-"""Not running any more, and nobody saw how it ended: the sandbox was killed in that moment."""
+"""It ended, but how is unknown: the sandbox was killed at that moment."""
 LONGEST_VALUE: Final = 100_000
 """Characters of a variable's JSON that are kept."""
 
@@ -60,7 +60,7 @@ class Past:
     """Key of the process definition."""
     version: int
     started: int = 0
-    """0: nobody saw it."""
+    """0: unknown."""
     ended: int = 0
     state: str = ACTIVE
     parent: int = 0
@@ -115,7 +115,7 @@ def load(text: str) -> Past:
     """Return an instance from its JSON.
 
     Raises:
-        ValueError, TypeError, KeyError, AttributeError: it is none.
+        ValueError, TypeError, KeyError, AttributeError: the text is no instance.
     """
     fields: dict[str, Any] = json.loads(text)
     for name in ("elements", "bodies"):

@@ -62,7 +62,7 @@ def _outcome(step: Step) -> str:
 
 
 def value_lines(name: str, value: Any) -> list[tuple[str, str]]:
-    """Show a variable; of a response of the API the most useful parts, under the names that a diagram uses for them."""
+    """Return the lines of a variable; of an API response its most useful parts, named as in a diagram."""
     if not isinstance(value, Mapping) or set(value) != _RESPONSE or not isinstance(value["output"], Mapping):
         return [(name, shortened(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))]
     output = value["output"]
@@ -92,7 +92,7 @@ def _moderation_lines(output: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def show_outcome(terminal: Terminal, outcome: Outcome) -> None:
-    """Show how an instance has ended, or why it stands; then its path and its variables."""
+    """Show how an instance has ended, or why it cannot go on; then its path and its variables."""
     seconds = f"{outcome.seconds:.1f} s"
     if outcome.status == "completed":
         ending = ", ".join(visit.name for visit in outcome.story.endings) or "its end"

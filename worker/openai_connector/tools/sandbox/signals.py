@@ -1,4 +1,4 @@
-"""How Ctrl-C and a `kill` end the commands: cleanly, with nothing left behind."""
+"""How Ctrl-C and `kill` end the commands: in an orderly way, with no process or file left over."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ def is_supported() -> bool:
 
 def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
     """Run a command in an event loop and return its exit status; a signal cancels it (130)."""
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # a port that is taken is told in one sentence, by us
+    os.environ.setdefault(
+        "GRPC_VERBOSITY", "NONE"
+    )  # the commands report a port that is taken themselves, in one sentence
 
     async def guarded() -> int:
         task = asyncio.current_task()
@@ -51,7 +53,7 @@ def stopping() -> asyncio.Event:
 
 
 def handle(callback: Callable[[], object]) -> None:
-    """Have the running loop call this for each signal that ends programs, but for those that are to be ignored."""
+    """Set what the running loop calls for each signal that ends programs; ignored signals stay ignored."""
     loop = asyncio.get_running_loop()
     for name in _SIGNALS:
         number = getattr(signal, name)

@@ -1,4 +1,4 @@
-"""What happened to one process instance and to those that it called, told by the engine's records as they come."""
+"""What happened to one process instance and to those that it called, read from the engine's records."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class _OpenJob:
 
 
 class Story:
-    """Follows one process instance; call it with each record of the engine."""
+    """Follows one process instance; it is called with each record of the engine."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class Story:
         told: Callable[[Step], None] = lambda _step: None,
         answered: Set[str] = frozenset(),
     ) -> None:
-        """Begin to listen; `follow` says to which instance.
+        """Describe a story; `follow` says of which instance.
 
         Args:
             server: the engine whose records these are.
@@ -111,7 +111,7 @@ class Story:
         self.flows: list[str] = []
         self.incidents: dict[int, Trouble] = {}
         self.last: Document = {}
-        """Variables of the followed instance at its end: for whoever is told of it to set, before the records come."""
+        """Variables of the followed instance at its end; the trial sets them before the records come."""
         self.ended = ""
         """COMPLETED or TERMINATED, once it is."""
         self.endings: list[Visit] = []
@@ -127,7 +127,7 @@ class Story:
         self.roots = {root}
 
     def __call__(self, record: Record) -> None:
-        """Take a record in."""
+        """Add a record."""
         value = record["value"]
         root = value.get("processInstanceKey", 0)
         if root not in self.roots:
@@ -145,7 +145,7 @@ class Story:
                 self._variable(value)
 
     def close(self) -> None:
-        """Tell what is not told yet."""
+        """Report the steps that are not reported yet."""
         if self._last is not None:
             step, self._last = self._last[1], None
             self._told(step)
@@ -176,7 +176,7 @@ class Story:
             return
         outcome = _OUTCOMES.get(intent)
         if outcome is None or (intent == "FAILED" and not value["errorMessage"] and value["retries"]):
-            return  # the latter was given back by a worker that ends: nothing has failed
+            return  # a worker that ends has given back the latter: nothing has failed
         self.close()
         opened = self._jobs.get(record["key"])
         visit = self._visit(value)
@@ -225,7 +225,7 @@ class Story:
             self._last[1].variables[value["name"]] = self._value(value)
 
     def _value(self, value: dict[str, Any]) -> Any:
-        """Return a variable's value; a long one is cut in the record, and whole where its scope lives or has ended."""
+        """Return a variable's value: a long one is cut in the record, whole in its scope or at its end."""
         try:
             return json.loads(value["value"])
         except ValueError:

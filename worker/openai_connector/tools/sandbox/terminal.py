@@ -17,7 +17,7 @@ _STYLES = {"bold": "1", "dim": "2", "italic": "3", "red": "31", "green": "32", "
 
 
 class Terminal:
-    """Writes lines; what the stream's encoding lacks is escaped, and control characters of values never get through."""
+    """Writes lines: characters that the encoding lacks are escaped, control characters of values removed."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         """Write to a stream, standard output by default."""
@@ -42,7 +42,7 @@ class Terminal:
         self._write("".join(self.styled(text, style) if style else text for text, style in pieces))
 
     def say_value(self, name: str, value: str) -> None:
-        """Write a name and its value beside it, wrapped to the width."""
+        """Write a name and its value on one line, wrapped to the width."""
         for line in textwrap.wrap(_printable(value), max(self.width - NAME_WIDTH - 1, 20)) or [""]:
             self._write(f"     {self.styled(f'{name:<{NAME_WIDTH - 5}}', 'dim')}{line}")
             name = ""

@@ -1,4 +1,4 @@
-"""One process instance, run to its end, to an incident, or to where it stands for good."""
+"""One process instance, run to its end, to an incident, or until it cannot go on."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ INCIDENT = "incident"
 WAITING = "waiting"
 TIMEOUT = "timeout"
 LONGEST_WAIT = 1.0
-"""Seconds between two looks, beside those that each of the engine's records causes."""
+"""Seconds between two checks, in addition to the check after each of the engine's records."""
 
 
 class TrialError(Exception):
@@ -66,7 +66,7 @@ class Trial:
 
         Args:
             server: the engine.
-            worker: that does the connector's jobs; None where there are none.
+            worker: that does the connector's jobs; None if there are no such jobs.
             done_by_worker: their types.
             answers: what jobs of other types are completed with.
         """
@@ -135,7 +135,7 @@ class Trial:
             raise TrialError(f"The engine refuses to start the process: {refused.message}") from None
 
     async def _wait(self, story: Story, watch: Watch, deadline: float) -> tuple[str, list[Reason]]:
-        """Wait until the instance has ended or goes no further; say which, and why."""
+        """Wait until the instance has ended or cannot go on; return which, and why."""
         failed = asyncio.ensure_future(self._server.failed())
         try:
             while not story.ended:
@@ -155,7 +155,7 @@ class Trial:
         return (COMPLETED if story.ended == "COMPLETED" else TERMINATED), []
 
     async def _is_quiet(self) -> bool:
-        """Let the engine do what it still has to do, and say whether it had nothing more."""
+        """Wait for the engine to do its pending work, and return whether it had none."""
         await self._server.runner.execute(lambda _engine: None)
         return not self._changed.is_set()
 
@@ -187,7 +187,7 @@ class Trial:
         ):
             return
         if value["type"] in self._answers:
-            # Not at once: this is called while the engine hands out what it has just written.
+            # Not at once: this is called while the engine delivers its latest records.
             answering = asyncio.create_task(self._complete(record["key"], value["type"]))
             self._answering.add(answering)
             answering.add_done_callback(self._answering.discard)
@@ -209,7 +209,7 @@ class Trial:
             self._changed.set()
 
     def _watch_ends(self, engine: Engine) -> None:
-        """Keep the variables of the instance that is run: with its end they are gone from the engine."""
+        """Keep the variables of the instance that is run: the engine forgets them at its end."""
         before = engine.on_end
 
         def ended(instance: ElementInstance, document: Document | None) -> None:

@@ -54,7 +54,7 @@ class View(Protocol):
         """Return where all instances of a process definition stand.
 
         Raises:
-            ViewError: there is none of this key.
+            ViewError: the key is unknown.
         """
         ...
 
@@ -62,7 +62,7 @@ class View(Protocol):
         """Return all that is known of a process instance.
 
         Raises:
-            ViewError: there is none of this key.
+            ViewError: the key is unknown.
         """
         ...
 
@@ -70,7 +70,7 @@ class View(Protocol):
         """Return the whole JSON of a variable.
 
         Raises:
-            ViewError: there is none.
+            ViewError: there is no such variable.
         """
         ...
 
@@ -78,7 +78,7 @@ class View(Protocol):
         """Return the file of a process definition, and the id of the process in it.
 
         Raises:
-            ViewError: there is none of this key.
+            ViewError: the key is unknown.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Why a process instance stands: what it waits for, and whether that will ever come here."""
+"""Why a process instance does not go on: what it waits for, and whether that can come here."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Standing:
     """How far a process instance can still go by itself."""
 
     moves: bool
-    """Whether something is under way that will bring it on in time."""
+    """Whether something is running that will advance it in time."""
     reasons: list[Reason]
 
 
@@ -50,7 +50,7 @@ class Watch:
         self._until = until
 
     def look(self, roots: Set[int]) -> Standing:
-        """Return whether the instance goes on by itself, and if not, why it stands; incidents are no part of it."""
+        """Return whether the instance goes on by itself, and if not, why; incidents are not included."""
         state = self._server.engine.state
         reasons: list[Reason] = []
         moves = False
@@ -82,7 +82,8 @@ class Watch:
                 job.element,
                 name,
                 f"The job of {name} has the type {job.type}, which nobody does here",
-                f"complete it with --job {_quoted(job.type + '={}')} (its result variables between the braces)",
+                f"complete it with --job {_quoted(job.type + '={}')} "
+                "(its result variables between the braces)",
             )
         if job.state == "BACKING_OFF" and job.deadline > self._until:
             return Reason(
@@ -115,7 +116,8 @@ class Watch:
                     name,
                     f"{name} waits for the message {subscription.name} with the correlation key "
                     f"{subscription.correlation_key}, which nobody sends here",
-                    "run the diagram in `openai-connector sandbox`, and publish the message there by a Zeebe client",
+                    "run the diagram in `openai-connector sandbox`, and publish the message there by a "
+                    "Zeebe client",
                 )
 
     def _gateways(self, roots: Set[int]) -> Iterator[Reason]:

@@ -1,4 +1,4 @@
-"""A worker of this connector beside the engine, in the same process."""
+"""A worker of this connector in the same process as the engine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from openai_connector.settings import Settings
 
 NOBODYS_JOB_TYPE = "nobody:0"
-"""What the worker takes where its own job type is answered by somebody else."""
+"""The worker's job type if its own one is answered by somebody else."""
 
 
 class Worker:
@@ -32,17 +32,16 @@ class Worker:
 
     @property
     def ended(self) -> asyncio.Task[None]:
-        """The work itself, to be waited for: it ends by itself only for a bug."""
+        """The work itself, to wait for: it ends by itself only because of a bug."""
         assert self._task is not None
         return self._task
 
     async def stop(self) -> None:
-        """Take no more jobs, finish those in work for as long as the settings allow, and give back the rest."""
+        """Take no more jobs, finish the current ones within the drain timeout, and give back the rest."""
         self._stopping.set()
         if self._task is not None:
-            await asyncio.gather(
-                self._task, return_exceptions=True
-            )  # whoever waits for `ended` has seen its error
+            # Whoever waits for `ended` has seen its error.
+            await asyncio.gather(self._task, return_exceptions=True)
 
 
 def job_types_of(settings: Settings) -> set[str]:
@@ -51,7 +50,7 @@ def job_types_of(settings: Settings) -> set[str]:
 
 
 def without(settings: Settings, answered: Set[str]) -> Settings:
-    """Return settings by which the worker leaves these job types alone."""
+    """Return settings with which the worker does not take these job types."""
     changes: dict[str, object] = {}
     if settings.job_type in answered:
         changes["job_type"] = NOBODYS_JOB_TYPE

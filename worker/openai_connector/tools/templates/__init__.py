@@ -1,7 +1,8 @@
 """Element templates for Camunda Modeler, generated from the operations' input models.
 
-The label, description, pattern, default and condition of an input stand once, in `openai_connector.tasks.operations`;
-`panel` adds what every task has (job type, retries, output mapping), `variants` says which templates there are.
+The label, description, pattern, default and condition of an input stand once, in
+`openai_connector.tasks.operations`; `panel` adds what every task has (job type, retries, output mapping),
+`variants` says which templates there are.
 """
 
 from __future__ import annotations

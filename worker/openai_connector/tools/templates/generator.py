@@ -1,10 +1,10 @@
 """From input models to element templates.
 
 Rules that the format imposes, all of them measured:
-- Numbers are strings with a pattern: a Number property with a default crashes the panel of the 8.5-era Modeler, and
-  leaves a stale input behind in today's.
-- An input without a value is refused by engines before 8.8: every input is optional, must not be empty, or has a
-  default.
+- Numbers are strings with a pattern: a Number property with a default crashes the panel of the 8.5-era
+  Modeler, and leaves a stale input behind in today's.
+- An input without a value is refused by engines before 8.8: every input is optional, must not be empty, or
+  has a default.
 - A pattern admits FEEL (`=…`): Modeler before 5.27 applies it to expressions too.
 - A property that depends on another repeats that one's own condition, so that it disappears with it.
 """
@@ -63,7 +63,7 @@ def write_all(folder: Path, job_type: str = JOB_TYPE) -> list[Path]:
 
 
 def render(variant: Variant, job_type: str = JOB_TYPE) -> dict[str, Any]:
-    """Make one element template."""
+    """Return one element template."""
     version = current_version(variant.id)
     properties = [
         _hidden({"type": "zeebe:taskDefinition", "property": "type"}, job_type),
@@ -95,7 +95,7 @@ def render(variant: Variant, job_type: str = JOB_TYPE) -> dict[str, Any]:
 
 
 def _position(prop: Property) -> int:
-    """Say where a property stands in the panel: by its group.
+    """Return where a property stands in the panel: by its group.
 
     Raises:
         ValueError: there is no such group.
@@ -115,7 +115,7 @@ def _hidden(binding: dict[str, str], value: str) -> Property:
 
 
 def _visible(variant: Variant) -> Iterator[Property]:
-    """Give every property of a group, each after those that its condition names."""
+    """Yield every property of a group, each after those that its condition names."""
     shared = _inputs(variant, Endpoint, [])
     yield from (prop for prop in shared if prop["group"] != "retries")
     yield _operation(variant)
@@ -142,7 +142,10 @@ def _of_each(
     header: Callable[[tuple[str, ...]], Header],
     examples: Mapping[type[Operation], tuple[str, ...]],
 ) -> Iterator[Property]:
-    """Give the same header for each operation, with that one's examples; what is filled in stays when it changes."""
+    """Yield the same header for each operation, with the examples of that operation.
+
+    What a person fills in stays when the operation changes.
+    """
     for operation in variant.operations:
         conditions = _chosen(variant, operation)
         prop = _header(header(examples.get(operation, ())), conditions)
@@ -168,7 +171,7 @@ def _operation(variant: Variant) -> Property:
 
 
 def _inputs(variant: Variant, model: type[Inputs], chosen: list[Condition]) -> list[Property]:
-    """Give a model's properties in the order of its fields."""
+    """Return a model's properties in the order of its fields."""
     declared = {str(info.alias): _declared(info.metadata) for info in model.model_fields.values()}
     shown_as = {alias: shown for alias in declared if (shown := variant.inputs.get(alias, declared[alias]))}
     properties = []
@@ -192,7 +195,7 @@ def _declared(metadata: list[Any]) -> Shown | None:
 
 
 def _conditions(model: type[Inputs], shown_as: Mapping[str, Shown], shown: Shown) -> list[Condition]:
-    """Give the conditions of an input's parents and its own."""
+    """Return the conditions of an input's parents and its own."""
     if shown.condition is None:
         return []
     name, values = shown.condition
@@ -254,5 +257,5 @@ def _constraints(name: str, shown: Shown, optional: bool) -> dict[str, Any]:
         pattern = f"^({'|'.join(alternatives)}){'?' if optional else ''}$"
         constraints["pattern"] = {"value": pattern, "message": shown.pattern_message}
         if optional:
-            constraints["notEmpty"] = False  # the schema wants it said
+            constraints["notEmpty"] = False  # the schema requires it
     return constraints

@@ -1,4 +1,4 @@
-"""What a properties panel shows beside an operation's inputs: groups, output mapping, error handling, retries."""
+"""What a properties panel shows besides an operation's inputs: groups, output mapping, errors, retries."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ RESULT_VARIABLE = Header(
     Shown(
         "output",
         feel=None,
-        description="Process variable for the whole response, for example <code>answer</code>. What you need is then "
-        "in <code>answer.output</code>",
+        description="Process variable for the whole response, for example <code>answer</code>. What you need "
+        "is then in <code>answer.output</code>",
         placeholder="answer",
         pattern=_VARIABLE,
         pattern_message="must be a name without spaces, for example answer",
@@ -51,10 +51,10 @@ RESULT_VARIABLE = Header(
 )
 
 
-# Where a field is always FEEL, Modeler writes the = itself and shows it: its examples have none, since a modeler who
-# copies one with it would get two (measured in both front ends).
+# Where a field is always FEEL, Modeler writes the = itself and shows it: its examples have none, since a
+# modeler who copies one with it would get two (measured in both front ends).
 def result_expression(examples: tuple[str, ...]) -> Header:
-    """Make the result expression's header, with examples of one operation."""
+    """Return the result expression's header, with examples of one operation."""
     return Header(
         "resultExpression",
         "Result expression",
@@ -68,7 +68,7 @@ def result_expression(examples: tuple[str, ...]) -> Header:
 
 
 def error_expression(examples: tuple[str, ...]) -> Header:
-    """Make the error expression's header, with examples of one operation."""
+    """Return the error expression's header, with examples of one operation."""
     return Header(
         "errorExpression",
         "Error expression",
@@ -102,8 +102,8 @@ RETRY_BACKOFF = Header(
         default="PT30S",
         pattern=_DURATION,
         pattern_message="must be a duration such as PT30S or PT5M",
-        description="Wait before the next try, for example <code>PT30S</code> (30 seconds) or <code>PT5M</code> (5 "
-        "minutes)",
+        description="Wait before the next try, for example <code>PT30S</code> (30 seconds) or "
+        "<code>PT5M</code> (5 minutes)",
     ),
 )
 JOB_TIMEOUT = Header(
@@ -114,7 +114,7 @@ JOB_TIMEOUT = Header(
         feel=None,
         pattern=_DURATION,
         pattern_message="must be a duration such as PT10M",
-        description="How long the engine leaves the task to a worker before it gives it to another, for example "
-        "<code>PT10M</code>. Empty: the worker's own",
+        description="How long the engine leaves the task to a worker before it gives it to another, for "
+        "example <code>PT10M</code>. Empty: the worker's own",
     ),
 )

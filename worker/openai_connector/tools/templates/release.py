@@ -1,4 +1,4 @@
-"""Note the present content of the templates in `versions.json`, then write the templates anew (`make templates`).
+"""Record the present content of the templates in `versions.json`; then run `make templates`.
 
 python -m openai_connector.tools.templates.release amend  # the newest version is not released yet
 python -m openai_connector.tools.templates.release raise  # it is: a new version of each that changed

@@ -70,8 +70,8 @@ _MODEL_OF_OTHERS = Shown(
 _BASE_URL = Shown(
     "authentication",
     required=True,
-    description="Address of the API, for example <code>https://llm.example.com/v1</code>. The worker must allow its "
-    "host (<code>CONNECTOR_ALLOWED_HOSTS</code>)",
+    description="Address of the API, for example <code>https://llm.example.com/v1</code>. The worker must "
+    "allow its host (<code>CONNECTOR_ALLOWED_HOSTS</code>)",
     pattern=r"https?://.+",
     pattern_message="must begin with https:// or http://",
 )
@@ -124,7 +124,8 @@ VARIANTS: tuple[Variant, ...] = (
         "openai-compatible.json",
         "openai-connector.compatible.v1",
         "OpenAI-compatible connector",
-        "Ask a model of any server with an OpenAI-compatible API: vLLM, Ollama, LiteLLM, llama.cpp and others",
+        "Ask a model of any server with an OpenAI-compatible API: vLLM, Ollama, LiteLLM, llama.cpp and "
+        "others",
         OPENAI_DOCUMENTATION + "chat",
         (*_AI, "local model", "self-hosted", "vllm", "ollama", "litellm", "llama.cpp", "mistral"),
         inputs={
@@ -165,7 +166,8 @@ VARIANTS: tuple[Variant, ...] = (
             "openai_azureDeployment": Shown(
                 "model",
                 required=True,
-                description="Name under which the model is deployed there, for example <code>support-assistant</code>",
+                description="Name under which the model is deployed there, for example "
+                "<code>support-assistant</code>",
             ),
             "openai_azureApiVersion": Shown(
                 "model",

@@ -27,7 +27,7 @@ def recorded() -> dict[str, dict[int, str]]:
 
 
 def current_version(template_id: str) -> int:
-    """Give a template's newest version; 1 for one that has none yet."""
+    """Return a template's newest version; 1 for one that has none yet."""
     return max(recorded().get(template_id, {1: ""}))
 
 

@@ -23,9 +23,9 @@ PLANE_PADDING: Final = 20.0
 def draw(content: bytes, process_id: str) -> str:
     """Draw the picture of one process of a BPMN file as SVG.
 
-    Each element and flow is a group with `data-element`, its id, and classes of its kind. Colours are presentation
-    attributes, so that any style sheet may put its own in their place. The picture holds no script, no style sheet
-    and nothing that is fetched from elsewhere.
+    Each element and flow is a group with `data-element`, its id, and classes of its kind. Colours are
+    presentation attributes, so that any style sheet may put its own in their place. The picture holds no
+    script, no style sheet and nothing that is fetched from elsewhere.
 
     Args:
         content: of the file.
@@ -89,7 +89,7 @@ _LAYERS: Final[tuple[Callable[[Item], bool], ...]] = (_is_frame, _is_container, 
 
 
 def _framed(drawn: str, inner: Bounds, title: str, above: Bounds) -> tuple[str, Bounds]:
-    """Return the plane of a collapsed sub-process in a frame with its name, below all that is drawn already."""
+    """Return the plane of a collapsed sub-process in a frame with its name, below what is drawn already."""
     width = max(inner.width, 120.0)
     frame = Bounds(
         above.x, above.bottom + PLANE_GAP, width + 2 * PLANE_PADDING, inner.height + 2 * PLANE_PADDING + 18

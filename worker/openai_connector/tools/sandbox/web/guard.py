@@ -14,14 +14,14 @@ _SAFE: Final = ("GET", "HEAD")
 
 
 class Guard:
-    """Checks each request: its host (against DNS rebinding), where it comes from, and the token for a change."""
+    """Checks each request: its host (against DNS rebinding), its origin, and the token for a change."""
 
     def __init__(self, port: int) -> None:
         """Expect requests for a port of this machine."""
         self._hosts = {f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")}
         self._url = f"http://127.0.0.1:{port}"
         self.token = secrets.token_urlsafe(32)
-        """Stands in the page: who cannot read the page does not know it."""
+        """Part of the page: whoever cannot read the page does not know it."""
 
     def check(self, method: str, path: str, headers: Mapping[str, str]) -> None:
         """Check a request.

@@ -70,7 +70,7 @@ class Page:
         self._runner: web.AppRunner | None = None
         self._writing: asyncio.Task[None] | None = None
         self.url = ""
-        """Where it is, once it is open."""
+        """Its address, once it is open."""
 
     async def open(self, port: int) -> None:
         """Listen at a port.
@@ -92,7 +92,7 @@ class Page:
         self._writing = asyncio.create_task(self._write())
 
     async def close(self) -> None:
-        """Serve it no more, and keep what is to be kept."""
+        """Stop serving it, and write the history."""
         if self._writing is not None:
             self._writing.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -47,7 +47,7 @@ async function change(address, body) {
   return found;
 }
 
-// A sandbox that was started anew has another token: take it, and stay where the reader is.
+// A restarted sandbox has another token: use it, and stay where the reader is.
 async function renew() {
   const text = await (await fetch('/', { cache: 'no-store' })).text();
   const page = new DOMParser().parseFromString(text, 'text/html');

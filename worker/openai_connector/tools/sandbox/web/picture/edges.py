@@ -121,7 +121,7 @@ def _source_sign(link: Link, points: list[Point]) -> str:
 
 
 def _beside(start: Point, end: Point, along: float, aside: float) -> Point:
-    """Return the point that stands so far along the way from start to end, and so far beside it."""
+    """Return the point at a distance along the way from start to end, and at a distance to its side."""
     angle = math.atan2(end.y - start.y, end.x - start.x)
     return Point(
         start.x + along * math.cos(angle) - aside * math.sin(angle),

@@ -16,7 +16,7 @@ LINE: Final = 14.5
 LONGEST: Final = 2_000
 """Characters of a name that are looked at."""
 OUTSIDE_WIDTH: Final = 90.0
-"""Of a name that stands beside its shape, unless the diagram gives it more."""
+"""Of a name outside of its shape, unless the diagram says more."""
 WIDEST_WORD: Final = 140.0
 """Of a word in such a name that is not broken."""
 OUTSIDE_LINES: Final = 6
@@ -110,7 +110,7 @@ def inside(name: str, bounds: Bounds, *, head: float = 0.0) -> str:
 
 
 def outside(name: str, label: Bounds | None, below: Bounds) -> tuple[str, Bounds | None]:
-    """Return a name beside its shape, and the place that it takes: where the diagram says, else below the shape."""
+    """Return a name outside of its shape, and its place: where the diagram says, else below the shape."""
     if not name.strip():
         return "", None
     place = label or Bounds(below.center.x - OUTSIDE_WIDTH / 2, below.bottom + 4, OUTSIDE_WIDTH, LINE)

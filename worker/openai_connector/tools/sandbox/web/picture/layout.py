@@ -73,7 +73,10 @@ def _sized(inner: dict[Item | None, list[Item]], node: Item, flows: list[Link]) 
 
 
 def _cells(nodes: list[Item], boundary: list[Item], flows: list[Link]) -> dict[Item, tuple[int, int]]:
-    """Return column and row of each node: behind all that lead to it, in the row of the first of them if it is free."""
+    """Return column and row of each node.
+
+    A node is right of all nodes that lead to it, in the row of the first of them if that is free.
+    """
     followers = _followers(nodes, {item.id: item for item in nodes}, flows)
     hosts = {item.id: item.attached_to for item in boundary}
     events = _followers(nodes, {e: n for e, host in hosts.items() for n in nodes if n.id == host}, flows)
@@ -107,7 +110,7 @@ def _followers(nodes: list[Item], sources: dict[str, Item], flows: list[Link]) -
 
 
 def _columns(nodes: list[Item], followers: dict[Item, list[Item]]) -> tuple[list[Item], dict[Item, int]]:
-    """Return the nodes by their columns, with these: each behind all that lead to it, ways back aside."""
+    """Return the nodes by their columns, with these: each right of all that lead to it, loops aside."""
     led_to = {target for targets in followers.values() for target in targets}
     roots = [node for node in nodes if node not in led_to] + nodes
     finished: list[Item] = []

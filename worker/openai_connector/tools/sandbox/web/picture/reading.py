@@ -112,7 +112,7 @@ def read(content: bytes) -> File:
 
 
 def _read_scope(file: File, process: Node, process_id: str, categories: dict[str, str]) -> None:
-    """Read a process with all its sub-processes; no recursion, files may be nested deeper than Python's stack."""
+    """Read a process with all its sub-processes, without recursion: files may be nested very deep."""
     waiting: list[tuple[Node, Item | None]] = [(process, None)]
     while waiting:
         scope, parent = waiting.pop()

@@ -73,8 +73,8 @@ def _event(item: Item, bounds: Bounds) -> str:
     )  # fmt: skip
     if item.kind not in ("startEvent", "endEvent"):
         body += tag(
-            "circle", class_="inner", cx=center.x, cy=center.y, r=max(radius - 3.5, 1), fill="none", stroke=INK,
-            stroke_width=1.4, stroke_dasharray=dashes,
+            "circle", class_="inner", cx=center.x, cy=center.y, r=max(radius - 3.5, 1), fill="none",
+            stroke=INK, stroke_width=1.4, stroke_dasharray=dashes,
         )  # fmt: skip
     return body + _placed(symbols.event(item.event, item.throws), center, radius / 18)
 
@@ -180,7 +180,8 @@ def _data(item: Item, bounds: Bounds) -> str:
     if item.kind == "dataStoreReference":
         lid = figure(bounds.y + 7)
         arc = f"A{figure(bounds.width / 2)} 7 0 0"
-        path = f"M{x} {lid}{arc} 1 {right} {lid}V{figure(bounds.bottom - 7)}{arc} 1 {x} {figure(bounds.bottom - 7)}Z"
+        bottom = figure(bounds.bottom - 7)
+        path = f"M{x} {lid}{arc} 1 {right} {lid}V{bottom}{arc} 1 {x} {bottom}Z"
         path += f"M{x} {lid}{arc} 0 {right} {lid}"
     else:
         fold = min(10.0, bounds.width / 3)

@@ -1,0 +1,141 @@
+"""The request that a task of Camunda's templates makes, and what must be true of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from openai_connector.tools.diagrams.camunda.carried import NotCarriedError
+from openai_connector.tools.diagrams.camunda.templates import (
+    AZURE_EXTRAS,
+    AZURE_INPUTS,
+    AZURE_PARAMETERS,
+    MADE,
+    OPENAI_INPUTS,
+)
+from openai_connector.tools.diagrams.tasks import Task
+
+_FILLED_IN = (
+    frozenset(OPENAI_INPUTS) - {"operation"} | frozenset(AZURE_INPUTS) - {"operation"} | AZURE_EXTRAS.keys()
+)
+_NUMBERS = ("internal_temperature", "internal_choices", *AZURE_PARAMETERS)
+
+
+class Request:
+    """What the REST connector would send, with marks for what a person filled in."""
+
+    def __init__(self, made: Mapping[str, Any]) -> None:
+        """Hold the values of the mappings, as the REST connector would get them."""
+        self._made = made
+
+    @classmethod
+    def of(cls, task: Task) -> Request:
+        """Evaluate a task's mappings in their order.
+
+        Raises:
+            NotCarriedError: a mapping cannot be evaluated.
+        """
+        from camunda_feel import FeelError, parse, to_json
+
+        made: dict[str, Any] = {}
+        for mapped in task.inputs:
+            value: Any = mapped.source
+            if mapped.target in _FILLED_IN:
+                value = mark(mapped.target)
+            elif mapped.is_feel and mapped.target in MADE:
+                try:
+                    value = to_json(parse(value[1:]).evaluate(made).value)
+                except FeelError as error:
+                    raise NotCarriedError(f"the input {mapped.target} cannot be evaluated: {error}") from None
+            elif mapped.is_feel:
+                continue  # made by hand, from variables that only the process knows
+            _set(made, mapped.target.split("."), value)
+        return cls(made)
+
+    @property
+    def url(self) -> Any:
+        """Return the URL; anything else than a string is a mistake in the diagram."""
+        return self._made.get("url")
+
+    def body(self) -> dict[str, Any]:
+        """Return the entries that are sent: nulls are left out.
+
+        Raises:
+            NotCarriedError: the body is no context.
+        """
+        body = self._made.get("body")
+        if not isinstance(body, Mapping):
+            raise NotCarriedError("the request body cannot be read")
+        return {key: value for key, value in body.items() if value is not None}
+
+    def require_post(self) -> None:
+        """Raise NotCarriedError for another method."""
+        method = self._made.get("method")
+        if not isinstance(method, str) or method.lower() != "post":
+            raise NotCarriedError("the method is not POST")
+
+    def require_auth(self, wanted: Mapping[str, str], *, token: str) -> None:
+        """Raise NotCarriedError for another way to authenticate.
+
+        Args:
+            wanted: what the authentication must be, without the token.
+            token: the name of its entry that holds the token.
+        """
+        given = self._made.get("authentication")
+        if (
+            not isinstance(given, Mapping)
+            or token not in given
+            or {k: v for k, v in given.items() if k != token} != wanted
+        ):
+            raise NotCarriedError("the authentication is not by an API key")
+
+    def require_headers(self, *, organization: bool) -> None:
+        """Raise NotCarriedError for HTTP headers that this connector would not send.
+
+        Args:
+            organization: the task has an input for it.
+        """
+        given = self._made.get("headers") or {}
+        if not isinstance(given, Mapping):
+            raise NotCarriedError("the HTTP headers cannot be read")
+        for name, value in given.items():
+            if name.lower() == "content-type" and value == "application/json":
+                continue
+            if name == "OpenAI-Organization" and value == mark("internal_organization"):
+                continue
+            raise NotCarriedError(f"the HTTP header {name} was added by hand: there is no input for it")
+        if organization and "OpenAI-Organization" not in given:
+            raise NotCarriedError("the HTTP headers were changed by hand: Organization is not sent")
+
+
+def require_same(sent: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Raise NotCarriedError for a body other than this connector would send."""
+    different = sorted(key for key in sent.keys() | expected.keys() if sent.get(key) != expected.get(key))
+    if different:
+        raise NotCarriedError(f"the request body was changed by hand: see {', '.join(different)} in it")
+
+
+def mark(target: str) -> Any:
+    """Return the mark for an input: a value that no other mapping results in."""
+    if target in _NUMBERS:
+        return str(2 + _NUMBERS.index(target))
+    if target in ("internal_chatHistory", "chatCompletion_messages"):
+        return [{"role": "assistant", "content": f"<{target}>"}]
+    return f"<{target}>"
+
+
+def number(text: Any) -> Any:
+    """Return the number that a text is, None for any other text."""
+    try:
+        return int(text) if text.isdigit() else float(Decimal(text))
+    except (ArithmeticError, ValueError):
+        return None
+
+
+def _set(scope: dict[str, Any], path: list[str], value: Any) -> None:
+    for name in path[:-1]:
+        inner = scope.get(name)
+        scope[name] = inner = dict(inner) if isinstance(inner, Mapping) else {}
+        scope = inner
+    scope[path[-1]] = value
