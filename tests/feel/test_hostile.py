@@ -39,7 +39,7 @@ LIMITS = Limits(steps=20_000, size=100_000, range_length=2_000, regex_seconds=0.
         pytest.param("not(" * 5_000, id="negated tests"),
         pytest.param("a" + "[1]" * 5_000, id="indexes"),
         pytest.param("9" * 100_000, id="digits"),
-        pytest.param("1 +" * 100_000, id="sums"),
+        pytest.param("1 +" * 20_000, id="sums"),
     ],
 )
 def test_nesting_is_refused_at_once(text: str) -> None:
@@ -121,9 +121,10 @@ def test_huge_numbers_become_json() -> None:
 def test_backtracking_is_timed_out(pattern: str) -> None:
     """A pattern that backtracks for ever ends in a limit error or an answer."""
     variables = {"p": pattern, "t": "a" * 5_000 + "!"}
+    limits = LIMITS._replace(regex_seconds=0.02)
     for text in ("matches(t, p)", 'replace(t, p, "")', "split(t, p)", "extract(t, p)"):
         with contextlib.suppress(FeelLimitError):
-            parse(text).evaluate(variables, limits=LIMITS)
+            parse(text).evaluate(variables, limits=limits)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,7 @@ def deep(levels: int) -> Any:
     "data",
     [
         pytest.param(self_nested, id="contains itself"),
-        pytest.param(lambda: deep(50_000), id="nested without end"),
+        pytest.param(lambda: deep(20_000), id="nested without end"),
     ],
 )
 def test_bottomless_data(text: str, data: Any) -> None:
