@@ -35,7 +35,7 @@ check: $(VENV)/dev.stamp ## Lint, formatting, types and import rules
 	@rm -f .import-linter.log
 
 unit: $(VENV)/dev.stamp ## Run the tests that need no engine (seconds)
-	@$(BIN)/python -m pytest tests/unit tests/feel $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal tests/unit tests/feel $(ARGS)
 
 engine: $(VENV)/dev.stamp ## Run the tests on the engine; with ZEEBE_ADDRESS on a cluster of yours
 	@$(BIN)/python -m pytest tests/engine tests/faults $(ARGS)

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,6 +17,7 @@ from tests.engine import cluster
 from tests.engine.records import Records
 from tests.engine.worker import SHARED_JOB_TYPE, Worker
 from tests.engine.zeebe_client import ZeebeClient
+from tests.ids import readable
 from tests.stand_in import StandIn
 
 # On a busy machine an example may take any time. What else CI's own profile says (no randomness there) stays.
@@ -111,6 +113,11 @@ async def api() -> AsyncIterator[StandIn]:
     """A stand-in API of this test alone."""
     async with StandIn() as api:
         yield api
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: Any, argname: str) -> str | None:
+    """Return names that can be read, wherever a table has none of its own."""
+    return readable(val)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -22,7 +22,6 @@ from typing import Any, Literal, Self
 
 from aiohttp import web
 
-MAX_REQUEST_BYTES = 64 * 1024 * 1024
 DEEP = 100_000  # levels of nesting that no JSON parser of ours may stumble over
 
 
@@ -221,6 +220,8 @@ class StandIn:
         assert self._server is not None
         assert self._web is not None
         self._server.close()
+        for transport in self._transports:
+            transport.abort()  # the shutdown would wait for connections that are idle
         await self._web.shutdown(0.1)
 
     async def _handle(self, received: web.BaseRequest) -> web.StreamResponse:
@@ -238,8 +239,7 @@ class StandIn:
             self.in_flight -= 1
 
     async def _record(self, received: web.BaseRequest) -> Request:
-        received._client_max_size = MAX_REQUEST_BYTES
-        content = await received.read()
+        content = await received.content.read()  # of any length
         parsed = None
         with contextlib.suppress(ValueError):
             parsed = json.loads(content)

@@ -113,12 +113,22 @@ async def test_a_history_can_be_fed_back(zeebe: ZeebeClient, api: StandIn) -> No
 @pytest.mark.parametrize(
     ("inputs", "said"),
     [
-        ({"temperature": "=\"warm\""}, "Temperature must be a number between 0 and 2, got 'warm'"),
-        ({"apiKey": "{{secrets.MISSING}}"}, "secret 'MISSING' is not available"),
-        ({"prompt": "=missing"}, "Prompt is required"),
-        ({"baseUrl": "https://elsewhere.example.com"}, "elsewhere.example.com is not allowed"),
+        pytest.param(
+            {"temperature": '="warm"'},
+            "Temperature must be a number between 0 and 2, got 'warm'",
+            id="wrong type",
+        ),
+        pytest.param(
+            {"apiKey": "{{secrets.MISSING}}"}, "secret 'MISSING' is not available", id="missing secret"
+        ),
+        pytest.param({"prompt": "=missing"}, "Prompt is required", id="missing prompt"),
+        pytest.param(
+            {"baseUrl": "https://elsewhere.example.com"},
+            "elsewhere.example.com is not allowed",
+            id="host not allowed",
+        ),
     ],
-)  # fmt: skip
+)
 async def test_bad_input_becomes_an_incident(
     zeebe: ZeebeClient, api: StandIn, records: Records, inputs: dict[str, str], said: str
 ) -> None:
@@ -132,17 +142,26 @@ async def test_bad_input_becomes_an_incident(
 @pytest.mark.parametrize(
     ("answer", "calls", "said"),
     [
-        (failure(401, f"Incorrect API key provided: {SECRET}"), 1, "401 Unauthorized"),
-        (failure(429, "Quota", code="insufficient_quota"), 1, "quota is used up"),
-        (failure(400, "Unsupported value", param="temperature"), 1, "temperature"),
-        (failure(500, "Trouble"), 2, "500 Internal Server Error"),
-        (failure(429, "Slow down"), 2, "429 Too Many Requests"),
-        (text_answer("<html>"), 1, "is not JSON"),
-        (deeply_nested(), 1, "is not JSON"),
-        (Answer(body={"choices": []}), 1, "has no choices"),
-        (Answer(302, headers=(("Location", "https://elsewhere.example.com"),)), 1, "redirect"),
-        (Answer(drop="before"), 2, "broke during the call"),
-        (Answer(delay=600), 2, "did not answer within 2 s"),
+        pytest.param(
+            failure(401, f"Incorrect API key provided: {SECRET}"), 1, "401 Unauthorized", id="wrong key"
+        ),
+        pytest.param(failure(429, "Quota", code="insufficient_quota"), 1, "quota is used up", id="no quota"),
+        pytest.param(
+            failure(400, "Unsupported value", param="temperature"), 1, "temperature", id="refused value"
+        ),
+        pytest.param(failure(500, "Trouble"), 2, "500 Internal Server Error", id="server error"),
+        pytest.param(failure(429, "Slow down"), 2, "429 Too Many Requests", id="rate limit"),
+        pytest.param(text_answer("<html>"), 1, "is not JSON", id="no JSON"),
+        pytest.param(deeply_nested(), 1, "is not JSON", id="nested without end"),
+        pytest.param(Answer(body={"choices": []}), 1, "has no choices", id="no choices"),
+        pytest.param(
+            Answer(302, headers=(("Location", "https://elsewhere.example.com"),)),
+            1,
+            "redirect",
+            id="redirect",
+        ),
+        pytest.param(Answer(drop="before"), 2, "broke during the call", id="connection lost"),
+        pytest.param(Answer(delay=600), 2, "did not answer within 2 s", id="no answer in time"),
     ],
 )
 async def test_a_failed_call_becomes_an_incident(
@@ -192,12 +211,21 @@ async def test_an_uncaught_bpmn_error_is_not_bought_again(
 @pytest.mark.parametrize(
     ("headers", "override"),
     [
-        (
+        pytest.param(
             {"resultExpression": '=assert(output, output.text = "no")'},
             {"openai_resultExpression": "={x: output.text}"},
+            id="failed assertion",
         ),
-        ({"resultExpression": "=output.text"}, {"openai_resultExpression": '={"x": "$.output.text"}'}),
-        ({"resultVariable": "x", "errorExpression": '="no"'}, {"openai_errorExpression": "=null"}),
+        pytest.param(
+            {"resultExpression": "=output.text"},
+            {"openai_resultExpression": '={"x": "$.output.text"}'},
+            id="not a context",
+        ),
+        pytest.param(
+            {"resultVariable": "x", "errorExpression": '="no"'},
+            {"openai_errorExpression": "=null"},
+            id="wrong error expression",
+        ),
     ],
 )
 async def test_a_failed_mapping_is_mended_without_a_second_call(

@@ -54,21 +54,47 @@ async def carrying(client: Gateway, call: str, variables: str) -> Any:
 
 
 UNKNOWN = [
-    ("CompleteJob", pb.CompleteJobRequest(jobKey=UNKNOWN_KEY)),
-    ("FailJob", pb.FailJobRequest(jobKey=UNKNOWN_KEY, retries=1)),
-    ("ThrowError", pb.ThrowErrorRequest(jobKey=UNKNOWN_KEY, errorCode="E")),
-    ("UpdateJobRetries", pb.UpdateJobRetriesRequest(jobKey=UNKNOWN_KEY, retries=1)),
-    ("UpdateJobTimeout", pb.UpdateJobTimeoutRequest(jobKey=UNKNOWN_KEY, timeout=1000)),
-    ("ResolveIncident", pb.ResolveIncidentRequest(incidentKey=UNKNOWN_KEY)),
-    ("SetVariables", pb.SetVariablesRequest(elementInstanceKey=UNKNOWN_KEY, variables="{}")),
-    ("CancelProcessInstance", pb.CancelProcessInstanceRequest(processInstanceKey=UNKNOWN_KEY)),
-    ("CreateProcessInstance", pb.CreateProcessInstanceRequest(bpmnProcessId="nobody", version=-1)),
-    ("CreateProcessInstance", pb.CreateProcessInstanceRequest(bpmnProcessId="p", version=9)),
-    ("CreateProcessInstance", pb.CreateProcessInstanceRequest(processDefinitionKey=UNKNOWN_KEY)),
+    pytest.param("CompleteJob", pb.CompleteJobRequest(jobKey=UNKNOWN_KEY), id="CompleteJob"),
+    pytest.param("FailJob", pb.FailJobRequest(jobKey=UNKNOWN_KEY, retries=1), id="FailJob"),
+    pytest.param("ThrowError", pb.ThrowErrorRequest(jobKey=UNKNOWN_KEY, errorCode="E"), id="ThrowError"),
+    pytest.param(
+        "UpdateJobRetries", pb.UpdateJobRetriesRequest(jobKey=UNKNOWN_KEY, retries=1), id="UpdateJobRetries"
+    ),
+    pytest.param(
+        "UpdateJobTimeout",
+        pb.UpdateJobTimeoutRequest(jobKey=UNKNOWN_KEY, timeout=1000),
+        id="UpdateJobTimeout",
+    ),
+    pytest.param("ResolveIncident", pb.ResolveIncidentRequest(incidentKey=UNKNOWN_KEY), id="ResolveIncident"),
+    pytest.param(
+        "SetVariables",
+        pb.SetVariablesRequest(elementInstanceKey=UNKNOWN_KEY, variables="{}"),
+        id="SetVariables",
+    ),
+    pytest.param(
+        "CancelProcessInstance",
+        pb.CancelProcessInstanceRequest(processInstanceKey=UNKNOWN_KEY),
+        id="CancelProcessInstance",
+    ),
+    pytest.param(
+        "CreateProcessInstance",
+        pb.CreateProcessInstanceRequest(bpmnProcessId="nobody", version=-1),
+        id="CreateProcessInstance with a process id",
+    ),
+    pytest.param(
+        "CreateProcessInstance",
+        pb.CreateProcessInstanceRequest(bpmnProcessId="p", version=9),
+        id="CreateProcessInstance with a version",
+    ),
+    pytest.param(
+        "CreateProcessInstance",
+        pb.CreateProcessInstanceRequest(processDefinitionKey=UNKNOWN_KEY),
+        id="CreateProcessInstance with a definition",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("name", "request_"), UNKNOWN, ids=[f"{n}{i}" for i, (n, _) in enumerate(UNKNOWN)])
+@pytest.mark.parametrize(("name", "request_"), UNKNOWN)
 async def test_unknown_keys_are_not_found(client: Gateway, name: str, request_: Any) -> None:
     """Whatever is not there, or not there any more, is NOT_FOUND."""
     code, details = await client.code(name, request_)

@@ -35,6 +35,7 @@ from tests.local_engine.bpmn import (
     timer,
 )
 from tests.local_engine.calls import PROCESS, Gateway, gateway
+from tests.local_engine.conftest import Disk
 from tests.local_engine.world import document
 
 PATIENCE = 30.0
@@ -117,15 +118,14 @@ async def test_what_fails_again_and_again_stops_the_engine(
     assert code == "UNAVAILABLE"
 
 
-async def test_a_full_disk_stops_the_engine(tmp_path: Path) -> None:
+async def test_a_full_disk_stops_the_engine(tmp_path: Path, disk: Disk) -> None:
     """A commit that fails is answered with INTERNAL, and the engine says why it stops."""
     storage = Storage(tmp_path)
     runner = Runner(storage, Clock())
     runner.start()
     diagram = definitions(process("p", START, job("a"), END, chain("start", "a", "end")))
     await runner.execute(lambda engine: engine.deployments.deploy([("p.bpmn", diagram)]))
-    (pages,) = storage._db.execute("PRAGMA page_count").fetchone()
-    storage._db.execute(f"PRAGMA max_page_count={pages}")
+    disk.fill()
     with pytest.raises(Rejection, match="could not be written"):
         await runner.execute(
             lambda engine: engine.creation.create(engine.latest["p"], document({"x": "y" * 500_000}))
@@ -168,7 +168,8 @@ async def test_rounds_of_endless_expressions_hold_up_nobody(client: Gateway) -> 
 
 async def test_steps_left_by_a_slice_go_on_after_a_restart(tmp_path: Path) -> None:
     """What a commit leaves undone is stored with it."""
-    runner = Runner(Storage(tmp_path), Clock())
+    storage = Storage(tmp_path)
+    runner = Runner(storage, Clock())
     body = process("p", START, script("s", "=n + 1", "n"), job("a"), END, chain("start", "s", "a", "end"))
     engine = runner.engine
     engine.deployments.deploy([("p.bpmn", definitions(body))])
@@ -176,7 +177,7 @@ async def test_steps_left_by_a_slice_go_on_after_a_restart(tmp_path: Path) -> No
     assert engine.run(seconds=-1) is False
     engine.commit()
     runner.close()
-    engine._storage.close()
+    storage.close()
     again = Engine(Storage(tmp_path))
     assert again.run() is True
     again.commit()

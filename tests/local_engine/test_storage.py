@@ -12,6 +12,7 @@ from local_engine.engine import Engine
 from local_engine.errors import EngineError, Rejection
 from local_engine.storage import FILE_NAME, Changes, Storage
 from tests.local_engine.bpmn import END, START, chain, definitions, job, process
+from tests.local_engine.conftest import Disk
 from tests.local_engine.world import World
 
 PROCESS = definitions(process("p", START, job("a"), END, chain("start", "a", "end")))
@@ -23,7 +24,7 @@ def filled(folder: Path) -> Path:
     world.deploy(PROCESS)
     for number in range(50):
         world.start(number=number, text="x" * 1000)
-    world._storage.close()
+    world.storage.close()
     return folder / FILE_NAME
 
 
@@ -107,13 +108,12 @@ def test_a_second_engine_on_the_same_folder(tmp_path: Path) -> None:
     Storage(tmp_path).close()
 
 
-def test_a_full_disk_writes_nothing(tmp_path: Path) -> None:
+def test_a_full_disk_writes_nothing(tmp_path: Path, disk: Disk) -> None:
     """A commit that fails raises with a sentence; what was committed before is all there is after a restart."""
     world = World(tmp_path)
     world.deploy(PROCESS)
     kept = world.start()
-    pages = world._storage._db.execute("PRAGMA page_count").fetchone()[0]
-    world._storage._db.execute(f"PRAGMA max_page_count={pages}")
+    disk.fill()
     with pytest.raises(EngineError, match="make room on the disk"):
         world.start(text="x" * 500_000)
     world.restart()
@@ -130,15 +130,16 @@ def test_keys_are_never_handed_out_twice(tmp_path: Path) -> None:
     assert world.engine.state.next_key() > given
 
 
-def test_an_unchanged_turn_writes_nothing(tmp_path: Path) -> None:
+def test_an_unchanged_turn_writes_nothing(tmp_path: Path, disk: Disk) -> None:
     """A turn without any change begins no transaction."""
     world = World(tmp_path)
     world.settle()
-    before = world._storage._db.total_changes
+    (database,) = disk.opened
+    before = database.total_changes
     with pytest.raises(Rejection):
         world.complete(1)
     world.settle()
-    assert world._storage._db.total_changes == before
+    assert database.total_changes == before
 
 
 def test_what_is_gone_within_a_commit_is_never_written(tmp_path: Path) -> None:
@@ -146,8 +147,11 @@ def test_what_is_gone_within_a_commit_is_never_written(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.deploy(definitions(process("q", START, END, chain("start", "end"))))
     world.start("q", x=1)
-    (count,) = world._storage._db.execute("SELECT count(*) FROM entity").fetchone()
-    (variables,) = world._storage._db.execute("SELECT count(*) FROM variable").fetchone()
+    world.storage.close()
+    database = sqlite3.connect(tmp_path / FILE_NAME)
+    (count,) = database.execute("SELECT count(*) FROM entity").fetchone()
+    (variables,) = database.execute("SELECT count(*) FROM variable").fetchone()
+    database.close()
     assert (count, variables) == (0, 0)
 
 

@@ -41,8 +41,8 @@ class World:
         self._open()
 
     def _open(self) -> None:
-        self._storage = Storage(self._folder)
-        self.engine = Engine(self._storage, self._clock)
+        self.storage = Storage(self._folder)
+        self.engine = Engine(self.storage, self._clock)
         self.engine.on_end = self._note_end
         self.engine.records.subscribe(self.records.append)
 
@@ -52,7 +52,7 @@ class World:
     def restart(self) -> None:
         """Forget the memory and go on from the disk (a world with a folder only)."""
         assert self._folder is not None
-        self._storage.close()
+        self.storage.close()
         self._open()
 
     def settle(self) -> None:

@@ -39,7 +39,7 @@ def nested(levels: int) -> Any:
 @pytest.mark.parametrize(
     "text", ["NaN", "Infinity", "-Infinity", "[NaN]", '{"a": -Infinity}', "1e999", "-1e999", "1" * 400]
 )
-def test_5_numbers_that_json_has_not_are_refused(text: str) -> None:
+def test_numbers_that_json_has_not_are_refused(text: str) -> None:
     """NaN and what is beyond a double is an error, not null."""
     with pytest.raises(ValueError, match=r"not JSON|beyond the range"):
         parse_json(text)
@@ -57,7 +57,7 @@ def test_5_numbers_that_json_has_not_are_refused(text: str) -> None:
         ("1.0", 1.0),
     ],
 )
-def test_5_integers_beyond_64_bits_become_doubles(text: str, value: object) -> None:
+def test_integers_beyond_64_bits_become_doubles(text: str, value: object) -> None:
     """Within 64 bits a number stays an integer."""
     got = parse_json(text)
     assert got == value
@@ -67,13 +67,13 @@ def test_5_integers_beyond_64_bits_become_doubles(text: str, value: object) -> N
 @pytest.mark.parametrize(
     "text", ["", " ", "{", "{'a': 1}", "[1,]", "01", '"\n"', b"\xff", "[" * 100_000, '{"a":' * 100_000]
 )
-def test_5_what_is_no_json_is_a_value_error(text: str | bytes) -> None:
+def test_what_is_no_json_is_a_value_error(text: str | bytes) -> None:
     """Anything else, however deep, is an ordinary error."""
     with pytest.raises(ValueError, match=r".+"):
         parse_json(text)
 
 
-def test_5_millions_of_digits_are_read_at_once() -> None:
+def test_millions_of_digits_are_read_at_once() -> None:
     """A number of any length is a double or an error, without Python's limit on digits."""
     with pytest.raises(ValueError, match="beyond the range of a double"):
         parse_json("9" * 5_000_000)
@@ -81,7 +81,7 @@ def test_5_millions_of_digits_are_read_at_once() -> None:
 
 
 @given(st.text(max_size=50) | st.binary(max_size=50))
-def test_5_any_text_is_read_or_a_value_error(text: str | bytes) -> None:
+def test_any_text_is_read_or_a_value_error(text: str | bytes) -> None:
     """No text raises anything but ValueError."""
     try:
         parse_json(text)
@@ -91,7 +91,7 @@ def test_5_any_text_is_read_or_a_value_error(text: str | bytes) -> None:
 
 @given(values)
 @settings(max_examples=150)
-def test_3_any_value_is_encoded_or_a_document_error(value: Any) -> None:
+def test_any_value_is_encoded_or_a_document_error(value: Any) -> None:
     """What is encoded can be sent as UTF-8, and is read back the same but for lone surrogates."""
     try:
         text = encode_document({"v": value})
@@ -119,21 +119,21 @@ def test_3_any_value_is_encoded_or_a_document_error(value: Any) -> None:
         (nested(100_000), "variable 'a' is nested deeper than 200 levels"),
     ],
 )
-def test_3_what_the_engine_cannot_take_is_named(value: object, says: str) -> None:
+def test_what_the_engine_cannot_take_is_named(value: object, says: str) -> None:
     """The message names the variable and what is wrong with it."""
     with pytest.raises(DocumentError) as caught:
         encode_document({"x": 1, "a": value})
     assert str(caught.value) == says
 
 
-def test_3_the_depth_that_is_taken() -> None:
+def test_the_depth_that_is_taken() -> None:
     """200 levels with the document itself pass, 201 do not."""
     assert encode_document({"a": nested(MAX_DEPTH - 1)})
     with pytest.raises(DocumentError):
         encode_document({"a": nested(MAX_DEPTH)})
 
 
-def test_3_the_size_that_is_taken() -> None:
+def test_the_size_that_is_taken() -> None:
     """1.5 MB of UTF-8 pass, a byte more does not; the message says both sizes and what to do."""
     room = MAX_BYTES - len('{"a":""}')
     assert len(encode_document({"a": "ä" * (room // 2)}).encode()) <= MAX_BYTES
@@ -143,21 +143,21 @@ def test_3_the_size_that_is_taken() -> None:
         encode_document({"a": "x" * (room + 1)})
 
 
-def test_3_what_is_too_large_is_not_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_too_large_is_not_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """Megabytes of numbers are refused by their size, not looked at one by one while all other jobs wait."""
     monkeypatch.setattr("openai_connector.document._check", None)
     with pytest.raises(DocumentError, match="MB of JSON"):
         encode_document({"v": [0] * MAX_BYTES})
 
 
-def test_3_what_cannot_be_written_is_never_sent_as_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_written_is_never_sent_as_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Should the writer fail where no fault is found in the values, the result must not get lost."""
     monkeypatch.setattr("openai_connector.document._written", lambda _: "")
     with pytest.raises(DocumentError, match="cannot be written"):
         encode_document({"v": 1})
 
 
-def test_3_short_decimals_take_more_room_in_the_engine() -> None:
+def test_short_decimals_take_more_room_in_the_engine() -> None:
     """The engine stores a double in 9 bytes: 1.4 MB of "0.5," are refused there, and so before."""
     assert encode_document({"a": [0.5] * 220_000})
     assert encode_document({"a": [0.123456789012] * 95_000})
@@ -165,20 +165,20 @@ def test_3_short_decimals_take_more_room_in_the_engine() -> None:
         encode_document({"a": [0.5] * 350_000})
 
 
-def test_3_names_must_be_text() -> None:
+def test_names_must_be_text() -> None:
     """A variable's name is text."""
     with pytest.raises(DocumentError, match="name must be text, not int"):
         encode_document({1: 2})  # type: ignore[dict-item]
 
 
-def test_3_mappings_and_tuples_are_objects_and_lists() -> None:
+def test_mappings_and_tuples_are_objects_and_lists() -> None:
     """Read-only mappings and tuples are written as JSON has them."""
     assert (
         encode_document(MappingProxyType({"a": MappingProxyType({"b": (1, None)})})) == '{"a":{"b":[1,null]}}'
     )
 
 
-def test_3_lone_surrogates_are_replaced() -> None:
+def test_lone_surrogates_are_replaced() -> None:
     """UTF-8 cannot carry them; pairs and other characters stay."""
     assert encode_document({"\ud800": "a\udfff😀"}) == '{"\ufffd":"a\ufffd😀"}'
     assert well_formed("\ud83d\ude00") == "😀"

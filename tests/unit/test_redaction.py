@@ -15,12 +15,12 @@ PROMPT = (
 )
 
 
-def test_8_secrets_are_masked_in_text() -> None:
+def test_secrets_are_masked_in_text() -> None:
     """Each occurrence; a secret that holds another one is masked whole."""
     assert Redaction(["abc", "abcdef"]).text("abcdef-abc-xyz") == "***-***-xyz"
 
 
-def test_8_what_is_left_of_a_cut_secret_is_masked() -> None:
+def test_what_is_left_of_a_cut_secret_is_masked() -> None:
     """An API's words are shortened: the key that they end in may have lost its end."""
     key = "sk-proj-" + "".join(chr(65 + n % 26) for n in range(60))
     assert Redaction([key]).message(f"Wrong key {key[:40]}…") == "Wrong key ***…"
@@ -39,24 +39,24 @@ def test_8_what_is_left_of_a_cut_secret_is_masked() -> None:
     ],
     ids=["JSON in ASCII", "JSON", "URL", "path", "URL in small letters", "base64", "base64 without its end"],
 )
-def test_8_quoted_secrets_are_masked(quoted: str) -> None:
+def test_quoted_secrets_are_masked(quoted: str) -> None:
     """Servers and proxies echo a key as it stands in JSON text, in a URL or in base64."""
     redaction = Redaction(['sk-a+b/c"d"\\1234-é'])
     for masked in (redaction.message(f"got {quoted}"), redaction.value([f"got {quoted}"])[0]):
         assert masked.rstrip("=") == "got ***"
 
 
-def test_8_a_dummy_key_is_masked_as_it_is_alone() -> None:
+def test_a_dummy_key_is_masked_as_it_is_alone() -> None:
     """The base64 of a key of a few letters is a part of ordinary words."""
     assert Redaction(["1"]).text("1 MQ") == "*** MQ"
 
 
-def test_8_blank_secrets_mask_nothing() -> None:
+def test_blank_secrets_mask_nothing() -> None:
     """An empty secret would stand between all letters."""
     assert Redaction(["", " "]).text("a b") == "a b"
 
 
-def test_8_secrets_are_masked_in_values_and_keys() -> None:
+def test_secrets_are_masked_in_values_and_keys() -> None:
     """Nested lists and contexts too; other values stay as they are, in their order."""
     value = {"a": ["x SECRET y", {"SECRET": 1, "b": [None, True, 1.5]}], "c": ("SECRET",), "d": {}, "e": []}
     masked = {"a": ["x *** y", {"***": 1, "b": [None, True, 1.5]}], "c": ["***"], "d": {}, "e": []}
@@ -66,7 +66,7 @@ def test_8_secrets_are_masked_in_values_and_keys() -> None:
 
 
 @pytest.mark.parametrize("secret", ['a"b', "a\\b", "a\nb", "é€", "\ud83d\ude00x", "/", "\x7f\u2028"])
-def test_8_what_holds_no_secret_is_not_taken_apart(secret: str) -> None:
+def test_what_holds_no_secret_is_not_taken_apart(secret: str) -> None:
     """Megabytes of numbers are not looked at one by one; no letter of a secret hides it."""
     value = {"a": [1, 0.5, None, "other"], "b": {"c": "text"}}
     redaction = Redaction([secret])
@@ -75,7 +75,7 @@ def test_8_what_holds_no_secret_is_not_taken_apart(secret: str) -> None:
     assert redaction.value({f"x{secret}y": 1}) == {"x***y": 1}
 
 
-def test_8_any_depth_is_masked() -> None:
+def test_any_depth_is_masked() -> None:
     """An error body may be nested deeper than Python's stack: it stays what it was, masked."""
     deep: Any = "SECRET"
     for _ in range(5000):
@@ -99,7 +99,7 @@ def test_8_any_depth_is_masked() -> None:
     ],
     ids=["all", "beginning", "middle", "white space made one", "as JSON", "end"],
 )
-def test_7_a_quoted_prompt_is_masked(quoted: str) -> None:
+def test_a_quoted_prompt_is_masked(quoted: str) -> None:
     """The API's words may quote the prompt whole or in part, also as it stands in JSON."""
     message = Redaction([], ["another text", PROMPT]).message(f"Invalid input: '{quoted}' (see manual)")
     assert message.startswith("Invalid input: '***")
@@ -107,24 +107,24 @@ def test_7_a_quoted_prompt_is_masked(quoted: str) -> None:
     assert not any(PROMPT[start : start + 12] in message for start in range(len(PROMPT) - 12))
 
 
-def test_7_short_private_texts_are_masked_whole() -> None:
+def test_short_private_texts_are_masked_whole() -> None:
     """A prompt of eight characters or more is masked; shorter ones may stand in any message."""
     assert Redaction([], ["Anna Must", " a "]).message("for Anna Must, a value") == "for ***, a value"
     assert Redaction([], ["Anna Must\n"]).message("for Anna Must") == "for ***"
 
 
-def test_7_other_words_stay() -> None:
+def test_other_words_stay() -> None:
     """What merely resembles a prompt is not masked."""
     message = "The model does not exist: gpt-6-luna"
     assert Redaction(["sk-1"], [PROMPT, "model", ""]).message(message) == message
 
 
-def test_7_neighbouring_quotes_become_one_mask() -> None:
+def test_neighbouring_quotes_become_one_mask() -> None:
     """Overlapping pieces of a prompt are one mask."""
     assert Redaction([], [PROMPT]).message(f"<{PROMPT}{PROMPT}>") == "<***>"
 
 
-def test_7_large_prompts_cost_little() -> None:
+def test_large_prompts_cost_little() -> None:
     """Megabytes of repetitive prompt and thousands of texts are searched in bounded work."""
     text = "a" * 19 + "b"
     assert "***" in Redaction([], ["a" * 1_400_000]).message(text * 300)
@@ -140,7 +140,7 @@ few_letters = st.text("ab c", min_size=QUOTED_CHARACTERS, max_size=80)
     after=few_letters,
     data=st.data(),
 )
-def test_7_no_long_piece_of_a_prompt_is_left(
+def test_no_long_piece_of_a_prompt_is_left(
     private: list[str], before: str, after: str, data: st.DataObject
 ) -> None:
     """Wherever a message repeats a private text, nothing of QUOTED_CHARACTERS stays."""
@@ -151,7 +151,7 @@ def test_7_no_long_piece_of_a_prompt_is_left(
 
 
 @given(st.lists(st.text("ab*", min_size=1), max_size=4), st.text("ab*"))
-def test_8_no_secret_is_left(secrets: list[str], message: str) -> None:
+def test_no_secret_is_left(secrets: list[str], message: str) -> None:
     """Secrets that overlap or hold one another leave nothing but masks."""
     masked = Redaction(secrets).message(message)
     assert all("*" in secret or secret not in masked for secret in secrets)

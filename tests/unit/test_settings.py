@@ -41,7 +41,7 @@ def problem(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
     return str(caught.value)
 
 
-def test_2_defaults() -> None:
+def test_defaults() -> None:
     """What holds when nothing is set."""
     got = load()
     assert got.gateway() == ("localhost:26500", False)
@@ -90,7 +90,7 @@ VALUES: list[tuple[str, str, str, Any]] = [
 
 
 @pytest.mark.parametrize(("name", "field", "text", "value"), VALUES)
-def test_2_each_variable_is_read(
+def test_each_variable_is_read(
     monkeypatch: pytest.MonkeyPatch, name: str, field: str, text: str, value: Any
 ) -> None:
     """Under each of its names, in any case of letters, with spaces around it."""
@@ -100,14 +100,14 @@ def test_2_each_variable_is_read(
 
 
 @pytest.mark.parametrize("name", [name for name, *_ in VALUES])
-def test_2_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Compose files set empty variables; only the secret prefix means something when it is empty."""
     got = loaded(monkeypatch, **{name: ""})
     assert got == load()
     assert got.secret_prefix == ("" if name == "CONNECTOR_SECRET_PREFIX" else "SECRET_")
 
 
-def test_2_the_first_name_that_is_set_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_name_that_is_set_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty first name leaves it to the next."""
     assert loaded(monkeypatch, ZEEBE_ADDRESS="a:1", ZEEBE_GRPC_ADDRESS="b:1").zeebe_address == "a:1"
     assert loaded(monkeypatch, ZEEBE_ADDRESS="").zeebe_address == "b:1"
@@ -126,14 +126,14 @@ def test_2_the_first_name_that_is_set_wins(monkeypatch: pytest.MonkeyPatch) -> N
         ("https://[::1]", "[::1]:443", True),
     ],
 )
-def test_2_addresses_of_the_gateway(
+def test_addresses_of_the_gateway(
     monkeypatch: pytest.MonkeyPatch, address: str, target: str, tls: bool
 ) -> None:
     """The scheme says whether TLS is spoken, and which port is meant."""
     assert loaded(monkeypatch, ZEEBE_ADDRESS=address).gateway() == (target, tls)
 
 
-def test_2_a_certificate_means_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_certificate_means_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without a scheme a certificate authority asks for TLS; with http:// it is a contradiction."""
     file = tmp_path / "ca.pem"
     trustme.CA().cert_pem.write_to_path(str(file))
@@ -144,7 +144,7 @@ def test_2_a_certificate_means_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert "says no TLS, but a certificate is set" in problem(monkeypatch, ZEEBE_ADDRESS="http://zeebe:1")
 
 
-def test_2_camunda_saas(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_camunda_saas(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cluster id, region, client id and secret are enough."""
     got = loaded(
         monkeypatch,
@@ -233,14 +233,14 @@ def test_2_camunda_saas(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
     ],
 )
-def test_2_a_wrong_setting_stops_the_start(
+def test_a_wrong_setting_stops_the_start(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], says: str
 ) -> None:
     """One sentence names the variable and says what it takes."""
     assert problem(monkeypatch, **variables).startswith(says)
 
 
-def test_2_a_certificate_that_grpc_takes_does_not_stop_the_start(
+def test_a_certificate_that_grpc_takes_does_not_stop_the_start(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """How strong a key must be is for gRPC and the engine to say; OpenSSL itself refuses 1024 bits."""
@@ -271,7 +271,7 @@ def test_2_a_certificate_that_grpc_takes_does_not_stop_the_start(
         (("ca", "certificate", "key"), None),
     ],
 )
-def test_2_certificates_are_read_at_the_start(
+def test_certificates_are_read_at_the_start(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, files: tuple[str | None, ...], says: str | None
 ) -> None:
     """gRPC takes any file for a certificate, and then waits for a connection that never comes."""
@@ -298,17 +298,17 @@ def test_2_certificates_are_read_at_the_start(
         {"ZEEBE_CLIENT_SECRET": "HIDDEN"},
     ],
 )
-def test_7_no_secret_stands_in_a_message(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
+def test_no_secret_stands_in_a_message(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
     """What is wrong with a secret is said without it."""
     assert "HIDDEN" not in problem(monkeypatch, **variables)
 
 
-def test_7_secrets_do_not_stand_in_the_representation(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_do_not_stand_in_the_representation(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys are hidden when settings are printed."""
     assert "HIDDEN" not in repr(loaded(monkeypatch, OPENAI_API_KEY="HIDDEN"))
 
 
-def test_2_one_table_for_readme_and_help() -> None:
+def test_one_table_for_readme_and_help() -> None:
     """Every setting stands in both with its names, its default and what it is; no secret has a default."""
     markdown, text = settings.as_markdown(), settings.as_text()
     for row in settings.table():
@@ -322,6 +322,6 @@ def test_2_one_table_for_readme_and_help() -> None:
     assert len(list(settings.table())) == len(Settings.model_fields)
 
 
-def test_2_durations_in_the_table_are_iso() -> None:
+def test_durations_in_the_table_are_iso() -> None:
     """The default of a duration is shown as it may be typed."""
     assert "CONNECTOR_JOB_LEASE [PT5M]" in settings.as_text()

@@ -55,9 +55,7 @@ def failure(error: Any = None, *, retries: int = 3, **headers: Any) -> dict[str,
         (HTTP, {"resultExpression": "={f: function(x) x, y: 1}"}, {"y": 1}),
     ],
 )  # fmt: skip
-def test_1_results_are_the_variables(
-    response: Any, headers: dict[str, Any], variables: dict[str, Any]
-) -> None:
+def test_results_are_the_variables(response: Any, headers: dict[str, Any], variables: dict[str, Any]) -> None:
     """Result variable and result expression give the variables that Camunda's runtime would give."""
     outcome = success(response, **headers)
     assert (outcome["outcome"], outcome["variables"]) == ("complete", variables)
@@ -73,14 +71,14 @@ def test_1_results_are_the_variables(
         ('="' + "x" * 300 + '"', 'a string: "' + "x" * 100 + '…"'),
     ],
 )
-def test_1_a_result_that_is_no_object_is_named(expression: str, said: str) -> None:
+def test_a_result_that_is_no_object_is_named(expression: str, said: str) -> None:
     """The failure names the type and at most 100 characters of the value, and is final."""
     outcome = success(resultExpression=expression)
     assert (outcome["outcome"], outcome["retries"]) == ("fail", 0)
     assert outcome["errorMessage"].endswith(said)
 
 
-def test_1_process_variables_are_not_visible() -> None:
+def test_process_variables_are_not_visible() -> None:
     """Only the response is in the context, neither job nor error."""
     outcome = success(resultExpression="={j: job, e: error, p: openai_prompt}")
     assert outcome["variables"] == {"j": None, "e": None, "p": None}
@@ -110,12 +108,12 @@ def test_1_process_variables_are_not_visible() -> None:
         ("$", HTTP),
     ],
 )
-def test_2_paths_give_one_value_or_a_list(path: str, value: Any) -> None:
+def test_paths_give_one_value_or_a_list(path: str, value: Any) -> None:
     """A path that can match once gives the value, one that can match more gives a list, and no match null."""
     assert success(resultExpression="=" + json.dumps({"v": path}))["variables"] == {"v": value}
 
 
-def test_2_a_broken_path_fails_before_the_call() -> None:
+def test_a_broken_path_fails_before_the_call() -> None:
     """The message says that it is a JSONPath, and which."""
     outcome = success(resultExpression='{"a": "$.body", "b": "$.["}')
     assert outcome["retries"] == 0
@@ -124,7 +122,7 @@ def test_2_a_broken_path_fails_before_the_call() -> None:
 
 
 @pytest.mark.parametrize("path", ["$.items[?(@ =~ '^(a|aa)+$')]", "$.items[0].`sub(/^(a|aa)+$/, x)`"])
-def test_2_a_regular_expression_ends(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+def test_a_regular_expression_ends(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     """On unlucky text it would run for ever, and every job of every worker that gets this one would wait for it."""
     monkeypatch.setattr("openai_connector.outcome.jsonpath.MOST_SECONDS", 0.05)
     case = {
@@ -139,7 +137,7 @@ def test_2_a_regular_expression_ends(monkeypatch: pytest.MonkeyPatch, path: str)
 @pytest.mark.parametrize(
     "text", ['={"a": "$x"}', '={"a": "$.b", "c": 1}', '={"a": "plain"}', '={a: "$.b"}', "={}"]
 )
-def test_2_everything_else_is_feel(text: str) -> None:
+def test_everything_else_is_feel(text: str) -> None:
     """An object with any value that is no path is a FEEL context, with its texts as they are."""
     variables = success(resultExpression=text)["variables"]
     assert variables in ({"a": "$x"}, {"a": "$.b", "c": 1}, {"a": "plain"}, {"a": "$.b"}, {})
@@ -172,7 +170,7 @@ def test_2_everything_else_is_feel(text: str) -> None:
         ("={}", {"outcome": "complete", "variables": {"r": HTTP}}),
     ],
 )  # fmt: skip
-def test_3_error_expressions_decide_on_success(expression: str, expected: dict[str, Any]) -> None:
+def test_error_expressions_decide_on_success(expression: str, expected: dict[str, Any]) -> None:
     """Functions and raw contexts of both spellings give the action; null, {} and a missing code give none."""
     outcome = success(resultVariable="r", errorExpression=expression)
     assert {key: outcome[key] for key in expected} == expected
@@ -196,14 +194,14 @@ def test_3_error_expressions_decide_on_success(expression: str, expected: dict[s
         '={errorType: "jobError", message: "m", retryBackoff: {seconds: 5}}',
     ],
 )
-def test_3_a_wrong_error_expression_is_final(expression: str) -> None:
+def test_a_wrong_error_expression_is_final(expression: str) -> None:
     """What is no action, or fails, makes the job fail without retries and without back-off."""
     for outcome in (success(errorExpression=expression), failure(errorExpression=expression)):
         assert (outcome["outcome"], outcome["retries"], outcome["retryBackoff"]) == ("fail", 0, None)
         assert "Error expression" in outcome["errorMessage"]
 
 
-def test_3_on_success_the_full_response_stays_visible() -> None:
+def test_on_success_the_full_response_stays_visible() -> None:
     """The response is there even where a result variable was set, and error is absent."""
     outcome = success(
         resultVariable="r",
@@ -214,7 +212,7 @@ def test_3_on_success_the_full_response_stays_visible() -> None:
     assert outcome["variables"] == {"s": 200, "o": 1, "r": 200, "e": None, "d": False}
 
 
-def test_3_on_failure_response_has_four_parts() -> None:
+def test_on_failure_response_has_four_parts() -> None:
     """Missing parts are null, and the error stands both alone and in the response."""
     error = {
         "type": "T",
@@ -232,12 +230,12 @@ def test_3_on_failure_response_has_four_parts() -> None:
     }  # fmt: skip
 
 
-def test_3_an_error_can_be_ignored() -> None:
+def test_an_error_can_be_ignored() -> None:
     """ignoreError completes a job whose call failed."""
     assert failure(errorExpression="=ignoreError({v: error.code})")["variables"] == {"v": "429"}
 
 
-def test_3_a_result_expression_may_throw() -> None:
+def test_a_result_expression_may_throw() -> None:
     """A result expression whose whole value is a bpmnError is understood as one."""
     outcome = success(
         resultVariable="r", resultExpression='=if status = 200 then bpmnError("C", "m") else {}'
@@ -245,7 +243,7 @@ def test_3_a_result_expression_may_throw() -> None:
     assert (outcome["outcome"], outcome["errorCode"], outcome["errorMessage"]) == ("bpmnError", "C", "m")
 
 
-def test_3_messages_that_are_no_texts_become_json() -> None:
+def test_messages_that_are_no_texts_become_json() -> None:
     """A message of a raw context may be anything; what Python would print of it is nobody's language."""
     action = '{errorType: "jobError", message: {ok: true, list: [null]}}'
     assert success(errorExpression=action)["errorMessage"] == '{"ok":true,"list":[null]}'
@@ -254,7 +252,7 @@ def test_3_messages_that_are_no_texts_become_json() -> None:
 # --- 4: error object and default failure
 
 
-def test_4_the_default_failure_costs_one_retry() -> None:
+def test_the_default_failure_costs_one_retry() -> None:
     """Retries go down by one, the template's back-off is used, and the error becomes a variable."""
     error = {"type": "T", "code": "X", "message": "m"}
     outcome = failure(error, retryBackoff="PT30S")
@@ -282,12 +280,12 @@ def test_4_the_default_failure_costs_one_retry() -> None:
         ("HostRefusedError", "HOST_NOT_ALLOWED", 0),
     ],
 )
-def test_4_errors_of_the_worker_keep_their_verdict(kind: str, code: str, retries: int) -> None:
+def test_errors_of_the_worker_keep_their_verdict(kind: str, code: str, retries: int) -> None:
     """What the worker would not try again has no retries left here either."""
     assert failure({"type": kind, "code": code, "message": "m"})["retries"] == retries
 
 
-def test_4_messages_are_cut() -> None:
+def test_messages_are_cut() -> None:
     """No message is longer than 6,000 characters."""
     assert len(failure({"type": "T", "message": "m" * 10_000})["errorMessage"]) == 6000
     assert (
@@ -304,7 +302,7 @@ def test_4_messages_are_cut() -> None:
 
 
 @pytest.mark.parametrize("name", ["resultExpression", "errorExpression"])
-def test_5_a_syntax_error_has_line_column_and_caret(name: str) -> None:
+def test_a_syntax_error_has_line_column_and_caret(name: str) -> None:
     """The message shows the line of the expression with a caret below the place."""
     outcome = success(**dict[str, Any]({name: "={a: 1,\n b: ]}"}))
     assert (outcome["outcome"], outcome["retries"]) == ("fail", 0)
@@ -317,7 +315,7 @@ def test_5_a_syntax_error_has_line_column_and_caret(name: str) -> None:
 
 @pytest.mark.parametrize("text", ["30 seconds", "30", "P1M", "PT", "-PT5S", "PT5", "1m"])
 @pytest.mark.parametrize("name", ["retryBackoff", "jobTimeout"])
-def test_7_a_bad_duration_is_final(name: str, text: str) -> None:
+def test_a_bad_duration_is_final(name: str, text: str) -> None:
     """Anything but an ISO 8601 duration fails the job before the call, with an example."""
     outcome = success(**dict[str, Any]({name: text}))
     assert (outcome["outcome"], outcome["retries"]) == ("fail", 0)
@@ -328,6 +326,6 @@ def test_7_a_bad_duration_is_final(name: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "shown"), [("PT1M", "PT1M"), ("P1D", "PT24H"), ("pt0.5s", "PT0.5S"), ("", None)]
 )
-def test_7_back_off_is_taken_from_the_header(text: str, shown: str | None) -> None:
+def test_back_off_is_taken_from_the_header(text: str, shown: str | None) -> None:
     """ISO 8601 durations of days and below are understood; an empty header is none."""
     assert failure({"type": "T", "message": "m"}, retryBackoff=text)["retryBackoff"] == shown

@@ -26,13 +26,13 @@ PARAMETERS = [
 ]
 
 
-def test_4_a_bare_task_sends_model_and_messages_only() -> None:
+def test_a_bare_task_sends_model_and_messages_only() -> None:
     """Nothing is added that the task did not give."""
     assert chat_request() == PLAIN
 
 
 @pytest.mark.parametrize(("name", "value", "key", "sent"), PARAMETERS)
-def test_4_each_parameter_is_sent_when_given(name: str, value: object, key: str, sent: object) -> None:
+def test_each_parameter_is_sent_when_given(name: str, value: object, key: str, sent: object) -> None:
     """A given parameter is sent under the API's name, and no other beside it."""
     assert chat_request(**{name: value}) == PLAIN | {key: sent}
 
@@ -51,13 +51,13 @@ def test_4_each_parameter_is_sent_when_given(name: str, value: object, key: str,
         "jsonSchema",
     ],
 )
-def test_4_null_and_empty_text_mean_not_given(name: str, nothing: object) -> None:
+def test_null_and_empty_text_mean_not_given(name: str, nothing: object) -> None:
     """null, "" and blank text are the same as an absent input."""
     assert chat_request(**{name: nothing}) == PLAIN
 
 
 @pytest.mark.parametrize("zero", [0, "0", 0.0, "0.0", " 0 "])
-def test_4_zero_is_given(zero: object) -> None:
+def test_zero_is_given(zero: object) -> None:
     """A temperature of 0 is sent, however it is written."""
     assert chat_request(temperature=zero)["temperature"] == 0
 
@@ -81,7 +81,7 @@ def test_4_zero_is_given(zero: object) -> None:
         ("reasoningEffort", " High ", "reasoning_effort", "high"),
     ],
 )
-def test_4_text_and_numbers_mean_the_same(name: str, text: object, key: str, sent: object) -> None:
+def test_text_and_numbers_mean_the_same(name: str, text: object, key: str, sent: object) -> None:
     """A value typed in Modeler is text, one of FEEL a number: both are sent as a number."""
     got = chat_request(**{name: text})[key]
     assert got == sent
@@ -142,12 +142,12 @@ def test_4_text_and_numbers_mean_the_same(name: str, text: object, key: str, sen
         ("model", "  ", "Model is required"),
     ],
 )
-def test_4_a_violation_names_the_label_and_what_is_wanted(name: str, value: object, message: str) -> None:
+def test_a_violation_names_the_label_and_what_is_wanted(name: str, value: object, message: str) -> None:
     """One sentence says which field, what it takes and what it got."""
     assert violations(CHAT | {name: value}) == [message]
 
 
-def test_4_violations_come_all_at_once() -> None:
+def test_violations_come_all_at_once() -> None:
     """Every wrong input is named, whatever else is wrong."""
     wrong = {
         "operation": "chat",
@@ -171,14 +171,14 @@ def test_4_violations_come_all_at_once() -> None:
 
 
 @pytest.mark.parametrize("operation", [None, "", "paint", 5, True, ["chat"], {"a": 1}])
-def test_4_the_operation_is_one_of_the_list(operation: object) -> None:
+def test_the_operation_is_one_of_the_list(operation: object) -> None:
     """An operation of any type that is not known is a violation, not a crash."""
     [message] = violations(CHAT | {"operation": operation})
     assert message.startswith("Operation ")
     assert "chat or moderation" in message
 
 
-def test_4_an_offending_value_is_cut_at_100_characters() -> None:
+def test_an_offending_value_is_cut_at_100_characters() -> None:
     """A message holds at most 100 characters of a wrong value."""
     [message] = violations(CHAT | {"temperature": "x" * 5000})
     assert message.count("x") <= 100
@@ -189,7 +189,7 @@ def test_4_an_offending_value_is_cut_at_100_characters() -> None:
 @pytest.mark.parametrize(
     "value", [{"note": "PRIVATE"}, ["PRIVATE"], [{"role": "PRIVATE-ROLE", "content": "PRIVATE"}]]
 )
-def test_7_private_values_are_not_shown(name: str, value: object) -> None:
+def test_private_values_are_not_shown(name: str, value: object) -> None:
     """What is wrong with a prompt, a history or a schema is said without repeating its content."""
     given = CHAT | {name: value, "responseFormat": "json_schema" if name == "jsonSchema" else None}
     try:
@@ -200,7 +200,7 @@ def test_7_private_values_are_not_shown(name: str, value: object) -> None:
     assert "PRIVATE" not in said.replace("PRIVATE-ROLE", "")
 
 
-def test_4_custom_takes_the_model_from_its_own_field() -> None:
+def test_custom_takes_the_model_from_its_own_field() -> None:
     """`custom` sends the custom model version."""
     assert (
         chat_request(model="custom", customModel=" ft:gpt-5.4-mini:acme::1 ")["model"]
@@ -208,7 +208,7 @@ def test_4_custom_takes_the_model_from_its_own_field() -> None:
     )
 
 
-def test_4_any_model_id_passes() -> None:
+def test_any_model_id_passes() -> None:
     """A model that the list does not have (yet) is sent as it is."""
     assert chat_request(model="gpt-7")["model"] == "gpt-7"
 
@@ -235,12 +235,12 @@ def test_4_any_model_id_passes() -> None:
         ),
     ],
 )
-def test_4_inputs_that_contradict_each_other_are_refused(inputs: dict[str, Any], message: str) -> None:
+def test_inputs_that_contradict_each_other_are_refused(inputs: dict[str, Any], message: str) -> None:
     """Nothing that was given is dropped silently."""
     assert violations(CHAT | inputs) == [message]
 
 
-def test_4_max_tokens_goes_by_the_chosen_name() -> None:
+def test_max_tokens_goes_by_the_chosen_name() -> None:
     """Older compatible servers get `max_tokens`; the choice alone sends nothing."""
     assert chat_request(maxTokens=5, maxTokensParameter="max_tokens") == PLAIN | {"max_tokens": 5}
     assert chat_request(maxTokensParameter="max_tokens") == PLAIN
@@ -249,7 +249,7 @@ def test_4_max_tokens_goes_by_the_chosen_name() -> None:
 # Messages
 
 
-def test_4_messages_are_system_history_prompt() -> None:
+def test_messages_are_system_history_prompt() -> None:
     """The system message comes first, then the history, then the prompt as the user's message."""
     history = [{"role": "user", "content": "1"}, {"role": "assistant", "content": "2"}]
     assert chat_request(systemMessage="Be brief.", chatHistory=history)["messages"] == [
@@ -260,14 +260,14 @@ def test_4_messages_are_system_history_prompt() -> None:
 
 
 @pytest.mark.parametrize("position", [0, 1])
-def test_4_an_identical_system_message_is_not_sent_twice(position: int) -> None:
+def test_an_identical_system_message_is_not_sent_twice(position: int) -> None:
     """A history that already has the system message keeps it where it stands."""
     history = [{"role": "user", "content": "1"}]
     history.insert(position, {"role": "system", "content": "Be brief."})
     assert chat_request(systemMessage="Be brief.", chatHistory=history)["messages"] == [*history, USER]
 
 
-def test_4_another_system_message_is_sent_beside_the_old_one() -> None:
+def test_another_system_message_is_sent_beside_the_old_one() -> None:
     """Only a word-for-word equal system message counts as the same; a user's words never do."""
     history = [{"role": "system", "content": "Be long."}, {"role": "user", "content": "Be brief."}]
     sent = chat_request(systemMessage="Be brief.", chatHistory=history)["messages"]
@@ -292,7 +292,7 @@ def test_4_another_system_message_is_sent_beside_the_old_one() -> None:
     ],
 )
 @pytest.mark.parametrize("as_text", [False, True])
-def test_4_good_history_passes_unchanged(message: dict[str, Any], as_text: bool) -> None:
+def test_good_history_passes_unchanged(message: dict[str, Any], as_text: bool) -> None:
     """Each form of message passes with all its keys, as a list or as its JSON text."""
     history = json.dumps([message]) if as_text else [message]
     assert chat_request(chatHistory=history)["messages"] == [message, USER]
@@ -325,14 +325,14 @@ def test_4_good_history_passes_unchanged(message: dict[str, Any], as_text: bool)
         ('[{"role": "user", "content": NaN}]', "NaN is not JSON"),
     ],
 )
-def test_4_a_bad_history_says_which_message(history: object, wrong: str) -> None:
+def test_a_bad_history_says_which_message(history: object, wrong: str) -> None:
     """The violation names the message and what it lacks."""
     [message] = violations(CHAT | {"chatHistory": history})
     assert message.startswith("Chat history ")
     assert wrong in message
 
 
-def test_4_an_empty_history_is_none() -> None:
+def test_an_empty_history_is_none() -> None:
     """An empty list is a conversation that begins now."""
     assert chat_request(chatHistory=[]) == PLAIN
 
@@ -350,7 +350,7 @@ def test_4_an_empty_history_is_none() -> None:
         ([{"type": "text", "text": "a"}], [{"type": "text", "text": "a"}]),
     ],
 )
-def test_4_a_prompt_may_be_text_scalar_or_content_parts(prompt: object, sent: object) -> None:
+def test_a_prompt_may_be_text_scalar_or_content_parts(prompt: object, sent: object) -> None:
     """Numbers and booleans become text, content parts pass, and what looks like a secret stays text."""
     assert chat_request(prompt=prompt)["messages"] == [{"role": "user", "content": sent}]
 
@@ -358,7 +358,7 @@ def test_4_a_prompt_may_be_text_scalar_or_content_parts(prompt: object, sent: ob
 # Response format and extra body
 
 
-def test_4_json_object_is_sent_and_text_is_not() -> None:
+def test_json_object_is_sent_and_text_is_not() -> None:
     """The format `text` is the API's default and is not sent."""
     assert chat_request(responseFormat="json_object") == PLAIN | {"response_format": {"type": "json_object"}}
     assert chat_request(responseFormat="text") == PLAIN
@@ -376,7 +376,7 @@ def test_4_json_object_is_sent_and_text_is_not() -> None:
     ],
 )
 @pytest.mark.parametrize("as_text", [False, True])
-def test_4_a_bare_schema_is_wrapped(schema: dict[str, Any], name: str, as_text: bool) -> None:
+def test_a_bare_schema_is_wrapped(schema: dict[str, Any], name: str, as_text: bool) -> None:
     """A bare JSON schema gets a name from its title, and strict."""
     given = json.dumps(schema) if as_text else schema
     sent = chat_request(responseFormat="json_schema", jsonSchema=given)["response_format"]
@@ -384,7 +384,7 @@ def test_4_a_bare_schema_is_wrapped(schema: dict[str, Any], name: str, as_text: 
 
 
 @pytest.mark.parametrize("whole", [False, True])
-def test_4_a_named_schema_passes_as_it_is(whole: bool) -> None:
+def test_a_named_schema_passes_as_it_is(whole: bool) -> None:
     """An object with name and schema is sent unchanged, also inside a whole response_format."""
     named = {"name": "n", "schema": {"type": "object"}}
     given = {"type": "json_schema", "json_schema": named} if whole else named
@@ -393,7 +393,7 @@ def test_4_a_named_schema_passes_as_it_is(whole: bool) -> None:
 
 
 @pytest.mark.parametrize("as_text", [False, True])
-def test_4_the_extra_body_is_merged_last(as_text: bool) -> None:
+def test_the_extra_body_is_merged_last(as_text: bool) -> None:
     """The extra body adds keys and has the last word over the fields."""
     extra: Any = {"stop": ["END"], "seed": 7, "temperature": 1.5, "vendor": {"x": None}}
     sent = chat_request(temperature=0.5, extraBody=json.dumps(extra) if as_text else extra)
@@ -401,12 +401,12 @@ def test_4_the_extra_body_is_merged_last(as_text: bool) -> None:
 
 
 @pytest.mark.parametrize("key", ["model", "messages", "n", "stream"])
-def test_4_the_extra_body_may_not_take_over(key: str) -> None:
+def test_the_extra_body_may_not_take_over(key: str) -> None:
     """model, messages, n and stream have fields of their own, or would break the answer."""
     assert violations(CHAT | {"extraBody": {key: None}}) == [f"Extra body must not set {key}"]
 
 
-def test_4_integers_beyond_64_bits_become_doubles() -> None:
+def test_integers_beyond_64_bits_become_doubles() -> None:
     """A JSON text with a huge integer is read as a double, as everywhere."""
     assert chat_request(extraBody='{"seed": 18446744073709551616}')["seed"] == 2.0**64
 
@@ -421,7 +421,7 @@ def output(body: dict[str, Any], **inputs: Any) -> dict[str, Any]:
     return task.output(task.request_body(), body)
 
 
-def test_6_the_output_of_an_answer() -> None:
+def test_the_output_of_an_answer() -> None:
     """All keys of a plain answer."""
     body = chat_body("Hi", model="gpt-6-luna-2026")
     assert output(body) == {
@@ -436,12 +436,12 @@ def test_6_the_output_of_an_answer() -> None:
     }
 
 
-def test_6_the_outputs_are_those_that_are_documented() -> None:
+def test_the_outputs_are_those_that_are_documented() -> None:
     """`outputs()` names exactly what `output` gives."""
     assert set(output(chat_body("Hi"))) == set(Chat.outputs())
 
 
-def test_6_responses_are_in_the_order_of_their_index() -> None:
+def test_responses_are_in_the_order_of_their_index() -> None:
     """The choices may come in any order; the first is that of index 0."""
     body = chat_body("a", "b", "c")
     body["choices"].reverse()
@@ -450,7 +450,7 @@ def test_6_responses_are_in_the_order_of_their_index() -> None:
     assert got["text"] == "a"
 
 
-def test_6_choices_without_an_index_keep_their_order() -> None:
+def test_choices_without_an_index_keep_their_order() -> None:
     """Compatible servers leave the index out."""
     body = chat_body("a", "b")
     for choice in body["choices"]:
@@ -458,7 +458,7 @@ def test_6_choices_without_an_index_keep_their_order() -> None:
     assert output(body)["responses"] == ["a", "b"]
 
 
-def test_6_a_response_without_content_is_null_and_not_in_the_history() -> None:
+def test_a_response_without_content_is_null_and_not_in_the_history() -> None:
     """A mere tool call is null among the responses and is not appended to the history."""
     got = output(chat_body(None, "b"))
     assert got["text"] is None
@@ -466,7 +466,7 @@ def test_6_a_response_without_content_is_null_and_not_in_the_history() -> None:
     assert got["chatHistory"] == [USER, {"role": "assistant", "content": "b"}]
 
 
-def test_6_a_refusal_is_kept_with_its_words() -> None:
+def test_a_refusal_is_kept_with_its_words() -> None:
     """A refusal is its own output, and stands in the history with its text as content."""
     got = output(chat_body(messages=[{"role": "assistant", "content": None, "refusal": "I must not."}]))
     assert got["refusal"] == "I must not."
@@ -477,7 +477,7 @@ def test_6_a_refusal_is_kept_with_its_words() -> None:
     ]
 
 
-def test_6_an_empty_refusal_is_none() -> None:
+def test_an_empty_refusal_is_none() -> None:
     """Compatible servers send an empty refusal with every answer."""
     got = output(chat_body(messages=[{"role": "assistant", "content": "Hi", "refusal": ""}]))
     assert got["refusal"] is None
@@ -498,12 +498,12 @@ def test_6_an_empty_refusal_is_none() -> None:
         ("5", 5),
     ],
 )
-def test_6_json_is_the_first_answer_parsed(asked: dict[str, Any], text: str | None, value: object) -> None:
+def test_json_is_the_first_answer_parsed(asked: dict[str, Any], text: str | None, value: object) -> None:
     """Where a JSON format was asked and the answer parses, `json` is its value, else null."""
     assert output(chat_body(text), **asked)["json"] == value
 
 
-def test_6_json_is_null_when_none_was_asked() -> None:
+def test_json_is_null_when_none_was_asked() -> None:
     """A text answer that happens to be JSON stays text."""
     assert output(chat_body('{"a": 1}'))["json"] is None
 
@@ -523,7 +523,7 @@ def test_6_json_is_null_when_none_was_asked() -> None:
         ({"choices": [{"message": "old"}]}, "a message in each of its choices"),
     ],
 )
-def test_5_an_answer_without_choices_is_none(body: object, missing: str) -> None:
+def test_an_answer_without_choices_is_none(body: object, missing: str) -> None:
     """What lacks choices with messages is no answer."""
     assert chat().missing_in(body) == missing
 
@@ -545,14 +545,14 @@ def test_5_an_answer_without_choices_is_none(body: object, missing: str) -> None
         {},
     ],
 )
-def test_6_any_answer_can_be_fed_back(message: dict[str, Any]) -> None:
+def test_any_answer_can_be_fed_back(message: dict[str, Any]) -> None:
     """Whatever a server calls a message, the chat history of the output is a good input."""
     got = output(chat_body(messages=[message]), systemMessage="S")
     again = chat_request(systemMessage="S", chatHistory=got["chatHistory"])
     assert again["messages"] == [*got["chatHistory"], USER]
 
 
-def test_7_private_texts_are_all_that_was_said() -> None:
+def test_private_texts_are_all_that_was_said() -> None:
     """System message, history (however deep) and prompt are known as private."""
     task = chat(
         systemMessage="S",

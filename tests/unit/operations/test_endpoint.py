@@ -15,7 +15,7 @@ AZURE = {"azureResource": "my-resource", "azureDeployment": "gpt", "azureApiVers
 @pytest.mark.parametrize(
     ("given", "seconds"), [("PT2M", 120), ("90", 90), (90, 90), (0.5, 0.5), ("pt1.5s", 1.5)]
 )
-def test_5_the_timeout_of_a_task(given: object, seconds: float) -> None:
+def test_the_timeout_of_a_task(given: object, seconds: float) -> None:
     """ISO 8601 or seconds, as text or number."""
     assert read(CHAT | {"timeout": given})[0].timeout == seconds
 
@@ -32,20 +32,20 @@ def test_5_the_timeout_of_a_task(given: object, seconds: float) -> None:
         ("P4000D", "must be at most 3650 days, got 'P4000D'"),
     ],
 )
-def test_5_a_bad_timeout_says_what_it_takes(given: object, message: str) -> None:
+def test_a_bad_timeout_says_what_it_takes(given: object, message: str) -> None:
     """The violation gives examples."""
     assert violations(CHAT | {"timeout": given}) == [f"Request timeout {message}"]
 
 
 @pytest.mark.parametrize("left_out", AZURE)
-def test_4_azure_inputs_belong_together(left_out: str) -> None:
+def test_azure_inputs_belong_together(left_out: str) -> None:
     """A missing one of the three is named."""
     given = {name: value for name, value in AZURE.items() if name != left_out}
     [message] = violations(CHAT | given)
     assert message.endswith("is required for Azure OpenAI")
 
 
-def test_4_azure_needs_no_model() -> None:
+def test_azure_needs_no_model() -> None:
     """The deployment says which model; a base URL beside it is a contradiction."""
     task = {"operation": "chat", "prompt": "Hello"} | AZURE
     assert "model" not in read(task)[1].request_body()
@@ -57,7 +57,7 @@ def test_4_azure_needs_no_model() -> None:
 @pytest.mark.parametrize(
     "resource", ["evil.com/", "evil.com%2f", "a.b", "a@b", "a:1", "ä", "-a", "a" * 65, "a\\b", "\ud800"]
 )
-def test_5_an_azure_resource_is_a_plain_name(resource: str) -> None:
+def test_an_azure_resource_is_a_plain_name(resource: str) -> None:
     """Nothing in the resource can lead to another host."""
     [message] = violations(CHAT | AZURE | {"azureResource": resource})
     assert message.startswith(
@@ -65,24 +65,24 @@ def test_5_an_azure_resource_is_a_plain_name(resource: str) -> None:
     )
 
 
-def test_4_an_input_read_by_two_models_is_one_violation() -> None:
+def test_an_input_read_by_two_models_is_one_violation() -> None:
     """The deployment belongs to the endpoint and to the chat: it is complained of once."""
     assert violations(CHAT | AZURE | {"azureDeployment": [1]}) == ["Deployment must be a text, not a list"]
 
 
 @pytest.mark.parametrize("given", [CHAT, MODERATION])
-def test_4_every_input_is_fetched(given: dict[str, Any]) -> None:
+def test_every_input_is_fetched(given: dict[str, Any]) -> None:
     """All inputs of all operations are among the names that are fetched, each once."""
     assert {f"openai_{name}" for name in given} <= set(INPUT_NAMES)
     assert len(set(INPUT_NAMES)) == len(INPUT_NAMES)
 
 
-def test_7_secrets_are_resolved_in_four_inputs_only() -> None:
+def test_secrets_are_resolved_in_four_inputs_only() -> None:
     """Credentials and the base URL, and nothing that may hold a user's words."""
     assert set(SECRET_INPUTS) == {"openai_apiKey", "openai_organization", "openai_project", "openai_baseUrl"}
     assert set(SECRET_INPUTS) <= set(INPUT_NAMES)
 
 
-def test_4_the_operations_of_the_contract() -> None:
+def test_the_operations_of_the_contract() -> None:
     """Their names are what users have in their diagrams."""
     assert set(OPERATIONS) >= {"chat", "moderation"}

@@ -14,13 +14,13 @@ from tests.unit.operations.reading import MODERATION, moderation, violations
     ("given", "sent"),
     [("Hi", "Hi"), (["a", "b"], ["a", "b"]), (5, "5"), ([True, 0.5], ["true", "0.5"]), (" x ", " x ")],
 )
-def test_4_moderation_takes_a_text_or_texts(given: object, sent: object) -> None:
+def test_moderation_takes_a_text_or_texts(given: object, sent: object) -> None:
     """The input is sent alone: no model unless one is given."""
     assert moderation(moderationInput=given).request_body() == {"input": sent}
 
 
 @pytest.mark.parametrize("nothing", [None, "", " "])
-def test_4_the_moderation_model_is_sent_only_when_given(nothing: object) -> None:
+def test_the_moderation_model_is_sent_only_when_given(nothing: object) -> None:
     """null, "" and blank text send none; a name is sent."""
     assert "model" not in moderation(moderationModel=nothing).request_body()
     assert (
@@ -41,7 +41,7 @@ def test_4_the_moderation_model_is_sent_only_when_given(nothing: object) -> None
         ([["PRIVATE"]], "Evaluation input must be a list of texts, but item 1 is a list"),
     ],
 )
-def test_4_a_bad_evaluation_input_is_refused(given: object, message: str) -> None:
+def test_a_bad_evaluation_input_is_refused(given: object, message: str) -> None:
     """The violation says which item is wrong, without repeating any text."""
     assert violations(MODERATION | {"moderationInput": given}) == [message]
 
@@ -53,7 +53,7 @@ def output(body: dict[str, Any]) -> dict[str, Any]:
     return task.output(task.request_body(), body)
 
 
-def test_6_flagged_categories_come_highest_score_first_then_by_name() -> None:
+def test_flagged_categories_come_highest_score_first_then_by_name() -> None:
     """Equal scores are ordered by name."""
     got = output(moderation_body({"violence": 0.6, "hate": 0.9, "abuse": 0.6, "spam": 0.1}))
     assert got == {
@@ -63,7 +63,7 @@ def test_6_flagged_categories_come_highest_score_first_then_by_name() -> None:
     }
 
 
-def test_6_a_list_gives_any_flag_and_the_maximum_of_each_score() -> None:
+def test_a_list_gives_any_flag_and_the_maximum_of_each_score() -> None:
     """Several results are put together."""
     got = output(moderation_body({"hate": 0.1, "spam": 0.2}, {"hate": 0.7, "spam": 0.1}))
     assert got == {
@@ -73,7 +73,7 @@ def test_6_a_list_gives_any_flag_and_the_maximum_of_each_score() -> None:
     }
 
 
-def test_6_nothing_flagged() -> None:
+def test_nothing_flagged() -> None:
     """A harmless text gives false and no categories."""
     assert output(moderation_body({"hate": 0.1}))["flagged"] is False
     assert output(moderation_body({"hate": 0.1}))["flaggedCategories"] == []
@@ -88,12 +88,12 @@ def test_6_nothing_flagged() -> None:
         {"categories": {"illicit": None}, "category_scores": {"illicit": None, "x": True}},
     ],
 )
-def test_6_incomplete_results_of_compatible_servers_are_no_crash(result: dict[str, Any]) -> None:
+def test_incomplete_results_of_compatible_servers_are_no_crash(result: dict[str, Any]) -> None:
     """Null or missing categories and scores count as not flagged."""
     assert output({"results": [result]}) == {"flagged": False, "flaggedCategories": [], "categoryScores": {}}
 
 
-def test_6_a_flagged_category_without_a_score_is_named_last() -> None:
+def test_a_flagged_category_without_a_score_is_named_last() -> None:
     """A category may be flagged although the server gives no score for it."""
     body = {
         "results": [{"flagged": True, "categories": {"a": True, "b": True}, "category_scores": {"b": 0.1}}]
@@ -102,11 +102,11 @@ def test_6_a_flagged_category_without_a_score_is_named_last() -> None:
 
 
 @pytest.mark.parametrize("body", [None, "x", [], {}, {"results": []}, {"results": {}}, {"results": [None]}])
-def test_5_an_answer_without_results_is_none(body: object) -> None:
+def test_an_answer_without_results_is_none(body: object) -> None:
     """What lacks results is no answer."""
     assert moderation().missing_in(body) == "results"
 
 
-def test_7_the_evaluated_texts_are_private() -> None:
+def test_the_evaluated_texts_are_private() -> None:
     """All texts are known as private."""
     assert moderation(moderationInput=["a", "b"]).private_texts() == ["a", "b"]

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -37,7 +38,7 @@ def test_exit_code_and_log_are_kept(tmp_path: Path) -> None:
 
 
 def test_terminated_program_is_started_again(tmp_path: Path) -> None:
-    """SIGTERM ends the program, not only its guard, and the same object starts it anew."""
+    """SIGTERM ends the program, not only its guard, and the same object starts it again."""
     child = Child(SLEEPER, environment=os.environ, log=tmp_path / "log")
     child.start()
     first = child.pid
@@ -86,8 +87,6 @@ def test_program_dies_with_its_starter(tmp_path: Path) -> None:
 
 def test_program_survives_the_thread_that_started_it(tmp_path: Path) -> None:
     """A program started in a short-lived thread, as `asyncio.to_thread` has them, goes on after that thread's end."""
-    import threading
-
     child = Child(SLEEPER, environment=os.environ, log=tmp_path / "log")
     thread = threading.Thread(target=child.start)
     thread.start()
