@@ -9,6 +9,7 @@ from typing import Final
 from openai_connector import settings
 from openai_connector.openai_api import Verdict, policy
 from openai_connector.tasks.operations import OPERATION_INPUT, OPERATIONS, Endpoint
+from openai_connector.tasks.operations.fields import Inputs
 
 FOLDER: Final = Path(__file__).parent
 
@@ -117,7 +118,9 @@ def inputs() -> str:
 def _inputs() -> Iterator[tuple[str, str, str]]:
     seen = {OPERATION_INPUT}
     yield "Operation", f"`{OPERATION_INPUT}`", "every task"
-    for of, model in (("every task", Endpoint), *((kind.label, kind) for kind in OPERATIONS.values())):
+    models: list[tuple[str, type[Inputs]]] = [("every task", Endpoint)]
+    models += [(kind.label, kind) for kind in OPERATIONS.values()]
+    for of, model in models:
         for field in model.model_fields.values():  # a field of two models is one input
             if field.alias and field.alias not in seen:
                 seen.add(field.alias)
