@@ -12,6 +12,8 @@ FAILED = { $${CI:+cat $(PIP_LOG)}; echo "The locked packages could not be instal
 	$(PIP_LOG) has what pip said." >&2; exit 1; }
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
+# Without the variable, the theme prints a notice about a later MkDocs each time.
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 .PHONY: help demo test check unit engine commands modeler docs lock templates system-deps clean
 
@@ -27,12 +29,13 @@ demo: $(VENV)/demo.stamp ## Run the main job end to end: engine, real small mode
 test: check ## Run every check and every test
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: $(VENV)/dev.stamp ## Lint, formatting, types and import rules
+check: $(VENV)/dev.stamp ## Lint, formatting, types, import rules and the docs
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo > .import-linter.log 2>&1 || { cat .import-linter.log; exit 1; }
 	@rm -f .import-linter.log
+	@$(MKDOCS)
 
 unit: $(VENV)/dev.stamp ## Run the tests that need no engine (seconds)
 	@$(BIN)/python -m pytest -n 3 --dist worksteal tests/unit tests/feel $(ARGS)
@@ -49,8 +52,9 @@ modeler: $(VENV)/dev.stamp ## Run the tests in the real Modeler front end (needs
 templates: $(VENV)/dev.stamp ## Write the element templates anew from the operations' models
 	@$(BIN)/openai-connector templates --output element-templates
 
-docs: $(VENV)/dev.stamp ## Write the generated tables of the README anew
+docs: $(VENV)/dev.stamp ## Write the docs' generated tables, then the site (site/index.html)
 	@$(BIN)/python -m docs.tables
+	@$(MKDOCS)
 
 lock: $(VENV)/dev.stamp ## Renew the hash-pinned requirement files
 	$(UV_COMPILE) --upgrade pyproject.toml requirements/model.in --extra demo --group dev -o requirements/dev.txt
@@ -66,7 +70,7 @@ system-deps: ## Install what only the system's package manager has (Debian/Ubunt
 	DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null
 
 clean: ## Remove the virtual environment and caches of this checkout
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis artifacts
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis artifacts site
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; name it with make PYTHON=python3.12")'

@@ -1,65 +1,185 @@
-"""Writes the generated tables of the README: `make docs`. A test says when they are not current."""
+"""Write the generated tables of the docs: `make docs`. A test fails when they are not current."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 from openai_connector import contract, settings
 from openai_connector.contract import PANEL
 from openai_connector.openai_api import policy
-from openai_connector.wording import ADVICE
+from openai_connector.tasks.operations import OPERATION_INPUT, OPERATIONS, Endpoint
+from openai_connector.tasks.operations.fields import Inputs
+from openai_connector.wording import ADVICE, SENTENCES
 
-README = Path(__file__).parent.parent / "README.md"
+FOLDER: Final = Path(__file__).parent
 
-ERRORS = (
+ERRORS: Final = (
     ("ApiStatusError", "the HTTP status, such as `429`", "the API answered with a status of 400 or above"),
     ("ApiTimeoutError", f"`{contract.CONNECTION_FAILED}`", "no answer in time; possibly paid"),
-    ("ApiConnectionError", f"`{contract.CONNECTION_FAILED}`", "no connection, or it broke in mid-call"),
+    ("ApiConnectionError", f"`{contract.CONNECTION_FAILED}`", "no connection, or it broke during the call"),
     ("ApiConnectionError", f"`{contract.TLS_FAILED}`", "no secure connection: certificate not trusted"),
     ("InvalidResponseError", f"`{contract.INVALID_RESPONSE}`", "a redirect, no JSON, or no answer in it"),
     ("HostRefusedError", f"`{contract.HOST_NOT_ALLOWED}`", "the base URL's host is not allowed"),
-    ("SecretError", "`SECRET_NOT_AVAILABLE`", "a secret is missing or empty"),
-    ("InvalidInputsError", "`INVALID_INPUTS`", "inputs are wrong; the message has all of them"),
-    ("MappingError", "`MAPPING_FAILED`", "the result expression failed on an answer, which is kept"),
+    ("SecretError", f"`{contract.SECRET_NOT_AVAILABLE}`", "a secret is missing or empty"),
+    ("InvalidInputsError", f"`{contract.INVALID_INPUTS}`", "inputs are wrong; the message has all of them"),
+    (
+        "MappingError",
+        f"`{contract.MAPPING_FAILED}`",
+        "the result expression failed on an answer, which is kept",
+    ),
 )
+
+OUTPUTS: Final[Mapping[str, Mapping[str, str]]] = {
+    "chat": {
+        "text": "the answer",
+        "responses": "all answers, in order, when *Choices to generate* is above 1",
+        "chatHistory": "the messages sent and the answers: give it to the next task's *Chat history*",
+        "finishReason": "why the model ended, as the API gave it",
+        "usage": "the tokens used, as the API gave them",
+        "model": "the model that answered, as the API gave it",
+        "json": "the answer parsed, when a JSON *Response format* was asked for",
+        "refusal": "why the model refused, as the API gave it; null if it did not",
+    },
+    "moderation": {
+        "flagged": "true when any string is flagged",
+        "flaggedCategories": "their names, the highest score first",
+        "categoryScores": "each category's score, the highest of all strings",
+    },
+}
+
+RULES: Final[Mapping[str, tuple[str, str]]] = {
+    "bad-header": (
+        "error, warning",
+        "a header of the task is wrong: an expression, a duration, the name of a variable",
+    ),
+    "bad-input": ("error", "an input, or the number of retries, has a value that is refused"),
+    "bad-schema-name": ("error", "the JSON schema's name has characters that the API refuses"),
+    "feel-syntax": ("error", "an expression has a syntax error"),
+    "json-not-said": (
+        "error",
+        "*JSON object* is asked for, but no message has the word JSON: the API refuses that",
+    ),
+    "literal-key": ("error", "the diagram holds a key; use a secret"),
+    "loose-schema": ("error", "a strict JSON schema lacks what the API demands"),
+    "lost-result": ("error", "a result has the name of a local variable and would be lost"),
+    "mapped-twice": ("warning", "an input is mapped more than once: only the last mapping counts"),
+    "misplaced-secret": ("error", "a secret is in an input where it is not resolved"),
+    "model-shutdown": ("error, warning", "the model is shut down (error) or about to be (warning)"),
+    "no-context": ("error", "the result expression gives no context"),
+    "no-source": ("error", "an input mapping has no source: engines before 8.8 refuse the diagram"),
+    "not-migratable": ("warning", "`migrate` cannot carry the task over"),
+    "refused-parameter": ("error, warning", "the model's family refuses a parameter"),
+    "temperature-and-top-p": ("warning", "both are given: set one of them"),
+    "unknown-input": ("error", "the worker does not know this input"),
+    "unknown-model": (
+        "warning",
+        "the model is not among OpenAI's of the date in the message: check its name",
+    ),
+    "unreadable": ("error", "the file cannot be read"),
+    "unseen-variable": (
+        "warning",
+        "an expression reads a variable that it does not see, such as one of the process",
+    ),
+    "unused-input": ("warning", "the input does not belong to the operation and is ignored"),
+}
+
+
+def _table(columns: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
+    """Return a Markdown table."""
+    lines = [columns, ("---",) * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def errors() -> str:
-    """List the types and codes that users compare."""
-    rows = [f"| `{kind}` | {code} | {about} |" for kind, code, about in ERRORS]
-    return "\n".join(["| `error.type` | `error.code` | When |", "|---|---|---|", *rows])
+    """Return the types and codes that users compare."""
+    rows = ((f"`{kind}`", code, about) for kind, code, about in ERRORS)
+    return _table(("`error.type`", "`error.code`", "When"), rows)
 
 
-def recoveries() -> str:
-    """List what a failed call means."""
-    rows = [
-        f"| `error.code` or `error.type` of the API is `{name}` | {recovery.value} | {ADVICE[name](**PANEL)} |"
-        for name, recovery in policy.CODES.items()
-    ]
+def retry_policy() -> str:
+    """Return what a failed call means for the job."""
+    return _table(("Failure", "Is", "What to do"), _failures())
+
+
+def _failures() -> Iterator[tuple[str, str, str]]:
+    for name, recovery in policy.CODES.items():
+        yield f"`error.code` or `error.type` of the API is `{name}`", recovery.value, ADVICE[name](**PANEL)
     waits = " and ".join(str(status) for status in policy.WAIT_STATUSES)
-    rows.append(f"| status {waits} with a wait | rate-limited | The job goes back for at least that long |")
-    rows += [
-        f"| status {name} | {recovery.value} | {ADVICE[name](**PANEL)} |"
-        for name, recovery in policy.STATUSES.items()
-    ]
-    rows += [
-        "| timeout, connection | transient | Possibly paid where the message says so |",
-        "| anything else above | permanent | The message says what to correct |",
-    ]
-    return "\n".join(["| Failure | Another attempt | What to do |", "|---|---|---|", *rows])
+    yield f"status {waits} with a wait", "rate-limited", "The job goes back for at least that long"
+    for name, recovery in policy.STATUSES.items():
+        yield f"status {name}", recovery.value, ADVICE[name](**PANEL)
+    yield "timeout, connection", "transient", "Possibly paid where the message says so"
+    yield "every other [error code](error-codes.md)", "permanent", "The message says what to correct"
 
 
-TABLES = {"errors": errors, "policy": recoveries, "settings": settings.as_markdown}
+def inputs() -> str:
+    """Return the variables of all fields, with the operations that have them."""
+    return _table(("Field", "Variable", "Of"), _inputs())
+
+
+def _inputs() -> Iterator[tuple[str, str, str]]:
+    seen = {OPERATION_INPUT}
+    yield "Operation", f"`{OPERATION_INPUT}`", "every task"
+    models: list[tuple[str, type[Inputs]]] = [("every task", Endpoint)]
+    models += [(kind.label, kind) for kind in OPERATIONS.values()]
+    for of, model in models:
+        for field in model.model_fields.values():  # a field of two models is one input
+            if field.alias and field.alias not in seen:
+                seen.add(field.alias)
+                yield str(field.title), f"`{field.alias}`", of
+
+
+def outputs() -> str:
+    """Return the keys of each operation's `output`."""
+    return "\n\n".join(
+        _table(
+            (f"`output` of {kind.label.lower()}", "Is"),
+            ((f"`{key}`", OUTPUTS[name][key]) for key in kind.outputs()),
+        )
+        for name, kind in OPERATIONS.items()
+    )
+
+
+def rules() -> str:
+    """Return what `lint` finds."""
+    return _table(("Rule", "Severity", "Found"), ((f"`{rule}`", *about) for rule, about in RULES.items()))
+
+
+def messages() -> str:
+    """Return every sentence about a job, by id; what is filled in stands as code."""
+    rows = ((f"`{name}`", _shown(sentence.text)) for name, sentence in SENTENCES.items())
+    return _table(("Id", "Message"), rows)
+
+
+def _shown(text: str) -> str:
+    filled = re.sub(r"(?<!\{)\{(\w+)\}(?!\})", r"`\1`", text.strip().removeprefix(". "))
+    return filled.replace("{{", "{").replace("}}", "}").replace("|", "\\|")
+
+
+TABLES: Final = {
+    "errors": errors,
+    "inputs": inputs,
+    "messages": messages,
+    "outputs": outputs,
+    "policy": retry_policy,
+    "rules": rules,
+    "settings": settings.as_markdown,
+}
 
 
 def current(text: str) -> str:
-    """Put the tables into the README's text."""
+    """Return a page's text with its tables as the code has them."""
     for name, table in TABLES.items():
         begin, end = f"<!-- generated: {name} -->\n", "<!-- end -->"
-        before, after = text.split(begin, 1)
-        text = f"{before}{begin}{table()}\n{end}{after.split(end, 1)[1]}"
+        if begin in text:
+            before, after = text.split(begin, 1)
+            text = f"{before}{begin}\n{table()}\n\n{end}{after.split(end, 1)[1]}"
     return text
 
 
 if __name__ == "__main__":
-    README.write_text(current(README.read_text("utf-8")), "utf-8")
+    for page in sorted(FOLDER.rglob("*.md")):
+        page.write_text(current(page.read_text("utf-8")), "utf-8")
