@@ -1,7 +1,8 @@
 """The bare loop: the least that a Python worker can do for a chat job. The connector is measured against it.
 
-Activate, one POST through httpx over aiohttp, complete: no checks, no secrets, no second calls, no clean end, and the
-answer's body alone as the result. It takes the connector's own settings, as far as it needs them.
+Activate, one POST through httpx over aiohttp, complete: no checks, no secrets, no second calls, no clean
+end, and the answer's body alone as the result. It takes the connector's own settings, as far as it needs
+them.
 """
 
 from __future__ import annotations

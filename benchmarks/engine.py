@@ -228,7 +228,8 @@ async def kills(seeds: tuple[int, ...], instances: int, count: int) -> list[Figu
     for seed in seeds:
         ledger = await run_kills(seed, instances=instances, kills=count)
         measured = (
-            f"lost {ledger.lost}, twice {ledger.twice}, executed again {sum(n > 1 for n in ledger.executed.values())}, "
+            f"lost {ledger.lost}, twice {ledger.twice}, executed again "
+            f"{sum(n > 1 for n in ledger.executed.values())}, "
             f"answers lost {ledger.answers_lost}, rows left {sum(ledger.left.values())}, {ledger.integrity}"
         )
         figures.append(
@@ -254,7 +255,8 @@ def main() -> None:
     parser.add_argument("--kills", action="store_true", help="also 20 SIGKILLs under load, for three seeds")
     options = parser.parse_args()
     print(
-        f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f} at the start\n"
+        f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f} at the "
+        f"start\n"
     )
     print("| Figure | Measured | Wanted |\n|---|---|---|")
     for figure in asyncio.run(measure(options)):

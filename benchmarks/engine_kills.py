@@ -1,4 +1,7 @@
-"""SIGKILL the engine again and again under load: nothing acknowledged may be lost, nothing completed twice."""
+"""SIGKILL the engine again and again under load.
+
+Nothing acknowledged may be lost, nothing completed twice.
+"""
 
 from __future__ import annotations
 

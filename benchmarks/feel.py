@@ -1,7 +1,7 @@
 """How fast FEEL is: `python -m benchmarks.feel`.
 
-Times are medians over the result expressions of the shared corpus (../shared/feel), or over a few typical ones
-where that is absent, with plain JSON data in. Exits with 1 if a target is missed.
+Times are medians over the result expressions of the shared corpus (../shared/feel), or over a few typical
+ones where that is absent, with plain JSON data in. Exits with 1 if a target is missed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ CORPUS = Path(__file__).parents[2] / "shared" / "feel" / "connectors.dev.jsonl"
 SAMPLES = (
     "{text: response.body.choices[1].message.content}",
     "{answer: body.choices.message.content, tokens: body.usage.total_tokens}",
-    'if status >= 400 then {error: string(status)} else {id: body.id, names: string join(body.choices.index, ",")}',
+    "if status >= 400 then {error: string(status)} else {id: body.id, names: string join(body.choices.index, "
+    '",")}',
 )
 SAMPLE_DATA = {
     "status": 200,
@@ -93,7 +94,10 @@ def item_us(loop: str) -> list[float]:
 
 
 def import_ms() -> float:
-    """Milliseconds that importing the package, once compiled, adds to starting Python; the best of some starts."""
+    """Milliseconds that importing the package, once compiled, adds to starting Python.
+
+    The best of some starts.
+    """
     path = str(Path(camunda_feel.__file__).parents[1])
     with tempfile.TemporaryDirectory() as cache:
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": cache}

@@ -3,7 +3,8 @@
     python -m benchmarks.stand_in_api PORT
 
 `POST` anything: the answer comes after the delay. `GET /stats`: what was asked since the last reset.
-`GET /reset?delay=SECONDS`: begin to count anew. It understands what httpx and the connector send, no more of HTTP.
+`GET /reset?delay=SECONDS`: begin to count anew. It understands what httpx and the connector send, no more of
+HTTP.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import time
 from urllib.parse import parse_qs, urlsplit
 
 TEXT = (
-    "Thank you for your message. Your order 4711 left our warehouse on Tuesday, and the carrier expects to hand it "
-    "over within two working days. Should it not be with you by Friday, please answer this message: we will then "
-    "send it again, at no cost. Kind regards, the support team."
+    "Thank you for your message. Your order 4711 left our warehouse on Tuesday, and the carrier expects to "
+    "hand it over within two working days. Should it not be with you by Friday, please answer this message: "
+    "we will "
+    "then send it again, at no cost. Kind regards, the support team."
 )
 BODY = json.dumps(
     {

@@ -2,9 +2,9 @@
 
     python -m benchmarks.throughput            about 3 minutes on 2 cores; --quick: under a minute
 
-The engine is the one of our own. Every run creates process instances first and starts a worker then, as a process
-of its own. The workers take turns (connector, bare loop, connector, bare loop) after a warm-up. What the figures
-mean is told in benchmarks/README.md.
+The engine is the one of our own. Every run creates process instances first and starts a worker then, as a
+process of its own. The workers take turns (connector, bare loop, connector, bare loop) after a warm-up. What
+the figures mean is told in benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -231,7 +231,8 @@ class Bench:
             "openai-chat.json",
             values={
                 "openai_apiKey": "{{secrets.OPENAI_API_KEY}}",
-                "openai_systemMessage": "You answer customers of a mail-order house in at most five polite sentences.",
+                "openai_systemMessage": "You answer customers of a mail-order house in at most five polite "
+                "sentences.",
                 "openai_prompt": "=prompt",
                 "openai_temperature": "0.7",
                 "openai_maxTokens": "1000",
@@ -294,7 +295,8 @@ def _steady(samples: list[Sample], jobs: int) -> dict[str, float | None]:
 
 def _instance(name: str, number: int) -> pb.CreateProcessInstanceRequest:
     variables = {
-        "prompt": f"Case {number}: my order 4711 has not arrived; it was due on Monday. Where is it, what can be done?",
+        "prompt": f"Case {number}: my order 4711 has not arrived; it was due on Monday. "
+        "Where is it, what can be done?",
         "customer": {"id": number, "name": "Erika Mustermann", "tier": "gold"},
     }
     return pb.CreateProcessInstanceRequest(bpmnProcessId=name, version=-1, variables=json.dumps(variables))
@@ -422,7 +424,10 @@ async def _stub(address: str) -> Any:
 
 
 def main() -> int:
-    """Run the benchmark; the exit status is 0, 1 when a run failed, or 130 after Ctrl-C. Missed targets are shown."""
+    """Run the benchmark; the exit status is 0, 1 when a run failed, or 130 after Ctrl-C.
+
+    Missed targets are shown.
+    """
     options = _options()
     began = time.monotonic()
 

@@ -17,7 +17,10 @@ LINK = re.compile(r"(?<=\]\()(\.\./[^)#\s]+)")
 
 
 def outside(page: str, link: str) -> str | None:
-    """Return the path in the repository of what a page links to; None for another page or picture of the docs."""
+    """Return the path in the repository of what a page links to.
+
+    None for another page or picture of the docs.
+    """
     path = posixpath.normpath(posixpath.join("docs", posixpath.dirname(page), link))
     return None if path.startswith(("docs/", "..")) else path
 

@@ -37,7 +37,10 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def own_process() -> Iterator[None]:
-    """A command sets environment and logs for its process: where it runs inside of a test both are put back."""
+    """A command sets environment and logs for its process.
+
+    Where it runs inside of a test both are put back.
+    """
     environment, root = dict(os.environ), logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield

@@ -1,9 +1,11 @@
 """Deployable diagrams, made the way Modeler makes them: by applying the committed element templates.
 
-    answering = task("openai-chat.json", values={"openai_prompt": "=question"}, headers={"resultVariable": "answer"})
+    answering = task("openai-chat.json", values={"openai_prompt": "=question"}, headers={"resultVariable":
+    "answer"})
     process("ask", answering)
 
-Nothing here knows the templates' content but their files: what a test deploys is what a modeler's diagram holds.
+Nothing here knows the templates' content but their files: what a test deploys is what a modeler's diagram
+holds.
 """
 
 from __future__ import annotations
@@ -76,8 +78,8 @@ def task(
         name: the task's name in the diagram; its id when left out.
 
     Raises:
-        ValueError: a name that the template does not have, a value that its conditions hide or that is no choice
-            of its dropdown, a required value left out: a modeler could not make such a task.
+        ValueError: a name that the template does not have, a value that its conditions hide or that is no
+            choice of its dropdown, a required value left out: a modeler could not make such a task.
     """
     content = _template(template)
     given = {("zeebe:input", key): str(value) for key, value in (values or {}).items()}
@@ -272,7 +274,8 @@ class _Drawing:
             '<bpmn:definitions xmlns:bpmn="http://www.omg.org/spec/BPMN/20100524/MODEL"'
             ' xmlns:bpmndi="http://www.omg.org/spec/BPMN/20100524/DI" xmlns:dc="http://www.omg.org/spec/DD/20100524/DC"'
             ' xmlns:di="http://www.omg.org/spec/DD/20100524/DI" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0"'
-            ' xmlns:modeler="http://camunda.org/schema/modeler/1.0" id="Definitions" targetNamespace="openai-connector"'
+            ' xmlns:modeler="http://camunda.org/schema/modeler/1.0" id="Definitions" '
+            'targetNamespace="openai-connector"'
             f' modeler:executionPlatform="Camunda Cloud" modeler:executionPlatformVersion="{self.version}">\n'
             f'<bpmn:process id="{self.process_id}" name="{self.process_id}" isExecutable="true">\n'
             + "\n".join(self.nodes + self.flows)

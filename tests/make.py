@@ -1,4 +1,7 @@
-"""One maker each for what many tests need: a job, an API without a network, a connector, a worker, an answer."""
+"""One maker each for what many tests need.
+
+A job, an API without a network, a connector, a worker, an answer.
+"""
 
 from __future__ import annotations
 

@@ -39,9 +39,11 @@ class Answer:
     delay: float = 0
     """Seconds before the answer begins."""
     drop: Literal["", "before", "headers", "body"] = ""
-    """Where the connection is cut: before anything was sent, after the headers, or in the middle of the body."""
+    """Where the connection is cut: before anything was sent, after the headers, or in the middle of the
+    body."""
     raw: bytes | None = None
-    """The whole HTTP response as bytes, for what no well-behaved server sends; the connection is closed after it."""
+    """The whole HTTP response as bytes, for what no well-behaved server sends; the connection is closed
+    after it."""
     stay: float = 0
     """Seconds for which the connection stays open after `raw`."""
 
@@ -190,7 +192,10 @@ class StandIn:
         self._queue.extend(answers)
 
     def always(self, answer: Answer | Script | None) -> None:
-        """Answer every call so for which nothing is queued; a function may choose by the request (None: a good one)."""
+        """Answer every call so for which nothing is queued.
+
+        A function may choose by the request (None: a good one).
+        """
         self._always = answer
 
     def hold(self) -> None:

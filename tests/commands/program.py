@@ -83,7 +83,10 @@ class Running:
         return [child.pid for child in psutil.Process(self.process.pid).children(recursive=True)]
 
     def said(self, text: str) -> str:
-        """Wait until it has printed a text (a pattern), and return the pattern's first group, else all of it."""
+        """Wait until it has printed a text (a pattern).
+
+        And return the pattern's first group, else all of it.
+        """
         deadline = time.monotonic() + PATIENCE
         while not (found := re.search(text, self.out + self.err)):
             assert self.process.poll() is None, (
@@ -111,7 +114,8 @@ def running(
             env=neutral_environment() | {"TMPDIR": str(folder / "scratch")} | dict(environment or {}),
             stdout=out,
             stderr=err,
-            # As in a terminal: where the tests run in the background, Ctrl-C is ignored, and that is inherited.
+            # As in a terminal: where the tests run in the background, Ctrl-C is ignored, and that is
+            # inherited.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
     try:

@@ -1,4 +1,7 @@
-"""`ZEEBE_ADDRESS=... make engine`: the same tests on a cluster that runs already, here a second engine of our own."""
+"""`ZEEBE_ADDRESS=... make engine`.
+
+The same tests on a cluster that runs already, here a second engine of our own.
+"""
 
 from __future__ import annotations
 

@@ -31,7 +31,10 @@ def engine_of(sandbox: Running) -> str:
 
 
 async def test_a_diagram_is_worked_on(api: StandIn, tmp_path: Path) -> None:
-    """What is given is deployed, another client runs it, each job has its line, and SIGTERM leaves nothing."""
+    """What is given is deployed, another client runs it, each job has its line.
+
+    And SIGTERM leaves nothing.
+    """
     settings = {"OPENAI_BASE_URL": api.base_url, "SECRET_OPENAI_API_KEY": "sk-sandbox"}
     path = EXAMPLES / "moderate-then-answer.bpmn"
     with running(tmp_path, "sandbox", path, *NO_PAGE, environment=settings) as sandbox:
@@ -53,7 +56,10 @@ async def test_a_diagram_is_worked_on(api: StandIn, tmp_path: Path) -> None:
 
 
 async def test_a_second_signal_ends_it_at_once(api: StandIn, tmp_path: Path) -> None:
-    """Running calls are waited for after the first signal; after the second nothing is, and nothing is left."""
+    """Running calls are waited for after the first signal.
+
+    After the second nothing is, and nothing is left.
+    """
     asking = task(values={"openai_operation": "chat", "openai_prompt": "Who?"})
     path = tmp_path / "asks.bpmn"
     path.write_text(process("asks", asking), "utf-8")
@@ -104,7 +110,10 @@ async def test_failures_are_told_in_their_line(api: StandIn, tmp_path: Path) -> 
 
 
 async def test_the_engine_alone(tmp_path: Path) -> None:
-    """With --engine-only nothing is started beside the engine: jobs of the connector's type are left to others."""
+    """With --engine-only nothing is started beside the engine.
+
+    Jobs of the connector's type are left to others.
+    """
     path = EXAMPLES / "moderate-then-answer.bpmn"
     settings = {"CONNECTOR_MAX_JOBS": "not even read"}
     with running(tmp_path, "sandbox", path, "--port", "0", "--engine-only", environment=settings) as sandbox:
@@ -119,7 +128,10 @@ async def test_the_engine_alone(tmp_path: Path) -> None:
 
 
 async def test_records_go_to_standard_output(tmp_path: Path) -> None:
-    """With --records standard output has the engine's records, and all that is for people goes to the other one."""
+    """With --records standard output has the engine's records.
+
+    And all that is for people goes to the other one.
+    """
     path = tmp_path / "own.bpmn"
     path.write_text(process("own", service("other")), "utf-8")
     with running(tmp_path, "sandbox", path, "--port", "0", "--engine-only", "--records") as sandbox:

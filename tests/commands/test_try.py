@@ -52,7 +52,10 @@ async def asked(api: StandIn, *arguments: str | Path, question: str = "Who?") ->
 
 
 async def test_an_example_is_shown_step_by_step(api: StandIn) -> None:
-    """Job, request, results, path and variables are shown, the key comes from the secret, and the status is 0."""
+    """Job, request, results, path and variables are shown, the key comes from the secret.
+
+    And the status is 0.
+    """
     settings = {"OPENAI_BASE_URL": api.base_url, "SECRET_OPENAI_API_KEY": "sk-try"}
     done = await run(
         "try", EXAMPLES / "moderate-then-answer.bpmn", "--variables", QUESTION, environment=settings
@@ -140,7 +143,10 @@ async def test_a_wrong_setting_is_one_sentence(tmp_path: Path) -> None:
 
 
 async def test_an_incident_of_a_task_ends_it(api: StandIn, tmp_path: Path) -> None:
-    """A call that fails for good stops the try with 1 and the incident's message, and the step says so too."""
+    """A call that fails for good stops the try with 1 and the incident's message.
+
+    And the step says so too.
+    """
     api.always(failure(401, "Incorrect API key"))
     done = await asked(api, ours(tmp_path), "--json")
     assert done.status == 1
@@ -196,7 +202,10 @@ async def test_a_value_cannot_steer_the_terminal(api: StandIn, tmp_path: Path) -
 
 
 async def test_an_api_that_hangs_is_ended_by_the_timeout(api: StandIn, tmp_path: Path) -> None:
-    """A call that does not come back ends with the status 1 after --timeout, and the job is not left hanging."""
+    """A call that does not come back ends with the status 1 after --timeout.
+
+    And the job is not left hanging.
+    """
     api.hold()
     done = await asked(api, ours(tmp_path), "--json", "--timeout", "1")
     assert (done.status, done.json["status"]) == (1, "timeout")
@@ -379,7 +388,10 @@ def test_a_gateway_without_a_way_is_an_incident(tmp_path: Path, capsys: pytest.C
 
 @pytest.mark.usefixtures("own_process")
 def test_a_called_process_comes_from_another_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With both files the called process's steps are shown; without the second one the incident says what to do."""
+    """With both files the called process's steps are shown.
+
+    Without the second one the incident says what to do.
+    """
     caller = written(tmp_path, line(bpmn.call("calls", "inner"), ids=("calls",)))
     called = line(bpmn.job("work"), process_id="inner", ids=("work",))
     inner = written(tmp_path, called, name="inner.bpmn")
@@ -440,7 +452,10 @@ def test_wrong_use_is_one_sentence(
     arguments: list[str],
     said: str,
 ) -> None:
-    """Whatever cannot be used is named in a sentence on standard error; nothing is run, and the status is 2."""
+    """Whatever cannot be used is named in a sentence on standard error.
+
+    Nothing is run, and the status is 2.
+    """
     monkeypatch.chdir(tmp_path)
     written(tmp_path, line(ids=()))
     written(tmp_path, line(bpmn.element("complexGateway", "odd"), ids=("odd",)), name="bad.bpmn")

@@ -76,7 +76,10 @@ def address_of(text: str) -> str:
 
 
 def summary(reports: Iterable[Any]) -> str | None:
-    """Count the engine tests that were skipped because a cluster is seen from outside only; None: there was none."""
+    """Count the engine tests that were skipped because a cluster is seen from outside only.
+
+    None: there was none.
+    """
     ran: set[str] = set()
     skipped: set[str] = set()
     for report in reports:

@@ -65,7 +65,8 @@ def _demo(folder: Path, *arguments: str) -> Iterator[Demo]:
             env=neutral_environment() | {"TMPDIR": str(scratch)},
             stdout=stream,
             stderr=subprocess.STDOUT,
-            # As in a terminal: where the tests run in the background, Ctrl-C is ignored, and that is inherited.
+            # As in a terminal: where the tests run in the background, Ctrl-C is ignored, and that is
+            # inherited.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
     try:
@@ -77,7 +78,10 @@ def _demo(folder: Path, *arguments: str) -> Iterator[Demo]:
 
 @pytest.mark.usefixtures("no_cluster")
 def test_demo_runs_and_cleans_up_after_ctrl_c(tmp_path: Path) -> None:
-    """With nothing but the demo itself, both messages come to their ends; Ctrl-C leaves no process and no file."""
+    """With nothing but the demo itself, both messages come to their ends.
+
+    Ctrl-C leaves no process and no file.
+    """
     with _demo(tmp_path, "--keep") as demo:
         demo.wait_until(lambda: "Deploy from Camunda Modeler" in demo.output)
         started = demo.descendants()
@@ -109,7 +113,10 @@ def test_ctrl_c_while_the_model_loads(tmp_path: Path) -> None:
 
 
 def test_demo_on_another_cluster_and_api(engine: Engine, model_api: str, tmp_path: Path) -> None:
-    """With an address of a cluster and of an API the demo starts neither, and the process runs all the same."""
+    """With an address of a cluster and of an API the demo starts neither.
+
+    And the process runs all the same.
+    """
     with _demo(tmp_path, "--zeebe-address", f"http://{engine.address}", "--api-base-url", model_api) as demo:
         started: set[int] = set()
         while demo.process.poll() is None:

@@ -16,7 +16,10 @@ DROP_IN = {"CONNECTOR_DROP_IN": "true", "CONNECTOR_JOB_TYPE": "not-this-one"}
 
 
 def diagram(process_id: str, url: str, headers: dict[str, str]) -> str:
-    """Write the task as the facts of Camunda's template have it (version 6: inputs in their order, by Zeebe's FEEL)."""
+    """Write the task as the facts of Camunda's template have it (version 6.
+
+    Inputs in their order, by Zeebe's FEEL).
+    """
     inputs = {
         "authentication.type": "bearer",
         "authentication.token": "{{secrets.KEY}}",
@@ -34,10 +37,12 @@ def diagram(process_id: str, url: str, headers: dict[str, str]) -> str:
         "internal_prompt": "=question",
         "internal_choices": "1",
         "internal_messages": "=append(concatenate(if is defined(internal_systemMessage) then "
-        '[{"role": "system", "content": internal_systemMessage}] else [], if is defined(internal_chatHistory) '
+        '[{"role": "system", "content": internal_systemMessage}] else [], if is '
+        'defined(internal_chatHistory) '
         'then internal_chatHistory else []), {"role": "user", "content": internal_prompt})',
         "body": '={"model": if is defined(internal_custom_model) then internal_custom_model else internal_model, '
-        '"messages": internal_messages, "n": number(internal_choices), "temperature": number(internal_temperature)}',
+        '"messages": internal_messages, "n": number(internal_choices), "temperature": '
+        'number(internal_temperature)}',
         "connectionTimeoutInSeconds": "30",
     }  # fmt: skip
     mapped = "".join(f"<zeebe:input source={quoteattr(v)} target={quoteattr(k)}/>" for k, v in inputs.items())
@@ -65,7 +70,10 @@ def diagram(process_id: str, url: str, headers: dict[str, str]) -> str:
 async def test_an_unmodified_diagram_is_served(
     engine: Engine, zeebe: ZeebeClient, records: Records, api: StandIn, tmp_path: Path
 ) -> None:
-    """Request and result are what Camunda's connector makes of the task; errors and other hosts are incidents."""
+    """Request and result are what Camunda's connector makes of the task.
+
+    Errors and other hosts are incidents.
+    """
     url = api.base_url + "/chat/completions"
     result = {
         "resultVariable": "r",

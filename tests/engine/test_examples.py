@@ -84,7 +84,10 @@ async def test_moderate_then_answer(zeebe: ZeebeClient, api: StandIn) -> None:
 
 @pytest.mark.usefixtures("worker")
 async def test_extract_order(zeebe: ZeebeClient, api: StandIn) -> None:
-    """The answer's JSON becomes a context; a complete order goes on, an incomplete one is asked back about."""
+    """The answer's JSON becomes a context.
+
+    A complete order goes on, an incomplete one is asked back about.
+    """
 
     def reply(request: Request) -> Answer | None:
         if "response_format" not in request.json:

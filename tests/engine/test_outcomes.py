@@ -198,7 +198,10 @@ async def test_a_caught_bpmn_error_carries_its_variables(
 async def test_an_uncaught_bpmn_error_is_not_bought_again(
     zeebe: ZeebeClient, api: StandIn, records: Records
 ) -> None:
-    """After the incident is resolved, with the expression overridden, the kept answer is mapped: one call in all."""
+    """After the incident is resolved, with the expression overridden, the kept answer is mapped.
+
+    One call in all.
+    """
     headers = {"resultVariable": "r", "errorExpression": '=bpmnError("NOBODY", output.text)'}
     raised = await incident(zeebe, records, task(**chat(api, headers)))
     value = raised["value"]
@@ -268,7 +271,10 @@ async def test_a_wrong_input_is_corrected_at_the_task(
 async def test_a_large_answer_is_kept_too(
     zeebe: ZeebeClient, api: StandIn, records: Records, large: Any, expression: str
 ) -> None:
-    """The engine takes 1.4 MB of state beside the error; what it would refuse as a result is kept as well: one call."""
+    """The engine takes 1.4 MB of state beside the error.
+
+    What it would refuse as a result is kept as well: one call.
+    """
     body = json.dumps(chat_body("Hello") | {"usage": large}, separators=(",", ":"))
     api.always(Answer(content=body.encode()))
     raised = await incident(zeebe, records, task(**chat(api, {"resultExpression": expression})))
@@ -323,14 +329,18 @@ async def test_a_result_that_the_task_would_swallow_is_refused(
 async def test_back_off_and_waits_are_the_engines(
     engine: Engine, zeebe: ZeebeClient, api: StandIn, records: Records
 ) -> None:
-    """A failed call is repeated after the back-off of the engine's clock, told to wait after that; no retry is lost."""
+    """A failed call is repeated after the back-off of the engine's clock, told to wait after that.
+
+    No retry is lost.
+    """
     api.answer(failure(500), failure(429, headers={"Retry-After": "900"}))
     instance = await start(
         zeebe, task(**chat(api, {"retryBackoff": "PT10M"}), retries=2), service("after-wait")
     )
 
     def failed() -> list[int]:
-        # The engine itself "fails" an activation whose long poll the clock's jump has ended: not ours, no retry lost.
+        # The engine itself "fails" an activation whose long poll the clock's jump has ended: not ours, no
+        # retry lost.
         found = records.find("JOB", "FAILED", processInstanceKey=instance)
         return [
             each["value"]["retries"] for each in found if each["value"]["errorMessage"].startswith("The API")

@@ -1,4 +1,7 @@
-"""A plain client of the engine for tests: the generated stub alone, nothing of the connector's own `zeebe` package."""
+"""A plain client of the engine for tests.
+
+The generated stub alone, nothing of the connector's own `zeebe` package.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,8 @@ class ZeebeClient:
         """Run a process to its end and give its variables (all, or the fetched names).
 
         Raises:
-            grpc.aio.AioRpcError: DEADLINE_EXCEEDED, it did not end within `timeout` seconds (of the engine's time).
+            grpc.aio.AioRpcError: DEADLINE_EXCEEDED, it did not end within `timeout` seconds (of the engine's
+            time).
         """
         request = pb.CreateProcessInstanceWithResultRequest(
             request=_create(process_id, variables), requestTimeout=round(timeout * 1000), fetchVariables=fetch
@@ -69,7 +73,10 @@ class ZeebeClient:
         wait_ms: int = 60_000,
         fetch: Sequence[str] = (),
     ) -> list[Any]:
-        """Take up to `maximum` jobs, waiting for the first; each is the engine's own `ActivatedJob` message."""
+        """Take up to `maximum` jobs, waiting for the first.
+
+        Each is the engine's own `ActivatedJob` message.
+        """
         request = pb.ActivateJobsRequest(
             type=job_type,
             worker="test",

@@ -1,4 +1,7 @@
-"""Processes that die or freeze: no job is lost, and what was paid for is not paid for again where that can be known."""
+"""Processes that die or freeze.
+
+No job is lost, and what was paid for is not paid for again where that can be known.
+"""
 
 from __future__ import annotations
 

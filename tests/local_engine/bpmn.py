@@ -188,7 +188,10 @@ def multi_instance(
     sequential: bool = False,
     until: str | None = None,
 ) -> str:
-    """Return multi-instance characteristics; `output` is the collection's name and the element's expression."""
+    """Return multi-instance characteristics.
+
+    `output` is the collection's name and the element's expression.
+    """
     own = f" inputCollection={quoteattr(collection)}"
     own += f" inputElement={quoteattr(item)}" if item else ""
     own += f" outputCollection={quoteattr(output[0])} outputElement={quoteattr(output[1])}" if output else ""

@@ -331,7 +331,10 @@ def test_failing_output_mapping_of_an_event() -> None:
 
 
 def test_event_that_cannot_be_waited_for() -> None:
-    """A wrong time is an incident before the activity begins; input mappings are applied once all the same."""
+    """A wrong time is an incident before the activity begins.
+
+    Input mappings are applied once all the same.
+    """
     w = attached(job("t", inputs={"n": "=n + 1"}), timer("duration", "=wait"))
     key = w.start(n=1, wait="soon")
     assert (w.incident().type, w.take("t")) == ("EXTRACT_VALUE_ERROR", [])

@@ -293,7 +293,10 @@ async def test_a_called_process_is_not_cancelled_alone(client: Gateway) -> None:
 
 
 async def test_deployments_are_atomic(client: Gateway) -> None:
-    """One refused file refuses the request; the same bytes again keep key and version; an id twice is refused."""
+    """One refused file refuses the request; the same bytes again keep key and version.
+
+    An id twice is refused.
+    """
     good = definitions(process("good", START, END, chain("start", "end")))
     bad = definitions(process("bad", START, element("serviceTask", "x"), END, chain("start", "x", "end")))
     files = [pb.Resource(name="good.bpmn", content=good), pb.Resource(name="bad.bpmn", content=bad)]
@@ -347,7 +350,10 @@ async def test_a_job_too_large_for_any_answer(client: Gateway) -> None:
 
 
 async def test_topology_and_health(client: Gateway) -> None:
-    """One healthy broker with one partition and a version that clients can parse; the health service serves."""
+    """One healthy broker with one partition and a version that clients can parse.
+
+    The health service serves.
+    """
     topology = await client.stub.Topology(pb.TopologyRequest())
     (broker,) = topology.brokers
     (partition,) = broker.partitions

@@ -1,4 +1,7 @@
-"""Gateways: which flows a token takes, where tokens wait for each other, and which of several events is first."""
+"""Gateways: which flows a token takes, where tokens wait for each other.
+
+And which of several events is first.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,10 @@ def offered(w: World) -> str:
     ],
 )
 def test_exclusive_takes_the_first_true_flow(n: int, expected: str) -> None:
-    """Conditions are tried in the order of the diagram, and the default flow is taken only when none is true."""
+    """Conditions are tried in the order of the diagram.
+
+    And the default flow is taken only when none is true.
+    """
     w = World()
     w.deploy(
         deciding(
@@ -104,7 +110,10 @@ def test_default_flow_with_a_condition(kind: str, condition: str) -> None:
 @pytest.mark.parametrize("kind", ["exclusiveGateway", "inclusiveGateway"], ids=["exclusive", "inclusive"])
 @pytest.mark.parametrize("n", [0, 2], ids=["false", "true"])
 def test_single_flow_with_a_condition(kind: str, n: int) -> None:
-    """The only flow out of a gateway is taken if its condition is true; else it is an incident until it is."""
+    """The only flow out of a gateway is taken if its condition is true.
+
+    Else it is an incident until it is.
+    """
     w = World()
     w.deploy(deciding(kind, flow("x", "a", "=n > 1")))
     key = w.start(n=n)
@@ -366,7 +375,10 @@ TIMERS = catch("t", timer("duration", "PT5S")) + catch("u", timer("duration", "P
 
 
 def waiting(*ways: str, events: str) -> bytes:
-    """Return a process that waits at an event-based gateway `g`; behind each event stands a job `after-<event>`."""
+    """Return a process that waits at an event-based gateway `g`.
+
+    Behind each event stands a job `after-<event>`.
+    """
     tasks = "".join(job(f"after-{way}") + chain("g", way, f"after-{way}", "end") for way in ways)
     parts = (START, element("eventBasedGateway", "g"), events, tasks, END, chain("start", "g"))
     return definitions(MESSAGES, process("p", *parts))
@@ -445,7 +457,10 @@ def test_two_buffered_messages_at_a_gateway() -> None:
 
 
 def test_gateway_waits_for_nothing_when_one_of_its_events_is_wrong() -> None:
-    """An event that cannot be waited for is an incident at the gateway, and none of the others is open meanwhile."""
+    """An event that cannot be waited for is an incident at the gateway.
+
+    And none of the others is open meanwhile.
+    """
     w = World()
     w.deploy(waiting("m", "t", events=catch("m", on_message("M")) + catch("t", timer("duration", "PT5S"))))
     key = w.start()

@@ -1,4 +1,7 @@
-"""SIGKILL at any moment: what was acknowledged is there, once. The long form: `python -m benchmarks.engine --kills`."""
+"""SIGKILL at any moment: what was acknowledged is there, once.
+
+The long form: `python -m benchmarks.engine --kills`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ PROCESS = definitions(process("p", START, script("s", "=n", "m"), END, chain("st
 
 @pytest.mark.parametrize("seed", [1, 2], ids=str)
 async def test_kills_under_load_lose_nothing(seed: int) -> None:
-    """Killed five times while instances are created and jobs done: nothing lost, nothing twice, nothing left over."""
+    """Killed five times while instances are created and jobs done.
+
+    Nothing lost, nothing twice, nothing left over.
+    """
     ledger = await run(seed, instances=200, kills=5)
     assert (ledger.lost, ledger.twice) == (0, 0)
     assert len(ledger.created) == 200

@@ -163,7 +163,10 @@ def test_output_mappings_of_a_catch_event() -> None:
 
 
 def test_failing_output_mapping_keeps_the_message() -> None:
-    """A mapping that fails is an incident after the message has arrived; the message is not asked for again."""
+    """A mapping that fails is an incident after the message has arrived.
+
+    The message is not asked for again.
+    """
     w = World()
     w.deploy(waiting(outputs={"x": '=assert(y, y > limit, "too small")'}))
     instance = w.start(key="k", limit=10)
@@ -501,7 +504,10 @@ def test_two_messages_in_one_turn() -> None:
 
 @pytest.mark.parametrize("kind", ["catch event", "boundary event"])
 def test_two_messages_for_two_instances_in_one_turn(kind: str) -> None:
-    """Who has got a message waits no more, even before it has happened: the next message goes to the next one."""
+    """Who has got a message waits no more, even before it has happened.
+
+    The next message goes to the next one.
+    """
     w = World()
     w.deploy(waiting() if kind == "catch event" else reminded(interrupting=True))
     first, second = w.start(key="k"), w.start(key="k")
@@ -728,7 +734,10 @@ def test_output_mappings_of_a_message_start_event() -> None:
 
 
 def test_aggregation() -> None:
-    """The documented aggregator: the first message starts an instance, the next ones reach it, others start anew."""
+    """The documented aggregator.
+
+    The first message starts an instance, the next ones reach it, others start anew.
+    """
     w = World()
     start = event_start("ms", on_message("M"))
     own = (start, receive("r", "M"), job("a"), chain("ms", "r", "a"))

@@ -167,7 +167,10 @@ def test_pass_through_tasks_have_rounds_too(sequential: bool) -> None:
 
 
 def test_output_variable_is_local_to_its_round() -> None:
-    """The variable that is collected does not leak out of its round, and an outer one of its name is no result."""
+    """The variable that is collected does not leak out of its round.
+
+    And an outer one of its name is no result.
+    """
     w = World()
     w.deploy(around(job("a", LOOP)))
     key = w.start(items=[1, 2], result="outer")
@@ -435,7 +438,10 @@ def test_body_ends_while_another_round_has_an_incident() -> None:
 
 
 def test_sub_processes_as_rounds() -> None:
-    """Each round is a scope of its own: what is written there under a local name is not seen by the others."""
+    """Each round is a scope of its own.
+
+    What is written there under a local name is not seen by the others.
+    """
     w = World()
     w.deploy(around(sub_process("s", LOOP, INNER, extensions=mappings({"own": "=item"}))))
     key = w.start(items=[1, 2])

@@ -218,7 +218,10 @@ async def test_streams_come_before_polls_and_take_turns(waiting: Waiting) -> Non
 
 
 async def test_a_slow_stream_holds_few_jobs(waiting: Waiting) -> None:
-    """A stream whose worker does not read holds a bounded number of jobs; when it ends, others get all of them."""
+    """A stream whose worker does not read holds a bounded number of jobs.
+
+    When it ends, others get all of them.
+    """
     stream = waiting.polls.stream(pb.StreamActivatedJobsRequest(type="a", worker="s", timeout=60_000))
     reading = asyncio.ensure_future(anext(stream))
     await waiting.settled()

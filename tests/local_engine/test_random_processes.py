@@ -1,4 +1,7 @@
-"""Processes that nobody has thought of: random ones, worked off in a random order, must all come to an end."""
+"""Processes that nobody has thought of.
+
+Random ones, worked off in a random order, must all come to an end.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,8 @@ from tests.local_engine.world import World
 ERROR = error("E", "X")
 MOST_STEPS = 3000
 CALM = 200
-"""After so many steps messages reach only those who cannot go on without: not all that may start things does."""
+"""After so many steps messages reach only those who cannot go on without: not all that may start things
+does."""
 
 
 class Generator:

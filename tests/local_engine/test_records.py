@@ -462,7 +462,10 @@ def test_engine_without_listeners_does_the_same() -> None:
 
 
 def test_errors_through_scopes_are_recorded() -> None:
-    """An error that is caught further out shows as an error of the job, and as termination of what was left."""
+    """An error that is caught further out shows as an error of the job.
+
+    And as termination of what was left.
+    """
     w = World()
     own = sub_process("s", element("startEvent", "ss"), job("a"), chain("ss", "a"))
     caught = boundary("b", "s", on_error("E")) + chain("b", "end")

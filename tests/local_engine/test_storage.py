@@ -109,7 +109,10 @@ def test_a_second_engine_on_the_same_folder(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_writes_nothing(tmp_path: Path, disk: Disk) -> None:
-    """A commit that fails raises with a sentence; what was committed before is all there is after a restart."""
+    """A commit that fails raises with a sentence.
+
+    What was committed before is all there is after a restart.
+    """
     world = World(tmp_path)
     world.deploy(PROCESS)
     kept = world.start()

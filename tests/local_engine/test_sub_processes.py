@@ -92,7 +92,10 @@ def test_output_mappings_let_locals_out() -> None:
 
 
 def test_failing_output_mapping_of_a_sub_process() -> None:
-    """A failing output mapping keeps the sub-process at its end until it is mended; nothing inside runs again."""
+    """A failing output mapping keeps the sub-process at its end until it is mended.
+
+    Nothing inside runs again.
+    """
     w = around(
         job("a") + chain("ss", "a"), inputs={"n": "=0"}, outputs={"x": '=assert(n, n > 0, "n is zero")'}
     )

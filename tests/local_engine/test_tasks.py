@@ -250,7 +250,8 @@ def test_headers_of_a_user_task() -> None:
     """Form, people and dates are headers of the job, beside those of the diagram; lists are JSON."""
     w = user_task(
         '<zeebe:formDefinition formKey="camunda-forms:bpmn:f1"/>'
-        '<zeebe:assignmentDefinition assignee="anna" candidateGroups="sales, operations" candidateUsers="bo"/>'
+        '<zeebe:assignmentDefinition assignee="anna" candidateGroups="sales, operations" '
+        'candidateUsers="bo"/>'
         '<zeebe:taskSchedule dueDate="2027-02-28T13:13:10+02:00" followUpDate="2027-02-01T00:00:00Z"/>'
         '<zeebe:taskHeaders><zeebe:header key="own" value="1"/></zeebe:taskHeaders>'
     )
@@ -270,7 +271,8 @@ def test_headers_of_a_user_task() -> None:
 def test_headers_of_a_user_task_by_expression() -> None:
     """They may be FEEL, which sees the input mappings; what is null is left out."""
     w = user_task(
-        '<zeebe:assignmentDefinition assignee="=book.author" candidateGroups="=roles" candidateUsers="=nobody"/>'
+        '<zeebe:assignmentDefinition assignee="=book.author" candidateGroups="=roles" '
+        'candidateUsers="=nobody"/>'
         '<zeebe:taskSchedule dueDate="=now() + duration(&quot;PT1H&quot;)"/>',
         inputs={"roles": '=append(more, "c")'},
     )

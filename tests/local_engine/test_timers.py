@@ -154,7 +154,10 @@ def test_date_that_has_passed() -> None:
     ],
 )
 def test_months_have_no_fixed_length(start: str, value: str, expected: str) -> None:
-    """Months are counted by the calendar: the last day of a shorter month takes the place of a day it has not."""
+    """Months are counted by the calendar.
+
+    The last day of a shorter month takes the place of a day it has not.
+    """
     w = World()
     w.deploy(paused("duration", value))
     w.later(at(start))

@@ -1,4 +1,7 @@
-"""What was measured on the real engine, 8.5.8 and 8.6.0: each sentence is a test, over the gateway or in process."""
+"""What was measured on the real engine, 8.5.8 and 8.6.0.
+
+Each sentence is a test, over the gateway or in process.
+"""
 
 from __future__ import annotations
 
@@ -131,7 +134,10 @@ def test_update_job_timeout_of_a_finished_job_is_not_found() -> None:
 
 
 def test_fail_job_with_back_off_and_variables() -> None:
-    """The job comes back after the back-off with what FailJob carried: local to the task, not visible outside."""
+    """The job comes back after the back-off with what FailJob carried.
+
+    Local to the task, not visible outside.
+    """
     w = world()
     key = w.start()
     first = w.take_one("a")
@@ -176,7 +182,10 @@ def test_fail_job_without_retries_makes_an_incident() -> None:
 
 
 def test_update_job_retries_alone_does_not_bring_the_job_back() -> None:
-    """The incident must be resolved too; then the job has the same key and the variables that FailJob carried."""
+    """The incident must be resolved too.
+
+    Then the job has the same key and the variables that FailJob carried.
+    """
     w = world()
     w.start()
     key = w.take_one("a").key

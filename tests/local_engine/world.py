@@ -144,7 +144,10 @@ class World:
         self._clock.pin(end)
 
     def jump(self, milliseconds: int) -> None:
-        """Put the clock forward at once: what is due by then happens late, as after a pause of the machine."""
+        """Put the clock forward at once.
+
+        What is due by then happens late, as after a pause of the machine.
+        """
         self._clock.pin(self._clock.now() + milliseconds)
         while self.engine.sweep():
             self.settle()

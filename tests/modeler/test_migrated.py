@@ -56,7 +56,10 @@ TASKS = {
 @in_both
 @pytest.mark.parametrize("name", TASKS)
 def test_migrated_task_is_at_home(modeler: Modeler, front_end: str, name: str) -> None:
-    """The panel has no complaint about a migrated task, changes nothing in it, and Camunda's linter finds no fault."""
+    """The panel has no complaint about a migrated task, changes nothing in it.
+
+    And Camunda's linter finds no fault.
+    """
     moved = migrate(
         diagram(TASKS[name]).replace("</bpmn:definitions>", PICTURE).encode(), date(2026, 11, 22)
     ).content

@@ -66,7 +66,10 @@ async def page(api: StandIn) -> AsyncIterator[str]:
 async def test_an_incident_is_seen_and_mended(
     browser: tuple[Path, str], page: str, tmp_path: Path, api: StandIn
 ) -> None:
-    """Dropped, started, stopped at an incident, mended by a local variable, retried, ended: all by the page alone."""
+    """Dropped, started, stopped at an incident, mended by a local variable, retried, ended.
+
+    All by the page alone.
+    """
     values = {"apiKey": "k", "operation": "chat", "prompt": "=question", "temperature": "=heat"}
     inputs = {f"openai_{name}": value for name, value in values.items()}
     asking = task(

@@ -117,7 +117,8 @@ FILLED = {
 """What a person writes into each text field; FEEL begins with =."""
 
 SETTLED = 700
-"""Milliseconds until the panel has written everything: it waits 300 after the last key, a busy machine more."""
+"""Milliseconds until the panel has written everything: it waits 300 after the last key, a busy machine
+more."""
 
 in_both = pytest.mark.parametrize("front_end", FRONT_ENDS)
 each_template = pytest.mark.parametrize("file", SHOWN)
@@ -153,7 +154,10 @@ def written(xml: str) -> dict[str, str | None]:
 
 
 def as_by_hand(file: str, given: dict[str, str]) -> dict[str, str | None]:
-    """Give what `tests.diagrams` writes for the same values: the engine's tests rest on its being the same."""
+    """Give what `tests.diagrams` writes for the same values.
+
+    The engine's tests rest on its being the same.
+    """
     properties = template_of(file)["properties"]
     headers = {p["binding"]["key"] for p in properties if p["binding"]["type"] == "zeebe:taskHeader"}
     task = diagrams.task(
@@ -169,7 +173,10 @@ def as_by_hand(file: str, given: dict[str, str]) -> dict[str, str | None]:
 def fill(
     modeler: Modeler, template: dict[str, Any], given: dict[str, str], *, required_only: bool = False
 ) -> dict[str, str]:
-    """Fill every (required) text field that is shown and not given yet; the value is what the diagram then holds."""
+    """Fill every (required) text field that is shown and not given yet.
+
+    The value is what the diagram then holds.
+    """
     visible = {label for labels in shown(modeler).values() for label in labels}
     filled = dict(given)
     for prop in template["properties"]:
@@ -210,7 +217,10 @@ def expected_after(file: str, name: str, value: str) -> dict[str, list[str]]:
 
 
 def telling(template: dict[str, Any], prop: dict[str, Any]) -> list[dict[str, str]]:
-    """Give the choices to try: those that conditions name and the last; in the end the default or the first."""
+    """Give the choices to try: those that conditions name and the last.
+
+    In the end the default or the first.
+    """
     named = json.dumps([other.get("condition") for other in template["properties"]])
     choices: list[dict[str, str]] = prop["choices"]
     default = next((choice for choice in choices if choice["value"] == prop.get("value")), choices[0])
@@ -254,7 +264,8 @@ def test_filled_by_label_and_exported(modeler: Modeler, front_end: str, file: st
     if "Response format" in SHOWN[file]:
         modeler.choice("Response format", "JSON that follows a schema")
     given = {"openai_responseFormat": "json_schema"} if "Response format" in SHOWN[file] else {}
-    # In the slower panel of 8.5, the shorter templates are filled with what they require: all fields are the same ones.
+    # In the slower panel of 8.5, the shorter templates are filled with what they require: all fields are the
+    # same ones.
     given = fill(
         modeler, template, given, required_only=front_end == "8.5" and file != "openai-connector.json"
     )

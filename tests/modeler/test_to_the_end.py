@@ -85,7 +85,10 @@ async def test_every_template_runs_to_the_end(modeler: Modeler, zeebe: ZeebeClie
 async def test_azure_diagram_gives_the_worker_its_inputs(
     modeler: Modeler, zeebe: ZeebeClient, front_end: str
 ) -> None:
-    """Azure's address cannot be reached here; its diagram deploys, and the worker accepts what the job holds."""
+    """Azure's address cannot be reached here.
+
+    Its diagram deploys, and the worker accepts what the job holds.
+    """
     process_id = f"made-{front_end}-azure".replace(".", "_")
     draw(modeler, front_end, templates(AZURE_JOB_TYPE)["azure-openai.json"], process_id)
     modeler.fill("API key", "{{secrets.AZURE_OPENAI_API_KEY}}")

@@ -66,7 +66,10 @@ def commands() -> list[str]:
 
 
 def is_sent(path: str) -> bool:
-    """Check whether .dockerignore lets a path into the build context: the last pattern that matches it decides."""
+    """Check whether .dockerignore lets a path into the build context.
+
+    The last pattern that matches it decides.
+    """
     sent = True
     for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines():
         pattern = line.strip().removeprefix("!")
@@ -93,13 +96,19 @@ def needed_by(names: list[str]) -> set[str]:
 
 
 def test_the_worker_is_not_root() -> None:
-    """The image's user is a number other than 0, as Kubernetes' runAsNonRoot needs it, and is never changed back."""
+    """The image's user is a number other than 0, as Kubernetes' runAsNonRoot needs it.
+
+    And is never changed back.
+    """
     (user,) = arguments("USER", FINAL)
     assert all(int(part) > 0 for part in user.split(":"))
 
 
 def test_signals_reach_the_worker_itself() -> None:
-    """Entry point and command are in exec form (no shell in between), name real commands, and SIGTERM ends them."""
+    """Entry point and command are in exec form (no shell in between), name real commands.
+
+    And SIGTERM ends them.
+    """
     (entry_point,), (command,) = arguments("ENTRYPOINT", FINAL), arguments("CMD", FINAL)
     (program,) = json.loads(entry_point)
     assert program in PROJECT["project"]["scripts"]
@@ -109,7 +118,10 @@ def test_signals_reach_the_worker_itself() -> None:
 
 
 def test_everything_installed_is_pinned_by_its_hash() -> None:
-    """Each pip install takes the locked file with hashes, or the wheel just built; none resolves dependencies."""
+    """Each pip install takes the locked file with hashes, or the wheel just built.
+
+    None resolves dependencies.
+    """
     installs = [command for command in commands() if " install " in command]
     assert len(installs) == 2
     locked, built = installs

@@ -1,4 +1,7 @@
-"""FEEL's own wheel: built as its users build it, and tried where nothing else of this project can be imported."""
+"""FEEL's own wheel: built as its users build it.
+
+And tried where nothing else of this project can be imported.
+"""
 
 from __future__ import annotations
 

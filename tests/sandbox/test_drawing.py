@@ -1,4 +1,7 @@
-"""The picture of a diagram: every kind of element, places as the file gives them, and files that mean harm."""
+"""The picture of a diagram.
+
+Every kind of element, places as the file gives them, and files that mean harm.
+"""
 
 from __future__ import annotations
 
@@ -294,7 +297,8 @@ def test_default_flows_conditions_and_message_flows() -> None:
     flows = flow("a", "b", condition) + flow("g", "b", condition, name="yes") + flow("g", "c", name="no")
     collaboration = (
         '<bpmn:collaboration id="co"><bpmn:participant id="us" name="Us" processRef="p"/>'
-        f'<bpmn:participant id="them" name="Them"/>{flow("them", "a", kind="messageFlow")}</bpmn:collaboration>'
+        f'<bpmn:participant id="them" '
+        f'name="Them"/>{flow("them", "a", kind="messageFlow")}</bpmn:collaboration>'
     )
     shapes = [shape(key, bounds(200 * number, 100)) for number, key in enumerate(("a", "b", "c", "g"))]
     lines = [edge(key, (0, 0), (90, 0)) for key in ("a-b", "g-b", "g-c", "them-a")]
@@ -351,7 +355,10 @@ def test_pools_and_lanes() -> None:
 
 
 def test_artifacts_and_data() -> None:
-    """Annotations with their lines, groups with the value of their category, data, and the lines to them are drawn."""
+    """Annotations with their lines, groups with the value of their category, data.
+
+    And the lines to them are drawn.
+    """
     category = '<bpmn:category id="c"><bpmn:categoryValue id="cv" value="A group"/></bpmn:category>'
     reads = '<bpmn:dataInputAssociation id="reads"><bpmn:sourceRef>order</bpmn:sourceRef></bpmn:dataInputAssociation>'
     picture = Picture(
@@ -459,7 +466,10 @@ def test_hostile_names_stay_text() -> None:
     ],
 )
 def test_icons_from_elsewhere_are_left_out(icon: str) -> None:
-    """Only an image inside of the diagram itself is shown; with any other icon the task has its usual sign."""
+    """Only an image inside of the diagram itself is shown.
+
+    With any other icon the task has its usual sign.
+    """
     task = f'<bpmn:serviceTask id="x" zeebe:modelerTemplateIcon="{icon}"/>'
     picture = Picture(diagram(process(task), plane("p", shape("x", bounds(0, 0)))))
     assert not [*picture.root.iter(f"{SVG}image")]

@@ -100,7 +100,8 @@ async def test_incidents_are_kept_with_their_messages() -> None:
 async def test_rounds_are_counted_and_their_body_is_not() -> None:
     """A multi-instance activity has as many tokens as rounds; with no round at all it is completed once."""
     rounds = (
-        "<bpmn:multiInstanceLoopCharacteristics><bpmn:extensionElements><zeebe:loopCharacteristics inputCollection="
+        "<bpmn:multiInstanceLoopCharacteristics><bpmn:extensionElements><zeebe:loopCharacteristics "
+        "inputCollection="
         '"= items" inputElement="item"/></bpmn:extensionElements></bpmn:multiInstanceLoopCharacteristics>'
     )
     diagram = bpmn.definitions(
@@ -220,7 +221,10 @@ async def test_a_restarted_sandbox_shows_the_same(tmp_path: Path) -> None:
 
 
 async def test_what_the_history_has_missed_is_corrected(tmp_path: Path) -> None:
-    """An engine that ran without the history: running instances are shown as they are, ended ones as ended."""
+    """An engine that ran without the history.
+
+    Running instances are shown as they are, ended ones as ended.
+    """
     async with sandbox(tmp_path) as it:
         process = await it.deploy(work())
         ends, stands = await it.start(process), await it.start(process)
@@ -251,7 +255,10 @@ async def test_what_the_history_has_missed_is_corrected(tmp_path: Path) -> None:
 async def test_a_damaged_file_is_set_aside(
     tmp_path: Path, damage: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A file that cannot be read is moved away with a line in the log, and the engine's instances are shown anew."""
+    """A file that cannot be read is moved away with a line in the log.
+
+    And the engine's instances are shown anew.
+    """
     async with sandbox(tmp_path) as it:
         key = await it.start(await it.deploy(work()))
     damage(tmp_path / FILE_NAME)

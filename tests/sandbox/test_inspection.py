@@ -82,7 +82,10 @@ async def test_the_version_changes_with_what_is_shown() -> None:
 
 
 async def test_an_incident_in_a_called_process_is_seen_from_above() -> None:
-    """The instance whose called process stands at an incident is listed among those with one, and leads there."""
+    """The instance whose called process stands at an incident is listed among those with one.
+
+    And leads there.
+    """
     called = '<zeebe:calledElement processId="p"/>'
     caller = bpmn.definitions(
         bpmn.process(
@@ -149,7 +152,8 @@ async def test_what_is_waited_for() -> None:
         "<bpmn:timerEventDefinition><bpmn:timeDuration>PT1H</bpmn:timeDuration></bpmn:timerEventDefinition>"
     )
     message = (
-        '<bpmn:message id="m" name="paid"><bpmn:extensionElements><zeebe:subscription correlationKey="= order"/>'
+        '<bpmn:message id="m" name="paid"><bpmn:extensionElements><zeebe:subscription correlationKey="= '
+        'order"/>'
         "</bpmn:extensionElements></bpmn:message>"
     )
     receive = bpmn.element("receiveTask", "wait", messageRef="m")
@@ -234,7 +238,10 @@ async def test_jobs_are_completed_by_hand() -> None:
 
 
 async def test_instances_are_started_and_cancelled() -> None:
-    """An instance begins with its variables, whose numbers stay exact, and ends when it is cancelled, once."""
+    """An instance begins with its variables, whose numbers stay exact.
+
+    And ends when it is cancelled, once.
+    """
     async with sandbox() as it:
         process = await it.deploy(WORK)
         key = int((await it.view.start(process, '{"id": 12345678901234567890}'))["key"])
@@ -309,7 +316,8 @@ async def test_very_many_scopes_are_not_all_shown(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(instance_view, "MOST_SCOPES", 4)
     monkeypatch.setattr(instance_view, "MOST_WAITS", 3)
     rounds = (
-        "<bpmn:multiInstanceLoopCharacteristics><bpmn:extensionElements><zeebe:loopCharacteristics inputCollection="
+        "<bpmn:multiInstanceLoopCharacteristics><bpmn:extensionElements><zeebe:loopCharacteristics "
+        "inputCollection="
         '"= items" inputElement="item"/></bpmn:extensionElements></bpmn:multiInstanceLoopCharacteristics>'
     )
     diagram = bpmn.definitions(

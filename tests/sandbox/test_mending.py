@@ -17,7 +17,8 @@ from openai_connector.tools.sandbox.mending import named_in
             id="labels after each other",
         ),
         pytest.param(
-            "The answer is kept: set the local variable openai_resultExpression at the task; openai_state has it.",
+            "The answer is kept: set the local variable openai_resultExpression at the task; openai_state "
+            "has it.",
             ["openai_resultExpression"],
             id="a variable, and the worker's own",
         ),

@@ -210,7 +210,10 @@ async def test_the_token_is_of_this_run_alone() -> None:
 
 
 async def test_every_answer_is_closed_to_other_pages(client: Client) -> None:
-    """Page, data and errors: no frame, no cache, no referrer, nothing from elsewhere, no script without its nonce."""
+    """Page, data and errors.
+
+    No frame, no cache, no referrer, nothing from elsewhere, no script without its nonce.
+    """
     nonces = set()
     for path in ("/", "/", "/api/state", "/nothing", "/api/instances/1"):
         _, headers, _ = await client.ask("GET", path)

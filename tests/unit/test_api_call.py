@@ -222,7 +222,10 @@ def test_7_secrets_resolve_nowhere_else(inputs: dict[str, Any]) -> None:
 
 
 def test_8_every_secret_that_was_used_is_masked() -> None:
-    """The key, the worker's key, a part of the address, the organization: each alone, wherever it is echoed."""
+    """The key, the worker's key, a part of the address, the organization.
+
+    Each alone, wherever it is echoed.
+    """
     redaction = masks(
         apiKey="sk-{{secrets.ORG}}",
         organization="{{secrets.ORG}}",

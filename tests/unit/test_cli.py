@@ -35,7 +35,10 @@ def test_a_folder_that_cannot_be_written_to_is_named(
 
 
 def test_sigterm_during_the_start_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first process of a container ignores a SIGTERM without a handler: there is one before settings are read."""
+    """The first process of a container ignores a SIGTERM without a handler.
+
+    There is one before settings are read.
+    """
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     monkeypatch.setattr(settings, "load", lambda: signal.raise_signal(signal.SIGTERM))
     try:

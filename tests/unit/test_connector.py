@@ -87,7 +87,10 @@ async def test_5_nothing_is_sent_for_a_task_that_cannot_succeed(
     ],
 )
 async def test_5_a_failed_mapping_is_mended_without_a_second_call(headers: dict[str, str]) -> None:
-    """The answer is kept at the task; with the expression overridden, the job completes and the API is not asked."""
+    """The answer is kept at the task.
+
+    With the expression overridden, the job completes and the API is not asked.
+    """
     api = FakeApi()
     first = job(headers)
     outcome = failed(await connector(api).work(first))
@@ -181,7 +184,10 @@ async def test_5_a_job_error_with_retries_calls_again() -> None:
 
 
 async def test_5_trying_again_after_a_failed_mapping_buys_nothing() -> None:
-    """An error expression that always tries again maps the kept answer again: a broken expression costs one call."""
+    """An error expression that always tries again maps the kept answer again.
+
+    A broken expression costs one call.
+    """
     api = FakeApi()
     headers = {
         "resultExpression": "=output.text",
@@ -394,7 +400,10 @@ async def test_8_secrets_are_masked_however_deep() -> None:
 
 @pytest.mark.parametrize("key", ["4", "e", "code", "response"])
 async def test_8_a_dummy_key_changes_no_error_code(key: str) -> None:
-    """Servers without keys are given anything as a key: expressions find code, type and status all the same."""
+    """Servers without keys are given anything as a key.
+
+    Expressions find code, type and status all the same.
+    """
     expression = "=bpmnError(error.code + string(error.variables.response.status) + string(response.status))"
     api = FakeApi(answers=[refused(404)])
     outcome = await connector(api).work(job({"errorExpression": expression}, apiKey=key))

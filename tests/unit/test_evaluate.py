@@ -87,7 +87,10 @@ def test_9_an_error_is_handled(capsys: pytest.CaptureFixture[str], tmp_path: Pat
 def test_9_cases_are_answered_line_by_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each line has an answer in its place; a line that is no case says so and ends nothing, but the status is 1."""
+    """Each line has an answer in its place.
+
+    A line that is no case says so and ends nothing, but the status is 1.
+    """
     lines = [
         '{"response": 1, "headers": {"resultVariable": "r"}}',
         "",

@@ -118,7 +118,10 @@ def test_reasons_for_null_reach_a_person(
 
 
 async def test_the_worker_logs_places_and_no_content(caplog: pytest.LogCaptureFixture) -> None:
-    """At DEBUG the worker logs which expression has a null, where and of what kind; names and values stay out."""
+    """At DEBUG the worker logs which expression has a null, where and of what kind.
+
+    Names and values stay out.
+    """
     caplog.set_level(logging.DEBUG, "openai_connector.observe")
     done = await connector(FakeApi(), events=Events(log_event)).work(
         job({"resultExpression": "={x: body.secretName}"})

@@ -200,7 +200,10 @@ def check_nothing_private(outcome: Outcome, lines: list[str]) -> None:
 async def test_7_nothing_private_is_logged_or_said(
     answer: str, headers: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Secrets, prompts, histories and answers stand in no log line and in no message; secrets in no error variable."""
+    """Secrets, prompts, histories and answers stand in no log line and in no message.
+
+    Secrets in no error variable.
+    """
     monkeypatch.setenv("NO_PROXY", "*")
     async with StandIn() as api:
         api.always(FAILURES[answer])

@@ -170,7 +170,10 @@ def test_a_url_may_be_a_secret() -> None:
 
 
 def test_any_body_is_a_result() -> None:
-    """Text, a redirect and an empty body are results, as in Camunda's connector; 400 and above is an error."""
+    """Text, a redirect and an empty body are results, as in Camunda's connector.
+
+    400 and above is an error.
+    """
     call = task()
     for status, body in ((200, "text"), (302, None), (204, None), (200, {"error": "x"})):
         call.accept(ApiResponse(status, {}, body, "OK"))

@@ -54,7 +54,10 @@ def test_placeholders(text: str, resolved: str) -> None:
     "text", ["{{secrets.NONE}}", "secrets.NONE", "{{secrets.PATH}}", "{{secrets.key}}", "{{secrets.\ud800}}"]
 )
 def test_a_missing_secret_is_named(text: str) -> None:
-    """The message names field and secret and says what to do; the environment without prefix is out of reach."""
+    """The message names field and secret and says what to do.
+
+    The environment without prefix is out of reach.
+    """
     with pytest.raises(SecretError) as caught:
         resolve(text, SECRETS, label="OpenAI API key")
     [name] = names_in(text)

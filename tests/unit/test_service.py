@@ -119,7 +119,10 @@ async def warnings_at_start(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogC
 async def test_2_an_empty_secret_prefix_is_warned_of(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, prefix: str, warnings: int
 ) -> None:
-    """It makes every variable of the worker's environment a secret of every diagram: allowed, but not silently."""
+    """It makes every variable of the worker's environment a secret of every diagram.
+
+    Allowed, but not silently.
+    """
     monkeypatch.setenv("CONNECTOR_SECRET_PREFIX", prefix)
     found = await warnings_at_start(monkeypatch, caplog)
     assert (
@@ -139,7 +142,8 @@ async def test_2_a_misspelt_setting_is_warned_of(
         monkeypatch.setenv(f"CAMUNDA_{name}", "known to Camunda's own runtime and clients")
     found = await warnings_at_start(monkeypatch, caplog)
     assert [message for message in found if "is not a setting" in message] == [
-        "The environment variable CONNECTOR_MAX_JOB is not a setting and has no effect: is CONNECTOR_MAX_JOBS meant?"
+        "The environment variable CONNECTOR_MAX_JOB is not a setting and has no effect: is "
+        "CONNECTOR_MAX_JOBS meant?"
     ]
 
 

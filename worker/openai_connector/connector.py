@@ -1,7 +1,8 @@
 """The story of a job: from its inputs to exactly one outcome, with an answer that is never paid for twice.
 
-Headers first (a bad expression must not cost money), then the inputs, the host, the secrets; then the call, unless
-its answer has been kept from an earlier activation; then the mapping. Whatever happens ends in an outcome.
+Headers first (a bad expression must not cost money), then the inputs, the host, the secrets; then the call,
+unless its answer has been kept from an earlier activation; then the mapping. Whatever happens ends in an
+outcome.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ class Api(Protocol):
     async def send(
         self, method: str, url: str, *, body: bytes | None, headers: Mapping[str, str], timeout: timedelta
     ) -> ApiResponse:
-        """Return the response to one request, whatever its status; raises an `ApiError` where there is none."""
+        """Return the response to one request, whatever its status.
+
+        Raises an `ApiError` where there is none.
+        """
         ...
 
 
@@ -120,7 +124,8 @@ class Connector:
         job, masked = attempt.job, attempt.redaction
         self._events.emit(CallFailed(job, error.kind, error.code))
         message = masked.message(explained(error, panel))
-        # The parts one by one: a dummy key such as "1" must not change codes and names that expressions compare.
+        # The parts one by one: a dummy key such as "1" must not change codes and names that expressions
+        # compare.
         response = {part: masked.value(value) for part, value in error.response_shown().items()}
         plan = self._retry_policy.plan(
             error, retries=job.retries, backoff=mapping.backoff, memory=attempt.memory
@@ -134,7 +139,10 @@ class Connector:
         )
 
     def time_needed(self, job: Job) -> timedelta:
-        """Return how long the job's lease must last: its job timeout header, and at least the call's timeout."""
+        """Return how long the job's lease must last.
+
+        Its job timeout header, and at least the call's timeout.
+        """
         needed = self.task_type.time_needed(job.variables)
         try:
             return max(needed, parse_duration(job.headers.get(JOB_TIMEOUT) or needed))
@@ -153,7 +161,10 @@ class Connector:
         return Failed(words(), job.retries)
 
     def lease_too_short(self, job: Job, lease: timedelta, wanted: timedelta) -> Failed:
-        """Return what becomes of a job whose lease cannot be prolonged: the operator must set a longer one."""
+        """Return what becomes of a job whose lease cannot be prolonged.
+
+        The operator must set a longer one.
+        """
         needed = self.time_needed(job)
         return Failed(
             wording.LEASE_TOO_SHORT(needed=_seconds(needed), lease=_seconds(lease), wanted=_seconds(wanted)),
@@ -169,7 +180,8 @@ class Connector:
     def refused(self, job: Job, outcome: Outcome, reason: str) -> Outcome | None:
         """Return what becomes of a job whose outcome the engine will never take; None: nothing can be sent.
 
-        Left alone the job would run, and be paid for, again after its lease. What it paid for is not lost with it.
+        Left alone the job would run, and be paid for, again after its lease. What it paid for is not lost
+        with it.
         """
         attempt = Attempt(job, TaskMemory.of(job))
         match outcome:
@@ -214,7 +226,10 @@ def _on_answer(task: Task, answer: Mapping[str, Any], mapping: OutputMapping, at
 
 
 def _local_names(attempt: Attempt) -> frozenset[str]:
-    """Return what the task's own scope holds: a result of such a name would stay there, unseen by the process."""
+    """Return what the task's own scope holds.
+
+    A result of such a name would stay there, unseen by the process.
+    """
     return frozenset(attempt.job.variables) | attempt.memory.names | {STATE_VARIABLE}
 
 

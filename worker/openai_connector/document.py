@@ -1,7 +1,7 @@
 """JSON read strictly, and variables as a JSON document that the engine takes, checked before they are sent.
 
-Measured on Zeebe 8.5.8 and 8.6.0: a document nested some 2,000 levels deep shuts the whole broker down, one of
-3 MB is refused with a status that looks transient, and NaN or an integer beyond 64 bits leaves the job
+Measured on Zeebe 8.5.8 and 8.6.0: a document nested some 2,000 levels deep shuts the whole broker down, one
+of 3 MB is refused with a status that looks transient, and NaN or an integer beyond 64 bits leaves the job
 activated until its lease is over.
 """
 
@@ -141,7 +141,10 @@ def well_formed(text: str) -> str:
 
 
 def _written(variables: Mapping[str, Any]) -> str:
-    """Write the variables as JSON text; empty where that cannot be done, for reasons that `_check` will find."""
+    """Write the variables as JSON text.
+
+    Empty where that cannot be done, for reasons that `_check` will find.
+    """
     try:
         return well_formed(json.dumps(variables, ensure_ascii=False, separators=(",", ":"), default=_mapping))
     except (TypeError, ValueError, RecursionError):
@@ -154,8 +157,14 @@ def _mapping(value: object) -> dict[str, Any]:
     return dict(value)
 
 
+def _growth(name: str, number: float) -> int:
+    if not math.isfinite(number):
+        raise DocumentError(wording.DOCUMENT_NUMBER(name=name, value=number))
+    return max(0, STORED_DOUBLE_BYTES - 1 - len(repr(number)))  # 1 for the comma after it
+
+
 def _check(name: str, root: object) -> int:
-    """Refuse what is no JSON for the engine, and give the bytes that doubles take there beyond their text.
+    """Refuse what is no JSON for the engine, and return the bytes that doubles take there beyond their text.
 
     Level by level, without recursion: the value may be nested deeper than Python's own stack.
     """
@@ -172,16 +181,13 @@ def _check(name: str, root: object) -> int:
                     raise DocumentError(wording.DOCUMENT_INTEGER(name=name))
                 continue
             if isinstance(value, float):
-                if not math.isfinite(value):
-                    raise DocumentError(wording.DOCUMENT_NUMBER(name=name, value=value))
-                growth += max(0, STORED_DOUBLE_BYTES - 1 - len(repr(value)))  # 1 for the comma after it
+                growth += _growth(name, value)
                 continue
             if isinstance(value, (list, tuple)):
                 below.extend(value)
             elif isinstance(value, dict) or isinstance(value, Mapping):  # noqa: SIM101 - the first is much faster
-                for key in value:
-                    if not isinstance(key, str):
-                        raise DocumentError(wording.DOCUMENT_KEY(name=name))
+                if not all(isinstance(key, str) for key in value):
+                    raise DocumentError(wording.DOCUMENT_KEY(name=name))
                 below.extend(value.values())
             else:
                 raise DocumentError(wording.DOCUMENT_VALUE(name=name, kind=type(value).__name__))

@@ -12,7 +12,8 @@ _ISO = re.compile(
 )
 _SECONDS = re.compile(r"\d{1,12}(?:\.\d{1,9})?", re.ASCII)
 MAXIMUM = timedelta(days=3650)
-"""The longest duration taken: the engine counts in signed 64-bit milliseconds, people do not wait for ten years."""
+"""The longest duration taken: the engine counts in signed 64-bit milliseconds, people do not wait for ten
+years."""
 
 
 def parse_duration(text: str | int | float | timedelta) -> timedelta:
@@ -53,7 +54,10 @@ def _read(text: str) -> timedelta | None:
 
 
 def format_duration(duration: timedelta) -> str:
-    """Write a duration the way Camunda shows it: hours, minutes and seconds, never days (`PT36H`, `PT0.5S`)."""
+    """Write a duration the way Camunda shows it.
+
+    Hours, minutes and seconds, never days (`PT36H`, `PT0.5S`).
+    """
     microseconds = round(duration / timedelta(microseconds=1))
     seconds, fraction = divmod(microseconds, 1_000_000)
     hours, seconds = divmod(seconds, 3600)

@@ -83,8 +83,8 @@ class Recovery(Enum):
 class TaskError(Exception):
     """Something is wrong with a task or its call: the one tree of errors that decide about a job.
 
-    The name of the class is `error.type` of error expressions, `code` is `error.code`. The message says what is
-    wrong, without any secret.
+    The name of the class is `error.type` of error expressions, `code` is `error.code`. The message says what
+    is wrong, without any secret.
     """
 
     code: str = ""
@@ -127,4 +127,7 @@ class Worker(Protocol):
         """Return what becomes of a job whose work ended in a way that nobody expected."""
 
     def refused(self, job: Job, outcome: Outcome, reason: str) -> Outcome | None:
-        """Return what becomes of a job whose outcome the engine will never take; None: nothing can be sent."""
+        """Return what becomes of a job whose outcome the engine will never take.
+
+        None: nothing can be sent.
+        """

@@ -76,7 +76,9 @@ class Redaction:
         return any(json.dumps(secret, ensure_ascii=False)[1:-1] in text for secret in self._secrets)
 
     def message(self, message: str) -> str:
-        """Mask secrets, and what repeats a private text: all of a short one, or `QUOTED_CHARACTERS` of a long one.
+        """Mask secrets, and what repeats a private text.
+
+        All of a short one, or `QUOTED_CHARACTERS` of a long one.
 
         APIs quote what they refuse; a prompt must not reach an incident message that way.
         """
@@ -126,7 +128,8 @@ def _repeated(message: str, private: list[str]) -> Iterable[tuple[int, int]]:
             while start >= 0:
                 yield start, start + len(text)
                 start = message.find(text, start + 1)
-    # As they are, with their white space made single spaces (as in the message), and as JSON text quotes them.
+    # As they are, with their white space made single spaces (as in the message), and as JSON text quotes
+    # them.
     joined = "\0".join(private)
     texts = "\0".join((joined, " ".join(joined.split()), json.dumps(joined, ensure_ascii=False)))
     # Every repeated run of QUOTED_CHARACTERS holds one of these pieces whole: most messages hold none.

@@ -33,14 +33,20 @@ LAST_SECONDS = 3.0  # after a second signal, to give back the jobs under way
 
 
 async def run(settings: Settings) -> None:
-    """Work until SIGTERM or SIGINT, then drain; a second signal gives back at once what is under way, a third ends."""
+    """Work until SIGTERM or SIGINT, then drain.
+
+    A second signal gives back at once what is under way, a third ends.
+    """
     stopping = asyncio.Event()
     _on_signals(stopping)
     await work(settings, stopping)
 
 
 async def work(settings: Settings, stopping: asyncio.Event) -> None:
-    """Work until the event is set, then drain; cancelled, give back at once what is under way. Leaves signals alone."""
+    """Work until the event is set, then drain; cancelled, give back at once what is under way.
+
+    Leaves signals alone.
+    """
     connection = connection_of(settings)
     client = client_of_environment()
     channel = open_channel(connection)
@@ -176,7 +182,8 @@ def _announce(settings: Settings, connection: Connection) -> None:
     )
     if not settings.secret_prefix:
         log.warning(
-            "CONNECTOR_SECRET_PREFIX is empty: every environment variable is a secret that any diagram may read"
+            "CONNECTOR_SECRET_PREFIX is empty: every environment variable is a secret that any diagram may "
+            "read"
         )
     for name, setting in misspelt(settings):
         log.warning(

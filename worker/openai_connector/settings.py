@@ -79,8 +79,8 @@ class Settings(BaseSettings):
         "CAMUNDA_GRPC_ADDRESS",
         "ZEEBE_GRPC_ADDRESS",
         unit="host:port or URL",
-        about="Zeebe's gateway. https:// and grpcs:// mean TLS, http:// and grpc:// none; without either, TLS is used "
-        "where a certificate is set.",
+        about="Zeebe's gateway. https:// and grpcs:// mean TLS, http:// and grpc:// none; without either, "
+        "TLS is used where a certificate is set.",
     )
     client_id: str | None = _field(
         None, "ZEEBE_CLIENT_ID", "CAMUNDA_CLIENT_ID", about="OAuth client id; unset: no authentication."
@@ -144,21 +144,22 @@ class Settings(BaseSettings):
         100,
         "CONNECTOR_MAX_JOBS",
         unit="jobs",
-        about="Jobs in work at once, of each job type served. A job is only taken when there is room for it, so none "
-        "waits here while its lease runs. Each costs about 0.1 MB while it waits for the API.",
+        about="Jobs in work at once, of each job type served. A job is only taken when there is room for it, "
+        "so none waits here while its lease runs. Each costs about 0.1 MB while it waits for the API.",
     )
     job_lease: Duration = _field(
         timedelta(minutes=5),
         "CONNECTOR_JOB_LEASE",
         unit="duration",
-        about="How long the engine reserves a job for this worker; prolonged where a task's timeout needs more.",
+        about="How long the engine reserves a job for this worker; prolonged where a task's timeout needs "
+        "more.",
     )
     drain_timeout: Duration = _field(
         timedelta(seconds=60),
         "CONNECTOR_DRAIN_TIMEOUT",
         unit="duration",
-        about="After SIGTERM, how long running calls may take to end; what is left is given back to the engine. In "
-        "Kubernetes, terminationGracePeriodSeconds must be at least 15 s more.",
+        about="After SIGTERM, how long running calls may take to end; what is left is given back to the "
+        "engine. In Kubernetes, terminationGracePeriodSeconds must be at least 15 s more.",
     )
     request_timeout: Duration = _field(
         timedelta(seconds=DEFAULT_TIMEOUT_SECONDS),
@@ -187,21 +188,22 @@ class Settings(BaseSettings):
     secret_prefix: str = _field(
         "SECRET_",
         "CONNECTOR_SECRET_PREFIX",
-        about="{{secrets.NAME}} is the environment variable with this prefix before NAME. Set to nothing, every "
-        "variable is a secret that any diagram may read: the worker warns of it.",
+        about="{{secrets.NAME}} is the environment variable with this prefix before NAME. Set to nothing, "
+        "every variable is a secret that any diagram may read: the worker warns of it.",
     )
     secrets_dir: Path | None = _field(
         None,
         "CONNECTOR_SECRETS_DIR",
         unit="folder",
-        about="A folder with one file a secret, as Docker and Kubernetes mount them; asked after the environment.",
+        about="A folder with one file a secret, as Docker and Kubernetes mount them; asked after the "
+        "environment.",
     )
     allowed_hosts: Names = _field(
         (),
         "CONNECTOR_ALLOWED_HOSTS",
         unit="hosts, comma between",
-        about="Hosts that tasks may ask beside api.openai.com, *.openai.azure.com and the host of OPENAI_BASE_URL: "
-        "llm.example.com, *.example.com, host:port, or * for any.",
+        about="Hosts that tasks may ask beside api.openai.com, *.openai.azure.com and the host of "
+        "OPENAI_BASE_URL: llm.example.com, *.example.com, host:port, or * for any.",
     )
     base_url: str = _field(
         DEFAULT_BASE_URL,
@@ -331,7 +333,10 @@ def _check(settings: Settings) -> None:
 
 
 def _check_certificates(settings: Settings) -> None:
-    """Read the PEM files once: gRPC takes any content, and then says no more than that there is no connection."""
+    """Read the PEM files once.
+
+    gRPC takes any content, and then says no more than that there is no connection.
+    """
     authority, certificate, key = settings.ca_certificate, settings.client_certificate, settings.client_key
     if authority is None and certificate is None:
         return
@@ -344,14 +349,16 @@ def _check_certificates(settings: Settings) -> None:
             context.load_verify_locations(authority)
         except OSError as error:
             raise SettingsError(
-                f"ZEEBE_CA_CERTIFICATE_PATH: no certificates in PEM can be read from {authority} ({_why(error)})"
+                f"ZEEBE_CA_CERTIFICATE_PATH: no certificates in PEM can be read from {authority} "
+                f"({_why(error)})"
             ) from None
     if certificate is not None:
         try:
             context.load_cert_chain(certificate, key, password="")  # else it would ask for a passphrase
         except OSError as error:
             raise SettingsError(
-                "ZEEBE_CLIENT_CERTIFICATE_PATH and ZEEBE_CLIENT_KEY_PATH: no certificate and key in PEM, without a "
+                "ZEEBE_CLIENT_CERTIFICATE_PATH and ZEEBE_CLIENT_KEY_PATH: no certificate and key in PEM, "
+                "without a "
                 f"passphrase, can be read from {certificate} and {key} ({_why(error)})"
             ) from None
 
@@ -378,9 +385,12 @@ def _check_api(settings: Settings) -> None:
 
 
 def misspelt(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Give the environment variables that are no settings but nearly so, each with the setting it may stand for.
+    """Give the environment variables that are no settings but nearly so.
 
-    Only near misses count: others have such names too, CONNECTOR_PORT (Kubernetes) or CAMUNDA_CLIENT_MODE (Camunda).
+    Each with the setting it may stand for.
+
+    Only near misses count: others have such names too, CONNECTOR_PORT (Kubernetes) or CAMUNDA_CLIENT_MODE
+    (Camunda).
     """
     import difflib  # only for this, once
 

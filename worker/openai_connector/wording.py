@@ -1,7 +1,8 @@
 """Every sentence that an operator or a modeler reads about a job, once, by id, with its parameters.
 
-The id of a sentence is the name of its constant. Tests and docs refer to ids, never to words: to change a sentence,
-change it here. A parameter that is a label (`{base_url}`) is filled in the words of the panel that the task has.
+The id of a sentence is the name of its constant. Tests and docs refer to ids, never to words: to change a
+sentence, change it here. A parameter that is a label (`{base_url}`) is filled in the words of the panel that
+the task has.
 """
 
 from __future__ import annotations
@@ -47,27 +48,30 @@ JOB_UNREADABLE = Sentence(
     "The job was not begun: {problem}. Correct the data of this process instance, then resolve the incident."
 )
 GIVEN_BACK_BEFORE = Sentence(
-    "The worker was stopped before it was begun; it has given the job back for another worker, retries unchanged."
+    "The worker was stopped before it was begun; it has given the job back for another worker, retries "
+    "unchanged."
 )
 GIVEN_BACK_DURING = Sentence(
     "The worker was stopped before it was done (a request under way may have been charged); "
     "it has given the job back for another worker, retries unchanged."
 )
 LEASE_TOO_SHORT = Sentence(
-    "This task may take {needed} seconds, longer than the worker's lease of {lease} seconds, and the engine refused "
-    "to prolong it. Set CONNECTOR_JOB_LEASE to at least {wanted} seconds, or give the task a shorter timeout, then "
-    "resolve the incident."
+    "This task may take {needed} seconds, longer than the worker's lease of {lease} seconds, and the engine "
+    "refused to prolong it. Set CONNECTOR_JOB_LEASE to at least {wanted} seconds, or give the task a "
+    "shorter "
+    "timeout, then resolve the incident."
 )
 RESULT_REFUSED = Sentence(
-    "The engine refused the result of this task ({reason}). Map less, or other values, then resolve the incident"
+    "The engine refused the result of this task ({reason}). Map less, or other values, then resolve the "
+    "incident"
 )
 BPMN_ERROR_REFUSED = Sentence(
     "The engine refused to throw BPMN error '{code}' ({reason}). Error: {message}. "
     "Map less, or other values, then resolve the incident"
 )
 UNEXPECTED = Sentence(
-    "The connector failed unexpectedly ({place}). This is a bug: please report it together with the worker's log "
-    "of this moment."
+    "The connector failed unexpectedly ({place}). This is a bug: please report it together with the worker's "
+    "log of this moment."
 )
 MAPPING_UNEXPECTED = Sentence(
     "Mapping the answer failed unexpectedly ({place}). This is a bug: please report it with the worker's log"
@@ -78,12 +82,12 @@ MAPPING_UNEXPECTED = Sentence(
 HEADER_OVERRIDE_TYPE = Sentence("The variable {variable} must be a text in double quotes, not {shown}")
 HEADER_DURATION = Sentence("{label} must be an ISO 8601 duration such as PT30S or PT5M, got '{shown}'")
 HEADER_WAY_OUT = Sentence(
-    "Nothing was sent. Correct the task in Modeler; for this instance, set the local variable {variables} at element "
-    "{element} in Operate, as a text in double quotes, then retry the incident"
+    "Nothing was sent. Correct the task in Modeler; for this instance, set the local variable {variables} at "
+    "element {element} in Operate, as a text in double quotes, then retry the incident"
 )
 HEADER_NO_WAY_OUT = Sentence(
-    "Nothing was sent. Correct the task in Modeler; for this instance, start the element anew by modifying the "
-    "instance in Operate (a job's headers never change)"
+    "Nothing was sent. Correct the task in Modeler; for this instance, start the element anew by modifying "
+    "the instance in Operate (a job's headers never change)"
 )
 RESULT_SHADOWED = Sentence(
     "The result {names} would be lost: the task has a local variable of the same name, which keeps it. "
@@ -111,7 +115,8 @@ PATH_UNREADABLE = Sentence("{label} has a JSONPath that cannot be read: {problem
 # Documents that the engine takes
 
 DOCUMENT_TOO_LARGE = Sentence(
-    "the variables are {size} MB of JSON; the engine is sent at most {limit} MB. Map only what the process needs"
+    "the variables are {size} MB of JSON; the engine is sent at most {limit} MB. Map only what the process "
+    "needs"
 )
 DOCUMENT_STORED_TOO_LARGE = Sentence(
     "the variables have so many decimal numbers that they are {size} MB to the engine, "
@@ -144,8 +149,8 @@ INPUT_DURATION_ZERO = Sentence("must be longer than 0 seconds")
 INPUT_CONTEXT_NO_JSON = Sentence("must be a FEEL context or a JSON object, but it is no JSON ({problem})")
 INPUT_CONTEXT = Sentence("must be a FEEL context or a JSON object, not {kind}")
 INPUT_CONTENT_CONTEXT = Sentence(
-    "must be a text or a list of content parts, not a context; pick the field you mean, for example =order.text, "
-    "or make it text with to json or string()"
+    "must be a text or a list of content parts, not a context; pick the field you mean, for example "
+    "=order.text, or make it text with to json or string()"
 )
 INPUT_CONTENT = Sentence(
     'must be a text or a list of content parts such as [{{type: "text", text: "..."}}], not {kind}'

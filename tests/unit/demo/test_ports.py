@@ -9,7 +9,10 @@ from openai_connector.tools.demo.engine import EngineError, free_ports
 
 
 def test_no_port_is_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The model's port is still free while the model loads: the engine, started meanwhile, must not get it too."""
+    """The model's port is still free while the model loads.
+
+    The engine, started meanwhile, must not get it too.
+    """
     monkeypatch.setattr(engine, "PORTS", range(21_000, 21_400))
     given = [port for _ in range(30) for port in free_ports(2)]
     assert len(set(given)) == 60

@@ -36,7 +36,10 @@ def test_a_line_is_read_once_it_is_whole(tmp_path: Path) -> None:
 
 
 def test_a_line_cut_off_by_a_kill_is_left_out(tmp_path: Path) -> None:
-    """A killed engine leaves half a record, which the next start's first words follow; all others are found."""
+    """A killed engine leaves half a record, which the next start's first words follow.
+
+    All others are found.
+    """
     log = tmp_path / "engine.log"
     cut = _line(2)
     for length in range(len(cut)):

@@ -10,23 +10,27 @@ AZURE = "io.camunda.connectors.AzureOpenAI.outbound.v1"
 REST = "io.camunda:http-json:1"
 
 HEADERS = (
-    '=if is defined(internal_organization) and internal_organization != null then {"Content-Type":"application/json", '
+    "=if is defined(internal_organization) and internal_organization != null then "
+    '{"Content-Type":"application/json", '
     '"OpenAI-Organization":internal_organization} else {"Content-Type":"application/json"}'
 )
 MESSAGES = (
     '=append(concatenate(if is defined(internal_systemMessage) then [{"role": "system", "content": '
-    "internal_systemMessage}] else [], if is defined(internal_chatHistory) then internal_chatHistory else []), "
+    "internal_systemMessage}] else [], if is defined(internal_chatHistory) then internal_chatHistory else "
+    "[]), "
     '{"role": "user", "content": internal_prompt})'
 )
 BODY = (
     '={"model": if is defined(internal_custom_model) then internal_custom_model else internal_model, '
-    '"messages": internal_messages, "n": number(internal_choices), "temperature": number(internal_temperature)}'
+    '"messages": internal_messages, "n": number(internal_choices), "temperature": '
+    "number(internal_temperature)}"
 )
 BODY_OF_VERSIONS_1_AND_2 = (
     '={"model": internal_model, "messages": internal_messages, "n": number(internal_choices)}'
 )
 AZURE_BODY = (
-    '=context(get entries({"messages": if chatCompletion_messages = null then [{"role": chatCompletion_messageRole, '
+    '=context(get entries({"messages": if chatCompletion_messages = null then [{"role": '
+    "chatCompletion_messageRole, "
     '"content": chatCompletion_messageContent}] else append(chatCompletion_messages, {"role": '
     'chatCompletion_messageRole, "content": chatCompletion_messageContent}), '
     '"contentPart": chatCompletion_contentPart, "enhancements": chatCompletion_enhancements, '
@@ -34,7 +38,8 @@ AZURE_BODY = (
     "if chatCompletion_temperature = null then null else number(chatCompletion_temperature), "
     '"n": if chatCompletion_n = null then null else decimal(number(chatCompletion_n), 0), '
     '"stream": chatCompletion_stream = "True", "stop": chatCompletion_stop, '
-    '"max_tokens": if chatCompletion_maxTokens = null then null else decimal(number(chatCompletion_maxTokens), 0), '
+    '"max_tokens": if chatCompletion_maxTokens = null then null else '
+    "decimal(number(chatCompletion_maxTokens), 0), "
     '"presence_penalty": '
     "if chatCompletion_presencePenalty = null then null else number(chatCompletion_presencePenalty), "
     '"frequency_penalty": '
@@ -43,7 +48,8 @@ AZURE_BODY = (
     "[item.value != null])"
 )
 AZURE_URL = (
-    '="https://" + chatCompletion_resourceName + ".openai.azure.com/openai/deployments/" + chatCompletion_deploymentId '
+    '="https://" + chatCompletion_resourceName + ".openai.azure.com/openai/deployments/" + '
+    "chatCompletion_deploymentId "
     '+ "/chat/completions?api-version=" + chatCompletion_apiVersion'
 )
 

@@ -48,7 +48,8 @@ VALUES = st.one_of(
             "=x",
             '={type: "json_schema"}',
             '={response_format: {type: "json_schema"}}',
-            '={response_format: {type: "json_schema", json_schema: {strict: true, schema: {properties: {a: 1}}}}}',
+            '={response_format: {type: "json_schema", json_schema: {strict: true, schema: {properties: {a: '
+            "1}}}}}",
             '={response_format: {type: "json_object"}, temperature: null}',
             '{"type": "object", "properties": {"a": {"anyOf": 1}}, "required": 5}',
             "=for i in 1..100000000 return i",

@@ -131,7 +131,8 @@ def test_findings_name_element_and_line() -> None:
             {"openai_model": "custom", "openai_customModel": "gpt-4o-2024-08-06"},
             "warning",
             "model-shutdown",
-            "The model gpt-4o-2024-08-06 will be shut down on 2027-01-14; OpenAI names gpt-6-luna as its replacement",
+            "The model gpt-4o-2024-08-06 will be shut down on 2027-01-14; OpenAI names gpt-6-luna as its "
+            "replacement",
         ),
         (
             {"openai_model": "custom", "openai_customModel": '="gpt-4"'},
@@ -308,7 +309,10 @@ def test_moderation_gives_flags() -> None:
 
 
 def test_expression_may_read_what_it_sees() -> None:
-    """An error expression sees the response, the error, the job and the results; functions are no variables."""
+    """An error expression sees the response, the error, the job and the results.
+
+    Functions are no variables.
+    """
     headers = {
         "resultExpression": "={answer: response.output.text, code: status}",
         "errorExpression": '=if answer = "x" and job.retries > 0 then bpmnError("A", error.message) else null',

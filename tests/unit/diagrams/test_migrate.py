@@ -240,7 +240,10 @@ def test_modeler_would_write_the_same() -> None:
 
 
 def test_retries_that_old_templates_do_not_write() -> None:
-    """Without retries a job has the engine's three; they are written, since the panel wants to see a number."""
+    """Without retries a job has the engine's three.
+
+    They are written, since the panel wants to see a number.
+    """
     old = diagram(task(chat_inputs(4), version=4, retries=None))
     assert moved(old)[0].definition.get("retries") == "3"
     assert moved(old.replace('type="io.camunda:http-json:1" />', "type='io.camunda:http-json:1'/>"))[
@@ -283,7 +286,10 @@ def test_only_what_changes_is_touched_within_the_task() -> None:
 
 
 def test_other_prefixes_and_no_white_space() -> None:
-    """Zeebe's namespace may have any prefix, or be the default one of its elements; a file may be one line."""
+    """Zeebe's namespace may have any prefix, or be the default one of its elements.
+
+    A file may be one line.
+    """
     text = diagram(task(chat_inputs(), version=4)).replace("zeebe:", "z:").replace("xmlns:zeebe", "xmlns:z")
     text = re.sub(r">\s+<", "><", text).replace("xmlns:zeebe", "xmlns:z")
     text = text.replace(":zeebe=", ":z=")
@@ -335,7 +341,10 @@ def test_second_run_changes_nothing() -> None:
 
 
 def test_task_without_a_link_counts_by_its_inputs() -> None:
-    """A task whose link was removed is migrated and linked; other REST tasks and other templates' are not touched."""
+    """A task whose link was removed is migrated and linked.
+
+    Other REST tasks and other templates' are not touched.
+    """
     result, _ = moved(diagram(task(chat_inputs(), template=None, version=None)))
     assert result.template_id == "openai-connector.v1"
     rest = task({"url": "https://example.com", "method": "get"}, template=None)
@@ -346,7 +355,10 @@ def test_task_without_a_link_counts_by_its_inputs() -> None:
 
 @pytest.mark.parametrize("kind", ["sendTask", "scriptTask", "businessRuleTask", "intermediateThrowEvent"])
 def test_other_elements_are_moved_over_whole(kind: str) -> None:
-    """An element that somebody turned into another kind leaves Camunda's template, too; without a link it gets none."""
+    """An element that somebody turned into another kind leaves Camunda's template, too.
+
+    Without a link it gets none.
+    """
     text = diagram(task(chat_inputs())).replace("bpmn:serviceTask", f"bpmn:{kind}")
     result, report = moved(text)
     assert (report.migrated, result.template_id) == (True, "openai-connector.v1")
@@ -458,7 +470,10 @@ def test_model_that_is_gone_is_reported_and_replaced_on_demand() -> None:
 
 
 def test_differences_of_expressions_are_pointed_at() -> None:
-    """Parts of the response that only Camunda's runtime gives, and what an error expression sees, are named."""
+    """Parts of the response that only Camunda's runtime gives.
+
+    And what an error expression sees, are named.
+    """
     headers = {
         "resultExpression": "={why: response.reason}",
         "errorExpression": "=if response.why = 1 then null else null",

@@ -99,7 +99,10 @@ def test_reasoning_family(model: str, reasons: bool) -> None:
 
 
 def test_refused_parameters() -> None:
-    """Reasoning models refuse penalties always, sampling unless the effort is none; others refuse the effort."""
+    """Reasoning models refuse penalties always, sampling unless the effort is none.
+
+    Others refuse the effort.
+    """
     assert refused_by("gpt-5.4") == PENALTIES | SAMPLING
     assert refused_by("gpt-5.4", "none") == PENALTIES
     assert refused_by("gpt-6-luna", "none") == PENALTIES

@@ -1,4 +1,7 @@
-"""Responses and errors become outcomes as Camunda's users know them; the numbers group what belongs together."""
+"""Responses and errors become outcomes as Camunda's users know them.
+
+The numbers group what belongs together.
+"""
 
 from __future__ import annotations
 
@@ -123,7 +126,10 @@ def test_a_broken_path_fails_before_the_call() -> None:
 
 @pytest.mark.parametrize("path", ["$.items[?(@ =~ '^(a|aa)+$')]", "$.items[0].`sub(/^(a|aa)+$/, x)`"])
 def test_a_regular_expression_ends(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
-    """On unlucky text it would run for ever, and every job of every worker that gets this one would wait for it."""
+    """On unlucky text it would run for ever.
+
+    And every job of every worker that gets this one would wait for it.
+    """
     monkeypatch.setattr("openai_connector.outcome.jsonpath.MOST_SECONDS", 0.05)
     case = {
         "response": {"items": ["a" * 100 + "b"] * 100},

@@ -1,4 +1,7 @@
-"""The HTTP client against a real server: what is sent, what is read, and every way in which a call may fail."""
+"""The HTTP client against a real server.
+
+What is sent, what is read, and every way in which a call may fail.
+"""
 
 from __future__ import annotations
 
@@ -267,7 +270,8 @@ async def test_5_a_failure_has_status_words_parameter_and_advice(client: ApiClie
     error = await error_of(client, api.base_url)
     assert isinstance(error, ApiStatusError)
     assert explained(error, PANEL) == (
-        'The API answered 400 Bad Request: "Unsupported value." (parameter temperature). Correct the task\'s inputs'
+        'The API answered 400 Bad Request: "Unsupported value." (parameter temperature). Correct the task\'s '
+        "inputs"
     )
     assert (error.code, error.recovery) == ("400", Recovery.PERMANENT)
     assert error.response.headers["X-Request-Id"] == "r1"
@@ -429,7 +433,10 @@ async def test_5_a_server_that_does_not_read_times_out(client: ApiClient) -> Non
 
 
 async def test_5_a_connection_that_does_not_come_about_is_not_paid(client: ApiClient, api: StandIn) -> None:
-    """A handshake that hangs is given up before the call's own timeout, so that it is known not to be paid."""
+    """A handshake that hangs is given up before the call's own timeout.
+
+    So it is known not to be paid.
+    """
 
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()

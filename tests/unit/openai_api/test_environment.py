@@ -1,4 +1,7 @@
-"""Proxies and certificate authorities, as the environment names them: a real proxy, a real private authority."""
+"""Proxies and certificate authorities, as the environment names them.
+
+A real proxy, a real private authority.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Whatever a process holds in its variables: inputs are read or refused in words, and an answer is never lost."""
+"""Whatever a process holds in its variables.
+
+Inputs are read or refused in words, and an answer is never lost.
+"""
 
 from __future__ import annotations
 

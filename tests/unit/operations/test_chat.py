@@ -127,7 +127,8 @@ def test_text_and_numbers_mean_the_same(name: str, text: object, key: str, sent:
         (
             "prompt",
             [],
-            'Prompt must be a text or a list of content parts such as [{type: "text", text: "..."}], not a list',
+            'Prompt must be a text or a list of content parts such as [{type: "text", text: "..."}], not a '
+            "list",
         ),
         (
             "prompt",
@@ -231,7 +232,8 @@ def test_any_model_id_passes() -> None:
         ),
         (
             {"jsonSchema": {"type": "object"}},
-            "JSON schema is given, but Response format is another: choose 'JSON that follows a schema', or empty it",
+            "JSON schema is given, but Response format is another: choose 'JSON that follows a schema', or "
+            "empty it",
         ),
     ],
 )

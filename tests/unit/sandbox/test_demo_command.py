@@ -49,7 +49,10 @@ def test_api_is_chosen(
 
 
 def test_worker_of_own_engine_gets_no_foreign_settings() -> None:
-    """Settings of the user's own worker and cluster do not reach the demo's worker; the key comes as a secret too."""
+    """Settings of the user's own worker and cluster do not reach the demo's worker.
+
+    The key comes as a secret too.
+    """
     environment = dict(OURS)
     run.prepare(environment, zeebe=None, base_url="http://m/v1", api_key="demo")
     assert environment == {

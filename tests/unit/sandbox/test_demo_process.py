@@ -45,7 +45,10 @@ def _is_active(condition: dict[str, Any] | None, values: dict[str, str]) -> bool
 
 @pytest.mark.parametrize("task", SERVICE_TASKS, ids=lambda task: str(task.get("id")))
 def test_task_carries_what_the_template_binds(task: ElementTree.Element) -> None:
-    """Every task has the template's mark, all it requires, nothing it does not bind, and only values it allows."""
+    """Every task has the template's mark, all it requires, nothing it does not bind.
+
+    And only values it allows.
+    """
     assert task.get(f"{ZEEBE}modelerTemplate") == TEMPLATE["id"]
     assert task.get(f"{ZEEBE}modelerTemplateVersion") == str(TEMPLATE["version"])
     carried = _bound(task)

@@ -54,7 +54,7 @@ def broken_rules(template: Mapping[str, Any]) -> Iterator[str]:
             yield f"{prop.get('id', prop['binding'])}: {rule}"
 
 
-def _broken_by(prop: Property, above: list[Property], groups: list[str]) -> Iterator[str]:
+def _broken_by(prop: Property, above: list[Property], groups: list[str]) -> Iterator[str]:  # noqa: C901 - one rule a line
     binding = prop["binding"]
     values = [choice["value"] for choice in prop.get("choices", ())]
     if "group" in prop and prop["group"] not in groups:

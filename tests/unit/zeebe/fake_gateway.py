@@ -1,4 +1,7 @@
-"""A small gateway on a real gRPC server: leases, retries and long polls as the engine has them, and faults on order."""
+"""A small gateway on a real gRPC server.
+
+Leases, retries and long polls as the engine has them, and faults on order.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,10 @@ def hang(_: Any, __: Any) -> Awaitable[None]:
 
 
 def levels(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Give the levels of the product's own log lines, in their order: libraries may have something to say too."""
+    """Give the levels of the product's own log lines, in their order.
+
+    Libraries may have something to say too.
+    """
     return [record.levelname for record in caplog.records if record.name.startswith("openai_connector")]
 
 

@@ -200,7 +200,10 @@ async def test_bad_variables_are_never_sent(
 
 
 async def test_failure_survives_its_bad_variables(engine: FakeGateway, commands: Commands, job: Job) -> None:
-    """A failure whose variables cannot be sent keeps its message and its retries, and says what is missing."""
+    """A failure whose variables cannot be sent keeps its message and its retries.
+
+    And says what is missing.
+    """
     assert (
         await delivered(commands, job, Failed("first reason", 2, variables={"bad": object()}))
     ).delivery is Delivery.DONE
@@ -261,7 +264,10 @@ async def test_hurry_ends_patience(engine: FakeGateway, commands: Commands, job:
 
 
 async def test_a_flood_takes_turns(engine: FakeGateway, commands: Commands, job: Job) -> None:
-    """Few commands are under way at once, whatever ends: of a flood the engine refuses most, and polls too."""
+    """Few commands are under way at once, whatever ends.
+
+    Of a flood the engine refuses most, and polls too.
+    """
     under_way = most = 0
 
     async def watch(_: Any, __: Any) -> None:

@@ -1,4 +1,7 @@
-"""Channels to the gateway: plain, with TLS of a private authority, and with a certificate of the client's own."""
+"""Channels to the gateway.
+
+Plain, with TLS of a private authority, and with a certificate of the client's own.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,10 @@ def _server_credentials(authority: trustme.CA, *, mutual: bool) -> grpc.ServerCr
 async def test_tls(
     authority: trustme.CA, tmp_path: Path, job: Job, engine: FakeGateway, mutual: bool
 ) -> None:
-    """A command goes through TLS with a private authority, and with a client certificate where one is asked for."""
+    """A command goes through TLS with a private authority.
+
+    And with a client certificate where one is asked for.
+    """
     await engine.stop()
     engine.port = 0
     await engine.start(_server_credentials(authority, mutual=mutual))

@@ -1,4 +1,7 @@
-"""An activation that the engine sent before a job had ended, and that arrives after it: nothing is paid twice."""
+"""An activation that the engine sent before a job had ended, and that arrives after it.
+
+Nothing is paid twice.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,10 @@ LEASE = timedelta(milliseconds=50)
 async def test_a_late_activation_is_dropped(
     engine: FakeGateway, stub: Any, commands: Commands, outcome: Outcome
 ) -> None:
-    """The lease was over before the work was, the job was sent once more, and arrives when its outcome is taken."""
+    """The lease was over before the work was, the job was sent once more.
+
+    And arrives when its outcome is taken.
+    """
     engine.add(FakeJob(1))
     worked: list[Job] = []
 
@@ -118,7 +124,10 @@ INCIDENT = Failed("an incident", retries=0)
 def test_an_incident_resolved_at_once_is_worked_on_unless_the_lease_was_over(
     seconds: float, lease: float, is_taken: bool
 ) -> None:
-    """Where the lease covers the work nothing is late; where it was over, what comes at once may be an old one."""
+    """Where the lease covers the work nothing is late.
+
+    Where it was over, what comes at once may be an old one.
+    """
     worked = Worked()
     worked.jobs.prolonged(worked.active, lease)
     worked.time.now += seconds
@@ -128,7 +137,10 @@ def test_an_incident_resolved_at_once_is_worked_on_unless_the_lease_was_over(
 
 
 def test_a_lease_prolonged_too_late_was_over() -> None:
-    """The engine may have sent the job once more before it prolonged the lease: that activation is dropped as ever."""
+    """The engine may have sent the job once more before it prolonged the lease.
+
+    That activation is dropped as ever.
+    """
     worked = Worked()
     worked.time.now += 61
     worked.jobs.prolonged(worked.active, 7200)

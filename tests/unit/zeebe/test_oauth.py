@@ -240,7 +240,10 @@ async def test_cancelled_caller_does_not_stop_the_request(server: TokenServer, e
 
 
 async def test_no_token_is_a_status_that_passes(server: TokenServer, engine: FakeGateway, job: Job) -> None:
-    """Without a token a command reports UNAVAILABLE, and an outcome waits for the token server to come back."""
+    """Without a token a command reports UNAVAILABLE.
+
+    And an outcome waits for the token server to come back.
+    """
     server.answer = web.json_response({"error": "invalid_client"}, status=401)
     async with open_channel(Connection(engine.target, oauth=server.credentials())) as channel:
         stub = gateway(channel)
@@ -256,7 +259,10 @@ async def test_no_token_is_a_status_that_passes(server: TokenServer, engine: Fak
 async def test_subscription_survives_the_token_server(
     server: TokenServer, engine: FakeGateway, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A subscription outlives refusals of the token server and of the engine, and no log line shows secret or token."""
+    """A subscription outlives refusals of the token server and of the engine.
+
+    And no log line shows secret or token.
+    """
     server.answer = web.json_response({"error": "invalid_client"}, status=401)
     engine.authorization = "Bearer token-3"  # token-2 will be refused, so that a new one must be asked for
     engine.add(FakeJob(1))

@@ -1,4 +1,7 @@
-"""A result that the engine refuses, or that cannot be sent: the job fails as the connector decides, its answer kept."""
+"""A result that the engine refuses, or that cannot be sent.
+
+The job fails as the connector decides, its answer kept.
+"""
 
 from __future__ import annotations
 
@@ -53,20 +56,26 @@ async def test_a_refused_result_says_what_to_do_where_nothing_is_kept(
 async def test_what_the_engine_does_not_store_is_not_said_to_be_kept(
     engine: FakeGateway, commands: Commands, job: Job
 ) -> None:
-    """A failure whose variables are refused too is reported without them: with a kept answer, the next call is paid."""
+    """A failure whose variables are refused too is reported without them.
+
+    With a kept answer, the next call is paid.
+    """
     engine.faults["FailJob"].append(status(StatusCode.INVALID_ARGUMENT, "too much"))
     failed = Failed("No. The answer is kept", 0, variables={"kept": "answer"})
     assert (await deliver(commands, connector(FakeApi()), job, failed)).delivery is Delivery.DONE
     (report,) = engine.jobs[100].reports
     assert report.variables == ""
     assert report.errorMessage == (
-        "No. The answer is kept. But this failure's variables, and an answer kept in them, could not be stored "
-        "(INVALID_ARGUMENT: too much)"
+        "No. The answer is kept. But this failure's variables, and an answer kept in them, could not be "
+        "stored (INVALID_ARGUMENT: too much)"
     )
 
 
 async def test_a_bug_in_reporting_loses_no_answer(engine: FakeGateway, stub: Any, commands: Commands) -> None:
-    """An exception that nobody expected between the answer and the engine is a refusal of ours: it is kept as well."""
+    """An exception that nobody expected between the answer and the engine is a refusal of ours.
+
+    It is kept as well.
+    """
     engine.add(FakeJob(1))
     asked = connector(FakeApi())
 

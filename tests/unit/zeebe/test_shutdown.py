@@ -49,7 +49,10 @@ async def test_a_second_signal_gives_back_what_is_in_work(
 async def test_a_first_signal_does_not_hurry_a_worker_that_ends_by_itself(
     engine: FakeGateway, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A worker with a broken subscription drains already: the supervisor's only signal must not cut off paid calls."""
+    """A worker with a broken subscription drains already.
+
+    The supervisor's only signal must not cut off paid calls.
+    """
     engine.add(FakeJob(1, variables=INPUTS))
     async with StandIn() as api:
         api.hold()
@@ -80,7 +83,10 @@ async def test_a_first_signal_does_not_hurry_a_worker_that_ends_by_itself(
 
 
 async def test_cancelled_by_nobody(engine: FakeGateway, stub: Any, commands: Commands) -> None:
-    """A handler below which something is cancelled has a bug: given back for free, the job would run without end."""
+    """A handler below which something is cancelled has a bug.
+
+    Given back for free, the job would run without end.
+    """
     engine.add(FakeJob(1))
 
     async def handle(job: Job) -> Outcome:

@@ -178,7 +178,10 @@ async def test_stale_activation_is_dropped(engine: FakeGateway, subscribe: Subsc
 
 
 async def test_stale_activation_of_a_job_that_came_late(engine: FakeGateway, subscribe: Subscribe) -> None:
-    """The lease runs while an activation is on its way, too: what the engine sent after it does not run again."""
+    """The lease runs while an activation is on its way, too.
+
+    What the engine sent after it does not run again.
+    """
     engine.add(FakeJob(1))
     engine.faults["CompleteJob"].append(unavailable_until_activated_again(engine))
     handler = Handler()
@@ -533,7 +536,10 @@ async def test_cancelled_run_leaves_jobs_to_drain(engine: FakeGateway, stub: Any
 
 
 async def test_closed_channel_does_not_end_it(engine: FakeGateway) -> None:
-    """A channel that is closed too early is a trouble like any other: the subscription still stops in order."""
+    """A channel that is closed too early is a trouble like any other.
+
+    The subscription still stops in order.
+    """
     channel = open_channel(Connection(engine.target))
     stub = gateway(channel)
     subscription = Poller(stub, Commands(stub), WorkerOf(Handler()), job_type="t", worker_name="w")

@@ -41,9 +41,11 @@ examples:
   openai-connector evaluate 'sum(for x in items return x.price)' --context order.json
   openai-connector evaluate --response answer.json --result-expression '={text: response.output.text}'
   openai-connector evaluate --error error.json --error-expression '=bpmnError("FAILED", error.message)'
-  echo '{"response": {"a": 1}, "headers": {"resultExpression": "={x: a}"}}' | openai-connector evaluate --case -
+  echo '{"response": {"a": 1}, "headers": {"resultExpression": "={x: a}"}}' |
+    openai-connector evaluate --case -
 
-a case is JSON: {"response": ANY or "error": {"type", "code", "message", "variables"}, "headers": {...}, "retries": 3};
+a case is JSON:
+  {"response": ANY or "error": {"type", "code", "message", "variables"}, "headers": {...}, "retries": 3};
 a file with one case a line is answered line by line."""
     parser.add_argument("expression", nargs="?", help="a FEEL expression; one = before it is optional")
     parser.add_argument(
@@ -63,7 +65,7 @@ a file with one case a line is answered line by line."""
 
 
 def run(namespace: argparse.Namespace) -> int:
-    """Evaluate; the exit status is 1 when an expression or an input cannot be read, 2 for wrong use, else 0."""
+    """Evaluate; return 1 when an expression or an input cannot be read, 2 for wrong use, else 0."""
     for stream in (sys.stdin, sys.stdout):
         if isinstance(stream, io.TextIOWrapper):  # JSON is UTF-8, whatever the terminal's locale is
             stream.reconfigure(
@@ -220,7 +222,10 @@ def _case_of(namespace: argparse.Namespace) -> dict[str, Any]:
 
 
 def _answer_cases(source: str) -> int:
-    """Answer one case, or one a line; a line is answered before the next is read, and a bad one ends nothing."""
+    """Answer one case, or one a line.
+
+    A line is answered before the next is read, and a bad one ends nothing.
+    """
     status = 0
     with _open(source) as stream:
         first = next((line for line in stream if line.strip()), "")

@@ -1,4 +1,7 @@
-"""Logs: one line an event, as text or as JSON. They hold keys and names, never secrets, prompts or answers."""
+"""Logs: one line an event, as text or as JSON.
+
+They hold keys and names, never secrets, prompts or answers.
+"""
 
 from __future__ import annotations
 

@@ -30,8 +30,8 @@ from openai_connector.openai_api.policy import classify, error_of
 MAX_RESPONSE_BYTES = 10 * 1024 * 1024  # of one response's body, unpacked
 CONNECT_TIMEOUT = timedelta(seconds=20)  # for the connection alone; as long as Camunda's REST connector waits
 CONNECT_SHARE = 0.8  # of a shorter timeout: what times out later has been sent, and may have been paid for
-# How long an idle connection is kept for the next call. Load balancers close theirs after 60 s: a request that
-# crosses that on its way is lost, and may not be repeated.
+# How long an idle connection is kept for the next call. Load balancers close theirs after 60 s: a request
+# that crosses that on its way is lost, and may not be repeated.
 KEEPALIVE = timedelta(seconds=15)
 MAX_HEADER_BYTES = 64 * 1024  # of one header line; some gateways send long ones
 SHOWN_CHARACTERS = 500  # of the API's own words in a message
@@ -42,7 +42,7 @@ class _Transport(AiohttpTransport):
     """httpx over aiohttp: httpx's own pool needs quadratic time in the calls under way (measured)."""
 
     def get_client(self) -> aiohttp.ClientSession:
-        """Open the session: no limit of connections (the slots are the limit), no cookies shared between tasks."""
+        """Open the session: no limit of connections (slots are the limit), no cookies shared by tasks."""
         connector = aiohttp.TCPConnector(
             limit=0, keepalive_timeout=KEEPALIVE.total_seconds(), ssl=self.ssl_context
         )
@@ -112,7 +112,8 @@ class ApiClient:
         """
         connect_seconds = min(timeout * CONNECT_SHARE, CONNECT_TIMEOUT).total_seconds()
         try:
-            # A request of our own, not the client's: what httpx keeps of earlier answers (cookies) is not added to it.
+            # A request of our own, not the client's: what httpx keeps of earlier answers (cookies) is not
+            # added to it.
             request = httpx.Request(
                 method,
                 url,
@@ -259,7 +260,10 @@ def _invalid(message: str, reason: str, response: ApiResponse) -> InvalidRespons
 
 
 def _parse(content: bytes) -> Any:
-    """Read a body as Camunda's REST connector: a JSON object or array parsed, other text as text, blank as None."""
+    """Read a body as Camunda's REST connector.
+
+    A JSON object or array parsed, other text as text, blank as None.
+    """
     text = content.decode("utf-8-sig", "replace")
     try:
         body = parse_json(text)
@@ -311,7 +315,7 @@ _NEVER_SENT = (
 
 
 def _broken(error: Exception) -> ApiConnectionError:
-    """Distinguish a connection that never stood from one that broke during the call, by aiohttp's own exception."""
+    """Distinguish by aiohttp's exception a connection that never stood from one that broke in mid-call."""
     cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
     if isinstance(cause, (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)):
         return _failed(wording.API_TLS(reason=_reason(cause)), TLS_FAILED, "tls")

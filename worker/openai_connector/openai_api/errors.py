@@ -32,7 +32,10 @@ class ApiResponse:
 
 
 class ApiError(TaskError):
-    """A call without a usable answer. The message says what happened; what to do about it is found by `reason`."""
+    """A call without a usable answer.
+
+    The message says what happened; what to do about it is found by `reason`.
+    """
 
     def __init__(
         self,

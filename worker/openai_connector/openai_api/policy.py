@@ -1,4 +1,7 @@
-"""What the API's answer means for another attempt: transient, rate-limited or permanent. One table, in the docs."""
+"""What the API's answer means for another attempt: transient, rate-limited or permanent.
+
+One table, in the docs.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,10 @@ def classify(response: ApiResponse, now: datetime | None = None) -> Classified:
 
 
 def error_of(body: Any) -> Mapping[str, Any]:
-    """Return the error object of an API's answer, in the forms that compatible servers use; empty if there is none."""
+    """Return the error object of an API's answer, in the forms that compatible servers use.
+
+    Empty if there is none.
+    """
     if not isinstance(body, Mapping):
         return {}
     error = body.get("error")
@@ -78,7 +84,9 @@ def error_of(body: Any) -> Mapping[str, Any]:
 
 
 def retry_after(headers: Mapping[str, str | list[str]], now: datetime | None = None) -> timedelta | None:
-    """Read how long the API asks to wait: `retry-after-ms`, or `Retry-After` as seconds or an HTTP date (RFC 9110).
+    """Read how long the API asks to wait.
+
+    `retry-after-ms`, or `Retry-After` as seconds or an HTTP date (RFC 9110).
 
     None when neither is there or can be read; a date that has passed is no wait at all, so 0.
     """

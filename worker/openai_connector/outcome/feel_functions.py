@@ -148,7 +148,10 @@ def _backoff(
 
 @CONNECTOR_FUNCTIONS.function("backoff(attempt: any)")
 def backoff(attempt: Any) -> DaysTimeDuration:
-    """A delay that grows with the attempts (from 1): 50 ms times 1.6 each, up to 5 s, give or take a tenth."""
+    """A delay that grows with the attempts (from 1).
+
+    50 ms times 1.6 each, up to 5 s, give or take a tenth.
+    """
     return _backoff(attempt)
 
 

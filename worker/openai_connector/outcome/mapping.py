@@ -77,7 +77,8 @@ class OutputMapping:
         """Read headers, and the local variables that override them.
 
         Raises:
-            HeaderError: before any money is spent: a syntax error, no duration, or an override that is no text.
+            HeaderError: before any money is spent: a syntax error, no duration, or an override that is no
+            text.
         """
         given = dict(headers)
         for name, override in OVERRIDES.items():
@@ -144,7 +145,10 @@ class OutputMapping:
         local_names: Collection[str] = (),
         answer_is_paid: bool = False,
     ) -> Decision:
-        """Decide what becomes of a job that has an error: what the error expression says, else the default."""
+        """Decide what becomes of a job that has an error.
+
+        What the error expression says, else the default.
+        """
         response = _entries(error.get("variables")).get("response")
         parts = {part: _entries(response).get(part) for part in RESPONSE_PARTS} | {"error": error}
         context = {**parts, "response": parts, "error": error, "job": {"retries": retries}}
@@ -157,7 +161,8 @@ class OutputMapping:
         if action is None:
             failed = _failed(default.message, default.retries, default.backoff, {ERROR_VARIABLE: error})
             return Decision(failed, keeps_answer=answer_is_paid, nulls=tuple(nulls))
-        # Also where retries are left: a generic "try again" must not buy an answer anew for a broken expression.
+        # Also where retries are left: a generic "try again" must not buy an answer anew for a broken
+        # expression.
         return Decision(_deliverable(action, local_names, nulls).outcome, answer_is_paid, tuple(nulls))
 
     def _map_result(self, response: Any, nulls: list[NullReason]) -> tuple[dict[str, Any], Outcome | None]:
@@ -195,7 +200,7 @@ class OutputMapping:
 
 
 def error_object(kind: str, code: str | None, message: str, response: Any = None) -> dict[str, Any]:
-    """Return an error as Camunda's runtime shows it to expressions and, when the job fails, to the process."""
+    """Return an error as Camunda's runtime shows it to expressions and to the process."""
     parts = {part: _entries(response).get(part) for part in RESPONSE_PARTS}
     return {"type": kind, "code": code, "message": message[:MAX_MESSAGE], "variables": {"response": parts}}
 
@@ -319,6 +324,7 @@ def _deliverable(outcome: Outcome, local_names: Collection[str], nulls: list[Nul
     except DocumentError as error:
         message = wording.RESULT_UNSENDABLE(problem=error)
         return Decision(_failed(message, 0, None, {}), True, tuple(nulls))
-    # A job error that leaves retries is to call again. All else may come back too: uncaught, refused or resolved.
+    # A job error that leaves retries is to call again. All else may come back too: uncaught, refused or
+    # resolved.
     keeps = not (isinstance(outcome, Failed) and outcome.retries > 0)
     return Decision(replace(outcome, variables=document), keeps, tuple(nulls))

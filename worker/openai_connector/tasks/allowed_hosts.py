@@ -1,4 +1,7 @@
-"""Which hosts a task may have asked: checked before any secret is resolved, so that no key leaves for elsewhere."""
+"""Which hosts a task may have asked.
+
+Checked before any secret is resolved, so that no key leaves for elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,8 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
-"""A host as DNS has it. Anything else (percent signs, other alphabets) is refused: clients read it differently."""
+"""A host as DNS has it. Anything else (percent signs, other alphabets) is refused: clients read it
+differently."""
 
 
 class HostRefusedError(TaskError):
@@ -26,7 +30,7 @@ class HostRefusedError(TaskError):
 
 
 class AllowedHosts:
-    """Host patterns: a name (`llm.example.com`), all below one (`*.example.com`), `host:port`, or `*` for any."""
+    """Host patterns: a name (`llm.example.com`), all below one (`*.example.com`), `host:port`, or `*`."""
 
     def __init__(self, patterns: Iterable[str]) -> None:
         """Read the patterns.

@@ -1,9 +1,9 @@
 """Tasks made with Camunda's own OpenAI template: the drop-in job type `io.camunda:http-json:1`.
 
-Such a task carries a whole HTTP request, which Camunda's REST connector would send. It is served as that connector
-would, with three exceptions: only allowed hosts are asked, secrets are resolved in the URL, the credentials, headers
-and query parameters alone (never in the body, which holds prompts), and the timeout of connecting is not taken for
-that of the answer.
+Such a task carries a whole HTTP request, which Camunda's REST connector would send. It is served as that
+connector would, with three exceptions: only allowed hosts are asked, secrets are resolved in the URL, the
+credentials, headers and query parameters alone (never in the body, which holds prompts), and the timeout of
+connecting is not taken for that of the answer.
 """
 
 from __future__ import annotations
@@ -109,7 +109,10 @@ class CamundaHttpTasks:
         return CamundaHttpTask(Request(method, url, headers, content, timeout, mark))
 
     def time_needed(self, variables: Mapping[str, Any]) -> timedelta:
-        """Return the timeout of a call: that of reading, else the worker's own or a longer one of connecting."""
+        """Return the timeout of a call.
+
+        That of reading, else the worker's own or a longer one of connecting.
+        """
         read = _seconds(variables.get("readTimeoutInSeconds"))
         if read is not None:
             return read

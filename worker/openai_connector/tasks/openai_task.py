@@ -111,7 +111,10 @@ class OpenAiTasks:
         return OpenAiTask(operation, request_body, request, panel)
 
     def time_needed(self, variables: Mapping[str, Any]) -> timedelta:
-        """Return how long a task's call may take; a wrong timeout counts as none (`read` says what is wrong)."""
+        """Return how long a task's call may take.
+
+        A wrong timeout counts as none (`read` says what is wrong).
+        """
         try:
             return parse_duration(variables.get(TIMEOUT.name) or self.defaults.timeout)
         except ValueError:

@@ -35,7 +35,10 @@ class SecretProvider(Protocol):
 
 
 class EnvironmentSecrets:
-    """Secrets from environment variables: `{{secrets.NAME}}` is the variable with the prefix before the name."""
+    """Secrets from environment variables.
+
+    `{{secrets.NAME}}` is the variable with the prefix before the name.
+    """
 
     def __init__(self, prefix: str, environment: Mapping[str, str] | None = None) -> None:
         self._prefix = prefix

@@ -94,5 +94,8 @@ class TaskType(Protocol):
         ...
 
     def time_needed(self, variables: Mapping[str, Any]) -> timedelta:
-        """Return how long the task's call may take; a wrong timeout counts as none (`read` says what is wrong)."""
+        """Return how long the task's call may take.
+
+        A wrong timeout counts as none (`read` says what is wrong).
+        """
         ...

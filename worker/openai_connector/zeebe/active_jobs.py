@@ -1,7 +1,7 @@
 """Which jobs are worked on, and which activations come too late: pure, with a clock.
 
-The engine may send an activation that is older than what the worker has reported meanwhile. Worked on, it would be
-paid for again.
+The engine may send an activation that is older than what the worker has reported meanwhile. Worked on, it
+would be paid for again.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class ActiveJob(Generic[Sent]):
     lease: float
     """Seconds that the lease lasts from then on, at least."""
     retry_from: float = math.inf
-    """From when on another activation may be the retry of a reported failure: not during its back-off. An earlier
+    """From when on another activation may be the retry of a reported failure: not during its back-off. An
+    earlier
     one is of this very attempt, whose lease was over."""
     stale_until: float = 0.0
     """Until when an activation that still arrives is of this attempt, whose lease was over."""
@@ -111,14 +112,15 @@ class ActiveJobs(Generic[Sent]):
         """
         is_retried = isinstance(outcome, Failed) and outcome.retries > 0
         if self._clock() - active.since >= active.lease:
-            # The lease may have been over: what the engine sent then can arrive after the outcome is taken. Of an
-            # incident it is dropped too: a person who resolves that at once waits for a lease, and pays nothing.
+            # The lease may have been over: what the engine sent then can arrive after the outcome is taken.
+            # Of an incident it is dropped too: a person who resolves that at once waits for a lease, and pays
+            # nothing.
             if is_retried:
                 active.stale_until = active.retry_from
             elif is_delivered:
                 active.stale_until = math.inf
-        # Failed with retries left, the job may be back before the engine's acknowledgement. Any other activation is
-        # older than the outcome, and void.
+        # Failed with retries left, the job may be back before the engine's acknowledgement. Any other
+        # activation is older than the outcome, and void.
         is_retry = (
             is_done
             and isinstance(outcome, Failed)

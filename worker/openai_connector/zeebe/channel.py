@@ -54,8 +54,8 @@ def open_channel(connection: Connection) -> grpc.aio.Channel:
         OSError: a certificate or key file cannot be read.
         ValueError: only one of client certificate and key is given.
     """
-    # Not pyzeebe's factories: they take no interceptors, and the OAuth plug-in that they use instead sends one
-    # token request a call on expiry, without a time limit.
+    # Not pyzeebe's factories: they take no interceptors, and the OAuth plug-in that they use instead sends
+    # one token request a call on expiry, without a time limit.
     options = CHANNEL_OPTIONS
     chain = interceptors(connection.oauth) if connection.oauth else None
     if not connection.tls:

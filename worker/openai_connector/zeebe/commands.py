@@ -1,4 +1,7 @@
-"""The commands that end a job: each with a deadline, tried again while the engine is away, never the work itself."""
+"""The commands that end a job.
+
+Each with a deadline, tried again while the engine is away, never the work itself.
+"""
 
 from __future__ import annotations
 
@@ -44,11 +47,13 @@ class Delivery(Enum):
     DONE = "done"
     """The engine has acknowledged it."""
     GONE = "gone"
-    """The job is no longer there to be ended: finished (maybe by an earlier attempt), cancelled, or an incident."""
+    """The job is no longer there to be ended: finished (maybe by an earlier attempt), cancelled, or an
+    incident."""
     REFUSED = "refused"
     """The engine will never take it, or it cannot be sent."""
     UNDELIVERED = "undelivered"
-    """The engine could not be reached for as long as it made sense: it offers the job again after its lease."""
+    """The engine could not be reached for as long as it made sense: it offers the job again after its
+    lease."""
 
 
 class Reported(NamedTuple):
@@ -95,7 +100,10 @@ class Commands:
             return Reported(Delivery.REFUSED, str(error))
 
     async def prolong(self, job: Job, duration: timedelta) -> Delivery:
-        """Set the end of the job's lease to now + duration. `REFUSED`: the engine does not know the command."""
+        """Set the end of the job's lease to now + duration.
+
+        `REFUSED`: the engine does not know the command.
+        """
         request = pb.UpdateJobTimeoutRequest(jobKey=job.key, timeout=_milliseconds(duration))
         delivery, _ = await self._send(
             self._stub.UpdateJobTimeout, request, job, PROLONG_PATIENCE.total_seconds()
@@ -120,7 +128,10 @@ class Commands:
         return await self._send(self._stub.ThrowError, request, job, self._patience)
 
     async def _keep(self, job: Job, variables: Mapping[str, Any]) -> Delivery:
-        """Keep variables at the task; the error is thrown even if they are refused: the process waits for it."""
+        """Keep variables at the task.
+
+        The error is thrown even if they are refused: the process waits for it.
+        """
         try:
             document = Document.of(variables).text
         except DocumentError as error:
@@ -203,7 +214,8 @@ class Commands:
 
 
 def _reason(error: grpc.aio.AioRpcError) -> str:
-    # Up to the first brace: the gateway quotes a document that it cannot parse, with everything that is in it.
+    # Up to the first brace: the gateway quotes a document that it cannot parse, with everything that is in
+    # it.
     details = (error.details() or "").partition("{")[0].strip()
     return f"{error.code().name}: {details[:300]}"
 

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class DecodeError(ValueError):
-    """The job's variables or headers are not what the engine promises; the message holds none of their values."""
+    """The job's variables or headers are not what the engine promises.
+
+    The message holds none of their values.
+    """
 
 
 def decode_job(raw: ActivatedJob) -> Job:

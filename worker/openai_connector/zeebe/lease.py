@@ -16,7 +16,8 @@ class Covered(NamedTuple):
     """Whether a lease covers the work."""
 
     delivery: Delivery
-    """DONE: the work may begin. REFUSED: the engine does not prolong leases. Else the job is not to be begun."""
+    """DONE: the work may begin. REFUSED: the engine does not prolong leases. Else the job is not to be
+    begun."""
     lease: timedelta
     """The lease that the work needs."""
 

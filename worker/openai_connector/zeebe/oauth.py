@@ -30,7 +30,8 @@ DEFAULT_LIFETIME = (
 )
 MAX_RESPONSE = 1024 * 1024  # bytes of the token server's answer
 _ERROR_CODE = re.compile(r"[a-z_]{1,40}")
-"""The `error` of a refusal (RFC 6749, section 5.2). Nothing else of the answer is repeated: it might echo secrets."""
+"""The `error` of a refusal (RFC 6749, section 5.2). Nothing else of the answer is repeated: it might echo
+secrets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,10 @@ class Tokens:
         return self._token
 
     def refused(self, token: str) -> None:
-        """Forget a token that the engine did not accept (keys renewed, client changed): a new one is asked for."""
+        """Forget a token that the engine did not accept (keys renewed, client changed).
+
+        A new one is asked for.
+        """
         if token == self._token:
             self._token = None
             self._retry_at = self._asked_at + FAILURE_PAUSE  # in case the engine refuses them all
@@ -214,7 +218,8 @@ class _Authorization:
         try:
             token = await self._tokens.get()
         except TokenError as error:
-            # UNAVAILABLE is what gRPC itself reports when call credentials fail: the caller backs off and tries again.
+            # UNAVAILABLE is what gRPC itself reports when call credentials fail: the caller backs off and
+            # tries again.
             raise grpc.aio.AioRpcError(
                 grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), details=str(error)
             ) from None
@@ -226,6 +231,7 @@ class UnaryAuthorization(_Authorization, grpc.aio.UnaryUnaryClientInterceptor): 
     """Sends the token with commands."""
 
     async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        """Send a call with the token, and forget one that is refused."""
         token, details = await self._authorize(client_call_details)
         call = await continuation(details, request)
         try:
@@ -245,6 +251,7 @@ class StreamAuthorization(_Authorization, grpc.aio.UnaryStreamClientInterceptor)
         self._watched: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references to tasks
 
     async def intercept_unary_stream(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        """Send a call with the token, and forget one that is refused."""
         token, details = await self._authorize(client_call_details)
         call = await continuation(details, request)
         watch = asyncio.create_task(self._watch(call, token))

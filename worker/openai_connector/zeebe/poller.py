@@ -59,7 +59,8 @@ class Poller:
         fetch_variables: Names of the variables that come with a job; empty = all.
         tenant_ids: The tenants whose jobs are fetched; empty = the engine's default.
         max_jobs: Jobs that are worked on at once, 1 or more.
-        lease: For how long the engine gives an activated job to nobody else; prolonged before work that takes longer.
+        lease: For how long the engine gives an activated job to nobody else; prolonged before work that
+            takes longer.
         long_poll: How long the engine keeps a poll open while there are no jobs.
         events: Are told what happens.
     """
@@ -159,13 +160,18 @@ class Poller:
             self._ended.set()
 
     def stop(self) -> None:
-        """Fetch no more jobs. Those under way go on; what a poll under way still brings is given back at once."""
+        """Fetch no more jobs. Those under way go on.
+
+        What a poll under way still brings is given back at once.
+        """
         self._stopping.set()
         self._runs.is_stopping = True
         self._slot_free.set()
 
     async def drain(self, timeout: timedelta) -> int:
-        """Stop, wait for the jobs under way, and give back those that are not done in time, their retries unchanged.
+        """Stop, wait for the jobs under way.
+
+        And give back those that are not done in time, their retries unchanged.
 
         Takes at most the timeout, two seconds for the poll under way, and `GIVE_BACK_TIME`.
 
@@ -177,9 +183,10 @@ class Poller:
         stopped_at = loop.time()
         self._commands.hurry(timeout + GIVE_BACK_TIME)
         await self._runs.finish(timeout.total_seconds())
-        # A poll that waits for jobs could be cancelled at once, were it not for those that the engine has just sent:
-        # they would wait for the end of their lease (measured at 40 jobs a second: one job in ten to twenty stops,
-        # none in 550 stops with the grace). Under load polls end by themselves within milliseconds.
+        # A poll that waits for jobs could be cancelled at once, were it not for those that the engine has
+        # just sent: they would wait for the end of their lease (measured at 40 jobs a second: one job in ten
+        # to twenty stops, none in 550 stops with the grace). Under load polls end by themselves within
+        # milliseconds.
         await self._wait_for_end(stopped_at + POLL_GRACE - loop.time())
         interrupted = self._runs.interrupt()
         if self._call is not None:
@@ -208,7 +215,8 @@ class Poller:
         """Activate up to `free` jobs; return how many came."""
         request = self._request
         request.maxJobsToActivate = free
-        # Without a connection the engine shall answer at once (below zero: no long poll), to know that it is back.
+        # Without a connection the engine shall answer at once (below zero: no long poll), to know that it is
+        # back.
         request.requestTimeout = round(self._long_poll * 1000) if self._connected else -1
         jobs = 0
         sent = asyncio.get_running_loop().time()
@@ -253,5 +261,8 @@ class Poller:
 
 
 def _is_busy(error: Exception) -> bool:
-    """Check whether it is the engine's back-pressure: a busy engine refuses polls first (seen with 500 slots)."""
+    """Check whether it is the engine's back-pressure.
+
+    A busy engine refuses polls first (seen with 500 slots).
+    """
     return isinstance(error, grpc.aio.AioRpcError) and error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED

@@ -32,7 +32,8 @@ class _Run:
         self.active = active
         self.task: asyncio.Task[None] | None = None
         self.is_working = False
-        """The work has begun and has no outcome yet. Only then may the task be cancelled: before its first step
+        """The work has begun and has no outcome yet. Only then may the task be cancelled: before its first
+        step
         it would end without a report, and while reporting it has an answer to deliver."""
 
 
@@ -150,7 +151,8 @@ class Runs:
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is None or not task.cancelling():
-                # Something that the work waited for was cancelled, not the work: given back, it goes on for ever.
+                # Something that the work waited for was cancelled, not the work: given back, it goes on for
+                # ever.
                 return self._worker.failed_unexpectedly(job, error)
             task.uncancel()
             return self._worker.interrupted(job, is_begun=True)

@@ -94,7 +94,8 @@ class Chat(Operation):
         Shown(
             "prompt",
             kind="Text",
-            description="How the model is to behave, for example: You are a friendly clerk. Answer in one sentence.",
+            description="How the model is to behave, for example: You are a friendly clerk. Answer in one "
+            "sentence.",
         ),
     ] = declared(contract.SYSTEM_MESSAGE, repr=False)
     chat_history: Annotated[
@@ -104,8 +105,8 @@ class Chat(Operation):
             "prompt",
             kind="Text",
             feel="required",
-            description="Lets the model remember what was said. After a task with the result variable answer: "
-            "<code>answer.output.chatHistory</code>",
+            description="Lets the model remember what was said. After a task with the result variable "
+            "answer: <code>answer.output.chatHistory</code>",
         ),
     ] = declared(contract.CHAT_HISTORY, repr=False)
     prompt: Annotated[
@@ -123,8 +124,8 @@ class Chat(Operation):
         number(0, 2),
         Shown(
             "parameters",
-            description="0 (always alike) to 2 (varied), for example <code>0.7</code>. Leave empty for reasoning "
-            "models such as gpt-5 and gpt-6: they refuse it",
+            description="0 (always alike) to 2 (varied), for example <code>0.7</code>. Leave empty for "
+            "reasoning models such as gpt-5 and gpt-6: they refuse it",
             pattern=r"(0|1)(\.[0-9]{1,2})?|2(\.0{1,2})?",
             pattern_message="must be a number between 0 and 2, for example 0.7",
         ),
@@ -134,8 +135,8 @@ class Chat(Operation):
         number(0, 1),
         Shown(
             "parameters",
-            description="0 to 1, for example <code>0.9</code>: only the likeliest words. Set this or Temperature, not "
-            "both. Leave empty for reasoning models",
+            description="0 to 1, for example <code>0.9</code>: only the likeliest words. Set this or "
+            "Temperature, not both. Leave empty for reasoning models",
             pattern=r"0(\.[0-9]{1,2})?|1(\.0{1,2})?",
             pattern_message="must be a number between 0 and 1, for example 0.9",
         ),
@@ -145,8 +146,8 @@ class Chat(Operation):
         whole_number(1),
         Shown(
             "parameters",
-            description="Limit of the answer's length and price, for example <code>1000</code> (about 750 words). A "
-            "model's reasoning counts too",
+            description="Limit of the answer's length and price, for example <code>1000</code> (about 750 "
+            "words). A model's reasoning counts too",
             pattern=r"[1-9][0-9]*",
             pattern_message="must be a whole number of at least 1, for example 1000",
         ),
@@ -168,8 +169,8 @@ class Chat(Operation):
         number(-2, 2),
         Shown(
             "parameters",
-            description="-2 to 2, for example <code>0.5</code>: above 0, the answer repeats words less. Leave empty "
-            "for reasoning models",
+            description="-2 to 2, for example <code>0.5</code>: above 0, the answer repeats words less. "
+            "Leave empty for reasoning models",
             pattern=r"-?((0|1)(\.[0-9]{1,2})?|2(\.0{1,2})?)",
             pattern_message="must be a number between -2 and 2, for example 0.5",
         ),
@@ -179,8 +180,8 @@ class Chat(Operation):
         number(-2, 2),
         Shown(
             "parameters",
-            description="-2 to 2, for example <code>0.5</code>: above 0, the answer turns to new topics sooner. Leave "
-            "empty for reasoning models",
+            description="-2 to 2, for example <code>0.5</code>: above 0, the answer turns to new topics "
+            "sooner. Leave empty for reasoning models",
             pattern=r"-?((0|1)(\.[0-9]{1,2})?|2(\.0{1,2})?)",
             pattern_message="must be a number between -2 and 2, for example 0.5",
         ),
@@ -190,7 +191,8 @@ class Chat(Operation):
         whole_number(1),
         Shown(
             "parameters",
-            description="How many answers to the same prompt, for example <code>3</code>; each is paid for. Empty: one",
+            description="How many answers to the same prompt, for example <code>3</code>; each is paid for. "
+            "Empty: one",
             pattern=r"[1-9][0-9]*",
             pattern_message="must be a whole number of at least 1, for example 3",
         ),
@@ -203,8 +205,8 @@ class Chat(Operation):
             kind="Dropdown",
             choices=EFFORTS,
             feel=None,
-            description="How long a reasoning model thinks. Not every model knows every effort. Empty: the model's "
-            "default",
+            description="How long a reasoning model thinks. Not every model knows every effort. Empty: the "
+            "model's default",
         ),
     ] = declared(contract.REASONING_EFFORT)
     verbosity: Annotated[
@@ -225,7 +227,8 @@ class Chat(Operation):
             "parameters",
             kind="Text",
             feel="required",
-            description='Other parameters of the API, by its own names: <code>{stop: ["END"], seed: 7}</code>',
+            description='Other parameters of the API, by its own names: <code>{stop: ["END"], seed: '
+            "7}</code>",
         ),
     ] = declared(contract.EXTRA_BODY, repr=False)
     response_format: Annotated[
@@ -249,7 +252,8 @@ class Chat(Operation):
             kind="Text",
             required=True,
             condition=("response_format", ("json_schema",)),
-            description='What the answer looks like: <code>{"type": "object", "properties": {"city": {"type": '
+            description='What the answer looks like: <code>{"type": "object", "properties": {"city": '
+            '{"type": '
             '"string"}}, "required": ["city"], "additionalProperties": false}</code>',
         ),
     ] = declared(contract.JSON_SCHEMA, repr=False)

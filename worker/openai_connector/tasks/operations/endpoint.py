@@ -84,8 +84,8 @@ class Endpoint(Inputs):
         seconds,
         Shown(
             "retries",
-            description="How long to wait for the answer, for example <code>PT2M</code> (2 minutes). Empty: the "
-            "worker's own, 3 minutes unless set otherwise",
+            description="How long to wait for the answer, for example <code>PT2M</code> (2 minutes). Empty: "
+            "the worker's own, 3 minutes unless set otherwise",
             placeholder="PT3M",
             pattern=r"[Pp][0-9A-Za-z.,]+|[0-9]+(\.[0-9]+)?",
             pattern_message="must be a duration such as PT30S or PT5M, or seconds",
@@ -94,7 +94,10 @@ class Endpoint(Inputs):
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[str]:
-        """Say which of Azure's inputs is missing beside the others, and that a base URL does not go with them."""
+        """Say which of Azure's inputs is missing beside the others.
+
+        And that a base URL does not go with them.
+        """
         azure = [name for name in _AZURE if name in given]
         if azure:
             for name in _AZURE:
@@ -112,4 +115,5 @@ SECRET_INPUTS = (
     contract.ORGANIZATION.name,
     contract.PROJECT.name,
 )
-"""The inputs in which secrets are resolved. Never in prompts or histories: a user's text must not pull a secret."""
+"""The inputs in which secrets are resolved. Never in prompts or histories: a user's text must not pull a
+secret."""

@@ -1,7 +1,7 @@
 """What an input of a task may look like, and how Modeler shows it: one declaration for both.
 
-Values come as text (typed in Modeler) or as numbers, lists and contexts (FEEL). `null`, an absent variable and
-`""` (or text of nothing but white space) all mean "not given".
+Values come as text (typed in Modeler) or as numbers, lists and contexts (FEEL). `null`, an absent variable
+and `""` (or text of nothing but white space) all mean "not given".
 """
 
 from __future__ import annotations
@@ -248,4 +248,5 @@ def _read_content(value: Any) -> str | ContentParts:
 
 
 content = _validator(_read_content)
-"""What a message says: text (numbers and booleans become text), or a list of content parts passed on as it is."""
+"""What a message says: text (numbers and booleans become text), or a list of content parts passed on as it
+is."""

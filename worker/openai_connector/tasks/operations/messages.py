@@ -1,4 +1,7 @@
-"""The messages of a conversation: system message, history and prompt, made into the list that the API takes."""
+"""The messages of a conversation.
+
+System message, history and prompt, made into the list that the API takes.
+"""
 
 from __future__ import annotations
 

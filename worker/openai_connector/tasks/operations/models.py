@@ -1,6 +1,7 @@
 """What is known of OpenAI's models: those to choose from, those that are shut down, what each family refuses.
 
-The data stand in `models.json`, with the date on which they were checked. Models of other servers are free text:
+The data stand in `models.json`, with the date on which they were checked. Models of other servers are free
+text:
 nothing here applies to them.
 """
 
@@ -59,7 +60,10 @@ _KNOWN = (
 
 
 def _names_of(model: str) -> list[str]:
-    """Give the model's own name, and the base's that it is a dated or a fine-tuned version of (`ft:base:…`)."""
+    """Give the model's own name.
+
+    And the base's that it is a dated or a fine-tuned version of (`ft:base:…`).
+    """
     name = model.strip()
     if name.startswith("ft:"):
         name = name.split(":")[1]
@@ -67,7 +71,7 @@ def _names_of(model: str) -> list[str]:
 
 
 def shutdown_of(model: str) -> Shutdown | None:
-    """Give a model's end; dated and fine-tuned versions follow their base model (OpenAI's deprecations page)."""
+    """Return a model's end; dated and fine-tuned versions follow their base model (OpenAI's list)."""
     found = next((_SHUTDOWNS[name] for name in _names_of(model) if name in _SHUTDOWNS), None)
     return Shutdown(model, date.fromisoformat(found["date"]), found.get("replacement")) if found else None
 
@@ -78,7 +82,10 @@ def is_known(model: str) -> bool:
 
 
 def is_reasoning(model: str) -> bool:
-    """Say whether the model thinks before it answers: o1 and later, gpt-5 and later except its chat variants."""
+    """Say whether the model thinks before it answers.
+
+    O1 and later, gpt-5 and later except its chat variants.
+    """
     name = _names_of(model)[0]
     return bool(_REASONING.match(name)) and not _WITHOUT_REASONING.match(name)
 

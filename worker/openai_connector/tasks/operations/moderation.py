@@ -96,7 +96,7 @@ class Moderation(Operation):
         return ("flagged", "flaggedCategories", "categoryScores")
 
     def output(self, request_body: dict[str, Any], body: Any) -> dict[str, Any]:
-        """Give flagged (any), flaggedCategories (highest score first) and categoryScores (the maximum of each)."""
+        """Return flagged (any), flaggedCategories (highest score first), categoryScores (maximum of each)."""
         scores: dict[str, float] = {}
         flagged: set[str] = set()
         for result in body["results"]:

@@ -1,4 +1,7 @@
-"""What every operation offers: checked inputs in, a request out, and the answer in a form that is easy to map."""
+"""What every operation offers.
+
+Checked inputs in, a request out, and the answer in a form that is easy to map.
+"""
 
 from __future__ import annotations
 
