@@ -15,7 +15,7 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --
 # Without the variable, the theme prints a notice about a later MkDocs each time.
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-.PHONY: help demo test check unit engine commands modeler docs lock templates system-deps clean
+.PHONY: help demo test check unit coverage engine commands modeler docs lock templates system-deps clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,7 +27,8 @@ demo: $(VENV)/demo.stamp ## Run the main job end to end: engine, real small mode
 	@$(BIN)/openai-connector demo $(ARGS)
 
 test: check ## Run every check and every test
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(if $(ARGS),,$(MAKE) --no-print-directory coverage)
+	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--ignore=tests/unit --ignore=tests/feel)
 
 check: $(VENV)/dev.stamp ## Lint, formatting, types, import rules and the docs
 	@$(BIN)/ruff check --quiet .
@@ -39,6 +40,11 @@ check: $(VENV)/dev.stamp ## Lint, formatting, types, import rules and the docs
 
 unit: $(VENV)/dev.stamp ## Run the tests that need no engine (seconds)
 	@$(BIN)/python -m pytest -n 3 --dist worksteal tests/unit tests/feel $(ARGS)
+
+coverage: $(VENV)/dev.stamp ## Run the same tests, and check how much of the code they reach
+	@$(BIN)/python -m pytest -n 3 --dist worksteal tests/unit tests/feel --cov --cov-report=
+	@$(BIN)/coverage report --include='*/openai_connector/*' --fail-under=97 --format=total
+	@$(BIN)/coverage report --include='*/camunda_feel/*' --fail-under=93 --format=total
 
 engine: $(VENV)/dev.stamp ## Run the tests on the engine; with ZEEBE_ADDRESS on a cluster of yours
 	@$(BIN)/python -m pytest tests/engine tests/faults $(ARGS)

@@ -329,7 +329,7 @@ async def test_a_result_that_the_task_would_swallow_is_refused(
 async def test_back_off_and_waits_are_the_engines(
     engine: Engine, zeebe: ZeebeClient, api: StandIn, records: Records
 ) -> None:
-    """A failed call is repeated after the back-off of the engine's clock, told to wait after that.
+    """A failed call is repeated after the back-off of the engine's clock, for as long as the API asks after that.
 
     No retry is lost.
     """

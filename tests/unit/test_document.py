@@ -133,6 +133,16 @@ def test_the_depth_that_is_taken() -> None:
         encode_document({"a": nested(MAX_DEPTH)})
 
 
+@pytest.mark.parametrize("innermost", [[], {}], ids=["list", "context"])
+def test_an_empty_container_is_a_level_too(innermost: object) -> None:
+    """The engine counts it: what holds nothing is nested as deep as what holds something."""
+    value: object = innermost
+    for _ in range(MAX_DEPTH - 1):
+        value = [value]
+    with pytest.raises(DocumentError, match="nested deeper"):
+        encode_document({"a": value})
+
+
 def test_the_size_that_is_taken() -> None:
     """1.5 MB of UTF-8 pass, a byte more does not; the message says both sizes and what to do."""
     room = MAX_BYTES - len('{"a":""}')

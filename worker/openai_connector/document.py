@@ -146,7 +146,7 @@ def _written(variables: Mapping[str, Any]) -> str:
     Empty where that cannot be done, for reasons that `_check` will find.
     """
     try:
-        return well_formed(json.dumps(variables, ensure_ascii=False, separators=(",", ":"), default=_mapping))
+        return well_formed(_ENCODER.encode(variables))
     except (TypeError, ValueError, RecursionError):
         return ""
 
@@ -155,6 +155,16 @@ def _mapping(value: object) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise TypeError
     return dict(value)
+
+
+# Built once: json.dumps with arguments builds one a call.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_mapping)
+
+
+def _check_keys(name: str, value: Mapping[Any, Any]) -> None:
+    for key in value:
+        if type(key) is not str and not isinstance(key, str):
+            raise DocumentError(wording.DOCUMENT_KEY(name=name))
 
 
 def _growth(name: str, number: float) -> int:
@@ -173,26 +183,27 @@ def _check(name: str, root: object) -> int:
     growth = 0
     while level:
         below: list[object] = []
+        has_containers = False
         for value in level:
-            if value is None or isinstance(value, (str, bool)):
+            kind = type(value)
+            if kind is str or value is None or kind is bool:
                 continue
             if isinstance(value, int):
                 if not MIN_INTEGER <= value <= MAX_INTEGER:
                     raise DocumentError(wording.DOCUMENT_INTEGER(name=name))
-                continue
-            if isinstance(value, float):
+            elif isinstance(value, float):
                 growth += _growth(name, value)
-                continue
-            if isinstance(value, (list, tuple)):
+            elif kind is dict or isinstance(value, Mapping):
+                _check_keys(name, value)  # type: ignore[arg-type]
+                below.extend(value.values())  # type: ignore[attr-defined]
+                has_containers = True
+            elif isinstance(value, (list, tuple)):
                 below.extend(value)
-            elif isinstance(value, dict) or isinstance(value, Mapping):  # noqa: SIM101 - the first is much faster
-                if not all(isinstance(key, str) for key in value):
-                    raise DocumentError(wording.DOCUMENT_KEY(name=name))
-                below.extend(value.values())
-            else:
-                raise DocumentError(wording.DOCUMENT_VALUE(name=name, kind=type(value).__name__))
-            if depth > MAX_DEPTH:
-                raise DocumentError(wording.DOCUMENT_TOO_DEEP(name=name, limit=MAX_DEPTH))
+                has_containers = True
+            elif not isinstance(value, (str, bool)):
+                raise DocumentError(wording.DOCUMENT_VALUE(name=name, kind=kind.__name__))
+        if has_containers and depth > MAX_DEPTH:
+            raise DocumentError(wording.DOCUMENT_TOO_DEEP(name=name, limit=MAX_DEPTH))
         level = below
         depth += 1
     return growth

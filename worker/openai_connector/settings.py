@@ -123,7 +123,8 @@ class Settings(BaseSettings):
         None,
         "ZEEBE_CA_CERTIFICATE_PATH",
         unit="file",
-        about="Certificate authorities for Zeebe, and beside the system's for its authorization server, PEM. "
+        about="Certificate authorities for Zeebe, and in addition to the system's for its authorization "
+        "server, PEM. "
         "Unset: the system's.",
     )
     client_certificate: Path | None = _field(
@@ -144,7 +145,9 @@ class Settings(BaseSettings):
         100,
         "CONNECTOR_MAX_JOBS",
         unit="jobs",
-        about="Jobs in work at once, of each job type served. A job is only taken when there is room for it, "
+        about="Jobs that are worked on at once, of each job type served. A job is only taken when there is "
+        "room "
+        "for it, "
         "so none waits here while its lease runs. Each costs about 0.1 MB while it waits for the API.",
     )
     job_lease: Duration = _field(
@@ -171,7 +174,7 @@ class Settings(BaseSettings):
         20,
         "CONNECTOR_MAX_WAITS",
         unit="times",
-        about="How often a job may be told to wait (Retry-After) without losing a retry.",
+        about="How often a job may wait for a rate limit (Retry-After) without losing a retry.",
     )
     max_wait_time: Duration = _field(
         timedelta(hours=1),
@@ -183,7 +186,7 @@ class Settings(BaseSettings):
         False,
         "CONNECTOR_DROP_IN",
         about="true: also serve tasks made with Camunda's own OpenAI templates, unchanged, by the job type "
-        "io.camunda:http-json:1. Must not run beside another worker of that job type.",
+        "io.camunda:http-json:1. Must not run next to another worker of that job type.",
     )
     secret_prefix: str = _field(
         "SECRET_",
@@ -202,7 +205,7 @@ class Settings(BaseSettings):
         (),
         "CONNECTOR_ALLOWED_HOSTS",
         unit="hosts, comma between",
-        about="Hosts that tasks may ask beside api.openai.com, *.openai.azure.com and the host of "
+        about="Hosts that tasks may ask in addition to api.openai.com, *.openai.azure.com and the host of "
         "OPENAI_BASE_URL: llm.example.com, *.example.com, host:port, or * for any.",
     )
     base_url: str = _field(
@@ -232,7 +235,7 @@ class Settings(BaseSettings):
         return values
 
     def gateway(self) -> tuple[str, bool]:
-        """Give the gateway's host:port, and whether it is spoken to by TLS.
+        """Return the gateway's host:port, and whether it is spoken to by TLS.
 
         Raises:
             SettingsError: the address is none, or does not go with the certificates.
@@ -385,7 +388,7 @@ def _check_api(settings: Settings) -> None:
 
 
 def misspelt(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Give the environment variables that are no settings but nearly so.
+    """Return the environment variables that are no settings but nearly so.
 
     Each with the setting it may stand for.
 
@@ -414,7 +417,7 @@ class Row:
 
 
 def table() -> Iterator[Row]:
-    """Give all settings in the order of their declaration."""
+    """Return all settings in the order of their declaration."""
     for name, field in Settings.model_fields.items():
         extra = field.json_schema_extra
         unit = str(extra["unit"]) if isinstance(extra, dict) else ""
@@ -428,7 +431,7 @@ def _names(field: str) -> tuple[str, ...]:
 
 
 def _name(field: str) -> str:
-    """Give the name under which a setting was made: the one to be corrected."""
+    """Return the name under which a setting was made: the one to be corrected."""
     names = _names(field)
     set_names = {name.upper() for name, value in os.environ.items() if value}
     return next((name for name in names if name in set_names), names[0])

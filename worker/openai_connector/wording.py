@@ -86,7 +86,7 @@ HEADER_WAY_OUT = Sentence(
     "element {element} in Operate, as a text in double quotes, then retry the incident"
 )
 HEADER_NO_WAY_OUT = Sentence(
-    "Nothing was sent. Correct the task in Modeler; for this instance, start the element anew by modifying "
+    "Nothing was sent. Correct the task in Modeler; for this instance, start the element again by modifying "
     "the instance in Operate (a job's headers never change)"
 )
 RESULT_SHADOWED = Sentence(

@@ -318,7 +318,7 @@ def test_good_history_passes_unchanged(message: dict[str, Any], as_text: bool) -
         ([{"role": ["user"], "content": "a"}], "got a list"),
         (
             [{"role": "user"}],
-            "message 1 must have a content (it may be null only beside tool_calls or refusal)",
+            "message 1 must have a content (it may be null only with tool_calls or refusal)",
         ),
         ([{"role": "assistant", "content": None, "refusal": None}], "message 1 must have a content"),
         ([{"role": "user", "content": 5}], "a text or a list of content parts, not a number"),

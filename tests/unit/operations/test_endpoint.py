@@ -50,7 +50,7 @@ def test_azure_needs_no_model() -> None:
     task = {"operation": "chat", "prompt": "Hello"} | AZURE
     assert "model" not in read(task)[1].request_body()
     assert violations(task | {"baseUrl": "https://x/v1"}) == [
-        "Base URL is given beside an Azure resource: empty one of them"
+        "Base URL is given together with an Azure resource: empty one of them"
     ]
 
 

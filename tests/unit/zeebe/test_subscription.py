@@ -204,7 +204,7 @@ async def test_stale_activation_of_a_job_told_to_wait(engine: FakeGateway, subsc
     """With its retries unchanged an old activation looks like a new one, but the job is in its back-off."""
     engine.add(FakeJob(1))
     engine.faults["FailJob"].append(unavailable_until_activated_again(engine))
-    handler = Handler(Failed("told to wait", retries=3, backoff=timedelta(hours=1)))
+    handler = Handler(Failed("rate-limited", retries=3, backoff=timedelta(hours=1)))
     handler.gate.set()
     async with subscribe(handler, lease=SECOND / 20) as subscription:
         await engine.until(lambda: engine.jobs[1].reports != [])

@@ -302,7 +302,7 @@ class _Demo:
 
     @contextmanager
     def _started(self, what: str) -> Iterator[None]:
-        """Show what was started, once it is up, and how long that took."""
+        """Return what was started, once it is up, and how long that took."""
         began = time.monotonic()
         yield
         self._terminal.say_parts((f"  {what}", ""), (f" ({time.monotonic() - began:.1f} s)", "dim"))

@@ -103,7 +103,7 @@ class ApiClient:
             method: in capital letters.
             url: the whole address, already checked against the allowed hosts.
             body: usually JSON text.
-            headers: beside content type, accept and user agent, which are set here unless given.
+            headers: in addition to content type, accept and user agent, which are set here unless given.
             timeout: for the whole call, from the connection to the last byte.
 
         Raises:

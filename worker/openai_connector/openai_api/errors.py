@@ -26,9 +26,9 @@ class ApiResponse:
     headers: dict[str, str | list[str]] = field(repr=False)
     """Names as received; a repeated header has a list."""
     body: Any = field(repr=False)
-    """Parsed JSON object or array, or the text where it is none; None where there is no text."""
+    """Parsed JSON object or array, or the text where it is neither; None where there is no text."""
     reason: str = ""
-    """The phrase beside the status, as received."""
+    """The phrase after the status, as received."""
 
 
 class ApiError(TaskError):

@@ -55,7 +55,7 @@ class PathMapping:
         return cls(paths)
 
     def apply(self, response: Any) -> dict[str, Any]:
-        """Give each variable its value; `$` is the response, and `$.response` is another way to say so.
+        """Return each variable its value; `$` is the response, and `$.response` is another way to say so.
 
         A path that can only match one place gives that value, one that can match several gives a list; a path
         without any match gives null.
@@ -101,7 +101,7 @@ def _compile(text: str) -> tuple[JSONPath, bool]:
 
 @cache
 def _bound_patterns() -> None:
-    """Give the library's regular expressions (`=~` and `sub`) an end: it has no way to ask for one."""
+    """Return the library's regular expressions (`=~` and `sub`) an end: it has no way to ask for one."""
     from jsonpath_ng.ext import filter as filters
     from jsonpath_ng.ext import string as strings
 
@@ -118,7 +118,7 @@ class _Pattern:
         self._compiled = regex.compile(pattern)
 
     def is_in(self, text: str) -> bool:
-        """Say whether there is a match anywhere."""
+        """Check whether there is a match anywhere."""
         return self._compiled.search(text, timeout=_seconds_left()) is not None
 
     def sub(self, replacement: str, text: str) -> str:

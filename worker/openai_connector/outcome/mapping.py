@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from openai_connector import wording
@@ -28,6 +29,7 @@ from openai_connector.document import Document, DocumentError, encode_document
 from openai_connector.duration import parse_duration
 from openai_connector.job import MAX_MESSAGE, BpmnError, Completed, Failed, Outcome, TaskError
 from openai_connector.outcome.expressions import (
+    CACHED_EXPRESSIONS,
     CompiledExpression,
     ExpressionError,
     NullReason,
@@ -80,20 +82,14 @@ class OutputMapping:
             HeaderError: before any money is spent: a syntax error, no duration, or an override that is no
             text.
         """
-        given = dict(headers)
+        given = {name: headers.get(name, "") for name in HEADER_LABELS}
         for name, override in OVERRIDES.items():
             value = (variables or {}).get(override)
             if value is not None and not isinstance(value, str):
                 raise HeaderError(wording.HEADER_OVERRIDE_TYPE(variable=override, shown=shown(value)), name)
             if not is_blank(value):
                 given[name] = str(value)
-        _duration(given, JOB_TIMEOUT)  # the lease's; here it is only checked
-        return cls(
-            result_variable=None if is_blank(given.get(RESULT_VARIABLE)) else given[RESULT_VARIABLE].strip(),
-            result_expression=_expression(given, RESULT_EXPRESSION),
-            error_expression=_expression(given, ERROR_EXPRESSION),
-            backoff=_duration(given, RETRY_BACKOFF),
-        )
+        return _read(tuple(given.items()))
 
     def names_set(self) -> frozenset[str]:
         """Return the names of the variables that are known to be set before there is a response."""
@@ -161,7 +157,7 @@ class OutputMapping:
         if action is None:
             failed = _failed(default.message, default.retries, default.backoff, {ERROR_VARIABLE: error})
             return Decision(failed, keeps_answer=answer_is_paid, nulls=tuple(nulls))
-        # Also where retries are left: a generic "try again" must not buy an answer anew for a broken
+        # Also where retries are left: a generic "try again" must not buy an answer again for a broken
         # expression.
         return Decision(_deliverable(action, local_names, nulls).outcome, answer_is_paid, tuple(nulls))
 
@@ -197,6 +193,19 @@ class OutputMapping:
         if not isinstance(value, Mapping):
             raise MappingError(wording.ERROR_NO_ACTION(label=label, shown=shown(value)))
         return _action(value, label)
+
+
+@lru_cache(maxsize=CACHED_EXPRESSIONS)
+def _read(headers: tuple[tuple[str, str], ...]) -> OutputMapping:
+    """Read headers once: all jobs of a task have the same ones."""
+    given = dict(headers)
+    _duration(given, JOB_TIMEOUT)  # the lease's; here it is only checked
+    return OutputMapping(
+        result_variable=None if is_blank(given[RESULT_VARIABLE]) else given[RESULT_VARIABLE].strip(),
+        result_expression=_expression(given, RESULT_EXPRESSION),
+        error_expression=_expression(given, ERROR_EXPRESSION),
+        backoff=_duration(given, RETRY_BACKOFF),
+    )
 
 
 def error_object(kind: str, code: str | None, message: str, response: Any = None) -> dict[str, Any]:

@@ -96,5 +96,5 @@ def _without_response(error: Any) -> Any:
 
 
 def _message(text: str, end: str) -> str:
-    """Put together what happened and what to do, which is never cut off."""
+    """Return what happened and what to do, which is never cut off."""
     return (text[: MAX_MESSAGE - len(end)].rstrip(".") if end else text[:MAX_MESSAGE]) + end

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 from openai_connector import wording
@@ -36,14 +37,14 @@ class AllowedHosts:
         """Read the patterns.
 
         Raises:
-            ValueError: a pattern is none, a URL for example; the message says so.
+            ValueError: a pattern is not one, a URL for example; the message says so.
         """
         self._patterns = tuple(
             _read_pattern(pattern.strip().lower()) for pattern in patterns if pattern.strip()
         )
 
     def check(self, url: str, *, label: str = "Base URL", is_secret: bool = False) -> None:
-        """Refuse a URL that is none, that carries a user name, or whose host is not allowed.
+        """Refuse a URL that is not one, that carries a user name, or whose host is not allowed.
 
         Args:
             url: an absolute URL.
@@ -81,6 +82,7 @@ def pattern_of(url: str) -> str:
     return f"{host}:{port}" if parts is not None and parts.port is not None else host
 
 
+@lru_cache(maxsize=1000)
 def _split(url: str) -> tuple[SplitResult | None, str, int]:
     try:
         parts = urlsplit(url)

@@ -53,7 +53,7 @@ class EnvironmentSecrets:
 
 
 class FolderSecrets:
-    """Secrets from a folder with a file each, as Docker and Kubernetes mount them; read anew at each use."""
+    """Secrets from a folder with a file each, as Docker and Kubernetes mount them; read again at each use."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -110,7 +110,7 @@ def is_placeholder(text: str) -> bool:
 
 
 def resolve(text: str, provider: SecretProvider, *, label: str) -> str:
-    """Put the values into a text, in one pass: a value that looks like a placeholder stays as it is.
+    """Return a text with its secrets in place: a value that looks like a placeholder stays as it is.
 
     Raises:
         SecretError: a secret is missing or empty.

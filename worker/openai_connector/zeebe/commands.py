@@ -83,7 +83,7 @@ class Commands:
         self._last_moment = float("inf")  # by the loop's clock: no attempt is begun after it
 
     def hurry(self, patience: timedelta) -> None:
-        """Give up what is not delivered within this time from now, because the worker stops."""
+        """Return up what is not delivered within this time from now, because the worker stops."""
         self._last_moment = asyncio.get_running_loop().time() + patience.total_seconds()
 
     async def report(self, job: Job, outcome: Outcome) -> Reported:

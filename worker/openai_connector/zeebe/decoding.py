@@ -34,7 +34,7 @@ def decode_job(raw: ActivatedJob) -> Job:
 
 
 def bare_job(raw: ActivatedJob) -> Job:
-    """Make a job without headers and variables: enough to report an outcome."""
+    """Return a job without headers and variables: enough to report an outcome."""
     return _job(raw, {}, {})
 
 

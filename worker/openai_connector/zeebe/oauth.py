@@ -44,7 +44,7 @@ class ClientCredentials:
     audience: str | None = None
     scope: str | None = None
     ca_certificate: Path | None = None
-    """PEM file of a private certificate authority for the token server, trusted beside the system's own."""
+    """PEM file of a certificate authority for the token server, trusted in addition to the system's."""
     request_timeout: timedelta = timedelta(seconds=10)
     leeway: timedelta = timedelta(seconds=60)
     """How long before its expiry a token is renewed, at most a fifth of its lifetime."""

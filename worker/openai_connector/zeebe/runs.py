@@ -93,7 +93,7 @@ class Runs:
             await asyncio.wait(tasks, timeout=end - self._clock())
 
     def interrupt(self) -> int:
-        """Have all jobs without an outcome given back; return how many these are."""
+        """Cancel the work of all jobs without an outcome, which gives them back; return how many."""
         working = [run.task for run in self._runs.values() if run.task and run.is_working]
         return sum(task.cancel() for task in working)
 

@@ -89,10 +89,11 @@ def _fields(model: type[Inputs]) -> dict[str, tuple[str, str | None]]:
 
 def _read(model: type[_Model], variables: Mapping[str, Any], violations: list[str]) -> _Model | None:
     fields = _fields(model)
-    given = {name: variables[alias] for alias, (name, _) in fields.items() if is_given(variables.get(alias))}
+    known = {alias: variables[alias] for alias in fields if alias in variables}
+    given = {fields[alias][0]: value for alias, value in known.items() if is_given(value)}
     read: _Model | None = None
     try:
-        read = model.model_validate({alias: variables[alias] for alias in fields if alias in variables})
+        read = model.model_validate(known)
     except ValidationError as error:
         for problem in error.errors(include_url=False):
             alias = str(problem["loc"][0])

@@ -260,7 +260,7 @@ class Chat(Operation):
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[str]:
-        """Say what is missing or does not fit together, whatever else is wrong."""
+        """Return what is missing or does not fit together, whatever else is wrong."""
         if "prompt" not in given:
             yield "Prompt is required"
         custom = str(given.get("model", "")).strip() == CUSTOM
@@ -278,7 +278,7 @@ class Chat(Operation):
             yield f"JSON schema is given, but Response format is another: choose '{asked}', or empty it"
 
     def request_body(self) -> dict[str, Any]:
-        """Give the request's body; a model's refusal of a parameter is the API's to say, not guessed here."""
+        """Return the request's body; that a model refuses a parameter is the API's to say."""
         model = self.custom_model if self.model == CUSTOM else self.model
         max_tokens = self.max_tokens_parameter or "max_completion_tokens"
         given = {
@@ -310,11 +310,11 @@ class Chat(Operation):
         return {"type": "json_schema", "json_schema": schema}
 
     def private_texts(self) -> list[str]:
-        """Give everything that was said in the conversation."""
+        """Return everything that was said in the conversation."""
         return texts_of(conversation(self.system_message, self.chat_history, self.prompt))
 
     def missing_in(self, body: Any) -> str | None:
-        """Name what an answer lacks: it must have at least one choice with a message."""
+        """Return what an answer lacks: it must have at least one choice with a message."""
         choices = body.get("choices") if isinstance(body, Mapping) else None
         if not isinstance(choices, list) or not choices:
             return "choices"
@@ -324,11 +324,11 @@ class Chat(Operation):
 
     @classmethod
     def outputs(cls) -> tuple[str, ...]:
-        """Name the keys of `output`."""
+        """Return the names of the keys of `output`."""
         return ("text", "responses", "chatHistory", "finishReason", "usage", "model", "json", "refusal")
 
     def output(self, request_body: dict[str, Any], body: Any) -> dict[str, Any]:
-        """Give text, responses, chatHistory, finishReason, usage, model, json and refusal of an answer."""
+        """Return text, responses, chatHistory, finishReason, usage, model, json and refusal of an answer."""
         choices = [choice for _, choice in sorted(enumerate(body["choices"]), key=_index)]
         messages = [choice["message"] for choice in choices]
         responses = [_text(message.get("content")) for message in messages]
@@ -347,12 +347,12 @@ class Chat(Operation):
 
 
 def is_schema_name(name: str) -> bool:
-    """Say whether the API takes this name of a schema."""
+    """Check whether the API takes this name of a schema."""
     return 0 < len(name) <= MOST_IN_NAMES and not _NOT_IN_NAMES.search(name)
 
 
 def _name_of(schema: Mapping[str, Any]) -> str:
-    """Name a bare schema by its title."""
+    """Return a name for a bare schema: its title."""
     title = schema.get("title")
     name = _NOT_IN_NAMES.sub("_", title).strip("_")[:MOST_IN_NAMES] if isinstance(title, str) else ""
     return name or ANSWER_NAME
@@ -365,7 +365,7 @@ def _index(numbered: tuple[int, Mapping[str, Any]]) -> tuple[int, int]:
 
 
 def _text(content: Any) -> str | None:
-    """Give a message's text; some compatible servers answer in content parts."""
+    """Return a message's text; some compatible servers answer in content parts."""
     if isinstance(content, list):
         parts = [part.get("text") for part in content if isinstance(part, Mapping)]
         return "".join(text for text in parts if isinstance(text, str))
@@ -373,7 +373,7 @@ def _text(content: Any) -> str | None:
 
 
 def _said(message: Mapping[str, Any]) -> Message | None:
-    """Give an answer as the next chat history takes it; None when nothing was said (a mere tool call)."""
+    """Return an answer as the next chat history takes it; None when nothing was said (a mere tool call)."""
     role = message.get("role")
     content = message.get("content")
     if not is_content_parts(content):
@@ -389,7 +389,7 @@ def _said(message: Mapping[str, Any]) -> Message | None:
 
 
 def _refusal(message: Mapping[str, Any]) -> str | None:
-    """Give the words of a refusal; compatible servers send an empty text where there is none."""
+    """Return the words of a refusal; compatible servers send an empty text where there is none."""
     refusal = message.get("refusal")
     return refusal if isinstance(refusal, str) and refusal else None
 

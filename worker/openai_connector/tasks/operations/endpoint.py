@@ -94,7 +94,7 @@ class Endpoint(Inputs):
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[str]:
-        """Say which of Azure's inputs is missing beside the others.
+        """Yield which of Azure's inputs is missing.
 
         And that a base URL does not go with them.
         """
@@ -104,7 +104,7 @@ class Endpoint(Inputs):
                 if name not in given:
                     yield f"{cls.model_fields[name].title} is required for Azure OpenAI"
             if "base_url" in given:
-                yield "Base URL is given beside an Azure resource: empty one of them"
+                yield "Base URL is given together with an Azure resource: empty one of them"
 
 
 _AZURE = ("azure_resource", "azure_deployment", "azure_api_version")

@@ -63,7 +63,7 @@ class Inputs(BaseModel):
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[str]:
-        """Say what is missing or does not fit together among the given inputs (raw, by field name)."""
+        """Return what is missing or does not fit together among the given inputs (raw, by field name)."""
         yield from ()
 
 
@@ -76,7 +76,7 @@ def violation(message: str, *, private: bool = False) -> PydanticCustomError:
 
 
 def kind_of(value: object) -> str:
-    """Name a value's type as modelers know it from FEEL."""
+    """Return a value's type as modelers know it from FEEL."""
     match value:
         case None:
             return "null"
@@ -95,12 +95,12 @@ def kind_of(value: object) -> str:
 
 
 def is_given(value: object) -> bool:
-    """Say whether a modeler gave this input at all; text of nothing but white space is none either."""
+    """Check whether a modeler gave this input at all; text of nothing but white space does not count."""
     return value is not None and not (isinstance(value, str) and not value.strip())
 
 
 def scalar_text(value: object) -> str | None:
-    """Text of a text, number or boolean (as FEEL writes them); None for anything else."""
+    """Return the text of a string, number or boolean (as FEEL writes them); None for anything else."""
     match value:
         case str():
             return value
@@ -129,7 +129,7 @@ def _number(value: Any) -> Any:
 
 
 def number(low: float, high: float) -> BeforeValidator:
-    """A number between two bounds, as a number or as text."""
+    """Read a number between two bounds, as a number or as text."""
 
     def read(value: Any) -> int | float:
         got = _number(value)
@@ -141,7 +141,7 @@ def number(low: float, high: float) -> BeforeValidator:
 
 
 def whole_number(low: int) -> BeforeValidator:
-    """A whole number from a lower bound on; 3.0 counts as 3."""
+    """Read a whole number from a lower bound on; 3.0 counts as 3."""
 
     def read(value: Any) -> int:
         got = _number(value)
@@ -222,7 +222,7 @@ ContentParts = list[dict[str, Any]]
 
 
 def is_content_parts(value: object) -> bool:
-    """Say whether this is a list of content parts: contexts with a `type`."""
+    """Check whether this is a list of content parts: contexts with a `type`."""
     return (
         isinstance(value, Sequence)
         and not isinstance(value, str)

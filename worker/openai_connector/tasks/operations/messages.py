@@ -21,7 +21,7 @@ from openai_connector.tasks.operations.fields import (
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 STANDS_FOR_CONTENT = ("tool_calls", "refusal", "function_call", "audio")
-"""Keys of an assistant's message beside which its content may be null."""
+"""Keys of an assistant's message with which its content may be null."""
 
 Message = dict[str, Any]
 
@@ -62,7 +62,7 @@ def _problem(message: Any) -> str | None:
     if content is None:
         if any(is_given(message.get(key)) for key in STANDS_FOR_CONTENT):
             return None
-        return "must have a content (it may be null only beside tool_calls or refusal)"
+        return "must have a content (it may be null only with tool_calls or refusal)"
     return f"must have a content that is a text or a list of content parts, not {kind_of(content)}"
 
 
@@ -71,7 +71,7 @@ history = BeforeValidator(_read_history)
 
 
 def conversation(system: Any, history: list[Message] | None, prompt: Any) -> list[Message]:
-    """Put the conversation together.
+    """Return the conversation as messages.
 
     A system message that already stands in the history, word for word, stays there and is not sent twice: a
     history that an earlier task gave back as `output.chatHistory` begins with it.

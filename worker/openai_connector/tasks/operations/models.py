@@ -41,7 +41,7 @@ class Shutdown:
     """The one that OpenAI names; None where none is known."""
 
     def sentence(self, today: date) -> str:
-        """Say when it is or was, and what to use instead."""
+        """Return when it is or was, and what to use instead."""
         when = f"was shut down on {self.day}" if self.day <= today else f"will be shut down on {self.day}"
         instead = f"OpenAI names {self.replacement} as its replacement" if self.replacement else _UNNAMED
         return f"the model {self.model} {when}; {instead}"
@@ -60,7 +60,7 @@ _KNOWN = (
 
 
 def _names_of(model: str) -> list[str]:
-    """Give the model's own name.
+    """Return the model's own name.
 
     And the base's that it is a dated or a fine-tuned version of (`ft:base:…`).
     """
@@ -77,12 +77,12 @@ def shutdown_of(model: str) -> Shutdown | None:
 
 
 def is_known(model: str) -> bool:
-    """Say whether OpenAI had such a model when the list was checked."""
+    """Check whether OpenAI had such a model when the list was checked."""
     return any(name in _KNOWN for name in _names_of(model))
 
 
 def is_reasoning(model: str) -> bool:
-    """Say whether the model thinks before it answers.
+    """Check whether the model thinks before it answers.
 
     O1 and later, gpt-5 and later except its chat variants.
     """
@@ -95,7 +95,7 @@ SAMPLING = frozenset({"temperature", "top_p", "logprobs", "top_logprobs"})
 
 
 def refused_by(model: str, reasoning_effort: str | None = None) -> frozenset[str]:
-    """Name the request's parameters that the model's family refuses (OpenAI's deployment checklist).
+    """Return the request's parameters that the model's family refuses (OpenAI's deployment checklist).
 
     Reasoning models refuse penalties always, and sampling parameters unless the effort is `none`. On gpt-6,
     reports differ whether `none` is enough; it counts as enough here.

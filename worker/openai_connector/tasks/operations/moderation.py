@@ -70,21 +70,21 @@ class Moderation(Operation):
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[str]:
-        """Say that the text is missing."""
+        """Yield that the text is missing."""
         if "input" not in given:
             yield "Evaluation input is required"
 
     def request_body(self) -> dict[str, Any]:
-        """Give the request's body."""
+        """Return the request's body."""
         body: dict[str, Any] = {"input": self.input}
         return body if self.model is None else {"model": self.model} | body
 
     def private_texts(self) -> list[str]:
-        """Give the texts that are evaluated."""
+        """Return the texts that are evaluated."""
         return [self.input] if isinstance(self.input, str) else list(self.input or ())
 
     def missing_in(self, body: Any) -> str | None:
-        """Name what an answer lacks: it must have at least one result."""
+        """Return what an answer lacks: it must have at least one result."""
         results = body.get("results") if isinstance(body, Mapping) else None
         if not isinstance(results, list) or not results or not all(isinstance(r, Mapping) for r in results):
             return "results"
@@ -92,7 +92,7 @@ class Moderation(Operation):
 
     @classmethod
     def outputs(cls) -> tuple[str, ...]:
-        """Name the keys of `output`."""
+        """Return the names of the keys of `output`."""
         return ("flagged", "flaggedCategories", "categoryScores")
 
     def output(self, request_body: dict[str, Any], body: Any) -> dict[str, Any]:
@@ -114,5 +114,5 @@ class Moderation(Operation):
 
 
 def _entries(value: Any) -> list[tuple[str, Any]]:
-    """Give a context's entries; compatible servers leave it out or null."""
+    """Return a context's entries; compatible servers leave it out or null."""
     return list(value.items()) if isinstance(value, Mapping) else []

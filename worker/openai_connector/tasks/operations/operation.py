@@ -25,21 +25,21 @@ class Operation(Inputs):
 
     @abstractmethod
     def request_body(self) -> dict[str, Any]:
-        """Give the request's JSON body: only what the task gave, nothing added or dropped silently."""
+        """Return the request's JSON body: only what the task gave, nothing added or dropped silently."""
 
     @abstractmethod
     def missing_in(self, body: Any) -> str | None:
-        """Name what a successful answer lacks to be one; None when it is complete."""
+        """Return what a successful answer lacks to be one; None when it is complete."""
 
     @abstractmethod
     def output(self, request_body: dict[str, Any], body: Any) -> dict[str, Any]:
-        """Give the answer in the form that expressions map: `output` of the response."""
+        """Return the answer in the form that expressions map: `output` of the response."""
 
     @abstractmethod
     def private_texts(self) -> list[str]:
-        """Give the texts that no message and no log may repeat."""
+        """Return the texts that no message and no log may repeat."""
 
     @classmethod
     @abstractmethod
     def outputs(cls) -> tuple[str, ...]:
-        """Name the keys of `output`, for documentation and checks."""
+        """Return the names of the keys of `output`, for documentation and checks."""
