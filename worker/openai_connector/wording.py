@@ -165,7 +165,7 @@ HEADER_VALUE = Sentence(
 )
 SECRET_MISSING = Sentence(
     "{label}: secret '{name}' is not available. Have the operator define it for the worker "
-    "(see Secrets in the README), or correct its name"
+    "(see Secrets in the docs for operators), or correct its name"
 )
 SECRET_EMPTY = Sentence("{label}: secret '{name}' is empty. Have the operator give it a value")
 

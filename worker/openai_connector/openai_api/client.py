@@ -7,7 +7,9 @@ import json
 import ssl
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import lru_cache
 from http import HTTPStatus
+from http.cookiejar import CookieJar
 from typing import Any
 
 import aiohttp
@@ -54,6 +56,19 @@ class _Transport(AiohttpTransport):
         )
 
 
+class _NoCookies(CookieJar):
+    """Keeps nothing: httpx would read the cookies of each answer, which no request of ours ever sends."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """Do nothing."""
+
+
+@lru_cache(maxsize=1000)
+def _url(text: str) -> httpx.URL:
+    """Read an address once: a task's calls all go to the same one."""
+    return httpx.URL(text)
+
+
 class _Client(HttpxAiohttpClient):
     """Mounts the proxies of the environment, which `AsyncClient(transport=…)` would silently ignore."""
 
@@ -89,6 +104,7 @@ class ApiClient:
             self._http = _Client(verify=verify, follow_redirects=False)
         except httpx.InvalidURL as error:
             raise ValueError(str(error)) from None
+        self._http.cookies.jar = _NoCookies()
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -116,7 +132,7 @@ class ApiClient:
             # added to it.
             request = httpx.Request(
                 method,
-                url,
+                _url(url),
                 content=body,
                 headers={
                     **({} if body is None else {"Content-Type": "application/json"}),

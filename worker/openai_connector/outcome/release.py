@@ -37,7 +37,7 @@ def release(outcome: Outcome, attempt: Attempt, *, is_kept: bool = False, end: s
     """
     match outcome:
         case Completed():
-            return replace(outcome, attempt=attempt)
+            return Completed(outcome.variables, attempt)
         case BpmnError():
             return _error(outcome, attempt, is_kept)
         case Failed():
