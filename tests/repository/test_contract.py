@@ -62,3 +62,15 @@ def test_sentences_are_found_by_their_ids() -> None:
     assert all(sentence.id == name for name, sentence in wording.SENTENCES.items())
     message = wording.JOB_UNREADABLE(problem=wording.DATA_NO_JSON(what="variables"))
     assert sentences_in(message) == {"JOB_UNREADABLE", "DATA_NO_JSON"}
+
+
+@pytest.mark.parametrize("name", wording.SENTENCES)
+def test_every_sentence_is_said_somewhere(name: str) -> None:
+    """A sentence that no code says any more goes."""
+    own = (WORKER / "wording.py").read_text("utf-8")
+    uses = [
+        path
+        for path in RUN_PATH
+        if path.name != "wording.py" and f"wording.{name}" in path.read_text("utf-8")
+    ]
+    assert uses or f": {name}," in own  # in ADVICE

@@ -155,6 +155,26 @@ INPUT_CONTENT_CONTEXT = Sentence(
 INPUT_CONTENT = Sentence(
     'must be a text or a list of content parts such as [{{type: "text", text: "..."}}], not {kind}'
 )
+INPUT_REQUIRED = Sentence("{label} is required")
+INPUT_NOT_TO_SET = Sentence("must not set {names}")
+CUSTOM_REQUIRED = Sentence("{custom_model} is required, because {model} is Custom")
+CUSTOM_UNUSED = Sentence("{custom_model} is given, but {model} is not Custom: choose Custom or empty it")
+SCHEMA_REQUIRED = Sentence("{json_schema} is required, because {response_format} is '{asked}'")
+SCHEMA_UNUSED = Sentence(
+    "{json_schema} is given, but {response_format} is another: choose '{asked}', or empty it"
+)
+AZURE_RESOURCE = Sentence("must be the name of the resource alone, such as my-resource")
+AZURE_REQUIRED = Sentence("{label} is required for Azure OpenAI")
+AZURE_OR_URL = Sentence("{base_url} is given together with an Azure resource: empty one of them")
+HISTORY_NO_JSON = Sentence("must be a list of messages or its JSON text, but it is no JSON ({problem})")
+HISTORY_MESSAGE = Sentence("message {position} {problem}")
+MESSAGE_KIND = Sentence("must be a context with role and content, not {kind}")
+MESSAGE_ROLE = Sentence("must have the role {roles}, got {shown}")
+MESSAGE_NO_CONTENT = Sentence("must have a content (it may be null only with tool_calls or refusal)")
+MESSAGE_CONTENT = Sentence("must have a content that is a text or a list of content parts, not {kind}")
+TEXTS_KIND = Sentence("must be a text or a list of texts, not {kind}")
+TEXTS_ITEM = Sentence("must be a list of texts, but item {position} is {kind}")
+TEXTS_EMPTY = Sentence("must be a text or a list of texts, not an empty list")
 KEY_REQUIRED = Sentence("{api_key} is required: give it as {{{{secrets.NAME}}}}")
 KEY_REQUIRED_OR_WORKER = Sentence(
     "{api_key} is required: give it as {{{{secrets.NAME}}}}, or have the operator set OPENAI_API_KEY"

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator
 
-from openai_connector import contract
+from openai_connector import contract, wording
 from openai_connector.document import parse_json
 from openai_connector.tasks.operations.fields import (
     Shown,
@@ -29,6 +29,12 @@ from openai_connector.tasks.operations.models import CHAT_MODEL_CHOICES, DEFAULT
 from openai_connector.tasks.operations.operation import Operation
 
 CUSTOM = "custom"
+_LABELS = {
+    "model": contract.MODEL.label,
+    "custom_model": contract.CUSTOM_MODEL.label,
+    "response_format": contract.RESPONSE_FORMAT.label,
+    "json_schema": contract.JSON_SCHEMA.label,
+}
 RESERVED = ("model", "messages", "n", "stream")  # what the extra body may not set
 EFFORTS = {effort: effort for effort in ("none", "minimal", "low", "medium", "high", "xhigh", "max")}
 VERBOSITIES = {verbosity: verbosity for verbosity in ("low", "medium", "high")}
@@ -49,7 +55,7 @@ def _read_extra_body(value: Any) -> dict[str, Any] | None:
     body = read_context(value)
     taken = [key for key in RESERVED if key in body]
     if taken:
-        raise violation(f"must not set {', '.join(taken)}", private=True)
+        raise violation(wording.INPUT_NOT_TO_SET(names=", ".join(taken)), private=True)
     return body
 
 
@@ -262,20 +268,20 @@ class Chat(Operation):
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[str]:
         """Return what is missing or does not fit together, whatever else is wrong."""
         if "prompt" not in given:
-            yield "Prompt is required"
+            yield wording.INPUT_REQUIRED(label=contract.PROMPT.label)
         custom = str(given.get("model", "")).strip() == CUSTOM
         if "model" not in given and "azure_deployment" not in given:
-            yield "Model is required"
+            yield wording.INPUT_REQUIRED(label=contract.MODEL.label)
         if custom and "custom_model" not in given:
-            yield "Custom model version is required, because Model is Custom"
+            yield wording.CUSTOM_REQUIRED(**_LABELS)
         if "custom_model" in given and not custom:
-            yield "Custom model version is given, but Model is not Custom: choose Custom or empty it"
+            yield wording.CUSTOM_UNUSED(**_LABELS)
         schema = str(given.get("response_format", "")).strip().lower() == "json_schema"
         asked = FORMATS["json_schema"]
         if schema and "json_schema" not in given:
-            yield f"JSON schema is required, because Response format is '{asked}'"
+            yield wording.SCHEMA_REQUIRED(asked=asked, **_LABELS)
         if "json_schema" in given and not schema:
-            yield f"JSON schema is given, but Response format is another: choose '{asked}', or empty it"
+            yield wording.SCHEMA_UNUSED(asked=asked, **_LABELS)
 
     def request_body(self) -> dict[str, Any]:
         """Return the request's body; that a model refuses a parameter is the API's to say."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from openai_connector import contract
+from openai_connector import contract, wording
 from openai_connector.tasks.operations.fields import (
     Inputs,
     Shown,
@@ -29,7 +29,7 @@ def _read_resource(value: Any) -> str | None:
         return None
     name = read_line(value)
     if not _RESOURCE.fullmatch(name):
-        raise violation("must be the name of the resource alone, such as my-resource")
+        raise violation(wording.AZURE_RESOURCE())
     return name
 
 
@@ -102,9 +102,9 @@ class Endpoint(Inputs):
         if azure:
             for name in _AZURE:
                 if name not in given:
-                    yield f"{cls.model_fields[name].title} is required for Azure OpenAI"
+                    yield wording.AZURE_REQUIRED(label=cls.model_fields[name].title)
             if "base_url" in given:
-                yield "Base URL is given together with an Azure resource: empty one of them"
+                yield wording.AZURE_OR_URL(base_url=contract.BASE_URL.label)
 
 
 _AZURE = ("azure_resource", "azure_deployment", "azure_api_version")

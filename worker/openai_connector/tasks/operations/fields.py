@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from openai_connector import wording
 from openai_connector.contract import Input
 from openai_connector.document import parse_json
 from openai_connector.duration import parse_duration
@@ -134,7 +135,7 @@ def number(low: float, high: float) -> BeforeValidator:
     def read(value: Any) -> int | float:
         got = _number(value)
         if isinstance(got, bool) or not isinstance(got, (int, float)) or not low <= got <= high:
-            raise violation(f"must be a number between {low:g} and {high:g}")
+            raise violation(wording.INPUT_NUMBER(low=f"{low:g}", high=f"{high:g}"))
         return got
 
     return _validator(read)
@@ -148,7 +149,7 @@ def whole_number(low: int) -> BeforeValidator:
         if isinstance(got, float) and math.isfinite(got) and got.is_integer():
             got = int(got)
         if isinstance(got, bool) or not isinstance(got, int) or not low <= got < 2**63:
-            raise violation(f"must be a whole number of at least {low}")
+            raise violation(wording.INPUT_WHOLE_NUMBER(low=low))
         return got
 
     return _validator(read)
@@ -160,7 +161,7 @@ def choice(choices: Choices) -> BeforeValidator:
     def read(value: Any) -> str:
         got = value.strip().lower() if isinstance(value, str) else None
         if got is None or got not in choices:
-            raise violation(f"must be one of {', '.join(choices)}")
+            raise violation(wording.INPUT_ONE_OF(choices=", ".join(choices)))
         return got
 
     return _validator(read)
@@ -174,7 +175,7 @@ def read_line(value: Any) -> str:
     """
     got = scalar_text(value)
     if got is None or isinstance(value, bool):
-        raise violation(f"must be a text, not {kind_of(value)}", private=True)
+        raise violation(wording.INPUT_TEXT(kind=kind_of(value)), private=True)
     return got.strip()
 
 
@@ -188,7 +189,7 @@ def _read_duration(value: Any) -> float:
     except ValueError as error:
         raise violation(str(error)) from None
     if not seconds:
-        raise violation("must be longer than 0 seconds")
+        raise violation(wording.INPUT_DURATION_ZERO())
     return seconds
 
 
@@ -207,11 +208,9 @@ def read_context(value: Any) -> dict[str, Any]:
         try:
             got = parse_json(value)
         except ValueError as error:
-            raise violation(
-                f"must be a FEEL context or a JSON object, but it is no JSON ({error})", private=True
-            ) from None
+            raise violation(wording.INPUT_CONTEXT_NO_JSON(problem=error), private=True) from None
     if not isinstance(got, Mapping):
-        raise violation(f"must be a FEEL context or a JSON object, not {kind_of(got)}", private=True)
+        raise violation(wording.INPUT_CONTEXT(kind=kind_of(got)), private=True)
     return dict(got)
 
 
@@ -238,13 +237,8 @@ def _read_content(value: Any) -> str | ContentParts:
     if is_content_parts(value):
         return list(value)
     if isinstance(value, Mapping):
-        hint = "; pick the field you mean, for example =order.text, or make it text with to json or string()"
-        raise violation(f"must be a text or a list of content parts, not a context{hint}", private=True)
-    raise violation(
-        'must be a text or a list of content parts such as [{type: "text", text: "..."}], not '
-        + kind_of(value),
-        private=True,
-    )
+        raise violation(wording.INPUT_CONTENT_CONTEXT(), private=True)
+    raise violation(wording.INPUT_CONTENT(kind=kind_of(value)), private=True)
 
 
 content = _validator(_read_content)

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BeforeValidator
 
+from openai_connector import wording
 from openai_connector.document import parse_json
 from openai_connector.tasks.operations.fields import (
     SHOWN_CHARACTERS,
@@ -33,9 +34,7 @@ def _read_history(value: Any) -> list[Message] | None:
         try:
             value = parse_json(value)
         except ValueError as error:
-            raise violation(
-                f"must be a list of messages or its JSON text, but it is no JSON ({error})", private=True
-            ) from None
+            raise violation(wording.HISTORY_NO_JSON(problem=error), private=True) from None
     if not isinstance(value, list):
         hint = "; put it into brackets: =[message]" if isinstance(value, Mapping) else ""
         raise violation(
@@ -45,25 +44,25 @@ def _read_history(value: Any) -> list[Message] | None:
     for position, message in enumerate(value, 1):
         problem = _problem(message)
         if problem:
-            raise violation(f"message {position} {problem}", private=True)
+            raise violation(wording.HISTORY_MESSAGE(position=position, problem=problem), private=True)
     return [dict(message) for message in value]
 
 
 def _problem(message: Any) -> str | None:
     if not isinstance(message, Mapping):
-        return f"must be a context with role and content, not {kind_of(message)}"
+        return wording.MESSAGE_KIND(kind=kind_of(message))
     role = message.get("role")
     if role not in ROLES:
         got = f"'{role[:SHOWN_CHARACTERS]}'" if isinstance(role, str) else kind_of(role)
-        return f"must have the role {', '.join(ROLES[:-1])} or {ROLES[-1]}, got {got}"
+        return wording.MESSAGE_ROLE(roles=f"{', '.join(ROLES[:-1])} or {ROLES[-1]}", shown=got)
     content = message.get("content")
     if isinstance(content, str) or is_content_parts(content):
         return None
     if content is None:
         if any(is_given(message.get(key)) for key in STANDS_FOR_CONTENT):
             return None
-        return "must have a content (it may be null only with tool_calls or refusal)"
-    return f"must have a content that is a text or a list of content parts, not {kind_of(content)}"
+        return wording.MESSAGE_NO_CONTENT()
+    return wording.MESSAGE_CONTENT(kind=kind_of(content))
 
 
 history = BeforeValidator(_read_history)

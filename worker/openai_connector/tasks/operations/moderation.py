@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator
 
-from openai_connector import contract
+from openai_connector import contract, wording
 from openai_connector.tasks.operations.fields import (
     Shown,
     declared,
@@ -27,16 +27,16 @@ def _read_input(value: Any) -> str | list[str] | None:
     if text is not None:
         return text
     if not isinstance(value, list):
-        raise violation(f"must be a text or a list of texts, not {kind_of(value)}", private=True)
+        raise violation(wording.TEXTS_KIND(kind=kind_of(value)), private=True)
     texts: list[str] = []
     for position, item in enumerate(value, 1):
         item_text = scalar_text(item)
         if not item_text:
             got = "empty" if item_text == "" else kind_of(item)
-            raise violation(f"must be a list of texts, but item {position} is {got}", private=True)
+            raise violation(wording.TEXTS_ITEM(position=position, kind=got), private=True)
         texts.append(item_text)
     if not texts:
-        raise violation("must be a text or a list of texts, not an empty list", private=True)
+        raise violation(wording.TEXTS_EMPTY(), private=True)
     return texts
 
 
@@ -72,7 +72,7 @@ class Moderation(Operation):
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[str]:
         """Yield that the text is missing."""
         if "input" not in given:
-            yield "Evaluation input is required"
+            yield wording.INPUT_REQUIRED(label=contract.MODERATION_INPUT.label)
 
     def request_body(self) -> dict[str, Any]:
         """Return the request's body."""
