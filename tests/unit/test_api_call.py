@@ -62,7 +62,7 @@ def masks(**inputs: Any) -> Redaction:
     return redaction
 
 
-def test_5_a_whole_call() -> None:
+def test_a_whole_call() -> None:
     """Address, headers and body of a plain task."""
     call = prepare(apiKey="{{secrets.KEY}}", organization="org-1", project="{{ secrets.ORG }}")
     assert (call.method, call.url) == ("POST", "https://llm.example.com/v1/chat/completions")
@@ -90,12 +90,12 @@ def test_5_a_whole_call() -> None:
         ),
     ],
 )
-def test_5_the_base_url_of_a_task(base_url: str, url: str) -> None:
+def test_the_base_url_of_a_task(base_url: str, url: str) -> None:
     """A slash at the end does not matter; the address or a part of its path may be a secret."""
     assert prepare(baseUrl=base_url).url == url
 
 
-def test_5_moderation_has_its_own_path() -> None:
+def test_moderation_has_its_own_path() -> None:
     """The operation says where it is asked."""
     assert (
         prepare(operation="moderation", moderationInput="x").url == "https://llm.example.com/v1/moderations"
@@ -106,7 +106,7 @@ def test_5_moderation_has_its_own_path() -> None:
     "base_url",
     ["https://evil.example/v1", "https://{{secrets.PATH}}/v1", "https://evil.example/{{secrets.KEY}}"],
 )
-def test_5_the_host_is_checked_before_any_secret_is_resolved(base_url: str) -> None:
+def test_the_host_is_checked_before_any_secret_is_resolved(base_url: str) -> None:
     """A host that is not allowed never sees a secret asked for."""
     secrets = Secrets()
     with pytest.raises(HostRefusedError, match=r"^Base URL"):
@@ -114,7 +114,7 @@ def test_5_the_host_is_checked_before_any_secret_is_resolved(base_url: str) -> N
     assert secrets.asked == []
 
 
-def test_5_an_address_from_a_secret_is_checked_before_the_key_is_resolved() -> None:
+def test_an_address_from_a_secret_is_checked_before_the_key_is_resolved() -> None:
     """Its host is checked too, and is not shown."""
     secrets = Secrets()
     with pytest.raises(HostRefusedError) as caught:
@@ -123,7 +123,7 @@ def test_5_an_address_from_a_secret_is_checked_before_the_key_is_resolved() -> N
     assert "4711" not in str(caught.value)
 
 
-def test_5_invalid_inputs_resolve_no_secret() -> None:
+def test_invalid_inputs_resolve_no_secret() -> None:
     """Inputs are checked first."""
     secrets = Secrets()
     with pytest.raises(InvalidInputsError):
@@ -135,7 +135,7 @@ def test_5_invalid_inputs_resolve_no_secret() -> None:
 
 
 @pytest.mark.parametrize("base_url", [None, "", "https://llm.example.com/v1", "https://llm.example.com/v1/"])
-def test_5_the_workers_key_goes_to_the_workers_own_address(base_url: str | None) -> None:
+def test_the_workers_key_goes_to_the_workers_own_address(base_url: str | None) -> None:
     """A task without a key uses the worker's where the address is the worker's."""
     assert prepare(baseUrl=base_url).headers == {"Authorization": f"Bearer {WORKER_KEY}"}
 
@@ -150,18 +150,18 @@ def test_5_the_workers_key_goes_to_the_workers_own_address(base_url: str | None)
         "https://llm.example.com/v1/../v1",
     ],
 )
-def test_5_the_workers_key_goes_nowhere_else(base_url: str) -> None:
+def test_the_workers_key_goes_nowhere_else(base_url: str) -> None:
     """Another address, even on the same host, gets no key."""
     assert "Authorization" not in prepare(baseUrl=base_url).headers
 
 
-def test_5_a_tasks_own_key_wins() -> None:
+def test_a_tasks_own_key_wins() -> None:
     """The worker's key is only for tasks that give none."""
     assert prepare(apiKey="{{secrets.KEY}}").headers["Authorization"] == f"Bearer {KEY}"
 
 
 @pytest.mark.parametrize("base_url", [None, "https://API.openai.com/v1", "https://api.openai.com./v1"])
-def test_5_openai_needs_a_key(base_url: str | None) -> None:
+def test_openai_needs_a_key(base_url: str | None) -> None:
     """Without any key api.openai.com is not asked; the message says how to give one."""
     with pytest.raises(
         InvalidInputsError, match=r"^OpenAI API key is required: give it as \{\{secrets\.NAME\}\}"
@@ -170,7 +170,7 @@ def test_5_openai_needs_a_key(base_url: str | None) -> None:
     assert ("OPENAI_API_KEY" in str(caught.value)) is (base_url is None)
 
 
-def test_5_other_servers_need_none() -> None:
+def test_other_servers_need_none() -> None:
     """A local server is asked without a key."""
     assert prepare(ApiDefaults("https://llm.example.com/v1")).headers == {}
 
@@ -179,7 +179,7 @@ def test_5_other_servers_need_none() -> None:
 @pytest.mark.parametrize(
     "value", ["{{secrets.BREAK}}", "a\r\nX-Evil: 1", "{{secrets.UMLAUT}}", "schlüssel", "a\x00b", "a\tb"]
 )
-def test_7_nothing_can_be_smuggled_into_a_header(name: str, value: str) -> None:
+def test_nothing_can_be_smuggled_into_a_header(name: str, value: str) -> None:
     """Line breaks and other characters in credentials are refused, without repeating the value."""
     with pytest.raises(InvalidInputsError) as caught:
         prepare(**{name: value})
@@ -192,7 +192,7 @@ def test_7_nothing_can_be_smuggled_into_a_header(name: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["apiKey", "organization", "project", "baseUrl"])
-def test_7_secrets_resolve_in_these_inputs(name: str) -> None:
+def test_secrets_resolve_in_these_inputs(name: str) -> None:
     """A missing secret is an error in each of the four."""
     with pytest.raises(SecretError, match="secret 'NONE' is not available"):
         prepare(**{name: "{{secrets.NONE}}"})
@@ -212,7 +212,7 @@ def test_7_secrets_resolve_in_these_inputs(name: str) -> None:
         {"operation": "moderation", "moderationInput": ["secrets.KEY", "{{secrets.KEY}}"]},
     ],
 )
-def test_7_secrets_resolve_nowhere_else(inputs: dict[str, Any]) -> None:
+def test_secrets_resolve_nowhere_else(inputs: dict[str, Any]) -> None:
     """Text that a user may have written cannot pull a secret."""
     secrets = Secrets()
     call = prepare(OWN, secrets, **inputs)
@@ -221,7 +221,7 @@ def test_7_secrets_resolve_nowhere_else(inputs: dict[str, Any]) -> None:
     assert b"secrets.KEY" in (call.body or b"")
 
 
-def test_8_every_secret_that_was_used_is_masked() -> None:
+def test_every_secret_that_was_used_is_masked() -> None:
     """The key, the worker's key, a part of the address, the organization.
 
     Each alone, wherever it is echoed.
@@ -235,7 +235,7 @@ def test_8_every_secret_that_was_used_is_masked() -> None:
     assert masks().text(f"Incorrect API key provided: {WORKER_KEY}.") == "Incorrect API key provided: ***."
 
 
-def test_8_a_call_shows_no_secret() -> None:
+def test_a_call_shows_no_secret() -> None:
     """Neither key nor address nor prompt stands in the representation."""
     call = prepare(apiKey="{{secrets.KEY}}", baseUrl="{{secrets.URL}}", prompt="PRIVATE")
     assert not any(private in repr(call) for private in (KEY, "4711", "PRIVATE"))
@@ -245,7 +245,7 @@ def test_8_a_call_shows_no_secret() -> None:
 # Azure
 
 
-def test_4_azure_addresses() -> None:
+def test_azure_addresses() -> None:
     """Deployment and version are escaped, the key goes by Azure's header, organization and project beside it."""
     call = prepare(OPENAI, apiKey="{{secrets.KEY}}", **AZURE)
     assert call.url == (
@@ -254,14 +254,14 @@ def test_4_azure_addresses() -> None:
     assert call.headers == {"api-key": KEY}
 
 
-def test_4_azure_needs_a_key_of_the_task() -> None:
+def test_azure_needs_a_key_of_the_task() -> None:
     """The worker's own key never goes to Azure."""
     with pytest.raises(InvalidInputsError, match="OpenAI API key is required") as caught:
         prepare(OWN, **AZURE)
     assert "OPENAI_API_KEY" not in str(caught.value)
 
 
-def test_4_odd_characters_in_azure_inputs_are_no_crash() -> None:
+def test_odd_characters_in_azure_inputs_are_no_crash() -> None:
     """A lone surrogate is escaped as a question mark."""
     call = prepare(OPENAI, apiKey="k", **(AZURE | {"azureDeployment": "\ud800", "azureApiVersion": "\ud800"}))
     assert call.url.endswith("/deployments/%3F/chat/completions?api-version=%3F")
@@ -270,7 +270,7 @@ def test_4_odd_characters_in_azure_inputs_are_no_crash() -> None:
 # The rest
 
 
-def test_5_the_timeout_of_a_task_wins() -> None:
+def test_the_timeout_of_a_task_wins() -> None:
     """A task's own timeout, else the worker's."""
     assert prepare(timeout="PT20M").timeout == timedelta(minutes=20)
     assert prepare(
@@ -282,14 +282,14 @@ def test_5_the_timeout_of_a_task_wins() -> None:
     ("given", "seconds"),
     [("PT20M", 1200), (7, 7), (None, 180), ("", 180), ("soon", 180), ([1], 180), (True, 180)],
 )
-def test_3_the_lease_follows_the_timeout(given: object, seconds: float) -> None:
+def test_the_lease_follows_the_timeout(given: object, seconds: float) -> None:
     """A wrong timeout is complained of later; the lease is asked for without a crash."""
     assert OpenAiTasks(ApiDefaults(), HOSTS, Secrets()).time_needed({"openai_timeout": given}) == timedelta(
         seconds=seconds
     )
 
 
-def test_5_a_body_that_is_nested_too_deep_is_a_violation() -> None:
+def test_a_body_that_is_nested_too_deep_is_a_violation() -> None:
     """What cannot be written as JSON is refused before the call."""
     deep: list[Any] = []
     for _ in range(20_000):
@@ -300,7 +300,7 @@ def test_5_a_body_that_is_nested_too_deep_is_a_violation() -> None:
         deep = deep.pop()
 
 
-def test_5_the_fingerprint_is_of_the_request() -> None:
+def test_the_fingerprint_is_of_the_request() -> None:
     """Address, body, organization and project count; the key and the timeout do not."""
     plain = prepare().fingerprint
     assert plain == prepare(apiKey="{{secrets.KEY}}", timeout=5).fingerprint
@@ -314,6 +314,6 @@ def test_5_the_fingerprint_is_of_the_request() -> None:
     assert len(fingerprints | {plain}) == 5
 
 
-def test_5_lone_surrogates_are_replaced_on_the_wire() -> None:
+def test_lone_surrogates_are_replaced_on_the_wire() -> None:
     """UTF-8 cannot carry them; they become U+FFFD."""
     assert json.loads(prepare(prompt="a\ud800").body or b"")["messages"][0]["content"] == "a\ufffd"

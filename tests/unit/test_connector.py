@@ -66,7 +66,7 @@ async def test_a_job_is_asked_once_and_completed() -> None:
         ({"resultVariable": "openai_state"}, {}),
     ],
 )
-async def test_5_nothing_is_sent_for_a_task_that_cannot_succeed(
+async def test_nothing_is_sent_for_a_task_that_cannot_succeed(
     headers: dict[str, str], inputs: dict[str, Any]
 ) -> None:
     """Bad expressions, headers, inputs, secrets, hosts and result names fail the job before any money is spent."""
@@ -86,7 +86,7 @@ async def test_5_nothing_is_sent_for_a_task_that_cannot_succeed(
         {"resultExpression": "={openai_prompt: 1}"},
     ],
 )
-async def test_5_a_failed_mapping_is_mended_without_a_second_call(headers: dict[str, str]) -> None:
+async def test_a_failed_mapping_is_mended_without_a_second_call(headers: dict[str, str]) -> None:
     """The answer is kept at the task.
 
     With the expression overridden, the job completes and the API is not asked.
@@ -109,7 +109,7 @@ async def test_5_a_failed_mapping_is_mended_without_a_second_call(headers: dict[
     assert len(api.requests) == 1
 
 
-async def test_5_an_override_without_quotes_is_refused() -> None:
+async def test_an_override_without_quotes_is_refused() -> None:
     """Operate takes JSON: an unquoted mapping is an object there, and silence about it would help nobody."""
     api = FakeApi()
     first = job({"resultExpression": "=output.text"})
@@ -122,7 +122,7 @@ async def test_5_an_override_without_quotes_is_refused() -> None:
     assert len(api.requests) == 1
 
 
-async def test_5_another_request_is_a_new_call() -> None:
+async def test_another_request_is_a_new_call() -> None:
     """A kept answer belongs to its request alone: another prompt is asked anew."""
     api = FakeApi()
     first = job({"resultExpression": '="text"'})
@@ -133,7 +133,7 @@ async def test_5_another_request_is_a_new_call() -> None:
     assert len(api.requests) == 2
 
 
-async def test_5_another_key_is_no_other_request() -> None:
+async def test_another_key_is_no_other_request() -> None:
     """A renewed API key does not make the kept answer worthless."""
     api = FakeApi()
     first = job({"resultExpression": '="text"'})
@@ -143,7 +143,7 @@ async def test_5_another_key_is_no_other_request() -> None:
 
 
 @pytest.mark.parametrize("change", [{"jobKey": 8}, {"version": 2}, {"waits": "x"}])
-async def test_5_a_foreign_state_is_ignored(change: dict[str, Any]) -> None:
+async def test_a_foreign_state_is_ignored(change: dict[str, Any]) -> None:
     """State of another job, another version or a made-up one neither helps nor hurts."""
     api = FakeApi()
     first = job({"resultExpression": '="text"'})
@@ -156,12 +156,12 @@ async def test_5_a_foreign_state_is_ignored(change: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("state", ["", "{", "[]", "null", "1", 5, {"a": 1}, "[" * 100_000, '{"version": 1}'])
-async def test_5_a_broken_state_is_ignored(state: Any) -> None:
+async def test_a_broken_state_is_ignored(state: Any) -> None:
     """Whatever stands in the reserved variable, the job is worked on."""
     assert isinstance(await connector(FakeApi()).work(job(state=state)), Completed)
 
 
-async def test_5_an_uncaught_bpmn_error_is_not_bought_again() -> None:
+async def test_an_uncaught_bpmn_error_is_not_bought_again() -> None:
     """The answer is kept before the error is thrown, and mapped again when the job comes back."""
     api = FakeApi()
     first = job({"errorExpression": '=bpmnError("C", output.text, {v: 1})'})
@@ -173,7 +173,7 @@ async def test_5_an_uncaught_bpmn_error_is_not_bought_again() -> None:
     assert len(api.requests) == 1
 
 
-async def test_5_a_job_error_with_retries_calls_again() -> None:
+async def test_a_job_error_with_retries_calls_again() -> None:
     """The modeler's own "try again" on a paid answer buys a new one."""
     api = FakeApi()
     first = job({"errorExpression": '=jobError("again", {}, job.retries - 1)'})
@@ -183,7 +183,7 @@ async def test_5_a_job_error_with_retries_calls_again() -> None:
     assert len(api.requests) == 2
 
 
-async def test_5_trying_again_after_a_failed_mapping_buys_nothing() -> None:
+async def test_trying_again_after_a_failed_mapping_buys_nothing() -> None:
     """An error expression that always tries again maps the kept answer again.
 
     A broken expression costs one call.
@@ -205,7 +205,7 @@ async def test_5_trying_again_after_a_failed_mapping_buys_nothing() -> None:
 @pytest.mark.parametrize(
     "part", ["tasks.operations.chat.Chat.output", "outcome.mapping.OutputMapping.on_answer"]
 )
-async def test_5_a_bug_in_mapping_buys_nothing(
+async def test_a_bug_in_mapping_buys_nothing(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, part: str
 ) -> None:
     """An exception that nobody expected keeps the paid answer too; a corrected worker maps it."""
@@ -225,7 +225,7 @@ async def test_5_a_bug_in_mapping_buys_nothing(
     assert len(api.requests) == 1
 
 
-async def test_5_a_result_that_the_engine_refuses_is_not_bought_again() -> None:
+async def test_a_result_that_the_engine_refuses_is_not_bought_again() -> None:
     """The engine's limits are its own: its refusal comes after the paid answer."""
     api, first = FakeApi(), job({"resultVariable": "r"})
     done = await connector(api).work(first)
@@ -240,7 +240,7 @@ async def test_5_a_result_that_the_engine_refuses_is_not_bought_again() -> None:
     assert len(api.requests) == 1
 
 
-async def test_5_the_deepest_answer_that_can_be_read_is_kept() -> None:
+async def test_the_deepest_answer_that_can_be_read_is_kept() -> None:
     """Around a body at the limit of depth the state has levels of its own: it is read all the same."""
     usage = json.loads("[" * (MAX_READ_DEPTH - 1) + "]" * (MAX_READ_DEPTH - 1))
     api = FakeApi(answers=[ApiResponse(200, {}, parse_json(json.dumps(ANSWER | {"usage": usage})))])
@@ -254,7 +254,7 @@ async def test_5_the_deepest_answer_that_can_be_read_is_kept() -> None:
     assert len(api.requests) == 1
 
 
-async def test_5_an_answer_too_large_to_keep_is_said_to_be() -> None:
+async def test_an_answer_too_large_to_keep_is_said_to_be() -> None:
     """The message says that trying again pays again, and what is sent is small."""
     large = {"choices": [{"message": {"content": "x" * 2_000_000}}]}
     api = FakeApi(answers=[ApiResponse(200, {}, large)])
@@ -265,7 +265,7 @@ async def test_5_an_answer_too_large_to_keep_is_said_to_be() -> None:
 
 
 @pytest.mark.parametrize("usage", ["x" * 1_000_000, json.loads("[" * 250 + "]" * 250)], ids=["large", "deep"])
-async def test_5_an_answer_is_kept_where_its_error_variable_cannot_be(usage: Any) -> None:
+async def test_an_answer_is_kept_where_its_error_variable_cannot_be(usage: Any) -> None:
     """The error's copy of the response gives way to the kept answer: one call."""
     api = FakeApi(answers=[ApiResponse(200, {}, ANSWER | {"usage": usage})])
     first = job({"resultExpression": "=output.text"})
@@ -277,7 +277,7 @@ async def test_5_an_answer_is_kept_where_its_error_variable_cannot_be(usage: Any
     assert len(api.requests) == 1
 
 
-async def test_5_variables_that_give_way_to_the_answer_are_said_to() -> None:
+async def test_variables_that_give_way_to_the_answer_are_said_to() -> None:
     """A job error's large variables are left out for the answer's sake, and the message says so."""
     api = FakeApi(answers=[ApiResponse(200, {}, ANSWER | {"usage": "x" * 1_000_000})])
     outcome = failed(
@@ -288,7 +288,7 @@ async def test_5_variables_that_give_way_to_the_answer_are_said_to() -> None:
     assert outcome.variables.keys() == {"error", "openai_state"}
 
 
-async def test_5_a_bpmn_error_says_that_its_answer_is_not_kept() -> None:
+async def test_a_bpmn_error_says_that_its_answer_is_not_kept() -> None:
     """Uncaught, it becomes an incident with its message: there is no other place to say so."""
     api = FakeApi(answers=[ApiResponse(200, {}, ANSWER | {"usage": "x" * 2_000_000})])
     outcome = await connector(api).work(job({"errorExpression": '=bpmnError("C", "words")'}))
@@ -297,7 +297,7 @@ async def test_5_a_bpmn_error_says_that_its_answer_is_not_kept() -> None:
     assert not outcome.keep
 
 
-async def test_4_what_to_do_is_never_cut_off() -> None:
+async def test_what_to_do_is_never_cut_off() -> None:
     """A message of any length is sent with 6,000 characters at most, its advice among them."""
     headers = {"resultExpression": '=assert(1, false, string join(for i in 1..7000 return "x"))'}
     outcome = failed(await connector(FakeApi()).work(job(headers)))
@@ -306,7 +306,7 @@ async def test_4_what_to_do_is_never_cut_off() -> None:
     assert len(outcome.variables["error"]["message"]) == 6000
 
 
-async def test_6_names_left_by_a_failure_are_remembered() -> None:
+async def test_names_left_by_a_failure_are_remembered() -> None:
     """A result of a name that an earlier failure left at the task fails before the call."""
     api = FakeApi(answers=[refused(500), ApiResponse(200, {}, ANSWER)])
     first = job({"resultVariable": "error"})
@@ -317,7 +317,7 @@ async def test_6_names_left_by_a_failure_are_remembered() -> None:
     assert "'error'" in second.message
 
 
-async def test_6_a_name_known_only_after_the_call_keeps_the_answer() -> None:
+async def test_a_name_known_only_after_the_call_keeps_the_answer() -> None:
     """A FEEL result of a swallowed name fails with the answer kept."""
     outcome = failed(await connector(FakeApi()).work(job({"resultExpression": "={openai_model: 1}"})))
     assert "'openai_model'" in outcome.message
@@ -327,7 +327,7 @@ async def test_6_a_name_known_only_after_the_call_keeps_the_answer() -> None:
 @pytest.mark.parametrize(
     "answer", [refused(500), ApiResponse(200, {}, ANSWER)], ids=["failed call", "failed mapping"]
 )
-async def test_6_variables_of_ignore_error_are_not_swallowed(answer: ApiResponse | ApiStatusError) -> None:
+async def test_variables_of_ignore_error_are_not_swallowed(answer: ApiResponse | ApiStatusError) -> None:
     """A name that an earlier failure left at the task is refused there too, instead of getting lost."""
     api = FakeApi(answers=[refused(500), answer])
     ignore = "ignoreError({error: error.message})"
@@ -342,7 +342,7 @@ async def test_6_variables_of_ignore_error_are_not_swallowed(answer: ApiResponse
     assert ("answer is kept" in outcome.message) is isinstance(answer, ApiResponse)
 
 
-async def test_7_a_wait_costs_no_retry() -> None:
+async def test_a_wait_costs_no_retry() -> None:
     """Told to wait, the job goes back with at least that back-off and all its retries."""
     api = FakeApi(answers=[refused(429, timedelta(seconds=7))])
     outcome = failed(await connector(api).work(job({"retryBackoff": "PT2S"})))
@@ -354,7 +354,7 @@ async def test_7_a_wait_costs_no_retry() -> None:
 
 
 @pytest.mark.parametrize(("limits", "free"), [({"times": 2}, 2), ({"total": timedelta(seconds=20)}, 2)])
-async def test_7_waits_are_counted_across_activations(limits: dict[str, Any], free: int) -> None:
+async def test_waits_are_counted_across_activations(limits: dict[str, Any], free: int) -> None:
     """After so many waits, or so long, each further one costs a retry; the calls stay numbered."""
     api = FakeApi(answers=[refused(429, timedelta(seconds=8))])
     current = job()
@@ -367,7 +367,7 @@ async def test_7_waits_are_counted_across_activations(limits: dict[str, Any], fr
     assert api.requests[1]["headers"]["X-Client-Request-Id"] == "7-3-2"
 
 
-async def test_7_passing_and_final_failures() -> None:
+async def test_passing_and_final_failures() -> None:
     """What may pass costs a retry after the template's back-off; what cannot has none left."""
     passing = ApiTimeoutError("slow", code="408", recovery=Recovery.TRANSIENT, reason="timeout")
     outcome = failed(await connector(FakeApi(answers=[passing])).work(job({"retryBackoff": "PT9S"})))
@@ -376,7 +376,7 @@ async def test_7_passing_and_final_failures() -> None:
     assert (outcome.retries, outcome.backoff) == (0, None)
 
 
-async def test_4_the_error_becomes_a_variable() -> None:
+async def test_the_error_becomes_a_variable() -> None:
     """It has type, code, message and the response, as Camunda's runtime gives it."""
     outcome = failed(await connector(FakeApi(answers=[refused(400, words="bad")])).work(job()))
     error = outcome.variables["error"]
@@ -389,7 +389,7 @@ async def test_4_the_error_becomes_a_variable() -> None:
     }
 
 
-async def test_8_secrets_are_masked_however_deep() -> None:
+async def test_secrets_are_masked_however_deep() -> None:
     """A key that the API echoes leaves the worker neither in the message nor in the error variable."""
     echo = refused(401, words=f"Incorrect API key provided: {KEY}")
     echo.response = ApiResponse(401, {"X-Echo": [KEY]}, {KEY: [{"deep": f"<{KEY}>"}]})
@@ -399,7 +399,7 @@ async def test_8_secrets_are_masked_however_deep() -> None:
 
 
 @pytest.mark.parametrize("key", ["4", "e", "code", "response"])
-async def test_8_a_dummy_key_changes_no_error_code(key: str) -> None:
+async def test_a_dummy_key_changes_no_error_code(key: str) -> None:
     """Servers without keys are given anything as a key.
 
     Expressions find code, type and status all the same.
@@ -411,7 +411,7 @@ async def test_8_a_dummy_key_changes_no_error_code(key: str) -> None:
     assert outcome.code == "404404404"
 
 
-async def test_8_secrets_are_masked_in_a_bpmn_errors_variables() -> None:
+async def test_secrets_are_masked_in_a_bpmn_errors_variables() -> None:
     """A key that a successful answer echoes is not carried on by the error made of it."""
     api = FakeApi(answers=[ApiResponse(200, {"X-Echo": KEY}, ANSWER)])
     outcome = await connector(api).work(
@@ -421,7 +421,7 @@ async def test_8_secrets_are_masked_in_a_bpmn_errors_variables() -> None:
     assert outcome.variables == {"h": {"X-Echo": "***"}}
 
 
-async def test_8_prompts_do_not_reach_messages() -> None:
+async def test_prompts_do_not_reach_messages() -> None:
     """An API that quotes the prompt does not bring it into the incident."""
     outcome = failed(
         await connector(FakeApi(answers=[refused(400, words=f"Cannot parse: {PROMPT[:40]}...")])).work(job())
@@ -430,7 +430,7 @@ async def test_8_prompts_do_not_reach_messages() -> None:
     assert "Cannot parse" in outcome.message
 
 
-async def test_8_secrets_resolve_in_credentials_only() -> None:
+async def test_secrets_resolve_in_credentials_only() -> None:
     """A placeholder in a prompt, history or header stays what it is."""
     api = FakeApi()
     history = [{"role": "user", "content": "secrets.KEY"}]

@@ -30,7 +30,7 @@ def outcome(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, An
     return result
 
 
-def test_9_an_expression_is_evaluated(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_an_expression_is_evaluated(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """The value is printed as JSON; variables come as JSON or from a file."""
     assert call(capsys, "=1 + 1") == call(capsys, "== 1 + 1") == (0, "2\n", "")
     assert call(capsys, "a + 1", "--context", '{"a": 2}') == (0, "3\n", "")
@@ -40,7 +40,7 @@ def test_9_an_expression_is_evaluated(capsys: pytest.CaptureFixture[str], tmp_pa
     assert call(capsys, 'duration("P1DT2H")') == (0, '"PT26H"\n', "")
 
 
-def test_9_warnings_have_their_places(capsys: pytest.CaptureFixture[str]) -> None:
+def test_warnings_have_their_places(capsys: pytest.CaptureFixture[str]) -> None:
     """Null is explained: which variable is missing, and where it stands."""
     status, out, err = call(capsys, "1 + missing")
     assert (status, out) == (0, "null\n")
@@ -49,21 +49,21 @@ def test_9_warnings_have_their_places(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.parametrize("expression", ["1 +", "{a: ]}", "assert(1, false)", "f.g(1)"])
-def test_9_failures_are_said(capsys: pytest.CaptureFixture[str], expression: str) -> None:
+def test_failures_are_said(capsys: pytest.CaptureFixture[str], expression: str) -> None:
     """Syntax errors and failed evaluations print nothing to standard output and have the status 1."""
     status, out, err = call(capsys, expression)
     assert (status, out) == (1, "")
     assert err
 
 
-def test_9_a_syntax_error_has_a_caret(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_syntax_error_has_a_caret(capsys: pytest.CaptureFixture[str]) -> None:
     """The line in question is shown with a caret below the place."""
     _, _, err = call(capsys, "{a: 1,\n b: ]}")
     assert err.splitlines()[-2:] == [" b: ]}", "     ^"] or "^" in err.splitlines()[-1]
     assert "line 2" in err
 
 
-def test_9_a_response_is_mapped(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_response_is_mapped(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Response, result variable, result expression and error expression come as options."""
     file = tmp_path / "response.json"
     file.write_text('{"status": 200, "body": {"a": 1}}', "utf-8")
@@ -77,14 +77,14 @@ def test_9_a_response_is_mapped(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     assert (thrown["outcome"], thrown["errorCode"], thrown["variables"]) == ("bpmnError", "C", {"n": 3})
 
 
-def test_9_an_error_is_handled(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_an_error_is_handled(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """An error object and the retries come as options."""
     file = tmp_path / "error.json"
     file.write_text('{"type": "ApiStatusError", "code": "500", "message": "m"}', "utf-8")
     assert outcome(capsys, "--error", str(file), "--retries", "2")["retries"] == 1
 
 
-def test_9_cases_are_answered_line_by_line(
+def test_cases_are_answered_line_by_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each line has an answer in its place.
@@ -110,7 +110,7 @@ def test_9_cases_are_answered_line_by_line(
     assert all(answer["errorMessage"] for answer in answers[1:7])
 
 
-def test_9_a_bad_first_line_ends_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_bad_first_line_ends_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Lines after one that is no case are answered wherever it stands."""
     file = tmp_path / "cases.jsonl"
     file.write_text('nonsense\n{"response": 1}\n{"error": {"message": "m"}}\n', "utf-8")
@@ -119,7 +119,7 @@ def test_9_a_bad_first_line_ends_nothing(capsys: pytest.CaptureFixture[str], tmp
     assert [json.loads(line)["outcome"] for line in out.splitlines()] == [None, "complete", "fail"]
 
 
-def test_9_bytes_that_are_no_utf8_are_said(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_bytes_that_are_no_utf8_are_said(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """A line in another encoding is a bad line, a file in another encoding is named."""
     file = tmp_path / "cases.jsonl"
     file.write_bytes(b'{"response": 1}\n{"response": "\xe4"}\n{"response": 3}\n')
@@ -134,7 +134,7 @@ def test_9_bytes_that_are_no_utf8_are_said(capsys: pytest.CaptureFixture[str], t
 CASES = [sys.executable, "-m", "openai_connector", "evaluate", "--case", "-"]
 
 
-def test_9_json_is_utf8_in_any_locale() -> None:
+def test_json_is_utf8_in_any_locale() -> None:
     """Neither a locale without such letters nor the mark that Windows puts before UTF-8 changes a response."""
     environment = os.environ | {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     case = json.dumps({"response": "ü", "headers": {"resultVariable": "r"}}, ensure_ascii=False)
@@ -144,7 +144,7 @@ def test_9_json_is_utf8_in_any_locale() -> None:
     assert json.loads(done.stdout.decode("utf-8"))["variables"] == {"r": "ü"}
 
 
-def test_9_a_reader_may_leave() -> None:
+def test_a_reader_may_leave() -> None:
     """`| head -1` closes the pipe: the command ends without a word."""
     pipe = subprocess.PIPE
     with subprocess.Popen(CASES, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0) as process:
@@ -161,21 +161,21 @@ def test_9_a_reader_may_leave() -> None:
 
 
 @pytest.mark.parametrize("error", ["null", '{"message": "m"}'])
-def test_9_an_error_of_null_is_none(capsys: pytest.CaptureFixture[str], tmp_path: Path, error: str) -> None:
+def test_an_error_of_null_is_none(capsys: pytest.CaptureFixture[str], tmp_path: Path, error: str) -> None:
     """A script may give both keys: the error counts where there is one."""
     file = tmp_path / "case.json"
     file.write_text(f'{{"response": 1, "error": {error}}}', "utf-8")
     assert outcome(capsys, "--case", str(file))["outcome"] == ("complete" if error == "null" else "fail")
 
 
-def test_9_one_case_may_have_many_lines(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_one_case_may_have_many_lines(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """A file with one indented case is one case."""
     file = tmp_path / "case.json"
     file.write_text(json.dumps({"response": None, "headers": {"resultVariable": "r"}}, indent=2), "utf-8")
     assert outcome(capsys, "--case", str(file))["variables"] == {"r": None}
 
 
-def test_9_every_answer_has_the_same_keys(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_every_answer_has_the_same_keys(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Scripts may rely on the keys: what does not apply is null."""
     file = tmp_path / "cases.jsonl"
     cases = [
@@ -198,7 +198,7 @@ def test_9_every_answer_has_the_same_keys(capsys: pytest.CaptureFixture[str], tm
         ["a", "--context", "{"],
     ],
 )
-def test_9_what_cannot_be_read_is_named(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+def test_what_cannot_be_read_is_named(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     """Missing files and broken JSON give one sentence and the status 1."""
     status, out, err = call(capsys, *arguments)
     assert (status, out) == (1, "")
@@ -206,7 +206,7 @@ def test_9_what_cannot_be_read_is_named(capsys: pytest.CaptureFixture[str], argu
     assert len(err.splitlines()) == 1
 
 
-def test_9_odd_characters_are_printed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_odd_characters_are_printed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """A lone surrogate in a response does not break the output."""
     file = tmp_path / "response.json"
     file.write_text('{"t": "a\\ud83d"}', "utf-8")

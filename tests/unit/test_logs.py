@@ -66,7 +66,7 @@ def test_json_has_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("name", ["httpx", "httpcore", "aiohttp.client", "grpc", "asyncio"])
-def test_7_libraries_do_not_log_addresses(name: str) -> None:
+def test_libraries_do_not_log_addresses(name: str) -> None:
     """At DEBUG, only warnings of the libraries pass: they log URLs and headers."""
     configure("DEBUG", "text")
     assert not logging.getLogger(name).isEnabledFor(logging.INFO)
@@ -197,7 +197,7 @@ def check_nothing_private(outcome: Outcome, lines: list[str]) -> None:
 
 @pytest.mark.parametrize("headers", HEADERS)
 @pytest.mark.parametrize("answer", FAILURES)
-async def test_7_nothing_private_is_logged_or_said(
+async def test_nothing_private_is_logged_or_said(
     answer: str, headers: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Secrets, prompts, histories and answers stand in no log line and in no message.
@@ -216,7 +216,7 @@ async def test_7_nothing_private_is_logged_or_said(
 
 
 @pytest.mark.parametrize("inputs", BAD_INPUTS)
-async def test_7_nothing_private_is_said_of_bad_inputs(inputs: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nothing_private_is_said_of_bad_inputs(inputs: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is wrong with inputs is said without their private content, and nothing is sent."""
     monkeypatch.setenv("NO_PROXY", "*")
     async with StandIn() as api:

@@ -56,7 +56,7 @@ async def prepared(monkeypatch: pytest.MonkeyPatch, inputs: dict[str, str], **va
         "http://[::1]/v1",
     ],
 )
-async def test_5_the_workers_own_address_is_asked_with_its_key(
+async def test_the_workers_own_address_is_asked_with_its_key(
     monkeypatch: pytest.MonkeyPatch, base_url: str
 ) -> None:
     """The host of OPENAI_BASE_URL is allowed, and OPENAI_API_KEY goes there."""
@@ -65,13 +65,13 @@ async def test_5_the_workers_own_address_is_asked_with_its_key(
     assert call.headers == {"Authorization": "Bearer sk-1"}
 
 
-async def test_5_a_blank_key_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_blank_key_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """OPENAI_API_KEY of nothing but spaces counts as not set."""
     with pytest.raises(InvalidInputsError, match="OpenAI API key is required"):
         await prepared(monkeypatch, {}, OPENAI_API_KEY="  ")
 
 
-async def test_5_openai_and_azure_stay_allowed_beside_the_workers_own(
+async def test_openai_and_azure_stay_allowed_beside_the_workers_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """OPENAI_BASE_URL and CONNECTOR_ALLOWED_HOSTS add to the hosts that are always allowed."""
@@ -83,13 +83,13 @@ async def test_5_openai_and_azure_stay_allowed_beside_the_workers_own(
         await prepared(monkeypatch, {"baseUrl": "https://other.example/v1", "apiKey": "k"}, **own)
 
 
-async def test_5_any_host_may_be_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_any_host_may_be_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     """`*` allows every host."""
     call = await prepared(monkeypatch, {"baseUrl": "http://anything.example:1"}, CONNECTOR_ALLOWED_HOSTS="*")
     assert call.headers == {}
 
 
-def test_7_secrets_come_from_the_environment_then_from_files(
+def test_secrets_come_from_the_environment_then_from_files(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The environment with the prefix is asked first, then the folder."""
@@ -116,7 +116,7 @@ async def warnings_at_start(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogC
 
 
 @pytest.mark.parametrize(("prefix", "warnings"), [("", 1), ("SECRET_", 0)])
-async def test_2_an_empty_secret_prefix_is_warned_of(
+async def test_an_empty_secret_prefix_is_warned_of(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, prefix: str, warnings: int
 ) -> None:
     """It makes every variable of the worker's environment a secret of every diagram.
@@ -131,7 +131,7 @@ async def test_2_an_empty_secret_prefix_is_warned_of(
     )
 
 
-async def test_2_a_misspelt_setting_is_warned_of(
+async def test_a_misspelt_setting_is_warned_of(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A near miss would be without effect and without a word; variables of others and secrets are none."""
@@ -147,7 +147,7 @@ async def test_2_a_misspelt_setting_is_warned_of(
     ]
 
 
-def test_2_camunda_saas_has_its_own_token_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_camunda_saas_has_its_own_token_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cluster id, client id and secret make the whole connection."""
     for name, value in (("CLUSTER_ID", "c1"), ("CLIENT_ID", "id"), ("CLIENT_SECRET", "s")):
         monkeypatch.setenv(f"CAMUNDA_{name}", value)
@@ -158,7 +158,7 @@ def test_2_camunda_saas_has_its_own_token_server(monkeypatch: pytest.MonkeyPatch
     assert (connection.oauth.client_id, connection.oauth.audience) == ("id", "zeebe.camunda.io")
 
 
-def test_2_a_private_authority_holds_for_the_token_server_too(
+def test_a_private_authority_holds_for_the_token_server_too(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Who runs Zeebe behind a private authority mostly runs the authorization server behind it as well."""
@@ -172,7 +172,7 @@ def test_2_a_private_authority_holds_for_the_token_server_too(
     assert connection.ca_certificate == connection.oauth.ca_certificate == authority
 
 
-async def test_2_a_subscription_that_breaks_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_subscription_that_breaks_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that takes no more jobs must not stay: a supervisor starts another only when it ends."""
 
     async def broken(_: Poller) -> None:
@@ -183,7 +183,7 @@ async def test_2_a_subscription_that_breaks_ends_the_worker(monkeypatch: pytest.
         await asyncio.wait_for(run(load()), 60)
 
 
-def test_2_without_client_id_there_is_no_oauth() -> None:
+def test_without_client_id_there_is_no_oauth() -> None:
     """A local engine needs no token."""
     assert connection_of(load()).oauth is None
 
@@ -200,7 +200,7 @@ def test_2_without_client_id_there_is_no_oauth() -> None:
         ("HTTP_PROXY", "http://a:b:c", "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY cannot be used: Invalid port"),
     ],
 )
-def test_5_what_the_client_cannot_use_stops_the_start(
+def test_what_the_client_cannot_use_stops_the_start(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
 ) -> None:
     """One sentence names the variables."""
@@ -210,7 +210,7 @@ def test_5_what_the_client_cannot_use_stops_the_start(
     assert str(caught.value).startswith(says)
 
 
-async def test_5_the_environments_client_asks(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_environments_client_asks(caplog: pytest.LogCaptureFixture) -> None:
     """With an ordinary environment the client works, and logs no address."""
     client = client_of_environment()
     try:

@@ -37,7 +37,7 @@ NOT_PAID = "nothing was paid for"
 # What is sent and read
 
 
-async def test_5_a_request_as_it_comes_over_the_wire(client: ApiClient, api: StandIn) -> None:
+async def test_a_request_as_it_comes_over_the_wire(client: ApiClient, api: StandIn) -> None:
     """Body and headers arrive as given, each header once, with the worker's name as user agent."""
     headers = {"Authorization": "Bearer k", "OpenAI-Organization": "o", "X-Client-Request-Id": "1-3-1"}
     await ask(client, api.base_url, body='{"ä":"ö"}'.encode(), headers=headers)
@@ -51,13 +51,13 @@ async def test_5_a_request_as_it_comes_over_the_wire(client: ApiClient, api: Sta
     assert request.header("User-Agent") == f"camunda-openai-connector/{__version__}"
 
 
-async def test_5_an_escaped_path_stays_escaped(client: ApiClient, api: StandIn) -> None:
+async def test_an_escaped_path_stays_escaped(client: ApiClient, api: StandIn) -> None:
     """A slash that is written %2F in a base URL does not become a real one."""
     await ask(client, f"{api.origin}/a%2Fb/v1")
     assert api.requests[0].path == "/a%2Fb/v1/chat/completions"
 
 
-async def test_6_header_names_are_kept_as_received(client: ApiClient, api: StandIn) -> None:
+async def test_header_names_are_kept_as_received(client: ApiClient, api: StandIn) -> None:
     """Names are not lower-cased, and a repeated header is a list in order."""
     api.answer(
         Answer(
@@ -76,7 +76,7 @@ async def test_6_header_names_are_kept_as_received(client: ApiClient, api: Stand
     assert headers["x-lower"] == "a"
 
 
-async def test_5_no_cookie_goes_to_the_next_call(client: ApiClient, api: StandIn) -> None:
+async def test_no_cookie_goes_to_the_next_call(client: ApiClient, api: StandIn) -> None:
     """Jobs share connections, but never cookies."""
     api.always(Answer(headers=(("Set-Cookie", "session=1; Path=/"),)))
     response = await ask(client, api.base_url)
@@ -86,14 +86,14 @@ async def test_5_no_cookie_goes_to_the_next_call(client: ApiClient, api: StandIn
     assert api.requests[1].header("Cookie") is None
 
 
-async def test_5_connections_are_kept(client: ApiClient, api: StandIn) -> None:
+async def test_connections_are_kept(client: ApiClient, api: StandIn) -> None:
     """Calls one after the other share a connection."""
     for _ in range(5):
         await ask(client, api.base_url)
     assert api.connections_made == 1
 
 
-async def test_5_300_calls_are_really_in_flight(client: ApiClient, api: StandIn) -> None:
+async def test_300_calls_are_really_in_flight(client: ApiClient, api: StandIn) -> None:
     """The number of connections is not limited: the worker's slots are the only limit."""
     api.hold()
     calls = [asyncio.create_task(ask(client, api.base_url, timeout=60)) for _ in range(300)]
@@ -107,7 +107,7 @@ async def test_5_300_calls_are_really_in_flight(client: ApiClient, api: StandIn)
 
 
 @pytest.mark.parametrize("when", ["before", "body"])
-async def test_5_a_cancelled_call_leaves_no_connection(client: ApiClient, api: StandIn, when: str) -> None:
+async def test_a_cancelled_call_leaves_no_connection(client: ApiClient, api: StandIn, when: str) -> None:
     """Cancelling a call, before its answer or in the middle of it, closes its connection."""
     if when == "before":
         api.hold()
@@ -147,19 +147,19 @@ async def test_5_a_cancelled_call_leaves_no_connection(client: ApiClient, api: S
     ],
     ids=["gzip", "deflate", "byte-order mark", "strange type", "HTTP/1.0", "until close", "interim answers"],
 )
-async def test_5_unusual_but_good_answers(client: ApiClient, api: StandIn, answer: Answer) -> None:
+async def test_unusual_but_good_answers(client: ApiClient, api: StandIn, answer: Answer) -> None:
     """What HTTP allows is read."""
     api.answer(answer)
     assert (await ask(client, api.base_url)).body == chat_body("Hi")
 
 
-async def test_5_unicode_of_all_kinds(client: ApiClient, api: StandIn) -> None:
+async def test_unicode_of_all_kinds(client: ApiClient, api: StandIn) -> None:
     """Emoji, NUL and lone surrogates, raw and escaped, neither fail nor change their neighbours."""
     api.answer(Answer(content=b'{"a": "\xf0\x9f\x98\x80 \\ud83d\\ude00 \\ud800 \\u0000"}'))
     assert (await ask(client, api.base_url)).body == {"a": "😀 😀 \ud800 \x00"}
 
 
-async def test_5_integers_beyond_64_bits_become_doubles(client: ApiClient, api: StandIn) -> None:
+async def test_integers_beyond_64_bits_become_doubles(client: ApiClient, api: StandIn) -> None:
     """Numbers are read so that the engine can take them."""
     api.answer(Answer(content=b'{"a": [9223372036854775807, 9223372036854775808, -1e3, 0.1]}'))
     body = (await ask(client, api.base_url)).body
@@ -195,7 +195,7 @@ async def test_5_integers_beyond_64_bits_become_doubles(client: ApiClient, api: 
         (Answer(content=b"\x8b\x05\x80", headers=(("Content-Encoding", "br"),)), "is not JSON", "\ufffd\x05\ufffd"),
     ],
 )  # fmt: skip
-async def test_5_no_answer_is_final_with_its_body_kept(
+async def test_no_answer_is_final_with_its_body_kept(
     client: ApiClient, api: StandIn, answer: Answer, says: str, body: object
 ) -> None:
     """A success without an answer is INVALID_RESPONSE: it may be paid for, so it is not asked for again."""
@@ -209,7 +209,7 @@ async def test_5_no_answer_is_final_with_its_body_kept(
     assert api.calls == 1
 
 
-async def test_5_missing_parts_are_named(client: ApiClient, api: StandIn) -> None:
+async def test_missing_parts_are_named(client: ApiClient, api: StandIn) -> None:
     """What the operation finds missing makes the answer none."""
     response = await ask(client, api.base_url)
     with pytest.raises(InvalidResponseError, match="has no choices") as caught:
@@ -218,7 +218,7 @@ async def test_5_missing_parts_are_named(client: ApiClient, api: StandIn) -> Non
 
 
 @pytest.mark.parametrize("levels", [1000, 100_000])
-async def test_5_a_deeply_nested_answer_is_an_ordinary_error(
+async def test_a_deeply_nested_answer_is_an_ordinary_error(
     client: ApiClient, api: StandIn, levels: int
 ) -> None:
     """Nesting that would break a parser is INVALID_RESPONSE, and the next call is fine."""
@@ -228,7 +228,7 @@ async def test_5_a_deeply_nested_answer_is_an_ordinary_error(
 
 
 @pytest.mark.parametrize("packed", [False, True])
-async def test_5_a_huge_answer_is_not_read_to_its_end(api: StandIn, packed: bool) -> None:
+async def test_a_huge_answer_is_not_read_to_its_end(api: StandIn, packed: bool) -> None:
     """More bytes than the limit, after unpacking, are final; the connection is closed."""
     content = b'"' + b"x" * 2_000_000 + b'"'
     api.answer(
@@ -247,7 +247,7 @@ async def test_5_a_huge_answer_is_not_read_to_its_end(api: StandIn, packed: bool
         await client.aclose()
 
 
-async def test_5_a_huge_or_unreadable_error_goes_by_its_status(api: StandIn) -> None:
+async def test_a_huge_or_unreadable_error_goes_by_its_status(api: StandIn) -> None:
     """A 503 whose page is too large or badly packed is a 503."""
     api.answer(
         Answer(503, content=b"x" * 2000), Answer(503, content=b"x", headers=(("Content-Encoding", "gzip"),))
@@ -264,7 +264,7 @@ async def test_5_a_huge_or_unreadable_error_goes_by_its_status(api: StandIn) -> 
 # Failures that the API reports
 
 
-async def test_5_a_failure_has_status_words_parameter_and_advice(client: ApiClient, api: StandIn) -> None:
+async def test_a_failure_has_status_words_parameter_and_advice(client: ApiClient, api: StandIn) -> None:
     """The message says what failed in the API's words, and what to do; the response is kept whole."""
     api.answer(failure(400, "Unsupported\n  value.", param="temperature", headers={"X-Request-Id": "r1"}))
     error = await error_of(client, api.base_url)
@@ -278,7 +278,7 @@ async def test_5_a_failure_has_status_words_parameter_and_advice(client: ApiClie
     assert error.response.body["error"]["param"] == "temperature"
 
 
-async def test_5_the_apis_words_are_shortened(client: ApiClient, api: StandIn) -> None:
+async def test_the_apis_words_are_shortened(client: ApiClient, api: StandIn) -> None:
     """At most 500 characters of the API's words and 100 of the parameter's name stand in a message."""
     api.answer(failure(400, "#" * 5000, param="%" * 5000))
     message = str(await error_of(client, api.base_url))
@@ -299,7 +299,7 @@ async def test_5_the_apis_words_are_shortened(client: ApiClient, api: StandIn) -
         ("text", ""),
     ],
 )
-async def test_5_errors_of_compatible_servers(
+async def test_errors_of_compatible_servers(
     client: ApiClient, api: StandIn, body: object, words: str
 ) -> None:
     """Error bodies of any shape are read as far as they say something."""
@@ -307,7 +307,7 @@ async def test_5_errors_of_compatible_servers(
     assert str(await error_of(client, api.base_url)) == f"The API answered 500 Internal Server Error{words}"
 
 
-async def test_5_an_unknown_status_is_no_crash(client: ApiClient, api: StandIn) -> None:
+async def test_an_unknown_status_is_no_crash(client: ApiClient, api: StandIn) -> None:
     """Statuses beyond the known ones count by their hundreds."""
     odd = Answer(raw=b"HTTP/1.1 999 Odd\r\nContent-Length: 2\r\n\r\n{}")
     api.answer(Answer(599, body={}), Answer(499, body={}), odd)
@@ -319,7 +319,7 @@ async def test_5_an_unknown_status_is_no_crash(client: ApiClient, api: StandIn) 
     ]
 
 
-async def test_5_nothing_is_repeated_here(client: ApiClient, api: StandIn) -> None:
+async def test_nothing_is_repeated_here(client: ApiClient, api: StandIn) -> None:
     """A 429 with Retry-After is asked once: waiting is the engine's part."""
     api.answer(failure(429, headers={"Retry-After": "0"}))
     error = await error_of(client, api.base_url)
@@ -328,7 +328,7 @@ async def test_5_nothing_is_repeated_here(client: ApiClient, api: StandIn) -> No
 
 
 @pytest.mark.parametrize("size", [100, 5_000_000])
-async def test_5_an_error_before_the_request_is_read(client: ApiClient, size: int) -> None:
+async def test_an_error_before_the_request_is_read(client: ApiClient, size: int) -> None:
     """A server that refuses a large request without reading it is understood."""
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -366,7 +366,7 @@ async def test_5_an_error_before_the_request_is_read(client: ApiClient, size: in
     ],
     ids=lambda answer: answer.drop or repr(answer.raw[:60]),
 )
-async def test_5_a_connection_that_breaks_during_the_call_may_be_paid(
+async def test_a_connection_that_breaks_during_the_call_may_be_paid(
     client: ApiClient, api: StandIn, answer: Answer
 ) -> None:
     """Once the request was sent, a broken connection or broken HTTP is passing, and possibly paid."""
@@ -379,7 +379,7 @@ async def test_5_a_connection_that_breaks_during_the_call_may_be_paid(
     assert api.calls == 2
 
 
-async def test_5_a_long_header_is_read(client: ApiClient, api: StandIn) -> None:
+async def test_a_long_header_is_read(client: ApiClient, api: StandIn) -> None:
     """Gateways send headers of more than 8 KB."""
     api.answer(Answer(headers=(("X-Policy", "a" * 20_000),)))
     assert len((await ask(client, api.base_url)).headers["X-Policy"]) == 20_000
@@ -389,7 +389,7 @@ async def test_5_a_long_header_is_read(client: ApiClient, api: StandIn) -> None:
     "url",
     ["http://127.0.0.1:1", "http://no-such-host.invalid", "http://[::1]:1", "http://\x00/", "http://a:99999"],
 )
-async def test_5_no_connection_is_not_paid(client: ApiClient, url: str) -> None:
+async def test_no_connection_is_not_paid(client: ApiClient, url: str) -> None:
     """A refused connection, an unknown host or a bad address is passing, and certainly not paid."""
     error = await error_of(client, url)
     assert isinstance(error, ApiConnectionError)
@@ -398,7 +398,7 @@ async def test_5_no_connection_is_not_paid(client: ApiClient, url: str) -> None:
     assert (error.code, error.recovery) == ("408", Recovery.TRANSIENT)
 
 
-async def test_5_a_server_that_is_silent_times_out(client: ApiClient, api: StandIn) -> None:
+async def test_a_server_that_is_silent_times_out(client: ApiClient, api: StandIn) -> None:
     """The timeout is for the whole call; the answer may have been paid for."""
     api.hold()
     error = await error_of(client, api.base_url, timeout=1)
@@ -409,14 +409,14 @@ async def test_5_a_server_that_is_silent_times_out(client: ApiClient, api: Stand
     await api.until(lambda: api.connections == 0)
 
 
-async def test_5_a_body_that_drips_times_out(client: ApiClient, api: StandIn) -> None:
+async def test_a_body_that_drips_times_out(client: ApiClient, api: StandIn) -> None:
     """Headers in time do not save an answer whose body does not end."""
     api.always(Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{", stay=600))
     assert isinstance(await error_of(client, api.base_url, timeout=1), ApiTimeoutError)
     await api.until(lambda: api.connections == 0)
 
 
-async def test_5_a_server_that_does_not_read_times_out(client: ApiClient) -> None:
+async def test_a_server_that_does_not_read_times_out(client: ApiClient) -> None:
     """A request that cannot be sent to its end times out too."""
 
     async def stop_reading(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -432,7 +432,7 @@ async def test_5_a_server_that_does_not_read_times_out(client: ApiClient) -> Non
         done.set()
 
 
-async def test_5_a_connection_that_does_not_come_about_is_not_paid(client: ApiClient, api: StandIn) -> None:
+async def test_a_connection_that_does_not_come_about_is_not_paid(client: ApiClient, api: StandIn) -> None:
     """A handshake that hangs is given up before the call's own timeout.
 
     So it is known not to be paid.
@@ -450,7 +450,7 @@ async def test_5_a_connection_that_does_not_come_about_is_not_paid(client: ApiCl
     assert NOT_PAID in explained(error, PANEL)
 
 
-def test_5_every_failure_is_in_the_tree() -> None:
+def test_every_failure_is_in_the_tree() -> None:
     """A response stands beside the errors that have one."""
     assert issubclass(ApiStatusError, ApiResponseError)
     assert issubclass(InvalidResponseError, ApiResponseError)
@@ -459,20 +459,20 @@ def test_5_every_failure_is_in_the_tree() -> None:
 # Bodies
 
 
-def test_5_a_body_is_compact_json() -> None:
+def test_a_body_is_compact_json() -> None:
     """No spaces, UTF-8, lone surrogates replaced."""
     assert encode_body({"a": ["ä", 1, None, True]}) == '{"a":["ä",1,null,true]}'.encode()
     assert encode_body({"\ud800": "😀\udc00"}).decode() == '{"\ufffd":"😀\ufffd"}'
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_5_a_body_holds_no_nan(number: float) -> None:
+def test_a_body_holds_no_nan(number: float) -> None:
     """What is no JSON cannot be sent."""
     with pytest.raises(ValueError, match="not JSON compliant"):
         encode_body({"a": number})
 
 
-def test_5_a_body_nested_too_deep_is_an_ordinary_error() -> None:
+def test_a_body_nested_too_deep_is_an_ordinary_error() -> None:
     """RecursionError becomes ValueError."""
     deep: list[object] = []
     for _ in range(100_000):

@@ -106,13 +106,13 @@ def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.usefixtures("trusted")
-async def test_5_a_private_authority_is_trusted(authority: trustme.CA) -> None:
+async def test_a_private_authority_is_trusted(authority: trustme.CA) -> None:
     """SSL_CERT_FILE names the authorities that count."""
     async with secure_stand_in(authority) as api, fresh_client() as client:
         assert (await ask(client, api.base_url)).status == 200
 
 
-async def test_5_an_unknown_authority_is_refused(authority: trustme.CA, client: ApiClient) -> None:
+async def test_an_unknown_authority_is_refused(authority: trustme.CA, client: ApiClient) -> None:
     """Without it the certificate is not trusted; the message names the setting, and that nothing was paid."""
     async with secure_stand_in(authority) as api:
         error = await error_of(client, api.base_url)
@@ -124,14 +124,14 @@ async def test_5_an_unknown_authority_is_refused(authority: trustme.CA, client: 
 
 
 @pytest.mark.usefixtures("trusted")
-async def test_5_a_certificate_for_another_host_is_refused(authority: trustme.CA) -> None:
+async def test_a_certificate_for_another_host_is_refused(authority: trustme.CA) -> None:
     """A trusted authority is not enough: the name must be right."""
     async with secure_stand_in(authority, "llm.example.com") as api, fresh_client() as client:
         assert (await error_of(client, api.base_url)).code == "SSL_HANDSHAKE_FAILED"
         assert api.calls == 0
 
 
-async def test_5_a_server_without_tls_is_no_secure_connection(client: ApiClient, api: StandIn) -> None:
+async def test_a_server_without_tls_is_no_secure_connection(client: ApiClient, api: StandIn) -> None:
     """https against a plain port is told from a broken call."""
     error = await error_of(client, api.base_url.replace("http:", "https:"))
     assert error.code == "SSL_HANDSHAKE_FAILED"
@@ -140,7 +140,7 @@ async def test_5_a_server_without_tls_is_no_secure_connection(client: ApiClient,
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
 @pytest.mark.usefixtures("trusted")
-async def test_5_https_goes_through_the_proxy_to_a_private_authority(
+async def test_https_goes_through_the_proxy_to_a_private_authority(
     authority: trustme.CA, proxy: int, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """The proxy opens a tunnel with user and password, and the certificate inside it is checked."""
@@ -151,7 +151,7 @@ async def test_5_https_goes_through_the_proxy_to_a_private_authority(
 
 
 @pytest.mark.usefixtures("trusted")
-async def test_5_the_tunnel_is_not_opened_without_password(
+async def test_the_tunnel_is_not_opened_without_password(
     authority: trustme.CA, proxy: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The proxy's refusal is no connection; the message has no address of the proxy, nor its password."""
@@ -164,9 +164,7 @@ async def test_5_the_tunnel_is_not_opened_without_password(
     assert str(proxy) not in explained(error, PANEL)
 
 
-async def test_5_http_goes_through_the_proxy(
-    api: StandIn, proxy: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_http_goes_through_the_proxy(api: StandIn, proxy: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A plain address is asked through HTTP_PROXY, which leaves its mark in the request."""
     monkeypatch.setenv("HTTP_PROXY", f"http://user:{PASSWORD.replace('@', '%40')}@127.0.0.1:{proxy}")
     async with fresh_client() as client:
@@ -180,7 +178,7 @@ async def test_5_http_goes_through_the_proxy(
         assert "The proxy wants a user name and password" in explained(error, PANEL)
 
 
-async def test_5_no_proxy_goes_straight(api: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_proxy_goes_straight(api: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     """NO_PROXY names the hosts that are asked without a proxy; others fail where there is none."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     async with fresh_client() as client:
@@ -192,7 +190,7 @@ async def test_5_no_proxy_goes_straight(api: StandIn, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("address", ["socks5://127.0.0.1:1", "http://a:b:c"])
-def test_5_a_proxy_that_cannot_be_used_is_said_at_the_start(
+def test_a_proxy_that_cannot_be_used_is_said_at_the_start(
     monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     """A proxy of another kind, or no address, is not found out by the first job."""

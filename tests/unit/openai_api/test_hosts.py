@@ -35,7 +35,7 @@ HOSTS = AllowedHosts([*ALWAYS_ALLOWED, "llm.example.com:8443", "*.corp.example",
         "http://localhost:1234/v1",
     ],
 )
-def test_5_allowed_hosts(url: str) -> None:
+def test_allowed_hosts(url: str) -> None:
     """Letters' case, a dot at the end and the default port do not matter."""
     HOSTS.check(url)
 
@@ -56,7 +56,7 @@ def test_5_allowed_hosts(url: str) -> None:
         "http://[::2]:9000/v1",
     ],
 )
-def test_5_other_hosts_are_refused(url: str) -> None:
+def test_other_hosts_are_refused(url: str) -> None:
     """The message names the host and what the operator can do; it is final."""
     with pytest.raises(HostRefusedError) as caught:
         HOSTS.check(url)
@@ -115,13 +115,13 @@ TRICKS = [
 
 @pytest.mark.parametrize("url", TRICKS)
 @pytest.mark.parametrize("hosts", [HOSTS, AllowedHosts(["*"])], ids=["some", "any"])
-def test_5_odd_addresses_are_refused_whatever_is_allowed(hosts: AllowedHosts, url: str) -> None:
+def test_odd_addresses_are_refused_whatever_is_allowed(hosts: AllowedHosts, url: str) -> None:
     """What is no plain URL is refused with a sentence that begins with the field."""
     with pytest.raises(HostRefusedError, match=r"^Base URL(: the host| must )"):
         hosts.check(url)
 
 
-def test_5_a_password_is_not_repeated() -> None:
+def test_a_password_is_not_repeated() -> None:
     """The message about user names does not hold them."""
     with pytest.raises(HostRefusedError) as caught:
         HOSTS.check("https://user:hunter2@api.openai.com/v1", label="OPENAI_BASE_URL")
@@ -129,7 +129,7 @@ def test_5_a_password_is_not_repeated() -> None:
     assert "hunter2" not in str(caught.value)
 
 
-def test_7_the_host_of_a_secret_address_is_not_shown() -> None:
+def test_the_host_of_a_secret_address_is_not_shown() -> None:
     """An address that came from a secret is not repeated."""
     with pytest.raises(HostRefusedError) as caught:
         HOSTS.check("https://tenant-4711.example/v1", is_secret=True)
@@ -137,7 +137,7 @@ def test_7_the_host_of_a_secret_address_is_not_shown() -> None:
 
 
 @given(st.text(st.sampled_from("api.openai.com/:@\\[]%2f?#\t -xé"), max_size=40))
-def test_5_what_is_allowed_is_what_is_asked(rest: str) -> None:
+def test_what_is_allowed_is_what_is_asked(rest: str) -> None:
     """Whatever passes the check, the HTTP client reads the same host in it."""
     url = f"https://{rest}"
     try:
@@ -159,7 +159,7 @@ def test_5_what_is_allowed_is_what_is_asked(rest: str) -> None:
         ("http://localhost:11434/v1", "localhost:11434"),
     ],
 )
-def test_5_the_host_of_the_workers_own_address_is_allowed(url: str, pattern: str) -> None:
+def test_the_host_of_the_workers_own_address_is_allowed(url: str, pattern: str) -> None:
     """Its pattern allows it, also as an IPv6 address or with a port."""
     assert pattern_of(url) == pattern
     AllowedHosts([pattern_of(url)]).check(url)
@@ -177,7 +177,7 @@ def test_5_the_host_of_the_workers_own_address_is_allowed(url: str, pattern: str
         ("under_score", "http://under_score/"),
     ],
 )
-def test_5_patterns(pattern: str, url: str) -> None:
+def test_patterns(pattern: str, url: str) -> None:
     """All the forms of a pattern."""
     AllowedHosts([pattern]).check(url)
 
@@ -198,13 +198,13 @@ def test_5_patterns(pattern: str, url: str) -> None:
         "*:*",
     ],
 )
-def test_5_a_pattern_that_is_none_is_refused(pattern: str) -> None:
+def test_a_pattern_that_is_none_is_refused(pattern: str) -> None:
     """A pattern that could never match says so at the start."""
     with pytest.raises(ValueError, match="is no host"):
         AllowedHosts([pattern])
 
 
-def test_5_nothing_is_allowed_without_patterns() -> None:
+def test_nothing_is_allowed_without_patterns() -> None:
     """Empty patterns allow nothing."""
     with pytest.raises(HostRefusedError):
         AllowedHosts(["", " "]).check("https://api.openai.com/v1")

@@ -32,7 +32,7 @@ def response(status: int, *, headers: dict[str, Any] | None = None, **error: Any
         *((status, Recovery.TRANSIENT) for status in (408, 409, 429, 500, 502, 503, 504, 520, 529)),
     ],
 )
-def test_6_the_status_decides(status: int, recovery: Recovery) -> None:
+def test_the_status_decides(status: int, recovery: Recovery) -> None:
     """What may pass is tried again, what cannot is final; each says what to do."""
     got, reason, wait = classify(response(status))
     assert got is recovery
@@ -42,7 +42,7 @@ def test_6_the_status_decides(status: int, recovery: Recovery) -> None:
 
 @pytest.mark.parametrize("key", ["code", "type"])
 @pytest.mark.parametrize("name", CODES)
-def test_6_the_code_or_type_has_the_first_word(name: str, key: str) -> None:
+def test_the_code_or_type_has_the_first_word(name: str, key: str) -> None:
     """A quota that is used up is final although its status is 429 and a Retry-After stands beside it."""
     recovery, reason, wait = classify(response(429, headers={"Retry-After": "5"}, **{key: name}))
     assert (recovery, reason, wait) == (CODES[name], name, None)
@@ -51,13 +51,13 @@ def test_6_the_code_or_type_has_the_first_word(name: str, key: str) -> None:
 
 
 @pytest.mark.parametrize("odd", [None, 5, [], {}, "unknown"])
-def test_6_an_odd_code_does_not_matter(odd: object) -> None:
+def test_an_odd_code_does_not_matter(odd: object) -> None:
     """A code or type of another kind leaves it to the status."""
     assert classify(response(429, code=odd, type=odd))[0] is Recovery.TRANSIENT
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_5_7_told_to_wait(status: int) -> None:
+def test_a_rate_limit_has_a_wait(status: int) -> None:
     """429 and 503 with a Retry-After cost no retry."""
     assert classify(response(status, headers={"retry-after": "7"}))[::2] == (
         Recovery.RATE_LIMITED,
@@ -66,7 +66,7 @@ def test_5_7_told_to_wait(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [408, 409, 500, 502, 400])
-def test_5_7_other_statuses_do_not_wait(status: int) -> None:
+def test_other_statuses_do_not_wait(status: int) -> None:
     """A Retry-After beside another status changes nothing."""
     recovery, _, wait = classify(response(status, headers={"Retry-After": "7"}))
     assert recovery is not Recovery.RATE_LIMITED
@@ -103,14 +103,14 @@ def test_5_7_other_statuses_do_not_wait(status: int) -> None:
         ({"Retry-After": "Sun, 22 Nov 99999999999 05:00:30 GMT"}, None),
     ],
 )
-def test_5_7_retry_after_in_all_its_forms(headers: dict[str, Any], seconds: float | None) -> None:
+def test_retry_after_in_all_its_forms(headers: dict[str, Any], seconds: float | None) -> None:
     """Seconds, milliseconds and the three HTTP dates; what cannot be read counts as not there."""
     got = retry_after(headers, NOW)
     assert got == (None if seconds is None else timedelta(seconds=seconds))
 
 
 @given(st.text())
-def test_5_7_any_retry_after_is_read_or_ignored(text: str) -> None:
+def test_any_retry_after_is_read_or_ignored(text: str) -> None:
     """No text raises, and no wait is below 0 or above a day."""
     for name in ("Retry-After", "retry-after-ms"):
         wait = retry_after({name: text}, NOW)
