@@ -473,3 +473,13 @@ def test_only_the_contracts_variables_are_fetched() -> None:
     fetched = [*INPUT_NAMES, *OWN_VARIABLES]
     assert all(name.startswith("openai_") for name in fetched)
     assert len(set(fetched)) == len(fetched)
+
+
+async def test_what_is_wrong_with_inputs_is_said_whole() -> None:
+    """A prompt that happens to hold the message's own words hides none of them: nothing was sent yet."""
+    deep: object = 0
+    for _ in range(5000):
+        deep = [deep]
+    wrong = job(prompt="the request cannot be written as JSON, they say", extraBody={"a": deep})
+    outcome = failed(await connector(FakeApi()).work(wrong))
+    assert "REQUEST_UNWRITABLE" in sentences_in(outcome.message)

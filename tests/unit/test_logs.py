@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 
 from openai_connector.connector import Connector
-from openai_connector.job import Completed, Failed, Job, Outcome
-from openai_connector.observe.events import Events
+from openai_connector.job import BpmnError, Completed, Failed, Outcome
+from openai_connector.observe.events import Events, JobEnded
 from openai_connector.observe.logs import JsonFormatter, configure, log_event
 from openai_connector.openai_api import ApiClient
 from openai_connector.tasks.allowed_hosts import AllowedHosts
 from openai_connector.tasks.openai_task import ApiDefaults, OpenAiTasks
 from openai_connector.tasks.secrets import EnvironmentSecrets
+from tests.make import bare_job
 from tests.stand_in import Answer, StandIn, chat_body, deeply_nested, failure, text_answer
 
 
@@ -80,6 +81,41 @@ def test_an_exception_is_part_of_the_record() -> None:
     except KeyError:
         record = logging.LogRecord("a", logging.ERROR, "f", 1, "m", None, sys.exc_info())
     assert "KeyError" in json.loads(JsonFormatter().format(record))["exception"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "shown"),
+    [
+        pytest.param(Completed({"a": 1}), {"outcome": "completed", "severity": "DEBUG"}, id="completed"),
+        pytest.param(BpmnError("C"), {"outcome": "BPMN error", "errorCode": "C"}, id="bpmn_error"),
+        pytest.param(
+            Failed("m", 0, variables={"error": {"code": "401"}}),
+            {"outcome": "incident", "errorCode": "401", "severity": "INFO"},
+            id="incident",
+        ),
+        pytest.param(Failed("m", 2), {"outcome": "failed"}, id="failed"),
+    ],
+)
+def test_the_end_of_a_job_has_fields(
+    outcome: Outcome, shown: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line of JSON says which job of which process ended how, and how long it took."""
+    configure("DEBUG", "json")
+    log_event(JobEnded(bare_job(key=7), outcome, "done", 1.23456))
+    line = json.loads(capsys.readouterr().err)
+    assert (
+        line.items()
+        >= {
+            **shown,
+            "jobKey": 7,
+            "processInstanceKey": 1,
+            "processId": "p",
+            "elementId": "Ask",
+            "retries": 3,
+            "delivery": "done",
+            "seconds": 1.235,
+        }.items()
+    )
 
 
 # Nothing private leaves, whatever happens to a call
@@ -160,19 +196,8 @@ async def said_about(api: StandIn, headers: dict[str, str], **inputs: Any) -> tu
         "chatHistory": [{"role": "user", "content": HISTORY}],
         "timeout": 0.3,
     }
-    job = Job(
-        key=7,
-        type="openai-connector:1",
-        process_instance_key=1,
-        process_definition_key=2,
-        bpmn_process_id="p",
-        element_id="Ask",
-        element_instance_key=5,
-        retries=3,
-        tenant_id="<default>",
-        headers=headers,
-        variables={f"openai_{name}": value for name, value in (given | inputs).items()},
-    )
+    variables = {f"openai_{name}": value for name, value in (given | inputs).items()}
+    job = bare_job(headers, variables=variables)
     client = ApiClient(verify=TLS)
     tasks = OpenAiTasks(ApiDefaults(), AllowedHosts(["127.0.0.1"]), EnvironmentSecrets("", SECRETS))
     connector = Connector(client, tasks, events=Events(log_event))

@@ -84,10 +84,10 @@ class Connector:
 
     async def decide(self, attempt: Attempt) -> Decision:
         """Return what becomes of a job, before anything of it is masked, cut or remembered."""
-        job = attempt.job
+        job, local_names = attempt.job, _local_names(attempt)
         try:
             mapping = OutputMapping.read(job.headers, job.variables)
-            mapping.check_shadowed(_local_names(attempt))
+            mapping.check_shadowed(local_names)
         except HeaderError as error:
             return Decision(Failed(str(error), 0), way_out=_way_out(error, job))
         task: Task | None = None
@@ -98,8 +98,8 @@ class Connector:
                 answer = task.accept(await self._send(task, attempt))
         except TaskError as error:
             panel = self.task_type.panel if task is None else task.panel
-            return self._on_error(error, panel, mapping, attempt)
-        decision = _on_answer(task, answer, mapping, attempt)
+            return self._on_error(error, panel, mapping, attempt, local_names)
+        decision = _on_answer(task, answer, mapping, job, local_names)
         if decision.keeps_answer:
             attempt.memory = attempt.memory.with_answer(task.request.fingerprint, answer)
         else:
@@ -118,7 +118,12 @@ class Connector:
         return response
 
     def _on_error(
-        self, error: TaskError, panel: Mapping[str, str], mapping: OutputMapping, attempt: Attempt
+        self,
+        error: TaskError,
+        panel: Mapping[str, str],
+        mapping: OutputMapping,
+        attempt: Attempt,
+        local_names: frozenset[str],
     ) -> Decision:
         """Decide what a failure before or during the call means; the error expression has the first word."""
         job, masked = attempt.job, attempt.redaction
@@ -135,7 +140,7 @@ class Connector:
             error.recorded or error_object(error.kind, error.code, message, response),
             retries=job.retries,
             default=Failed(message, plan.retries, plan.backoff),
-            local_names=_local_names(attempt),
+            local_names=local_names,
         )
 
     def time_needed(self, job: Job) -> timedelta:
@@ -171,10 +176,16 @@ class Connector:
             0,
         )
 
-    def failed_unexpectedly(self, job: Job, error: BaseException) -> Failed:
-        """Return what becomes of a job after a bug: another attempt, at the cost of a retry."""
+    def failed_unexpectedly(self, job: Job, error: BaseException, outcome: Outcome | None = None) -> Outcome:
+        """Return what becomes of a job after a bug: another attempt, at the cost of a retry.
+
+        An answer that was mapped already is paid for: an incident keeps it.
+        """
         place = place_of(error)
         log.error("Job %s: the connector failed unexpectedly (%s)", job.key, place)
+        attempt = _attempt_of(outcome)
+        if attempt is not None:
+            return _kept(Failed(wording.UNEXPECTED(place=place), 0), attempt)
         return Failed(wording.UNEXPECTED(place=place), self._retry_policy.after_surprise(job.retries))
 
     def refused(self, job: Job, outcome: Outcome, reason: str) -> Outcome | None:
@@ -183,21 +194,28 @@ class Connector:
         Left alone the job would run, and be paid for, again after its lease. What it paid for is not lost
         with it.
         """
-        attempt = Attempt(job, TaskMemory.of(job))
         match outcome:
             case Completed():
-                if isinstance(outcome.attempt, Attempt):
-                    attempt = outcome.attempt
-                failed = Failed(wording.RESULT_REFUSED(reason=reason), 0)
-                return release(failed, attempt, is_kept=attempt.memory.response is not None)
+                attempt = _attempt_of(outcome) or Attempt(job, TaskMemory(job.key))
+                return _kept(Failed(wording.RESULT_REFUSED(reason=reason), 0), attempt)
             case BpmnError(code=code, message=message):
                 words = wording.BPMN_ERROR_REFUSED(code=code, reason=reason, message=message.rstrip("."))
-                return release(Failed(words, 0), Attempt(job, TaskMemory(job.key)))
+                return Failed(words, 0)
             case Failed(message=message) if outcome.variables:
                 lost = wording.COULD_NOT_BE_STORED(reason=reason)
                 return replace(outcome, message=message.rstrip(".") + lost, variables={})
             case Failed():
                 return None
+
+
+def _attempt_of(outcome: Outcome | None) -> Attempt | None:
+    attempt = outcome.attempt if isinstance(outcome, Completed) else None
+    return attempt if isinstance(attempt, Attempt) else None
+
+
+def _kept(failed: Failed, attempt: Attempt) -> Outcome:
+    """Return an incident that keeps the attempt's answer, where it has one."""
+    return release(failed, attempt, is_kept=attempt.memory.response is not None)
 
 
 def explained(error: TaskError, panel: Mapping[str, str]) -> str:
@@ -207,13 +225,12 @@ def explained(error: TaskError, panel: Mapping[str, str]) -> str:
     return f"{error}. {wording.ADVICE[error.reason](**panel)}"
 
 
-def _on_answer(task: Task, answer: Mapping[str, Any], mapping: OutputMapping, attempt: Attempt) -> Decision:
+def _on_answer(
+    task: Task, answer: Mapping[str, Any], mapping: OutputMapping, job: Job, local_names: frozenset[str]
+) -> Decision:
     """Decide what becomes of an answer; it is paid for, so that not even a bug may lose it."""
-    job = attempt.job
     try:
-        return mapping.on_answer(
-            task.response_of(answer), retries=job.retries, local_names=_local_names(attempt)
-        )
+        return mapping.on_answer(task.response_of(answer), retries=job.retries, local_names=local_names)
     except Exception as error:
         place = place_of(error)
         log.error(

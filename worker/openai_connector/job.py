@@ -123,8 +123,8 @@ class Worker(Protocol):
     def lease_too_short(self, job: Job, lease: timedelta, wanted: timedelta) -> Outcome:
         """Return what becomes of a job whose lease cannot be prolonged for as long as the work may take."""
 
-    def failed_unexpectedly(self, job: Job, error: BaseException) -> Outcome:
-        """Return what becomes of a job whose work ended in a way that nobody expected."""
+    def failed_unexpectedly(self, job: Job, error: BaseException, outcome: Outcome | None = None) -> Outcome:
+        """Return what becomes of a job after an error that nobody expected, maybe in reporting an outcome."""
 
     def refused(self, job: Job, outcome: Outcome, reason: str) -> Outcome | None:
         """Return what becomes of a job whose outcome the engine will never take.

@@ -91,5 +91,6 @@ async def test_a_bug_in_reporting_loses_no_answer(engine: FakeGateway, stub: Any
     await polling
     (report,) = engine.jobs[1].reports
     assert "RuntimeError at test_refused_results.py" in report.errorMessage
+    assert sentences_in(report.errorMessage) >= {"UNEXPECTED", "IS_KEPT"}
     assert report.retries == 0
     assert "Hello" in json.loads(report.variables)["openai_state"]

@@ -14,7 +14,7 @@ from grpc import StatusCode
 from pyzeebe.proto import gateway_pb2 as pb
 
 from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome
-from openai_connector.observe.events import Events
+from openai_connector.observe.events import Events, JobEnded
 from openai_connector.observe.logs import log_event
 from openai_connector.zeebe.channel import Connection, gateway, open_channel
 from openai_connector.zeebe.commands import Commands
@@ -570,3 +570,23 @@ def test_max_jobs_must_be_positive(subscribe: Subscribe) -> None:
     """A worker without slots would wait for ever."""
     with pytest.raises(ValueError, match="max_jobs"):
         Poller(object(), object(), WorkerOf(Handler()), job_type="t", worker_name="w", max_jobs=0)  # type: ignore[arg-type]
+
+
+async def test_a_job_took_no_longer_than_its_work(engine: FakeGateway, stub: Any, commands: Commands) -> None:
+    """The time that a poll waited for the job is not the job's."""
+    ended: list[JobEnded] = []
+    events = Events(lambda event: ended.append(event) if isinstance(event, JobEnded) else None)
+    handler = Handler()
+    handler.gate.set()
+    poller = Poller(stub, commands, WorkerOf(handler), job_type="t", worker_name="w", events=events)
+    polling = asyncio.create_task(poller.run())
+    await engine.until(lambda: engine.count("ActivateJobs") == 2)
+    await asyncio.sleep(0.5)
+    loop = asyncio.get_running_loop()
+    came = loop.time()
+    engine.add(FakeJob(1))
+    await engine.until(lambda: bool(ended))
+    since = loop.time() - came
+    await poller.drain(timedelta(0))
+    await polling
+    assert ended[0].seconds <= since

@@ -64,7 +64,7 @@ class JobEnded:
     delivery: str
     """What became of the command: done, gone, refused, undelivered."""
     seconds: float
-    """Since the job was activated."""
+    """Since the job came in."""
 
 
 @dataclass(frozen=True, slots=True)

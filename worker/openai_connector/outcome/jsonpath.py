@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 _IS_PATH = re.compile(r"\$($|\.|\[)")
 _SAYS_RESPONSE = re.compile(r"\$\.'?response'?(\.|\[|$)")
 CACHED_PATHS = 1000
-MOST_SECONDS = (
-    2.0  # of an evaluation of FEEL, or of the regular expressions of one mapping: other jobs wait meanwhile
-)
+MOST_SECONDS = 2.0  # of an evaluation of FEEL, or of one mapping's regular expressions: other jobs wait
 _until: ContextVar[float] = ContextVar("until")  # when they are given up, by the monotonic clock
 
 

@@ -27,10 +27,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Which failures cost a retry.
-
-    And how long a job may wait for a rate limit before each further wait costs one.
-    """
+    """Which failures cost a retry, and how long a job may wait for a rate limit at no cost."""
 
     times: int = 20
     total: timedelta = timedelta(hours=1)

@@ -99,13 +99,13 @@ class CamundaHttpTasks:
         query = _texts(variables, "queryParameters", used)
         credentials = _authenticate(variables.get("authentication"), headers, query, used)
         body = variables.get("body") if method in _WITH_BODY else None
-        redaction.add([*used.given, *credentials], texts_of([{"body": body}]))
         url = _with_query(url, query)
         content = _content(body)
         lower = {name.lower(): value for name, value in headers.items()}
         organization, project = lower.get("openai-organization"), lower.get("openai-project")
         mark = fingerprint(method, url, content or b"", organization, project)
         timeout = self.time_needed(variables)
+        redaction.add([*used.given, *credentials], texts_of([{"body": body}]))
         return CamundaHttpTask(Request(method, url, headers, content, timeout, mark))
 
     def time_needed(self, variables: Mapping[str, Any]) -> timedelta:

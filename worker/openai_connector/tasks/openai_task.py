@@ -92,7 +92,6 @@ class OpenAiTasks:
         is_own = base_url.rstrip("/") == self.defaults.base_url.rstrip("/")
         if key is None and is_own:
             key = self.defaults.api_key
-        redaction.add(used.given if key is None else [*used.given, key], operation.private_texts())
         url = _url(base_url, endpoint, operation)
         if key is None and (endpoint.azure_resource is not None or host_of(url) == OPENAI_HOST):
             required = wording.KEY_REQUIRED_OR_WORKER if is_own else wording.KEY_REQUIRED
@@ -107,6 +106,7 @@ class OpenAiTasks:
             self.defaults.timeout if endpoint.timeout is None else timedelta(seconds=endpoint.timeout),
             fingerprint(METHOD, url, body, organization, project),
         )
+        redaction.add(used.given if key is None else [*used.given, key], operation.private_texts())
         panel = self.panel if endpoint.azure_resource is None else AZURE_PANEL
         return OpenAiTask(operation, request_body, request, panel)
 

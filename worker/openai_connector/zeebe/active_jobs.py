@@ -45,8 +45,7 @@ class ActiveJob(Generic[Sent]):
     """Seconds that the lease lasts from then on, at least."""
     retry_from: float = math.inf
     """From when on another activation may be the retry of a reported failure: not during its back-off. An
-    earlier
-    one is of this very attempt, whose lease was over."""
+    earlier one is of this very attempt, whose lease was over."""
     stale_until: float = 0.0
     """Until when an activation that still arrives is of this attempt, whose lease was over."""
     again: tuple[Sent, float] | None = None
@@ -59,9 +58,8 @@ class ActiveJobs(Generic[Sent]):
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._active: dict[int, ActiveJob[Sent]] = {}
-        self._stale: dict[
-            int, tuple[float, float]
-        ] = {}  # by key: stale until, remembered until; oldest first
+        # By key: stale until, remembered until; oldest first.
+        self._stale: dict[int, tuple[float, float]] = {}
 
     def __len__(self) -> int:
         return len(self._active)

@@ -31,9 +31,7 @@ PROLONG_PATIENCE = timedelta(minutes=1)  # nothing is paid yet, and the lease ru
 FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0  # seconds between attempts
 MAX_MESSAGE = 10_000  # characters; the engine shortens error messages to this length itself
 AT_ONCE = 32  # commands under way; hundreds of them make the engine refuse most, and polls too (measured)
-UNKNOWN_ATTEMPTS = (
-    3  # for UNKNOWN, which the engine uses for what it will never take, and proxies for anything
-)
+UNKNOWN_ATTEMPTS = 3  # for UNKNOWN: the engine uses it for what it will never take, proxies for anything
 
 _GONE = frozenset({grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION})
 _REFUSED = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE})
@@ -83,7 +81,7 @@ class Commands:
         self._last_moment = float("inf")  # by the loop's clock: no attempt is begun after it
 
     def hurry(self, patience: timedelta) -> None:
-        """Return up what is not delivered within this time from now, because the worker stops."""
+        """Give up what is not delivered within this time from now, because the worker stops."""
         self._last_moment = asyncio.get_running_loop().time() + patience.total_seconds()
 
     async def report(self, job: Job, outcome: Outcome) -> Reported:

@@ -25,9 +25,7 @@ import grpc.aio
 logger = logging.getLogger(__name__)
 
 FAILURE_PAUSE = 2.0  # seconds in which a failed token request is not repeated: all callers share its error
-DEFAULT_LIFETIME = (
-    300.0  # seconds, for an answer without expires_in (RFC 6749, section 5.1, only recommends it)
-)
+DEFAULT_LIFETIME = 300.0  # seconds, for an answer without expires_in (RFC 6749, 5.1, only recommends it)
 MAX_RESPONSE = 1024 * 1024  # bytes of the token server's answer
 _ERROR_CODE = re.compile(r"[a-z_]{1,40}")
 """The `error` of a refusal (RFC 6749, section 5.2). Nothing else of the answer is repeated: it might echo

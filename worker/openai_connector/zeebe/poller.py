@@ -29,9 +29,7 @@ LONG_POLL = timedelta(seconds=10)  # how long the engine keeps a poll open while
 POLL_MARGIN = 10.0  # seconds beyond that until a poll without an answer is given up: the gateway hangs
 PAUSE = 0.02  # seconds after a poll with jobs: they are fetched, and slots become free, in batches
 FIRST_DELAY, LONGEST_DELAY = 0.2, 3.0  # seconds between polls that fail
-BUSY_DELAY = (
-    0.5  # seconds at most between polls that the engine refuses because it is busy: that passes at once
-)
+BUSY_DELAY = 0.5  # seconds at most between polls that a busy engine refuses: that passes at once
 BUSY_POLLS = 20  # refused so in a row, the engine counts as lost: this is no passing load any more
 POLL_GRACE = 1.0  # seconds after stop() in which an idle poll may still bring jobs, which are given back
 GIVE_BACK_TIME = timedelta(seconds=10)  # for the outcomes of the jobs that drain() has interrupted
@@ -169,9 +167,9 @@ class Poller:
         self._slot_free.set()
 
     async def drain(self, timeout: timedelta) -> int:
-        """Stop, wait for the jobs under way.
+        """Stop, wait for the jobs under way, and give back those that are not done in time.
 
-        And give back those that are not done in time, their retries unchanged.
+        These keep their retries.
 
         Takes at most the timeout, two seconds for the poll under way, and `GIVE_BACK_TIME`.
 

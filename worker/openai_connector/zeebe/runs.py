@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from openai_connector.job import Completed, Job, Outcome, Worker
+from openai_connector.job import Job, Outcome, Worker
 from openai_connector.observe.events import Events, JobEnded, JobStarted
 from openai_connector.observe.logs import place_of
 from openai_connector.zeebe import lease as job_lease
@@ -33,8 +33,7 @@ class _Run:
         self.task: asyncio.Task[None] | None = None
         self.is_working = False
         """The work has begun and has no outcome yet. Only then may the task be cancelled: before its first
-        step
-        it would end without a report, and while reporting it has an answer to deliver."""
+        step it would end without a report, and while reporting it has an answer to deliver."""
 
 
 class Runs:
@@ -114,6 +113,7 @@ class Runs:
             self.start(*again)
 
     async def _life(self, raw: ActivatedJob, run: _Run) -> None:
+        begun = self._clock()
         outcome: Outcome | None
         try:
             job = decode_job(raw)
@@ -121,15 +121,13 @@ class Runs:
             job = bare_job(raw)
             outcome = self._worker.unreadable(job, str(error))
         else:
-            del (
-                raw
-            )  # it would keep the whole answer with its neighbours in memory for as long as the work takes
+            del raw  # it would keep the whole answer with its neighbours in memory while the work takes
             self._events.emit(JobStarted(job))
             run.is_working = True
             outcome = await self._outcome(job, run.active)
             run.is_working = False
         if outcome is not None:
-            await self._report(job, outcome, run.active)
+            await self._report(job, outcome, run.active, begun)
 
     async def _outcome(self, job: Job, active: ActiveJob[ActivatedJob]) -> Outcome | None:
         """Do the work; None says that the job is not to be worked on, and needs no report."""
@@ -166,7 +164,9 @@ class Runs:
             logger.debug("Job %s: the time it needs is not known (%s)", job.key, type(error).__name__)
             return timedelta(0)
 
-    async def _report(self, job: Job, outcome: Outcome, active: ActiveJob[ActivatedJob]) -> None:
+    async def _report(
+        self, job: Job, outcome: Outcome, active: ActiveJob[ActivatedJob], begun: float
+    ) -> None:
         delivered = await deliver(
             self._commands, self._worker, job, outcome, partial(self._active.decided, active)
         )
@@ -176,7 +176,7 @@ class Runs:
             is_done=delivered.delivery is Delivery.DONE,
             is_delivered=delivered.delivery is not Delivery.UNDELIVERED,
         )
-        seconds = self._clock() - active.since
+        seconds = self._clock() - begun
         self._events.emit(JobEnded(job, delivered.outcome, delivered.delivery.value, seconds))
 
 
@@ -203,17 +203,17 @@ async def deliver(
         outcome: what becomes of it.
         on_decided: called with each outcome before it is sent.
     """
+    is_unexpected = False
     while True:
         on_decided(outcome)
         try:
             delivery, reason = await commands.report(job, outcome)
         except Exception as error:
-            if not isinstance(outcome, Completed):
-                outcome = worker.failed_unexpectedly(job, error)
-                on_decided(outcome)
-                return Delivered(outcome, (await commands.report(job, outcome)).delivery)
-            logger.error("Job %s: reporting its outcome failed unexpectedly (%s)", job.key, place_of(error))
-            delivery, reason = Delivery.REFUSED, place_of(error)  # what was paid for is kept
+            if is_unexpected:
+                raise  # not even that there was a bug can be reported
+            is_unexpected = True
+            outcome = worker.failed_unexpectedly(job, error, outcome)
+            continue
         if delivery is not Delivery.REFUSED:
             return Delivered(outcome, delivery)
         instead = worker.refused(job, outcome, reason)

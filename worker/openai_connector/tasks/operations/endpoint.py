@@ -94,10 +94,7 @@ class Endpoint(Inputs):
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[str]:
-        """Yield which of Azure's inputs is missing.
-
-        And that a base URL does not go with them.
-        """
+        """Yield which of Azure's inputs is missing, and that a base URL does not go with them."""
         azure = [name for name in _AZURE if name in given]
         if azure:
             for name in _AZURE:

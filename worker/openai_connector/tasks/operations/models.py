@@ -1,8 +1,7 @@
 """What is known of OpenAI's models: those to choose from, those that are shut down, what each family refuses.
 
 The data stand in `models.json`, with the date on which they were checked. Models of other servers are free
-text:
-nothing here applies to them.
+text: nothing here applies to them.
 """
 
 from __future__ import annotations
@@ -60,10 +59,7 @@ _KNOWN = (
 
 
 def _names_of(model: str) -> list[str]:
-    """Return the model's own name.
-
-    And the base's that it is a dated or a fine-tuned version of (`ft:base:…`).
-    """
+    """Return the model's name, and that of the base it is a dated or fine-tuned version of (`ft:base:…`)."""
     name = model.strip()
     if name.startswith("ft:"):
         name = name.split(":")[1]

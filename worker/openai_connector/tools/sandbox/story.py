@@ -117,9 +117,8 @@ class Story:
         self.endings: list[Visit] = []
         """The end events of the followed process itself."""
         self._jobs: dict[int, _OpenJob] = {}
-        self._last: tuple[int, Step] | None = (
-            None  # element instance whose job is completed, while its results come
-        )
+        # The element instance whose job is completed, while its results come.
+        self._last: tuple[int, Step] | None = None
 
     def follow(self, root: int) -> None:
         """Follow this process instance from now on."""
