@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from openai_connector.openai_api.client import ApiClient, check_answer, check_status, encode_body
+from openai_connector.openai_api.answers import check_answer, check_status
+from openai_connector.openai_api.client import ApiClient, encode_body
 from openai_connector.openai_api.errors import (
     ApiConnectionError,
     ApiError,

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
-from http import HTTPStatus
 from http.cookiejar import CookieJar
 from typing import Any
 
@@ -17,17 +16,15 @@ import httpx
 from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient
 
 from openai_connector import __version__, wording
-from openai_connector.contract import CONNECTION_FAILED, INVALID_RESPONSE, TLS_FAILED
+from openai_connector.contract import CONNECTION_FAILED, TLS_FAILED
 from openai_connector.document import parse_json, well_formed
 from openai_connector.job import Recovery
+from openai_connector.openai_api.answers import invalid
 from openai_connector.openai_api.errors import (
     ApiConnectionError,
     ApiResponse,
-    ApiStatusError,
     ApiTimeoutError,
-    InvalidResponseError,
 )
-from openai_connector.openai_api.policy import classify, error_of
 
 MAX_RESPONSE_BYTES = 10 * 1024 * 1024  # of one response's body, unpacked
 CONNECT_TIMEOUT = timedelta(seconds=20)  # for the connection alone; as long as Camunda's REST connector waits
@@ -36,8 +33,6 @@ CONNECT_SHARE = 0.8  # of a shorter timeout: what times out later has been sent,
 # that crosses that on its way is lost, and may not be repeated.
 KEEPALIVE = timedelta(seconds=15)
 MAX_HEADER_BYTES = 64 * 1024  # of one header line; some gateways send long ones
-SHOWN_CHARACTERS = 500  # of the API's own words in a message
-SHOWN_PARAMETER_CHARACTERS = 100
 
 
 class _Transport(AiohttpTransport):
@@ -169,7 +164,7 @@ class ApiClient:
         )
         if problem is not None and response.status_code < 400:
             sentence, reason = problem
-            raise _invalid(sentence, reason, received)
+            raise invalid(sentence, reason, received)
         return received
 
     async def _read(self, response: httpx.Response) -> tuple[bytes, tuple[str, str] | None]:
@@ -219,62 +214,6 @@ def _headers(response: httpx.Response) -> dict[str, str | list[str]]:
     return headers
 
 
-def check_status(response: ApiResponse) -> None:
-    """Check that a response has no status of 400 or above.
-
-    Raises:
-        ApiStatusError: it has.
-    """
-    if response.status >= 400:
-        recovery, reason, wait = classify(response)
-        message = wording.API_STATUS(
-            status=response.status, phrase=_phrase(response.status), words=_words(response.body)
-        )
-        raise ApiStatusError(
-            message,
-            code=str(response.status),
-            recovery=recovery,
-            reason=reason,
-            response=response,
-            wait=wait,
-        )
-
-
-def check_answer(response: ApiResponse, *, missing_in: Callable[[Any], str | None]) -> None:
-    """Check that a response is an answer: a success with a JSON body that lacks nothing.
-
-    Args:
-        response: what was received.
-        missing_in: names what a body lacks to be an answer.
-
-    Raises:
-        ApiStatusError: its status is 400 or above.
-        InvalidResponseError: it is anything else that is no answer.
-    """
-    check_status(response)
-    status, body = response.status, response.body
-    if status >= 300:
-        raise _invalid(wording.API_REDIRECT(status=status), "redirect", response)
-    if status < 200:
-        raise _invalid(wording.API_INTERIM(status=status), "interim", response)
-    if body is None:
-        raise _invalid(wording.API_EMPTY(status=status), "empty", response)
-    if not isinstance(body, (Mapping, list)):
-        raise _invalid(wording.API_NOT_JSON(), "not_json", response)
-    if isinstance(body, Mapping) and body.get("error"):
-        message = wording.API_ERROR_IN_SUCCESS(status=status, words=_words(body))
-        raise _invalid(message, "error_in_success", response)
-    missing = missing_in(body)
-    if missing:
-        raise _invalid(wording.API_LACKS(missing=missing), "lacks", response)
-
-
-def _invalid(message: str, reason: str, response: ApiResponse) -> InvalidResponseError:
-    return InvalidResponseError(
-        message, code=INVALID_RESPONSE, recovery=Recovery.PERMANENT, reason=reason, response=response
-    )
-
-
 def _parse(content: bytes) -> Any:
     """Read a body as Camunda's REST connector.
 
@@ -286,27 +225,6 @@ def _parse(content: bytes) -> Any:
     except ValueError:
         return text if text.strip() else None
     return body if isinstance(body, (dict, list)) else text
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "(unknown status)"
-
-
-def _words(body: Any) -> str:
-    """Return the API's own words, shortened; the handler masks what is secret or private in them."""
-    error = error_of(body)
-    words = error.get("message") or error.get("detail")
-    if not isinstance(words, str) or not words.strip():
-        return ""
-    words = " ".join(words.split())
-    parameter = error.get("param")
-    named = ""
-    if isinstance(parameter, str) and parameter and parameter not in words:
-        named = f" (parameter {parameter[:SHOWN_PARAMETER_CHARACTERS]})"
-    return f': "{words if len(words) <= SHOWN_CHARACTERS else words[:SHOWN_CHARACTERS] + "…"}"{named}'
 
 
 def _timed_out(timeout: timedelta) -> ApiTimeoutError:
