@@ -63,13 +63,21 @@ RULES: Final[Mapping[str, tuple[str, str]]] = {
         "*JSON object* is asked for, but no message has the word JSON: the API refuses that",
     ),
     "literal-key": ("error", "the diagram holds a key; use a secret"),
+    "looks-like": (
+        "warning",
+        "the task has inputs of Camunda's templates, but another job type or operation: it is not checked",
+    ),
     "loose-schema": ("error", "a strict JSON schema lacks what the API demands"),
     "lost-result": ("error", "a result has the name of a local variable and would be lost"),
     "mapped-twice": ("warning", "an input is mapped more than once: only the last mapping counts"),
     "misplaced-secret": ("error", "a secret is in an input where it is not resolved"),
     "model-shutdown": ("error, warning", "the model is shut down (error) or about to be (warning)"),
     "no-context": ("error", "the result expression gives no context"),
-    "no-source": ("error", "an input mapping has no source: engines before 8.8 refuse the diagram"),
+    "no-source": (
+        "error, warning",
+        "an input mapping has no source: engines before 8.8 refuse the diagram (an error where it names one "
+        "of them, a warning where it names none)",
+    ),
     "not-migratable": ("warning", "`migrate` cannot carry the task over"),
     "refused-parameter": ("error, warning", "the model's family refuses a parameter"),
     "temperature-and-top-p": ("warning", "both are given: set one of them"),

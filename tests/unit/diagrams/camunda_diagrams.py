@@ -169,14 +169,21 @@ def task(
 """
 
 
-def diagram(*tasks: str, process_id: str = "asking") -> str:
-    """Write a process around a task with the id Ask; more tasks stand beside it."""
+def diagram(*tasks: str, process_id: str = "asking", version: str | None = "8.5.0") -> str:
+    """Write a process around a task with the id Ask; more tasks stand beside it.
+
+    Args:
+        tasks: as `task` writes them.
+        process_id: of the process.
+        version: of the engine that the diagram names; None for a diagram that names none.
+    """
+    platform = ' modeler:executionPlatform="Camunda Cloud"'
+    platform += f' modeler:executionPlatformVersion="{version}"' if version else ""
     return f"""\
 <?xml version="1.0" encoding="UTF-8"?>
 <bpmn:definitions xmlns:bpmn="http://www.omg.org/spec/BPMN/20100524/MODEL" \
 xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" xmlns:modeler="http://camunda.org/schema/modeler/1.0" \
-id="Definitions" targetNamespace="http://bpmn.io/schema/bpmn" modeler:executionPlatform="Camunda Cloud" \
-modeler:executionPlatformVersion="8.5.0">
+id="Definitions" targetNamespace="http://bpmn.io/schema/bpmn"{platform}>
   <bpmn:process id="{process_id}" isExecutable="true">
     <bpmn:startEvent id="start"><bpmn:outgoing>to_ask</bpmn:outgoing></bpmn:startEvent>
     <bpmn:sequenceFlow id="to_ask" sourceRef="start" targetRef="Ask" />

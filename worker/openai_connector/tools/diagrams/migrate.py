@@ -16,7 +16,7 @@ from typing import Any
 from openai_connector.tasks.operations import OPERATION_INPUT
 from openai_connector.tasks.operations.chat import CUSTOM
 from openai_connector.tasks.operations.models import CHAT_MODEL_CHOICES, shutdown_of
-from openai_connector.tools.diagrams.camunda import Carried, NotCarriedError, carry, template_of
+from openai_connector.tools.diagrams.camunda import Carried, NotCarriedError, carry, likeness_of, template_of
 from openai_connector.tools.diagrams.lint import check_task
 from openai_connector.tools.diagrams.markup import Attribute, Edit, Markup, Node, Span, escaped
 from openai_connector.tools.diagrams.tasks import (
@@ -75,10 +75,13 @@ def migrate(
     edits: list[Edit] = []
     reports = []
     for task in tasks_of(markup):
-        if template_of(task) is None:
+        looks_like = likeness_of(task)
+        if template_of(task) is None and looks_like is None:
             continue
-        report = TaskReport(task.element_id, task.name, task.node.line, migrated=False)
+        report = TaskReport(task.element_id, task.name, task.node.line, migrated=False, reason=looks_like)
         reports.append(report)
+        if looks_like is not None:
+            continue
         try:
             carried = carry(task)
         except NotCarriedError as error:
@@ -223,9 +226,10 @@ class _Rewriting:
             "elementTemplateVersion": str(self._template["version"]),
         }
         for header in self._task.headers:
-            if header.key in wanted:
-                value = wanted.pop(header.key)
-                yield Edit(_attribute(header.node, "value").span, escaped(value))
+            value = wanted.get(header.key)
+            if value is not None:
+                yield _value(header.node, "value", value)
+        wanted = {key: value for key, value in wanted.items() if key not in self._header_keys()}
         if not wanted:
             return
         box, mappings = self._task.task_headers, self._task.io_mapping
@@ -252,6 +256,9 @@ class _Rewriting:
             else:
                 yield _insertion(mappings.end, outer + whole)
 
+    def _header_keys(self) -> set[str]:
+        return {header.key for header in self._task.headers}
+
     def _declaration(self, prefix: str) -> str:
         """Return the declaration of Zeebe's namespace; empty if the prefix is declared around the mappings.
 
@@ -273,6 +280,13 @@ class _Rewriting:
 
 def _insertion(position: int, text: str) -> Edit:
     return Edit(Span(position, position), text)
+
+
+def _value(node: Node, name: str, value: str) -> Edit:
+    """Return the edit that gives an attribute a value, whether it is there or not."""
+    if ("", name) in node.attributes:
+        return Edit(_attribute(node, name).span, escaped(value))
+    return _insertion(_end_of_attributes(node), f' {name}="{escaped(value)}"')
 
 
 def _attribute(node: Node, name: str) -> Attribute:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
 from openai_connector.tools.diagrams.markup import DiagramError, Markup, Node
 
 BPMN = "http://www.omg.org/spec/BPMN/20100524/MODEL"
 ZEEBE = "http://camunda.org/schema/zeebe/1.0"
+MODELER = "http://camunda.org/schema/modeler/1.0"
 TEMPLATE = "modelerTemplate"
 TEMPLATE_VERSION = "modelerTemplateVersion"
 TEMPLATE_ICON = "modelerTemplateIcon"
@@ -19,8 +21,13 @@ class Input:
 
     target: str
     source: str | None
-    """None: the attribute is not there (engines before 8.8 refuse that)."""
+    """None: the attribute is not there."""
     node: Node
+
+    @property
+    def is_absent(self) -> bool:
+        """Check whether there is no source: null from Camunda 8.8 on, refused by engines before it."""
+        return not self.source
 
     @property
     def is_feel(self) -> bool:
@@ -41,6 +48,11 @@ class Header:
     value: str
     node: Node
 
+    @property
+    def is_absent(self) -> bool:
+        """Check whether the engine leaves the header out: it has no key or no value."""
+        return not self.key or not self.value
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -53,6 +65,8 @@ class Task:
     task_headers: Node | None
     inputs: tuple[Input, ...]
     headers: tuple[Header, ...]
+    engine: tuple[int, int] | None = None
+    """Camunda's version that the diagram is for, such as (8, 8); None where it names none."""
 
     @property
     def element_id(self) -> str:
@@ -78,6 +92,15 @@ class Task:
         """Return the input mapping to a target."""
         return next((mapped for mapped in self.inputs if mapped.target == target), None)
 
+    def header_values(self) -> dict[str, str]:
+        """Return the headers that come with the job."""
+        return {header.key: header.value for header in self.headers if not header.is_absent}
+
+    def without_absent(self) -> Task:
+        """Return the task with those inputs and headers only that have a value."""
+        inputs = tuple(mapped for mapped in self.inputs if not mapped.is_absent)
+        return replace(self, inputs=inputs, headers=tuple(h for h in self.headers if not h.is_absent))
+
     def mappings(self) -> set[Node]:
         """Return the elements of the inputs and headers."""
         return {mapped.node for mapped in self.inputs} | {header.node for header in self.headers}
@@ -95,12 +118,26 @@ def tasks_of(markup: Markup) -> list[Task]:
     """
     if markup.root.namespace != BPMN:
         raise DiagramError(f"is no BPMN diagram: its root element is <{markup.root.tag}>", markup.root.line)
+    engine = _engine(markup.root)
     return [
-        task for node in markup.root.walk() if node.namespace == BPMN and (task := _task(node)) is not None
+        task
+        for node in markup.root.walk()
+        if node.namespace == BPMN and (task := _task(node, engine)) is not None
     ]
 
 
-def _task(node: Node) -> Task | None:
+def _engine(root: Node) -> tuple[int, int] | None:
+    """Return the version of Camunda 8 (or of Camunda Cloud, its name until 2022) that a diagram is for."""
+    platform = root.get("executionPlatform", MODELER)
+    version = re.match(
+        r"\s*v?([0-9]{1,4})\.([0-9]{1,4})", root.get("executionPlatformVersion", MODELER) or ""
+    )
+    if version is None or platform not in (None, "Camunda Cloud"):
+        return None
+    return int(version[1]), int(version[2])
+
+
+def _task(node: Node, engine: tuple[int, int] | None) -> Task | None:
     extensions = node.child(BPMN, "extensionElements")
     definition = extensions.child(ZEEBE, "taskDefinition") if extensions else None
     if extensions is None or definition is None:
@@ -123,4 +160,5 @@ def _task(node: Node) -> Task | None:
             for child in (task_headers.children if task_headers else ())
             if (child.namespace, child.name) == (ZEEBE, "header")
         ),
+        engine,
     )

@@ -14,6 +14,6 @@ If somebody changed the mappings by hand, the request differs, and the task stay
 
 from openai_connector.tools.diagrams.camunda.carried import Carried, NotCarriedError
 from openai_connector.tools.diagrams.camunda.carrying import carry
-from openai_connector.tools.diagrams.camunda.templates import LABELS, template_of
+from openai_connector.tools.diagrams.camunda.templates import LABELS, likeness_of, template_of
 
-__all__ = ["LABELS", "Carried", "NotCarriedError", "carry", "template_of"]
+__all__ = ["LABELS", "Carried", "NotCarriedError", "carry", "likeness_of", "template_of"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from openai_connector.contract import DEFAULT_TIMEOUT_SECONDS
 from openai_connector.tools.diagrams.camunda.azure_template import carry_azure
 from openai_connector.tools.diagrams.camunda.carried import Carried, shown, source_of
 from openai_connector.tools.diagrams.camunda.openai_template import carry_openai
 from openai_connector.tools.diagrams.camunda.refusals import (
     check_expressions,
+    is_of_templates,
     refuse_lost_reads,
     refuse_secrets,
     refuse_unreadable,
@@ -14,8 +16,9 @@ from openai_connector.tools.diagrams.camunda.refusals import (
 from openai_connector.tools.diagrams.camunda.request import number
 from openai_connector.tools.diagrams.camunda.templates import (
     AZURE_TEMPLATE,
+    CONNECTION_TIMEOUT,
     MADE,
-    TIMEOUTS,
+    READ_TIMEOUT,
     WRITE_TIMEOUT,
     template_of,
 )
@@ -29,32 +32,63 @@ def carry(task: Task) -> Carried:
         NotCarriedError: it asks something that this connector does not, or cannot be read.
     """
     refuse_unreadable(task)
-    carried = carry_azure(task) if template_of(task) == AZURE_TEMPLATE else carry_openai(task)
-    carried.removed += [mapped.target for mapped in task.inputs if mapped.target in MADE]
-    _carry_timeout(task, carried)
-    _leave_out_default_temperature(task, carried)
+    given = task.without_absent()
+    carried = carry_azure(given) if template_of(task) == AZURE_TEMPLATE else carry_openai(given)
+    carried.removed += [mapped.target for mapped in given.inputs if mapped.target in MADE]
+    _carry_timeout(given, carried)
+    _leave_out_default_temperature(given, carried)
+    _drop_absent(task, carried)
     refuse_lost_reads(task, carried)
-    refuse_secrets(task, carried)
-    check_expressions(task, carried)
+    refuse_secrets(given, carried)
+    check_expressions(given, carried)
     return carried
 
 
+def _drop_absent(task: Task, carried: Carried) -> None:
+    """Drop the templates' inputs that have no source: they are null, which is "not given" here as there."""
+    absent = [mapped.target for mapped in task.inputs if mapped.is_absent and is_of_templates(mapped.target)]
+    if absent:
+        carried.removed += absent
+        carried.changes.append(f"Inputs without a source are dropped: {', '.join(absent)}")
+
+
 def _carry_timeout(task: Task, carried: Carried) -> None:
-    given = [name for name in TIMEOUTS if task.input(name) is not None]
-    for name in given[1:] + [WRITE_TIMEOUT] * (task.input(WRITE_TIMEOUT) is not None):
-        carried.removed.append(name)
-        carried.changes.append(f"{name} is dropped: Request timeout is for the whole call")
-    if not given:
+    """Carry a timeout as the drop-in reads it: that of reading, else a longer one of connecting.
+
+    Camunda's template sets 30 seconds for connecting, which is no decision about how long an answer may take.
+    """
+    if task.input(WRITE_TIMEOUT) is not None:
+        _drop_timeout(task, carried, WRITE_TIMEOUT, "Request timeout is for the whole call")
+    connection = source_of(task, CONNECTION_TIMEOUT).strip()
+    if task.input(READ_TIMEOUT) is not None:
+        if source_of(task, READ_TIMEOUT).strip() == "0":
+            _drop_timeout(task, carried, READ_TIMEOUT, "the worker's own request timeout holds")
+        else:
+            _set_timeout(task, carried, READ_TIMEOUT)
+            if connection:
+                _drop_timeout(task, carried, CONNECTION_TIMEOUT, "Request timeout is for the whole call")
+            return
+    if not connection:
         return
-    source = source_of(task, given[0])
-    if source.strip() == "0":
-        carried.removed.append(given[0])
-        carried.changes.append("A timeout of 0 (none) is dropped: the worker's own request timeout holds")
-    else:
-        carried.targets[given[0]] = "openai_timeout"
-        carried.changes.append(
-            f"{given[0]} {shown(task.input(given[0]))} is now the request timeout, in seconds"
+    if connection.isascii() and connection.isdigit() and int(connection) <= DEFAULT_TIMEOUT_SECONDS:
+        why = (
+            "it is the time to connect, and no limit for an answer. Request timeout is left empty: the "
+            f"worker's own holds ({DEFAULT_TIMEOUT_SECONDS} s unless set otherwise)"
         )
+        _drop_timeout(task, carried, CONNECTION_TIMEOUT, why)
+    else:
+        _set_timeout(task, carried, CONNECTION_TIMEOUT)
+
+
+def _drop_timeout(task: Task, carried: Carried, name: str, why: str) -> None:
+    carried.removed.append(name)
+    given = shown(task.input(name)).strip()
+    carried.changes.append(f"{name} {'0 (none)' if given == '0' else given} is dropped: {why}")
+
+
+def _set_timeout(task: Task, carried: Carried, name: str) -> None:
+    carried.targets[name] = "openai_timeout"
+    carried.changes.append(f"{name} {shown(task.input(name))} is now the request timeout, in seconds")
 
 
 def _leave_out_default_temperature(task: Task, carried: Carried) -> None:

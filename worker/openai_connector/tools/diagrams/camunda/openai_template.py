@@ -129,6 +129,8 @@ def _drop_unsent(carried: Carried, sent: Mapping[str, Any]) -> None:
 def _carry_url(task: Task, request: Request, path: str, carried: Carried) -> None:
     request.require_post()
     url = request.url
+    if not url:
+        raise NotCarriedError("the URL is missing")
     if not isinstance(url, str) or not url.endswith(path):
         raise NotCarriedError(f"the URL was changed by hand: it does not end in {path}")
     base_url = url.removesuffix(path)

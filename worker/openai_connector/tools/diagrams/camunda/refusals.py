@@ -10,12 +10,12 @@ from openai_connector.tools.diagrams.camunda.carried import Carried, NotCarriedE
 from openai_connector.tools.diagrams.camunda.templates import (
     AZURE_EXTRAS,
     AZURE_INPUTS,
+    AZURE_OPERATIONS,
     LABELS,
     MADE,
     NOT_HERE,
     OPENAI_INPUTS,
     TIMEOUTS,
-    WRITE_TIMEOUT,
 )
 from openai_connector.tools.diagrams.placeholders import secrets_asked
 from openai_connector.tools.diagrams.tasks import Task
@@ -23,24 +23,30 @@ from openai_connector.tools.diagrams.tasks import Task
 _NOT_OURS = re.compile(r"response\s*\.\s*(reason|document)\b")
 
 
+_KNOWN = {*MADE, *TIMEOUTS, *OPENAI_INPUTS, *AZURE_INPUTS}
+_OPERATION_PREFIXES = tuple(f"{operation}_" for operation in AZURE_OPERATIONS)
+
+
+def is_of_templates(target: str) -> bool:
+    """Check whether an input is one of Camunda's templates, or of the REST connector below them."""
+    return target in {*_KNOWN, *NOT_HERE} or target.startswith(("authentication.", *_OPERATION_PREFIXES))
+
+
 def refuse_unreadable(task: Task) -> None:
-    """Raise NotCarriedError for a task that is broken, or has an input without a counterpart here."""
-    if task.definition.get("type") is None or any(
-        header.node.get("value") is None for header in task.headers
-    ):
-        raise NotCarriedError("its job type or the value of a header is missing")
+    """Raise NotCarriedError for a task that is broken, or has an input without a counterpart here.
+
+    What the engine takes as absent, such as a header without a value, is no reason.
+    """
+    if not task.job_type:
+        raise NotCarriedError("its job type is missing")
     targets = [mapped.target for mapped in task.inputs]
     if twice := sorted({target for target in targets if targets.count(target) > 1}):
         raise NotCarriedError(f"the input {twice[0]} is mapped twice: remove one of the mappings")
-    for name in NOT_HERE:
-        if task.input(name) is not None:
-            raise NotCarriedError(f"the input {name} of the REST connector has no counterpart here")
-    known = {*MADE, *TIMEOUTS, WRITE_TIMEOUT, *OPENAI_INPUTS, *AZURE_INPUTS}
-    for mapped in task.inputs:
-        if mapped.target.startswith("authentication.") and mapped.target not in known:
+    for mapped in task.without_absent().inputs:
+        if mapped.target in NOT_HERE:
+            raise NotCarriedError(f"the input {mapped.target} of the REST connector has no counterpart here")
+        if mapped.target.startswith("authentication.") and mapped.target not in _KNOWN:
             raise NotCarriedError(f"the input {mapped.target} has no counterpart here: only an API key has")
-        if mapped.source is None:
-            raise NotCarriedError(f"the input {mapped.target} has no source")
 
 
 def refuse_lost_reads(task: Task, carried: Carried) -> None:
@@ -78,7 +84,7 @@ def refuse_secrets(task: Task, carried: Carried) -> None:
 
 def check_expressions(task: Task, carried: Carried) -> None:
     """Warn of expressions that read another response here than in Camunda's runtime."""
-    headers = {header.key: header.value for header in task.headers}
+    headers = task.header_values()
     for key in (RESULT_EXPRESSION, ERROR_EXPRESSION):
         if found := _NOT_OURS.search(headers.get(key, "")):
             carried.warnings.append(f"{key} reads response.{found[1]}, which this connector does not give")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from openai_connector.contract import API_KEY
 from openai_connector.tools.diagrams.camunda.carried import NotCarriedError
 from openai_connector.tools.diagrams.camunda.templates import (
     AZURE_EXTRAS,
@@ -59,21 +60,26 @@ class Request:
         return self._made.get("url")
 
     def body(self) -> dict[str, Any]:
-        """Return the entries that are sent: nulls are left out.
+        """Return the entries that are sent: nulls, and a stream that is off, are left out.
 
         Raises:
-            NotCarriedError: the body is no context.
+            NotCarriedError: the body is no context, or asks for a stream.
         """
         body = self._made.get("body")
         if not isinstance(body, Mapping):
-            raise NotCarriedError("the request body cannot be read")
-        return {key: value for key, value in body.items() if value is not None}
+            raise NotCarriedError("the request body is no context")
+        if body.get("stream") is True:
+            raise NotCarriedError("Stream is on, and this connector does not stream: switch it off")
+        sent = {key: value for key, value in body.items() if value is not None}
+        if sent.get("stream") is False:
+            del sent["stream"]  # the API's default
+        return sent
 
     def require_post(self) -> None:
         """Raise NotCarriedError for another method."""
         method = self._made.get("method")
         if not isinstance(method, str) or method.lower() != "post":
-            raise NotCarriedError("the method is not POST")
+            raise NotCarriedError("the method is not POST" if method else "the method is missing")
 
     def require_auth(self, wanted: Mapping[str, str], *, token: str) -> None:
         """Raise NotCarriedError for another way to authenticate.
@@ -83,12 +89,15 @@ class Request:
             token: the name of its entry that holds the token.
         """
         given = self._made.get("authentication")
-        if (
-            not isinstance(given, Mapping)
-            or token not in given
-            or {k: v for k, v in given.items() if k != token} != wanted
-        ):
-            raise NotCarriedError("the authentication is not by an API key")
+        parts = given if isinstance(given, Mapping) else {}
+        for name in wanted.keys() | parts.keys() - {token}:
+            if parts.get(name) != wanted.get(name):
+                is_ = parts.get(name) or "missing"
+                raise NotCarriedError(
+                    f"the authentication is not by an API key as here: authentication.{name} is {is_}"
+                )
+        if token not in parts:
+            raise NotCarriedError(f"{API_KEY.label} is missing")
 
     def require_headers(self, *, organization: bool) -> None:
         """Raise NotCarriedError for HTTP headers that this connector would not send.

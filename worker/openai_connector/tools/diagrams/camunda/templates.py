@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from openai_connector.contract import (
+    CAMUNDA_HTTP_JOB_TYPE,
+    PREFIX,
+    TEMPLATE_AZURE,
+    TEMPLATE_CHAT,
+    TEMPLATE_COMPATIBLE,
+    TEMPLATE_CONNECTOR,
+    TEMPLATE_MODERATION,
+)
 from openai_connector.tasks.operations import OPERATION_INPUT, OPERATIONS, Endpoint
 from openai_connector.tasks.operations.fields import Inputs
 from openai_connector.tools.diagrams.tasks import Task
 
 OPENAI_TEMPLATE = "io.camunda.connectors.OpenAI.v1"
 AZURE_TEMPLATE = "io.camunda.connectors.AzureOpenAI.outbound.v1"
-REST_JOB_TYPE = "io.camunda:http-json:1"
 AZURE_OPERATIONS = ("completion", "chatCompletion", "completionsExtension")
 
 OPENAI_INPUTS = {
@@ -69,9 +77,10 @@ MADE = (
     "chatCompletion_messageRole",
     "chatCompletion_stream",
 )
-# The first that is there decides: without a read timeout, Camunda's runtime uses the connection timeout.
-TIMEOUTS = ("readTimeoutInSeconds", "connectionTimeoutInSeconds")
+READ_TIMEOUT = "readTimeoutInSeconds"
+CONNECTION_TIMEOUT = "connectionTimeoutInSeconds"
 WRITE_TIMEOUT = "writeTimeoutInSeconds"
+TIMEOUTS = (READ_TIMEOUT, CONNECTION_TIMEOUT, WRITE_TIMEOUT)
 # Other inputs of the REST connector that change what it does.
 NOT_HERE = (
     "queryParameters",
@@ -86,26 +95,53 @@ LABELS = {str(info.alias): str(info.title) for model in _MODELS for info in mode
 """What a modeler calls an input of this connector."""
 
 
+_OWN_TEMPLATES = (
+    TEMPLATE_CONNECTOR,
+    TEMPLATE_CHAT,
+    TEMPLATE_MODERATION,
+    TEMPLATE_COMPATIBLE,
+    TEMPLATE_AZURE,
+)
+_OF_OPENAI = OPENAI_INPUTS.keys() - {"operation", "authentication.token"} | {"internal_messages"}
+_OF_AZURE = tuple(f"{operation}_" for operation in AZURE_OPERATIONS)
+
+
 def template_of(task: Task) -> str | None:
     """Return which of Camunda's two templates a task was made with; None for any other task.
 
-    A task that is linked to no template counts when its job type and its inputs are those of one.
+    Any other task counts when its job type and its inputs are those of one: the link may have been removed,
+    and a copy of the template has an id of its own.
     """
     if task.template_id in (OPENAI_TEMPLATE, AZURE_TEMPLATE):
         return task.template_id
-    if task.template_id is not None or task.job_type != REST_JOB_TYPE:
+    if task.template_id in _OWN_TEMPLATES or task.job_type != CAMUNDA_HTTP_JOB_TYPE:
         return None
-    operation = task.input("operation")
+    operation = _operation(task)
     targets = {mapped.target for mapped in task.inputs}
-    if operation is None:
-        return None
-    if operation.source in AZURE_OPERATIONS and any(
-        target.startswith(f"{operation.source}_") for target in targets
-    ):
+    if operation in AZURE_OPERATIONS and any(target.startswith(f"{operation}_") for target in targets):
         return AZURE_TEMPLATE
-    if operation.source in OPERATIONS and targets & OPENAI_INPUTS.keys() - {
-        "operation",
-        "authentication.token",
-    }:
+    if operation in OPERATIONS and targets & _OF_OPENAI:
         return OPENAI_TEMPLATE
     return None
+
+
+def likeness_of(task: Task) -> str | None:
+    """Return why a task that has inputs of Camunda's two templates is taken for none of them.
+
+    None for a task that is made with one, and for one that has no such input.
+    """
+    targets = [mapped.target for mapped in task.inputs]
+    if template_of(task) is not None or any(target.startswith(PREFIX) for target in targets):
+        return None
+    if not any(target in _OF_OPENAI or target.startswith(_OF_AZURE) for target in targets):
+        return None
+    if task.job_type != CAMUNDA_HTTP_JOB_TYPE:
+        what = f"its job type is {task.job_type or 'missing'}, not {CAMUNDA_HTTP_JOB_TYPE}"
+    else:
+        what = f"its operation is {_operation(task) or 'missing'}"
+    return f"it looks like a task of Camunda's OpenAI templates, but {what}"
+
+
+def _operation(task: Task) -> str:
+    operation = task.input("operation")
+    return ((operation.source or "") if operation else "").strip()

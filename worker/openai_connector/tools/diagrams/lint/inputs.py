@@ -17,34 +17,42 @@ from openai_connector.tasks.operations import (
 from openai_connector.tools.diagrams.camunda import LABELS
 from openai_connector.tools.diagrams.lint.expressions import syntax_findings, value_of
 from openai_connector.tools.diagrams.lint.stand_ins import FIELDS_OF
-from openai_connector.tools.diagrams.lint.subject import Finding, Subject, label_of
+from openai_connector.tools.diagrams.lint.subject import Finding, Severity, Subject, label_of
 from openai_connector.tools.diagrams.placeholders import secrets_asked
 
+NULL_SOURCES_FROM = (8, 8)
+"""The first engine that takes an input without a source, as null."""
 API_KEY = re.compile(r"sk-[A-Za-z0-9_-]{16,}", re.ASCII)
 _KEY_INPUT = "openai_apiKey"
 
 
 def sources_written(subject: Subject) -> Iterator[Finding]:
-    """Check that each input has one mapping, with a source."""
+    """Check that each input has one mapping, with a source where the engine wants one."""
     targets = [mapped.target for mapped in subject.task.inputs]
+    engine = subject.task.engine
     for mapped in subject.task.inputs:
-        if mapped.source is None:
+        if mapped.is_absent and (engine is None or engine < NULL_SOURCES_FROM):
+            severity: Severity = "warning" if engine is None else "error"
+            named = "" if engine is None else f" It is for {engine[0]}.{engine[1]}."
             message = (
-                f"The input {mapped.target} has no source: engines before 8.8 refuse the diagram; remove it"
+                f"The input {mapped.target} has no source: engines before 8.8 refuse the diagram.{named} "
+                "Remove the input, or give it the value =null"
             )
-            yield Finding("no-source", "error", message, mapped.node.line)
+            yield Finding("no-source", severity, message, mapped.node.line)
         if targets.count(mapped.target) > 1:
             message = f"The input {mapped.target} is mapped more than once: only the last mapping counts"
             yield Finding("mapped-twice", "warning", message, mapped.node.line)
 
 
 def syntax(subject: Subject) -> Iterator[Finding]:
-    """Check the expressions of the inputs, and the number of retries."""
+    """Check the expressions of the inputs, the job type, and the number of retries."""
     for mapped in subject.task.inputs:
         if mapped.is_feel:
             label = label_of(subject.ours(mapped.target))
             yield from syntax_findings(label, mapped.source or "", mapped.node.line)
     definition = subject.task.definition
+    if not subject.task.job_type:
+        yield Finding("bad-input", "error", "The job type is missing: engines refuse that", definition.line)
     retries = definition.get("retries")
     if retries is None:
         return

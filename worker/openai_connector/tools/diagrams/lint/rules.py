@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 
-from openai_connector.tasks.operations import OPERATION_INPUT
-from openai_connector.tools.diagrams.camunda import NotCarriedError, carry, template_of
+from openai_connector.tasks.operations import INPUT_NAMES, OPERATION_INPUT
+from openai_connector.tools.diagrams.camunda import NotCarriedError, carry, likeness_of, template_of
 from openai_connector.tools.diagrams.lint import inputs, request, results
 from openai_connector.tools.diagrams.lint.subject import Finding, Subject
 from openai_connector.tools.diagrams.markup import Markup
@@ -15,6 +15,8 @@ from openai_connector.tools.diagrams.tasks import Task, tasks_of
 from openai_connector.tools.templates import JOB_TYPE, VARIANTS
 
 _TEMPLATE_IDS = frozenset(variant.id for variant in VARIANTS)
+_TELLING_INPUTS = 3
+"""So many of this connector's inputs are no coincidence, whatever job type and template the task has."""
 _RULES_OF_ANY_TASK = (
     inputs.sources_written,
     inputs.syntax,
@@ -51,6 +53,10 @@ def check_task(task: Task, today: date, *, job_type: str = JOB_TYPE) -> list[Fin
     elif _is_ours(task, job_type):
         sources = {mapped.target: mapped.source or "" for mapped in task.inputs}
         found = _findings(Subject(task, sources, {}, today))
+    elif looks_like := likeness_of(task):
+        found = iter(
+            [Finding("looks-like", "warning", f"The task is not checked: {looks_like}", task.node.line)]
+        )
     else:
         return []
     shown = [
@@ -66,11 +72,11 @@ def check_task(task: Task, today: date, *, job_type: str = JOB_TYPE) -> list[Fin
 
 
 def _is_ours(task: Task, job_type: str) -> bool:
-    return (
-        task.template_id in _TEMPLATE_IDS
-        or task.job_type == job_type
-        or task.input(OPERATION_INPUT) is not None
-    )
+    """Check whether this connector works on a task: also one made with a copy of its templates."""
+    if task.template_id in _TEMPLATE_IDS or task.job_type == job_type:
+        return True
+    own = {mapped.target for mapped in task.inputs}.intersection(INPUT_NAMES)
+    return OPERATION_INPUT in own or len(own) >= _TELLING_INPUTS
 
 
 def _camunda_findings(task: Task, today: date) -> Iterator[Finding]:

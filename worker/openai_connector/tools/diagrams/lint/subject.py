@@ -45,7 +45,7 @@ class Subject:
         self.task = task
         self.sources = sources
         self.today = today
-        self.headers = {header.key: header.value for header in task.headers}
+        self.headers = task.header_values()
         self._targets = targets
         self._lines = {self.ours(mapped.target): mapped.node.line for mapped in task.inputs}
 
@@ -65,7 +65,8 @@ class Subject:
     def line_of_header(self, key: str) -> int:
         """Return the line of a header; the task's own line if the header is not there."""
         return next(
-            (header.node.line for header in self.task.headers if header.key == key), self.task.node.line
+            (header.node.line for header in self.task.headers if header.key == key and header.value),
+            self.task.node.line,
         )
 
 
