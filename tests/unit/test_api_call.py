@@ -104,7 +104,7 @@ def test_moderation_has_its_own_path() -> None:
 
 @pytest.mark.parametrize(
     "base_url",
-    ["https://evil.example/v1", "https://{{secrets.PATH}}/v1", "https://evil.example/{{secrets.KEY}}"],
+    ["https://evil.example/v1", "https://evil.example/{{secrets.KEY}}"],
 )
 def test_the_host_is_checked_before_any_secret_is_resolved(base_url: str) -> None:
     """A host that is not allowed never sees a secret asked for."""

@@ -77,9 +77,11 @@ def test_every_input_is_fetched(given: dict[str, Any]) -> None:
     assert len(set(INPUT_NAMES)) == len(INPUT_NAMES)
 
 
-def test_secrets_are_resolved_in_four_inputs_only() -> None:
-    """Credentials and the base URL, and nothing that may hold a user's words."""
-    assert set(SECRET_INPUTS) == {"openai_apiKey", "openai_organization", "openai_project", "openai_baseUrl"}
+def test_secrets_are_resolved_in_credentials_and_addresses_only() -> None:
+    """Credentials and the parts of the address, and nothing that may hold a user's words."""
+    credentials = {"openai_apiKey", "openai_organization", "openai_project"}
+    azure = {"openai_azureResource", "openai_azureDeployment", "openai_azureApiVersion"}
+    assert set(SECRET_INPUTS) == {"openai_baseUrl", *credentials, *azure}
     assert set(SECRET_INPUTS) <= set(INPUT_NAMES)
 
 

@@ -64,7 +64,8 @@ class AllowedHosts:
         if "?" in url or "#" in url:
             raise HostRefusedError(wording.URL_QUERY(label=label))
         if parts.scheme == "http" and any(_matches(name, None, host, port) for name, _ in _ENCRYPTED):
-            raise HostRefusedError(wording.URL_UNENCRYPTED(label=label, host=host))
+            shown = "its host" if is_secret else host
+            raise HostRefusedError(wording.URL_UNENCRYPTED(label=label, host=shown))
         if not any(_matches(name, wanted_port, host, port) for name, wanted_port in self._patterns):
             shown = "in the secret's value" if is_secret else host[:100]
             raise HostRefusedError(wording.HOST_NOT_ALLOWED(label=label, host=shown))

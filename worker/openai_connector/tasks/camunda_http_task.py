@@ -20,12 +20,13 @@ from openai_connector import wording
 from openai_connector.contract import CAMUNDA_HTTP_JOB_TYPE, CAMUNDA_HTTP_PANEL
 from openai_connector.openai_api import ApiResponse, check_status, encode_body
 from openai_connector.redaction import Redaction
+from openai_connector.tasks.address import resolved_url
 from openai_connector.tasks.allowed_hosts import AllowedHosts, HostRefusedError
 from openai_connector.tasks.openai_task import header_value
 from openai_connector.tasks.operations import InvalidInputsError
 from openai_connector.tasks.operations.fields import is_given, kind_of, scalar_text
 from openai_connector.tasks.operations.messages import texts_of
-from openai_connector.tasks.secrets import RecordedSecrets, SecretProvider, is_placeholder, resolve
+from openai_connector.tasks.secrets import RecordedSecrets, SecretProvider, resolve
 from openai_connector.tasks.task_type import Request, fingerprint
 
 INPUTS = (
@@ -147,20 +148,15 @@ def _seconds(value: Any) -> timedelta | None:
 def _url(given: Any, hosts: AllowedHosts, secrets: SecretProvider) -> str:
     if not isinstance(given, str) or not given.strip():
         raise InvalidInputsError([wording.HTTP_URL(kind=kind_of(given))])
-    text = given.strip()
-    if not is_placeholder(text):
-        _check_host(text, hosts)  # before any secret is resolved
-    resolved = resolve(text, secrets, label="url").strip()
-    _check_host(resolved, hosts, is_secret=resolved != text)
-    return resolved
 
+    def check(url: str, is_secret: bool) -> None:
+        try:
+            hosts.check(url.partition("?")[0], label="url", is_secret=is_secret)
+        except HostRefusedError as error:
+            message = wording.HTTP_HOST(problem=error, job_type=CAMUNDA_HTTP_JOB_TYPE)
+            raise HostRefusedError(message) from None
 
-def _check_host(url: str, hosts: AllowedHosts, *, is_secret: bool = False) -> None:
-    try:
-        hosts.check(url.partition("?")[0], label="url", is_secret=is_secret)
-    except HostRefusedError as error:
-        message = wording.HTTP_HOST(problem=error, job_type=CAMUNDA_HTTP_JOB_TYPE)
-        raise HostRefusedError(message) from None
+    return resolved_url(given.strip(), secrets, label="url", check=check)
 
 
 def _texts(variables: Mapping[str, Any], name: str, secrets: SecretProvider) -> dict[str, str]:

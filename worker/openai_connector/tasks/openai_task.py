@@ -6,13 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
-from urllib.parse import quote
 
 from openai_connector import wording
 from openai_connector.contract import (
     AZURE_PANEL,
-    AZURE_RESOURCE,
-    BASE_URL,
     DEFAULT_BASE_URL,
     DEFAULT_TIMEOUT_SECONDS,
     JOB_TYPE,
@@ -23,6 +20,7 @@ from openai_connector.contract import (
 from openai_connector.duration import parse_duration
 from openai_connector.openai_api import ApiResponse, check_answer, encode_body
 from openai_connector.redaction import Redaction
+from openai_connector.tasks.address import address_of
 from openai_connector.tasks.allowed_hosts import AllowedHosts, host_of
 from openai_connector.tasks.operations import (
     INPUT_NAMES,
@@ -31,7 +29,7 @@ from openai_connector.tasks.operations import (
     Operation,
     read_inputs,
 )
-from openai_connector.tasks.secrets import RecordedSecrets, SecretProvider, is_placeholder, resolve
+from openai_connector.tasks.secrets import RecordedSecrets, SecretProvider, resolve
 from openai_connector.tasks.task_type import Request, fingerprint
 
 METHOD: Final = "POST"
@@ -85,14 +83,14 @@ class OpenAiTasks:
         """Return the task that a job's variables describe, as `TaskType.read` says."""
         endpoint, operation = read_inputs(variables)
         used = RecordedSecrets(self.secrets)
-        base_url = _base_url(endpoint, self.defaults, self.hosts, used)
+        address = address_of(endpoint, self.defaults.base_url, self.hosts, used)
         key = _credential(endpoint.api_key, "api_key", used)
         organization = _credential(endpoint.organization, "organization", used)
         project = _credential(endpoint.project, "project", used)
-        is_own = base_url.rstrip("/") == self.defaults.base_url.rstrip("/")
+        is_own = address.base_url.rstrip("/") == self.defaults.base_url.rstrip("/")
         if key is None and is_own:
             key = self.defaults.api_key
-        url = _url(base_url, endpoint, operation)
+        url = address.of(operation.path)
         if key is None and (endpoint.azure_resource is not None or host_of(url) == OPENAI_HOST):
             required = wording.KEY_REQUIRED_OR_WORKER if is_own else wording.KEY_REQUIRED
             raise InvalidInputsError([required(**self.panel)])
@@ -121,40 +119,11 @@ class OpenAiTasks:
             return self.defaults.timeout
 
 
-def _url(base_url: str, endpoint: Endpoint, operation: Operation) -> str:
-    url = base_url.rstrip("/") + operation.path
-    if endpoint.azure_api_version is None:
-        return url
-    return f"{url}?api-version={quote(endpoint.azure_api_version, safe='', errors='replace')}"
-
-
 def _encoded(request_body: dict[str, Any]) -> bytes:
     try:
         return encode_body(request_body)
     except ValueError as error:
         raise InvalidInputsError([wording.REQUEST_UNWRITABLE(problem=error)]) from None
-
-
-def _base_url(endpoint: Endpoint, defaults: ApiDefaults, hosts: AllowedHosts, secrets: SecretProvider) -> str:
-    """Return the base URL; its host is allowed."""
-    if endpoint.azure_resource is not None:
-        base_url = (
-            f"https://{endpoint.azure_resource}.openai.azure.com"
-            f"/openai/deployments/{quote(endpoint.azure_deployment or '', safe='', errors='replace')}"
-        )
-        hosts.check(base_url, label=AZURE_RESOURCE.label)
-        return base_url
-    given = endpoint.base_url
-    if given is None:
-        hosts.check(defaults.base_url, label="OPENAI_BASE_URL")
-        return defaults.base_url
-    label = BASE_URL.label
-    if not is_placeholder(given):
-        hosts.check(given, label=label)  # before any secret is resolved
-    resolved = resolve(given, secrets, label=label).strip()
-    if resolved != given:
-        hosts.check(resolved, label=label, is_secret=True)
-    return resolved
 
 
 def _credential(given: str | None, name: str, secrets: SecretProvider) -> str | None:

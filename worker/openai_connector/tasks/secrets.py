@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -15,8 +15,10 @@ from openai_connector import wording
 from openai_connector.contract import SECRET_NOT_AVAILABLE
 from openai_connector.job import TaskError
 
-_PLACEHOLDER = re.compile(r"\{\{\s*secrets\.(?P<name>[^\s{}]+)\s*\}\}")
-_BARE = re.compile(r"secrets\.(?P<name>(?:[a-zA-Z0-9]+[/._-])*[a-zA-Z0-9]+)")
+PLACEHOLDER = r"\{\{\s*secrets\.([^\s{}]+)\s*\}\}"
+BARE = r"secrets\.((?:[a-zA-Z0-9]+[/._-])*[a-zA-Z0-9]+)"
+_PLACEHOLDER = re.compile(PLACEHOLDER)
+_BARE = re.compile(BARE)
 """Both forms as Camunda's connector runtime reads them; here the bare form counts only as the whole value."""
 
 
@@ -101,12 +103,18 @@ class RecordedSecrets:
 def names_in(text: str) -> list[str]:
     """Return the names of the secrets that a text asks for."""
     bare = _BARE.fullmatch(text.strip())
-    return [bare["name"]] if bare else [match["name"] for match in _PLACEHOLDER.finditer(text)]
+    return [bare[1]] if bare else [match[1] for match in _PLACEHOLDER.finditer(text)]
 
 
 def is_placeholder(text: str) -> bool:
     """Check whether the whole text is one placeholder."""
     return bool(_BARE.fullmatch(text.strip()) or _PLACEHOLDER.fullmatch(text.strip()))
+
+
+def filled(text: str, value: Callable[[str], str]) -> str:
+    """Return a text with a value in place of each placeholder; the value is made from the secret's name."""
+    bare = _BARE.fullmatch(text.strip())
+    return value(bare[1]) if bare else _PLACEHOLDER.sub(lambda match: value(match[1]), text)
 
 
 def resolve(text: str, provider: SecretProvider, *, label: str) -> str:
@@ -124,5 +132,4 @@ def resolve(text: str, provider: SecretProvider, *, label: str) -> str:
             raise SecretError(wording.SECRET_EMPTY(label=label, name=name[:100]))
         return got
 
-    bare = _BARE.fullmatch(text.strip())
-    return value(bare["name"]) if bare else _PLACEHOLDER.sub(lambda match: value(match["name"]), text)
+    return filled(text, value)

@@ -19,8 +19,11 @@ from openai_connector.tasks.operations.fields import (
     seconds,
     violation,
 )
+from openai_connector.tasks.secrets import PLACEHOLDER, filled
 
 AUTHENTICATION = "authentication"
+BASE_URL_PATTERN = rf"https?://.+|{PLACEHOLDER}.*"
+"""What Modeler takes as a base URL: the whole, or any part, may be a secret."""
 _RESOURCE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,62}[a-zA-Z0-9])?")  # one label of a host name
 
 
@@ -28,16 +31,22 @@ def _read_resource(value: Any) -> str | None:
     if not is_given(value):
         return None
     name = read_line(value)
-    if not _RESOURCE.fullmatch(name):
+    if not is_resource(filled(name, lambda _: "secret")):
         raise violation(wording.AZURE_RESOURCE())
     return name
+
+
+def is_resource(name: str) -> bool:
+    """Check whether a name can be that of an Azure resource: nothing in it leads to another host."""
+    return _RESOURCE.fullmatch(name) is not None
 
 
 class Endpoint(Inputs):
     """The API's address and credentials; secrets are resolved in these inputs and in no others.
 
     The timeout is for the whole call. Azure's three inputs belong together: they make the address
-    `https://<resource>.openai.azure.com/openai/deployments/<deployment>/…?api-version=<version>`.
+    `https://<resource>.openai.azure.com/openai/deployments/<deployment>/…?api-version=<version>`. An address,
+    or any part of it, may be a secret.
     """
 
     api_key: Annotated[
@@ -72,7 +81,7 @@ class Endpoint(Inputs):
             AUTHENTICATION,
             description="Only for another API than the worker's own, for example "
             "<code>https://llm.example.com/v1</code>",
-            pattern=r"https?://.+",
+            pattern=BASE_URL_PATTERN,
             pattern_message="must begin with https:// or http://",
         ),
     ] = declared(contract.BASE_URL)
@@ -108,6 +117,9 @@ _AZURE = ("azure_resource", "azure_deployment", "azure_api_version")
 
 SECRET_INPUTS = (
     contract.BASE_URL.name,
+    contract.AZURE_RESOURCE.name,
+    contract.AZURE_DEPLOYMENT.name,
+    contract.AZURE_API_VERSION.name,
     contract.API_KEY.name,
     contract.ORGANIZATION.name,
     contract.PROJECT.name,

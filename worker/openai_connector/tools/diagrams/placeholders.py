@@ -1,24 +1,33 @@
-"""Which secrets a text asks for, by the worker's own reading of placeholders."""
+"""Which secrets a text asks for, and what may stand in their place, as the worker reads placeholders."""
 
 from __future__ import annotations
 
-from openai_connector.tasks.secrets import resolve
+import re
+
+from openai_connector.tasks.secrets import filled, is_placeholder, names_in
+
+_URL = "https://secret.example"
+_NAME = "secret"
 
 
 class AskedSecrets:
-    """A provider that knows every secret and notes the names."""
+    """A provider that knows every secret."""
 
-    def __init__(self) -> None:
-        self.names: list[str] = []
-
-    def get(self, name: str) -> str:
-        """Return a value that can stand anywhere, as a key or as a URL."""
-        self.names.append(name)
-        return "https://secret.example"
+    def get(self, _name: str) -> str:
+        """Return a value that can stand anywhere but in a URL."""
+        return _NAME
 
 
 def secrets_asked(text: str) -> list[str]:
     """Return the names of the secrets that a text asks for."""
-    asked = AskedSecrets()
-    resolve(text, asked, label="")
-    return asked.names
+    return names_in(text)
+
+
+def url_with_stand_ins(text: str) -> str:
+    """Return an address with a value in place of each secret that can stand at its place."""
+    if is_placeholder(text):
+        return _URL
+    marked = filled(text.strip(), lambda _: "\0")
+    marked = re.sub(r"^\0(?=://)", "https", marked)
+    marked = re.sub(r"^\0", _URL, marked)
+    return re.sub(r"(?<=[^/:]):\0(?=/|$)", ":443", marked).replace("\0", _NAME)

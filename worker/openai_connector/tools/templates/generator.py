@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 from openai_connector.tasks.operations import OPERATION_INPUT, SECRET_INPUTS, Endpoint, Operation
 from openai_connector.tasks.operations.fields import Inputs, Shown
+from openai_connector.tasks.secrets import BARE
 from openai_connector.tools.templates.panel import (
     GROUPS,
     JOB_TIMEOUT,
@@ -253,7 +254,7 @@ def _constraints(name: str, shown: Shown, optional: bool) -> dict[str, Any]:
         if shown.feel:
             alternatives.insert(0, r"=[\s\S]*")
         if name in SECRET_INPUTS:
-            alternatives += [r"\{\{\s*secrets\.[\s\S]+", r"secrets\.\S+"]
+            alternatives.append(BARE)  # placeholders stand in the input's own pattern: it may have several
         pattern = f"^({'|'.join(alternatives)}){'?' if optional else ''}$"
         constraints["pattern"] = {"value": pattern, "message": shown.pattern_message}
         if optional:

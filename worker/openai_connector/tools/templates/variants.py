@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from openai_connector.tasks.operations import OPERATIONS, Chat, Moderation, Operation
 from openai_connector.tasks.operations.chat import MAX_TOKENS_PARAMETERS
+from openai_connector.tasks.operations.endpoint import BASE_URL_PATTERN
 from openai_connector.tasks.operations.fields import Shown
+from openai_connector.tasks.secrets import PLACEHOLDER
 
 OPENAI_DOCUMENTATION = "https://platform.openai.com/docs/api-reference/"
 RESULT_EXAMPLES: Mapping[type[Operation], tuple[str, ...]] = {
@@ -72,7 +74,7 @@ _BASE_URL = Shown(
     required=True,
     description="Address of the API, for example <code>https://llm.example.com/v1</code>. The worker must "
     "allow its host (<code>CONNECTOR_ALLOWED_HOSTS</code>)",
-    pattern=r"https?://.+",
+    pattern=BASE_URL_PATTERN,
     pattern_message="must begin with https:// or http://",
 )
 _MAX_TOKENS_OF_OTHERS = Shown(
@@ -160,7 +162,7 @@ VARIANTS: tuple[Variant, ...] = (
                 required=True,
                 description="Its name: <code>contoso</code> if it is reached at https://contoso.openai.azure.com",
                 placeholder="contoso",
-                pattern=r"[A-Za-z0-9-]+",
+                pattern=rf"([A-Za-z0-9-]|{PLACEHOLDER})+",
                 pattern_message="must be the name alone, for example contoso",
             ),
             "openai_azureDeployment": Shown(
@@ -174,7 +176,8 @@ VARIANTS: tuple[Variant, ...] = (
                 required=True,
                 default="2024-10-21",
                 description="Version of Azure's API, for example <code>2024-10-21</code>",
-                pattern=r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?|v1",
+                pattern=r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?|v1"
+                rf"|[A-Za-z0-9.-]*({PLACEHOLDER}[A-Za-z0-9.-]*)+",
                 pattern_message="must be a version such as 2024-10-21",
             ),
             "openai_model": None,

@@ -10,10 +10,10 @@ from openai_connector.tasks.allowed_hosts import AllowedHosts, HostRefusedError
 from openai_connector.tasks.operations import OPERATIONS, Chat, Moderation
 from openai_connector.tasks.operations.chat import CUSTOM
 from openai_connector.tasks.operations.models import CHAT_MODEL_CHOICES
-from openai_connector.tasks.secrets import is_placeholder
 from openai_connector.tools.diagrams.camunda.carried import Carried, NotCarriedError, literal, shown
 from openai_connector.tools.diagrams.camunda.request import Request, mark, number, require_same
 from openai_connector.tools.diagrams.camunda.templates import LABELS, OPENAI_INPUTS
+from openai_connector.tools.diagrams.placeholders import url_with_stand_ins
 from openai_connector.tools.diagrams.tasks import Task
 
 _INPUTS_OF_ONE_OPERATION = {
@@ -138,11 +138,10 @@ def _carry_url(task: Task, request: Request, path: str, carried: Carried) -> Non
         return
     given = task.input("url")
     assert given is not None
-    if not is_placeholder(base_url):
-        try:
-            AllowedHosts(["*"]).check(base_url)
-        except HostRefusedError as error:
-            raise NotCarriedError(f"the URL was changed by hand: {error}") from None
+    try:
+        AllowedHosts(["*"]).check(url_with_stand_ins(base_url))
+    except HostRefusedError as error:
+        raise NotCarriedError(f"the URL was changed by hand: {error}") from None
     if given.is_feel:
         raise NotCarriedError("the URL is an expression: give its part before " + path + " as Base URL")
     carried.sources["openai_baseUrl"] = base_url

@@ -33,7 +33,7 @@ class AskedModel:
 
 def asked(subject: Subject) -> AskedModel | None:
     """Return the model of OpenAI's that is asked; None where only the process or another server knows it."""
-    if {"openai_baseUrl", "openai_azureResource"} & subject.sources.keys():
+    if subject.sources.get("openai_baseUrl") or subject.sources.get("openai_azureResource"):
         return None  # another server's models have any names
     if subject.operation == Moderation.name:
         target = "openai_moderationModel"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from openai_connector.contract import BASE_URL
 from openai_connector.redaction import Redaction
 from openai_connector.tasks.allowed_hosts import AllowedHosts, HostRefusedError
 from openai_connector.tasks.openai_task import ApiDefaults, OpenAiTasks
@@ -16,7 +17,7 @@ from openai_connector.tools.diagrams.lint import models, response_format
 from openai_connector.tools.diagrams.lint.expressions import NOT_CONSTANT, value_of
 from openai_connector.tools.diagrams.lint.stand_ins import stand_in
 from openai_connector.tools.diagrams.lint.subject import Finding, Subject
-from openai_connector.tools.diagrams.placeholders import AskedSecrets
+from openai_connector.tools.diagrams.placeholders import AskedSecrets, url_with_stand_ins
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,9 @@ def _values(subject: Subject) -> _Values:
     variables = {
         target: value_of(source) for target, source in subject.sources.items() if target in INPUT_NAMES
     }
+    base_url = variables.get(BASE_URL.name)
+    if isinstance(base_url, str):
+        variables[BASE_URL.name] = url_with_stand_ins(base_url)
     unknown = frozenset(target for target, value in variables.items() if value is NOT_CONSTANT)
     variables |= {target: stand_in(target) for target in unknown}
     # Stand-ins must not contradict the values that are given.
