@@ -139,7 +139,9 @@ DATA_NO_TEXTS = Sentence("the task headers are not all texts")
 
 # Inputs
 
-INPUT_REQUIRED_CHOICE = Sentence("{label} is required: {choices}")
+BUT_NULL = Sentence(", but its expression gave null (a text and a number joined, a variable that is missing)")
+BUT_EMPTY = Sentence(", but is empty")
+INPUT_REQUIRED_CHOICE = Sentence("{label} is required{but}: {choices}")
 INPUT_CHOICE = Sentence("{label} must be {choices}, got {shown}")
 INPUT_NUMBER = Sentence("must be a number between {low} and {high}")
 INPUT_WHOLE_NUMBER = Sentence("must be a whole number of at least {low}")
@@ -155,16 +157,16 @@ INPUT_CONTENT_CONTEXT = Sentence(
 INPUT_CONTENT = Sentence(
     'must be a text or a list of content parts such as [{{type: "text", text: "..."}}], not {kind}'
 )
-INPUT_REQUIRED = Sentence("{label} is required")
+INPUT_REQUIRED = Sentence("{label} is required{but}")
 INPUT_NOT_TO_SET = Sentence("must not set {names}")
-CUSTOM_REQUIRED = Sentence("{custom_model} is required, because {model} is Custom")
+CUSTOM_REQUIRED = Sentence("{custom_model} is required, because {model} is Custom{but}")
 CUSTOM_UNUSED = Sentence("{custom_model} is given, but {model} is not Custom: choose Custom or empty it")
-SCHEMA_REQUIRED = Sentence("{json_schema} is required, because {response_format} is '{asked}'")
+SCHEMA_REQUIRED = Sentence("{json_schema} is required, because {response_format} is '{asked}'{but}")
 SCHEMA_UNUSED = Sentence(
     "{json_schema} is given, but {response_format} is another: choose '{asked}', or empty it"
 )
 AZURE_RESOURCE = Sentence("must be the name of the resource alone, such as my-resource")
-AZURE_REQUIRED = Sentence("{label} is required for Azure OpenAI")
+AZURE_REQUIRED = Sentence("{label} is required for Azure OpenAI{but}")
 AZURE_OR_URL = Sentence("{base_url} is given together with an Azure resource: empty one of them")
 HISTORY_NO_JSON = Sentence("must be a list of messages or its JSON text, but it is no JSON ({problem})")
 HISTORY_MESSAGE = Sentence("message {position} {problem}")
@@ -175,9 +177,9 @@ MESSAGE_CONTENT = Sentence("must have a content that is a text or a list of cont
 TEXTS_KIND = Sentence("must be a text or a list of texts, not {kind}")
 TEXTS_ITEM = Sentence("must be a list of texts, but item {position} is {kind}")
 TEXTS_EMPTY = Sentence("must be a text or a list of texts, not an empty list")
-KEY_REQUIRED = Sentence("{api_key} is required: give it as {{{{secrets.NAME}}}}")
+KEY_REQUIRED = Sentence("{api_key} is required{but}: give it as {{{{secrets.NAME}}}}")
 KEY_REQUIRED_OR_WORKER = Sentence(
-    "{api_key} is required: give it as {{{{secrets.NAME}}}}, or have the operator set OPENAI_API_KEY"
+    "{api_key} is required{but}: give it as {{{{secrets.NAME}}}}, or have the operator set OPENAI_API_KEY"
 )
 REQUEST_UNWRITABLE = Sentence("the request cannot be written as JSON ({problem}): simplify the inputs")
 HEADER_VALUE = Sentence(
@@ -191,13 +193,14 @@ SECRET_EMPTY = Sentence("{label}: secret '{name}' is empty. Have the operator gi
 
 # Camunda's REST tasks
 
+HTTP_REQUIRED = Sentence("{name} is required{but}")
 HTTP_URL = Sentence("url must be a text, not {kind}")
 HTTP_METHOD = Sentence("method must be one of {methods}, got {shown}")
 HTTP_HEADER_NAME = Sentence("headers: '{name}' is no name of a header")
 HTTP_HEADER_NOT_GIVEN = Sentence("headers: {name} is set by the worker: remove it")
 HTTP_CONTEXT = Sentence("{name} must be a context, not {kind}")
 HTTP_ENTRY = Sentence("{name}: {key} must be a text, not {kind}")
-HTTP_CREDENTIAL = Sentence("authentication.{name} is required: give it as {{{{secrets.NAME}}}}")
+HTTP_CREDENTIAL = Sentence("authentication.{name} is required{but}: give it as {{{{secrets.NAME}}}}")
 HTTP_AUTHENTICATION = Sentence("authentication.type must be bearer, basic, apiKey or noAuth, got {shown}")
 HTTP_BODY = Sentence("body cannot be written as JSON ({problem})")
 HTTP_HOST = Sentence(

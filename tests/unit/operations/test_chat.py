@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from openai_connector.tasks.operations import Chat, InvalidInputsError
+from openai_connector.wording import BUT_NULL
 from tests.stand_in import chat_body
 from tests.unit.operations.reading import CHAT, chat, chat_request, violations
 
@@ -136,11 +137,11 @@ def test_text_and_numbers_mean_the_same(name: str, text: object, key: str, sent:
             "Prompt must be a text or a list of content parts, not a context; pick the field you mean, "
             "for example =order.text, or make it text with to json or string()",
         ),
-        ("prompt", "", "Prompt is required"),
-        ("prompt", None, "Prompt is required"),
-        ("prompt", "  \n", "Prompt is required"),
-        ("model", None, "Model is required"),
-        ("model", "  ", "Model is required"),
+        ("prompt", "", "Prompt is required, but is empty"),
+        ("prompt", None, f"Prompt is required{BUT_NULL()}"),
+        ("prompt", "  \n", "Prompt is required, but is empty"),
+        ("model", None, f"Model is required{BUT_NULL()}"),
+        ("model", "  ", "Model is required, but is empty"),
     ],
 )
 def test_a_violation_names_the_label_and_what_is_wanted(name: str, value: object, message: str) -> None:
@@ -220,7 +221,7 @@ def test_any_model_id_passes() -> None:
         ({"model": "custom"}, "Custom model version is required, because Model is Custom"),
         (
             {"model": "custom", "customModel": " "},
-            "Custom model version is required, because Model is Custom",
+            "Custom model version is required, because Model is Custom, but is empty",
         ),
         (
             {"customModel": "x"},

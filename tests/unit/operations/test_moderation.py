@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from openai_connector.wording import BUT_NULL
 from tests.stand_in import moderation_body
 from tests.unit.operations.reading import MODERATION, moderation, violations
 
@@ -32,8 +33,8 @@ def test_the_moderation_model_is_sent_only_when_given(nothing: object) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (None, "Evaluation input is required"),
-        ("", "Evaluation input is required"),
+        (None, f"Evaluation input is required{BUT_NULL()}"),
+        ("", "Evaluation input is required, but is empty"),
         ([], "Evaluation input must be a text or a list of texts, not an empty list"),
         ({"a": "PRIVATE"}, "Evaluation input must be a text or a list of texts, not a context"),
         (["a", None], "Evaluation input must be a list of texts, but item 2 is null"),

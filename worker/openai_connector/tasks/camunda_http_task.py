@@ -24,7 +24,7 @@ from openai_connector.tasks.address import resolved_url
 from openai_connector.tasks.allowed_hosts import AllowedHosts, HostRefusedError
 from openai_connector.tasks.openai_task import header_value
 from openai_connector.tasks.operations import InvalidInputsError
-from openai_connector.tasks.operations.fields import is_given, kind_of, scalar_text
+from openai_connector.tasks.operations.fields import but, is_given, kind_of, scalar_text
 from openai_connector.tasks.operations.messages import texts_of
 from openai_connector.tasks.secrets import RecordedSecrets, SecretProvider, resolve
 from openai_connector.tasks.task_type import Request, fingerprint
@@ -88,10 +88,11 @@ class CamundaHttpTasks:
     def read(self, variables: Mapping[str, Any], redaction: Redaction) -> CamundaHttpTask:
         """Return the task that a job's variables describe, as `TaskType.read` says."""
         used = RecordedSecrets(self.secrets)
-        url = _url(variables.get("url"), self.hosts, used)
-        method = (scalar_text(variables.get("method")) or "").strip().upper()
+        _require(variables, "url", "method")
+        url = _url(variables["url"], self.hosts, used)
+        method = (scalar_text(variables["method"]) or "").strip().upper()
         if method not in METHODS:
-            shown = f"'{method[:20]}'" if method else kind_of(variables.get("method"))
+            shown = f"'{method[:20]}'" if method else kind_of(variables["method"])
             raise InvalidInputsError([wording.HTTP_METHOD(methods=", ".join(METHODS), shown=shown)])
         headers = {
             _header_name(name): header_value(value, f"headers: {name[:50]}")
@@ -99,6 +100,8 @@ class CamundaHttpTasks:
         }
         query = _texts(variables, "queryParameters", used)
         credentials = _authenticate(variables.get("authentication"), headers, query, used)
+        if method == "POST" and "body" in variables:
+            _require(variables, "body")  # null: its expression failed, and the API would refuse it
         body = variables.get("body") if method in _WITH_BODY else None
         url = _with_query(url, query)
         content = _content(body)
@@ -119,6 +122,14 @@ class CamundaHttpTasks:
             return read
         connect = _seconds(variables.get("connectionTimeoutInSeconds"))
         return self.default_timeout if connect is None else max(connect, self.default_timeout)
+
+
+def _require(variables: Mapping[str, Any], *names: str) -> None:
+    missing = [name for name in names if not is_given(variables.get(name))]
+    if missing:
+        raise InvalidInputsError(
+            [wording.HTTP_REQUIRED(name=name, but=but(variables, name)) for name in missing]
+        )
 
 
 def _with_query(url: str, query: Mapping[str, str]) -> str:
@@ -146,7 +157,7 @@ def _seconds(value: Any) -> timedelta | None:
 
 
 def _url(given: Any, hosts: AllowedHosts, secrets: SecretProvider) -> str:
-    if not isinstance(given, str) or not given.strip():
+    if not isinstance(given, str):
         raise InvalidInputsError([wording.HTTP_URL(kind=kind_of(given))])
 
     def check(url: str, is_secret: bool) -> None:
@@ -187,8 +198,8 @@ def _authenticate(
 
     def credential(name: str, *, is_encoded: bool = False) -> str:
         text = scalar_text(given.get(name))
-        if not text:
-            raise InvalidInputsError([wording.HTTP_CREDENTIAL(name=name)])
+        if text is None or not text.strip():
+            raise InvalidInputsError([wording.HTTP_CREDENTIAL(name=name, but=but(given, name))])
         label = f"authentication.{name}"
         value = resolve(text, secrets, label=label).strip()
         return value if is_encoded else header_value(value, label)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from openai_connector import wording
 from openai_connector.contract import (
+    API_KEY,
     AZURE_PANEL,
     DEFAULT_BASE_URL,
     DEFAULT_TIMEOUT_SECONDS,
@@ -29,6 +30,7 @@ from openai_connector.tasks.operations import (
     Operation,
     read_inputs,
 )
+from openai_connector.tasks.operations.fields import but
 from openai_connector.tasks.secrets import RecordedSecrets, SecretProvider, resolve
 from openai_connector.tasks.task_type import Request, fingerprint
 
@@ -93,7 +95,7 @@ class OpenAiTasks:
         url = address.of(operation.path)
         if key is None and (endpoint.azure_resource is not None or host_of(url) == OPENAI_HOST):
             required = wording.KEY_REQUIRED_OR_WORKER if is_own else wording.KEY_REQUIRED
-            raise InvalidInputsError([required(**self.panel)])
+            raise InvalidInputsError([required(but=but(variables, API_KEY.name), **self.panel)])
         request_body = operation.request_body()
         body = _encoded(request_body)
         request = Request(

@@ -13,7 +13,7 @@ from openai_connector.contract import INVALID_INPUTS
 from openai_connector.job import TaskError
 from openai_connector.tasks.operations.chat import Chat
 from openai_connector.tasks.operations.endpoint import SECRET_INPUTS, Endpoint
-from openai_connector.tasks.operations.fields import SHOWN_CHARACTERS, Inputs, is_given, kind_of
+from openai_connector.tasks.operations.fields import SHOWN_CHARACTERS, Given, Inputs, but, is_given, kind_of
 from openai_connector.tasks.operations.moderation import Moderation
 from openai_connector.tasks.operations.operation import Operation
 
@@ -67,9 +67,9 @@ def read_inputs(variables: Mapping[str, Any]) -> tuple[Endpoint, Operation]:
     name = asked.strip().lower() if isinstance(asked, str) else asked
     operation: Operation | None = None
     if not is_given(asked):
-        violations.append(
-            wording.INPUT_REQUIRED_CHOICE(label=OPERATION_LABEL, choices=" or ".join(OPERATIONS))
-        )
+        required = wording.INPUT_REQUIRED_CHOICE
+        why = but(variables, OPERATION_INPUT)
+        violations.append(required(label=OPERATION_LABEL, choices=" or ".join(OPERATIONS), but=why))
     elif not isinstance(name, str) or name not in OPERATIONS:
         violations.append(
             wording.INPUT_CHOICE(label=OPERATION_LABEL, choices=" or ".join(OPERATIONS), shown=_shown(asked))
@@ -90,7 +90,7 @@ def _fields(model: type[Inputs]) -> dict[str, tuple[str, str | None]]:
 def _read(model: type[_Model], variables: Mapping[str, Any], violations: list[str]) -> _Model | None:
     fields = _fields(model)
     known = {alias: variables[alias] for alias in fields if alias in variables}
-    given = {fields[alias][0]: value for alias, value in known.items() if is_given(value)}
+    given = Given({fields[alias][0]: value for alias, value in known.items()})
     read: _Model | None = None
     try:
         read = model.model_validate(known)

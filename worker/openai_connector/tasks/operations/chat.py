@@ -11,6 +11,7 @@ from pydantic import BeforeValidator
 from openai_connector import contract, wording
 from openai_connector.document import parse_json
 from openai_connector.tasks.operations.fields import (
+    Given,
     Shown,
     choice,
     content,
@@ -265,21 +266,21 @@ class Chat(Operation):
     ] = declared(contract.JSON_SCHEMA, repr=False)
 
     @classmethod
-    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[str]:
+    def contradictions(cls, given: Given) -> Iterator[str]:
         """Return what is missing or does not fit together, whatever else is wrong."""
         if "prompt" not in given:
-            yield wording.INPUT_REQUIRED(label=contract.PROMPT.label)
+            yield wording.INPUT_REQUIRED(label=contract.PROMPT.label, but=given.but("prompt"))
         custom = str(given.get("model", "")).strip() == CUSTOM
         if "model" not in given and "azure_deployment" not in given:
-            yield wording.INPUT_REQUIRED(label=contract.MODEL.label)
+            yield wording.INPUT_REQUIRED(label=contract.MODEL.label, but=given.but("model"))
         if custom and "custom_model" not in given:
-            yield wording.CUSTOM_REQUIRED(**_LABELS)
+            yield wording.CUSTOM_REQUIRED(but=given.but("custom_model"), **_LABELS)
         if "custom_model" in given and not custom:
             yield wording.CUSTOM_UNUSED(**_LABELS)
         schema = str(given.get("response_format", "")).strip().lower() == "json_schema"
         asked = FORMATS["json_schema"]
         if schema and "json_schema" not in given:
-            yield wording.SCHEMA_REQUIRED(asked=asked, **_LABELS)
+            yield wording.SCHEMA_REQUIRED(asked=asked, but=given.but("json_schema"), **_LABELS)
         if "json_schema" in given and not schema:
             yield wording.SCHEMA_UNUSED(asked=asked, **_LABELS)
 

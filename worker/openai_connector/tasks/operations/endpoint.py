@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
 from openai_connector import contract, wording
 from openai_connector.tasks.operations.fields import (
+    Given,
     Inputs,
     Shown,
     declared,
@@ -102,13 +103,13 @@ class Endpoint(Inputs):
     ] = declared(contract.TIMEOUT)
 
     @classmethod
-    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[str]:
+    def contradictions(cls, given: Given) -> Iterator[str]:
         """Yield which of Azure's inputs is missing, and that a base URL does not go with them."""
         azure = [name for name in _AZURE if name in given]
         if azure:
             for name in _AZURE:
                 if name not in given:
-                    yield wording.AZURE_REQUIRED(label=cls.model_fields[name].title)
+                    yield wording.AZURE_REQUIRED(label=cls.model_fields[name].title, but=given.but(name))
             if "base_url" in given:
                 yield wording.AZURE_OR_URL(base_url=contract.BASE_URL.label)
 

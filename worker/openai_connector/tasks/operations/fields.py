@@ -57,13 +57,32 @@ def declared(given: Input, *, repr: bool = True) -> Any:
     return Field(None, alias=given.name, title=given.label, repr=repr)
 
 
+class Given(dict[str, Any]):
+    """The inputs that a modeler gave, raw, by field name; and why others are not given."""
+
+    def __init__(self, variables: Mapping[str, Any]) -> None:
+        super().__init__({name: value for name, value in variables.items() if is_given(value)})
+        self._variables = variables
+
+    def but(self, name: str) -> str:
+        """Return the end of the sentence that an input is required."""
+        return but(self._variables, name)
+
+
+def but(variables: Mapping[str, Any], name: str) -> str:
+    """Return why a required variable is not given, as the end of a sentence; empty for one that is absent."""
+    if is_given(variables.get(name)) or name not in variables:
+        return ""
+    return wording.BUT_NULL() if variables[name] is None else wording.BUT_EMPTY()
+
+
 class Inputs(BaseModel):
     """A model of flat inputs: the variable of a field is its alias, `openai_…`."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     @classmethod
-    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[str]:
+    def contradictions(cls, given: Given) -> Iterator[str]:
         """Return what is missing or does not fit together among the given inputs (raw, by field name)."""
         yield from ()
 

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator
 
 from openai_connector import contract, wording
 from openai_connector.tasks.operations.fields import (
+    Given,
     Shown,
     declared,
     is_given,
@@ -69,10 +70,10 @@ class Moderation(Operation):
     ] = declared(contract.MODERATION_MODEL)
 
     @classmethod
-    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[str]:
+    def contradictions(cls, given: Given) -> Iterator[str]:
         """Yield that the text is missing."""
         if "input" not in given:
-            yield wording.INPUT_REQUIRED(label=contract.MODERATION_INPUT.label)
+            yield wording.INPUT_REQUIRED(label=contract.MODERATION_INPUT.label, but=given.but("input"))
 
     def request_body(self) -> dict[str, Any]:
         """Return the request's body."""
