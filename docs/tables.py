@@ -51,6 +51,14 @@ OUTPUTS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 
 RULES: Final[Mapping[str, tuple[str, str]]] = {
+    "acts-on-success": (
+        "warning",
+        "the error expression acts on each success too: it has no condition on an error",
+    ),
+    "bad-error-expression": (
+        "error",
+        "the error expression fails, or gives no action, on a sample answer or a sample error",
+    ),
     "bad-header": (
         "error, warning",
         "a header of the task is wrong: an expression, a duration, the name of a variable",
@@ -58,6 +66,14 @@ RULES: Final[Mapping[str, tuple[str, str]]] = {
     "bad-input": ("error", "an input, or the number of retries, has a value that is refused"),
     "bad-schema-name": ("error", "the JSON schema's name has characters that the API refuses"),
     "feel-syntax": ("error", "an expression has a syntax error"),
+    "gives-null": (
+        "warning",
+        "an expression, or a part of it, gives null whatever the process holds: FEEL's reason",
+    ),
+    "header-name": (
+        "warning",
+        "an expression reads an HTTP header that servers usually write otherwise: capitals count",
+    ),
     "json-not-said": (
         "error",
         "*JSON object* is asked for, but no message has the word JSON: the API refuses that",
@@ -82,6 +98,10 @@ RULES: Final[Mapping[str, tuple[str, str]]] = {
     "refused-parameter": ("error, warning", "the model's family refuses a parameter"),
     "temperature-and-top-p": ("warning", "both are given: set one of them"),
     "unknown-input": ("error", "the worker does not know this input"),
+    "unknown-key": (
+        "warning",
+        "an expression reads a key of `output`, the response, the error or the job that there is not",
+    ),
     "unknown-model": (
         "warning",
         "the model is not among OpenAI's of the date in the message: check its name",
@@ -89,7 +109,8 @@ RULES: Final[Mapping[str, tuple[str, str]]] = {
     "unreadable": ("error", "the file cannot be read"),
     "unseen-variable": (
         "warning",
-        "an expression reads a variable that it does not see, such as one of the process",
+        "an expression reads a variable that it does not see, such as one of the process; names in a filter, "
+        "and all that FEEL's own scopes supply, are no finding",
     ),
     "unused-input": ("warning", "the input does not belong to the operation and is ignored"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from openai_connector import wording
 from openai_connector.outcome.jsonpath import MOST_SECONDS, PathError, PathMapping
 
+_BEFORE = re.compile(r"[\s=]+")
 CACHED_EXPRESSIONS = 1000  # compiled expressions kept; a cluster's diagrams have a few hundred at most
 
 
@@ -92,8 +94,9 @@ def is_blank(text: object) -> bool:
 
 def expression_text(text: str) -> str:
     """Return an expression without the `=` before it."""
-    # Modeler shows an "=" of its own in these fields: one that is typed there too makes two.
-    return text.strip().lstrip("=").strip()
+    # Modeler shows an "=" of its own in these fields: one that is typed there too makes two, blanks between.
+    begin = _BEFORE.match(text)
+    return text[begin.end() if begin else 0 :].strip()
 
 
 @lru_cache(maxsize=CACHED_EXPRESSIONS)

@@ -5,13 +5,15 @@ where it reads no variable. What only the process knows is assumed to be right.
 
 Where each rule is:
 
-- `inputs`: no-source, mapped-twice, feel-syntax, unknown-input, unused-input, literal-key, misplaced-secret,
-  and bad-input of Retries
-- `results`: bad-header, lost-result, no-context, unseen-variable
+- `inputs`: no-source, mapped-twice, feel-syntax, gives-null, unknown-input, unused-input, literal-key,
+  misplaced-secret, and bad-input of job type and Retries
+- `results`: bad-header, lost-result, no-context, gives-null
+- `names`: unseen-variable, unknown-key, header-name
+- `error_expression`: bad-error-expression, acts-on-success
 - `request`: bad-input of everything else, temperature-and-top-p
 - `models`: model-shutdown, unknown-model, refused-parameter
 - `response_format`: json-not-said, bad-schema-name, loose-schema
-- `rules`: not-migratable, and which tasks are checked by which rules
+- `rules`: not-migratable, looks-like, and which tasks are checked by which rules
 """
 
 from openai_connector.tools.diagrams.lint.rules import check, check_task

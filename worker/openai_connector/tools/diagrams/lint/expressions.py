@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from openai_connector.outcome.expressions import expression_text
 from openai_connector.tools.diagrams.lint.subject import Finding
 
 NOT_CONSTANT: Final = object()
@@ -21,15 +20,17 @@ def syntax_findings(label: str, source: str, line: int) -> Iterator[Finding]:
         yield Finding("feel-syntax", "error", f"{label} has a FEEL syntax error: {error}", line)
 
 
-def variables_of(header: str) -> frozenset[str]:
-    """Return the variables that a header's expression reads; nothing for a broken one."""
+def null_findings(label: str, source: str, line: int) -> Iterator[Finding]:
+    """Say why an input's expression, or a part of it, gives null, where the diagram alone decides it."""
     from camunda_feel import FeelError, parse
 
-    text = expression_text(header)
     try:
-        return parse(text).variables if text else frozenset()
+        expression = parse(source[1:])
+        warnings = () if expression.variables else expression.evaluate({}).warnings
     except FeelError:
-        return frozenset()
+        return
+    for warning in warnings:
+        yield Finding("gives-null", "warning", f"{label} gives null: {warning}", line)
 
 
 def value_of(source: str) -> Any:

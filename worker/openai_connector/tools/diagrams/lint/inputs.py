@@ -15,7 +15,7 @@ from openai_connector.tasks.operations import (
     Endpoint,
 )
 from openai_connector.tools.diagrams.camunda import LABELS
-from openai_connector.tools.diagrams.lint.expressions import syntax_findings, value_of
+from openai_connector.tools.diagrams.lint.expressions import null_findings, syntax_findings, value_of
 from openai_connector.tools.diagrams.lint.stand_ins import FIELDS_OF
 from openai_connector.tools.diagrams.lint.subject import Finding, Severity, Subject, label_of
 from openai_connector.tools.diagrams.placeholders import secrets_asked
@@ -50,6 +50,7 @@ def syntax(subject: Subject) -> Iterator[Finding]:
         if mapped.is_feel:
             label = label_of(subject.ours(mapped.target))
             yield from syntax_findings(label, mapped.source or "", mapped.node.line)
+            yield from null_findings(label, mapped.source or "", mapped.node.line)
     definition = subject.task.definition
     if not subject.task.job_type:
         yield Finding("bad-input", "error", "The job type is missing: engines refuse that", definition.line)

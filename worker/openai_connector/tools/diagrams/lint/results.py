@@ -18,32 +18,18 @@ from openai_connector.contract import (
 )
 from openai_connector.job import Completed
 from openai_connector.outcome.expressions import CompiledExpression, ExpressionError
-from openai_connector.outcome.mapping import HeaderError, OutputMapping, shadowed_message
-from openai_connector.tasks.operations import INPUT_NAMES, Chat, Moderation
+from openai_connector.outcome.mapping import Decision, HeaderError, OutputMapping, shadowed_message
+from openai_connector.tasks.operations import INPUT_NAMES
 from openai_connector.tasks.operations.fields import kind_of
-from openai_connector.tools.diagrams.lint.expressions import variables_of
+from openai_connector.tools.diagrams.lint import samples
+from openai_connector.tools.diagrams.lint.names import names_read
+from openai_connector.tools.diagrams.lint.reads import reads_of
 from openai_connector.tools.diagrams.lint.subject import Finding, Subject
 from openai_connector.tools.templates.panel import RESULT_VARIABLE as RESULT_VARIABLE_FIELD
 
-_SEEN_BY_RESULTS = frozenset({"response", "status", "headers", "body", "output"})
-_SEEN_BY_ERRORS = _SEEN_BY_RESULTS | {"error", "job"}
-# A sample answer of each operation, without the parts that are contexts: an expression that reads it has a
-# value of the same type as with a real answer.
-_ANSWERS: Mapping[str, Mapping[str, Any]] = {
-    Chat.name: {
-        "body": {"choices": [{"message": {"content": "stand-in"}}]},
-        "output": {
-            "text": "stand-in",
-            "responses": ["stand-in"],
-            "finishReason": "stop",
-            "model": "stand-in",
-        },
-    },
-    Moderation.name: {
-        "body": {"results": [{"flagged": False}]},
-        "output": {"flagged": False, "flaggedCategories": []},
-    },
-}
+_OF_ANY_DATA = ("NO_FUNCTION_FOUND",)
+_OF_TYPES = ("INVALID_TYPE", "NOT_COMPARABLE")
+"""FEEL's reasons for a null that lie in the expression, and those that lie in the types of what it reads."""
 
 
 def header_values(subject: Subject) -> Iterator[Finding]:
@@ -72,16 +58,16 @@ def header_values(subject: Subject) -> Iterator[Finding]:
 def results(subject: Subject) -> Iterator[Finding]:
     """Map a sample answer as the worker would, and check what leaves the task."""
     mapping = _mapping(subject)
-    response = {"status": 200, "headers": {}, "body": {}, "output": {}, **_ANSWERS.get(subject.operation, {})}
+    response = samples.answers(subject.operation)[0]
     names = set(mapping.names_set())
-    outcome = mapping.on_answer(response, retries=1).outcome
-    if isinstance(outcome, Completed):
-        names |= outcome.variables.keys()
+    decision = mapping.on_answer(response, retries=1)
+    if isinstance(decision.outcome, Completed):
+        names |= decision.outcome.variables.keys()
+        yield from _nulls(subject, decision)
     elif mapping.result_expression is not None:
         yield from _no_context(subject, mapping.result_expression, response)
     yield from _lost_results(subject, names)
-    yield from _unseen_variables(subject, RESULT_EXPRESSION, _SEEN_BY_RESULTS)
-    yield from _unseen_variables(subject, ERROR_EXPRESSION, _SEEN_BY_ERRORS | names)
+    yield from names_read(subject, names)
 
 
 def _mapping(subject: Subject) -> OutputMapping:
@@ -106,6 +92,16 @@ def _no_context(
         yield Finding("no-context", "error", message, subject.line_of_header(RESULT_EXPRESSION))
 
 
+def _nulls(subject: Subject, decision: Decision) -> Iterator[Finding]:
+    """Say FEEL's own reasons for a null that any real answer leads to as well."""
+    paths = reads_of(subject.headers.get(RESULT_EXPRESSION, "")).paths
+    is_known = all(samples.is_in_answers(path, subject.operation) for path in paths)
+    for reason in decision.nulls:
+        if reason.kind in _OF_ANY_DATA or (is_known and reason.kind in _OF_TYPES):
+            message = f"{reason.label} gives null: {reason.text}"
+            yield Finding("gives-null", "warning", message, subject.line_of_header(RESULT_EXPRESSION))
+
+
 def _lost_results(subject: Subject, names: set[str]) -> Iterator[Finding]:
     """Report results that do not leave the task, because a local variable has the same name."""
     local = {mapped.variable for mapped in subject.task.inputs}
@@ -115,12 +111,3 @@ def _lost_results(subject: Subject, names: set[str]) -> Iterator[Finding]:
     if shadowed := names & (local | {STATE_VARIABLE}):
         key = RESULT_VARIABLE if subject.headers.get(RESULT_VARIABLE) in shadowed else RESULT_EXPRESSION
         yield Finding("lost-result", "error", shadowed_message(shadowed), subject.line_of_header(key))
-
-
-def _unseen_variables(subject: Subject, key: str, seen: frozenset[str]) -> Iterator[Finding]:
-    for name in sorted(variables_of(subject.headers.get(key, "")) - seen):
-        message = (
-            f"{HEADER_LABELS[key]} reads '{name}', which it does not see: it knows the response, not the "
-            "variables of the process"
-        )
-        yield Finding("unseen-variable", "warning", message, subject.line_of_header(key))

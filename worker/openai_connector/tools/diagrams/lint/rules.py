@@ -8,7 +8,7 @@ from datetime import date
 
 from openai_connector.tasks.operations import INPUT_NAMES, OPERATION_INPUT
 from openai_connector.tools.diagrams.camunda import NotCarriedError, carry, likeness_of, template_of
-from openai_connector.tools.diagrams.lint import inputs, request, results
+from openai_connector.tools.diagrams.lint import error_expression, inputs, request, results
 from openai_connector.tools.diagrams.lint.subject import Finding, Subject
 from openai_connector.tools.diagrams.markup import Markup
 from openai_connector.tools.diagrams.tasks import Task, tasks_of
@@ -22,6 +22,7 @@ _RULES_OF_ANY_TASK = (
     inputs.syntax,
     results.header_values,
     results.results,
+    error_expression.error_expression,
     inputs.literal_keys,
 )
 """Rules that need not know what the inputs mean."""

@@ -1,0 +1,198 @@
+"""Names in expressions: those that FEEL's own scopes supply, those that nothing does, and keys of what is known."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openai_connector.tasks.operations import OPERATIONS
+from openai_connector.tools.diagrams.lint import Finding, check
+from tests.unit.diagrams.camunda_diagrams import chat_inputs, diagram, task
+
+TODAY = date(2026, 11, 22)
+INPUTS = {
+    "chat": {"openai_operation": "chat", "openai_model": "gpt-6-luna", "openai_prompt": "=q"},
+    "moderation": {"openai_operation": "moderation", "openai_moderationInput": "=q"},
+}
+
+
+def found(result: str = "", error: str = "", operation: str = "chat") -> list[Finding]:
+    """Check a task of this connector with these expressions."""
+    headers = {"resultExpression": result, "errorExpression": error}
+    return check(diagram(task(INPUTS[operation], headers, template=None, version=None)).encode(), TODAY)
+
+
+def of_rule(rule: str, findings: list[Finding]) -> list[str]:
+    return [finding.message for finding in findings if finding.rule == rule]
+
+
+SCOPES = {
+    "filter by an entry": '={done: body.choices[finish_reason = "stop"].message.content}',
+    "filter by two entries": '={a: output.json.items[price > 10 and currency = "EUR"]}',
+    "filter by index": "={a: body.choices[index > 0]}",
+    "filter by a path": '={a: body.choices[message.role = "assistant"]}',
+    "filter with item": "={a: output.responses[string length(item) > 3]}",
+    "filter in a filter": "={a: output.json.orders[count(lines[amount > 5]) > 0]}",
+    "filter of a literal": "={a: [{x: 1}, {x: 2}][x > 1]}",
+    "filter in an iteration": "={a: for c in body.choices return c.parts[kind = 1]}",
+    "filter of a filter": "={a: output.json.a[b = 1][c = 2]}",
+    "for": "={a: for c in body.choices return c.message.content}",
+    "two iterators": "={a: for x in [1, 2], y in [3, 4] return x * y}",
+    "partial": "={a: for i in 1..5 return if i = 1 then 1 else partial[-1] + i}",
+    "some": '={a: some c in body.choices satisfies c.finish_reason = "length"}',
+    "every": "={a: every c in body.choices satisfies c.index >= 0}",
+    "function": "={double: function(x) x * 2, a: double(4)}",
+    "function as an argument": "={a: sort(output.responses, function(x, y) x < y)}",
+    "earlier entries": "={a: output.text, b: a, c: {d: b, e: d}}",
+    "entries of an outer context": "={a: 1, b: {c: a + 1, d: {e: a + c}}}",
+    "context before a path": "={a: {x: output.text, y: x}.y}",
+    "test of a value": '={a: output.finishReason in ("stop", "length")}',
+}
+
+
+@pytest.mark.parametrize("expression", SCOPES.values(), ids=SCOPES)
+def test_names_of_feels_own_scopes_are_no_finding(expression: str) -> None:
+    """Lint is silent about a name that a filter, a loop, a function or an entry before it may supply."""
+    assert of_rule("unseen-variable", found(expression)) == []
+
+
+UNSEEN = {
+    "plain": ("={a: order}", "order"),
+    "source of an iteration": ("={a: for c in orders return c.id}", "orders"),
+    "after its loop": ("={a: for c in body.choices return 1, b: c}", "c"),
+    "filtered": ("={a: orders[price > 10]}", "orders"),
+    "later entry": ("={a: b, b: 1}", "b"),
+    "of an inner context": ("={a: {x: 1}, b: x}", "x"),
+    "parameter outside": ("={f: function(x) x, a: x}", "x"),
+    "partial outside": ("={a: partial}", "partial"),
+    "item outside": ("={a: item}", "item"),
+    "of the error expression": ("={a: error.message}", "error"),
+}
+
+
+@pytest.mark.parametrize(("expression", "name"), UNSEEN.values(), ids=UNSEEN)
+def test_name_that_nothing_supplies_is_found(expression: str, name: str) -> None:
+    """A name outside of the scope that would supply it is a variable that is not seen."""
+    (message,) = of_rule("unseen-variable", found(expression))
+    assert f"reads '{name}'" in message
+
+
+@given(
+    st.from_regex("[a-z]{4,8}", fullmatch=True).filter(
+        lambda name: name not in ("some", "then", "null", "true")
+    ),
+    st.sampled_from(
+        ["body.choices[{} = 1]", "for {0} in [1] return {0}", "function({0}) {0}", "{{{0}: 1, b: {0}}}"]
+    ),
+)
+def test_any_name_may_be_bound(name: str, form: str) -> None:
+    """Whatever a bound name is, it is no finding."""
+    if name.startswith(("for", "if", "in", "or", "and", "not", "every", "else", "false", "return")):
+        return
+    assert of_rule("unseen-variable", found(f"={{a: {form.format(name)}}}")) == []
+
+
+UNKNOWN = {
+    "output": ("={a: output.txt}", "output.txt", "is text meant?"),
+    "output of the response": ("={a: response.output.finish_reason}", "response.output.finish_reason", ""),
+    "deep": ("={a: {b: [response.output.texts]}}", "response.output.texts", "is text meant?"),
+    "in a condition": ('={a: if output.reason = "stop" then 1 else 2}', "output.reason", ""),
+    "after get value": ('={a: get value(response.output, "txt")}', "response.output.txt", ""),
+    "in brackets": ("={a: (response.output).txt}", "response.output.txt", ""),
+    "response": ("={a: response.reason}", "response.reason", ""),
+    "response by another name": ("={a: response.text}", "response.text", ""),
+    "of moderation": ("={a: output.flagged}", "output.flagged", ""),
+}
+
+
+@pytest.mark.parametrize(("expression", "path", "hint"), UNKNOWN.values(), ids=UNKNOWN)
+def test_key_that_there_is_not_is_found(expression: str, path: str, hint: str) -> None:
+    """A key that a chat's answer has not is a warning that names the keys."""
+    findings = found(expression)
+    (message,) = of_rule("unknown-key", findings)
+    assert f"reads {path}, which there is not" in message
+    assert hint in message
+    assert {finding.severity for finding in findings} == {"warning"}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_key_of_an_output_is_known(operation: str) -> None:
+    """All keys that an operation gives pass, and another one's message names them all."""
+    keys = OPERATIONS[operation].outputs()
+    entries = ", ".join(f"{key}: response.output.{key}, {key}2: output.{key}" for key in keys)
+    assert of_rule("unknown-key", found(f"={{{entries}}}", operation=operation)) == []
+    (message,) = of_rule("unknown-key", found("={a: output.nothing}", operation=operation))
+    assert all(key in message for key in keys)
+
+
+@pytest.mark.parametrize(
+    ("expression", "path"),
+    [
+        ("=if error.mesage = null then null else null", "error.mesage"),
+        ("=if error.status = 400 then null else null", "error.status"),
+        ("=if job.retry = 1 then null else null", "job.retry"),
+        ("=if output.txt = null then null else null", "output.txt"),
+    ],
+)
+def test_keys_of_errors_and_jobs_are_known_too(expression: str, path: str) -> None:
+    """The error expression's own contexts have known keys."""
+    (message,) = of_rule("unknown-key", found(error=expression))
+    assert path in message
+
+
+KNOWN = {
+    "body": "={a: response.body.anything.at.all, b: body.reason}",
+    "headers": '={a: get value(headers, "x-anything")}',
+    "deeper": "={a: output.usage.total_tokens, b: output.json.whatever}",
+    "entry of that name": "={output: {txt: 1}, a: output.txt}",
+    "variable of that name": "={a: for output in [{txt: 1}] return output.txt}",
+    "in a filter": "={a: body.choices[output.txt = 1]}",
+}
+
+
+@pytest.mark.parametrize("expression", KNOWN.values(), ids=KNOWN)
+def test_what_may_be_there_is_no_finding(expression: str) -> None:
+    """Contexts that anybody fills, and others of the same name, have any keys."""
+    assert found(expression) == []
+
+
+def test_result_of_that_name_hides_it() -> None:
+    """The error expression sees a result before the part of the response of the same name."""
+    assert (
+        of_rule("unknown-key", found("={output: {txt: 1}}", "=if output.txt = 2 then null else null")) == []
+    )
+
+
+def test_camundas_runtime_gives_more() -> None:
+    """In a task that is not moved over, what Camunda's runtime gives is no finding."""
+    headers = {"resultExpression": "={a: response.reason, b: reason, c: response.document}"}
+    findings = check(diagram(task(chat_inputs(internal_model="gpt-6-luna"), headers)).encode(), TODAY)
+    assert not {"unknown-key", "unseen-variable"} & {finding.rule for finding in findings}
+
+
+HEADERS = {
+    "date": ("={a: headers.date}", "Date"),
+    "of the response": ("={a: response.headers.date}", "Date"),
+    "in quotes": ('={a: get value(headers, "content-type")}', "Content-Type"),
+    "in capitals": ('={a: get value(response.headers, "X-Request-Id")}', "x-request-id"),
+    "in backticks": ("={a: headers.`retry-after`}", "Retry-After"),
+}
+
+
+@pytest.mark.parametrize(("expression", "usual"), HEADERS.values(), ids=HEADERS)
+def test_header_that_is_spelled_otherwise_is_found(expression: str, usual: str) -> None:
+    """Names of headers are case-sensitive: an unusual spelling is a warning with the usual one."""
+    (message,) = of_rule("header-name", found(expression))
+    assert message.endswith(f"usually write {usual}")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["={a: headers.Date}", '={a: get value(headers, "x-custom")}', "={a: body.headers2.date, b: body.date}"],
+)
+def test_header_as_usual_is_no_finding(expression: str) -> None:
+    """The usual spelling, and names that no standard has, pass."""
+    assert of_rule("header-name", found(expression)) == []

@@ -1,0 +1,109 @@
+"""Rules for the names in result and error expressions: whether there is such a variable, and such a key."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterator, Mapping
+from itertools import pairwise
+
+from openai_connector.contract import ERROR_EXPRESSION, HEADER_LABELS, RESULT_EXPRESSION
+from openai_connector.tasks.operations import OPERATIONS
+from openai_connector.tools.diagrams.camunda import template_of
+from openai_connector.tools.diagrams.lint.reads import Path, reads_of
+from openai_connector.tools.diagrams.lint.subject import Finding, Subject
+
+_RESPONSE = ("status", "headers", "body", "output")
+_OF_CAMUNDAS_RUNTIME = ("reason", "document")
+"""What Camunda's runtime gives beside them to tasks of its own templates."""
+_USUAL = {
+    name.lower(): name
+    for name in (
+        "Cache-Control",
+        "Connection",
+        "Content-Encoding",
+        "Content-Length",
+        "Content-Type",
+        "Date",
+        "ETag",
+        "Expires",
+        "Location",
+        "Retry-After",
+        "Server",
+        "Set-Cookie",
+        "Transfer-Encoding",
+        "openai-organization",
+        "openai-processing-ms",
+        "openai-version",
+        "x-request-id",
+    )
+}
+"""Names of HTTP headers as servers usually write them."""
+
+
+def names_read(subject: Subject, results: Collection[str]) -> Iterator[Finding]:
+    """Check the names in both expressions.
+
+    Args:
+        subject: the task.
+        results: names of the variables that it sets, which its error expression sees.
+    """
+    for key in (RESULT_EXPRESSION, ERROR_EXPRESSION):
+        is_error = key == ERROR_EXPRESSION
+        keys = _keys(subject, is_error=is_error)
+        seen = {*_RESPONSE, "response", *(("error", "job", *results) if is_error else ())}
+        if template_of(subject.task) is not None:
+            seen.update(_OF_CAMUNDAS_RUNTIME)
+        label, line = HEADER_LABELS[key], subject.line_of_header(key)
+        paths = reads_of(subject.headers.get(key, "")).paths
+        for name in sorted({path[0] for path in paths} - seen):
+            message = (
+                f"{label} reads '{name}', which it does not see: it knows the response, not the "
+                "variables of the process"
+            )
+            yield Finding("unseen-variable", "warning", message, line)
+        hidden = set(results) if is_error else set()  # a result of such a name is what is read
+        for path in paths:
+            if path[0] not in hidden:
+                yield from _unknown_key(label, path, keys, line)
+                yield from _spelled_otherwise(label, path, line)
+
+
+def _keys(subject: Subject, *, is_error: bool) -> Mapping[Path, tuple[str, ...]]:
+    """Return the keys of each context that is known to have these and no others."""
+    more = _OF_CAMUNDAS_RUNTIME if template_of(subject.task) is not None else ()
+    keys: dict[Path, tuple[str, ...]] = {
+        ("response",): (*_RESPONSE, *more, *(("error",) if is_error else ())),
+    }
+    operation = OPERATIONS.get(subject.operation)
+    if operation is not None:
+        keys |= {("output",): operation.outputs(), ("response", "output"): operation.outputs()}
+    if is_error:
+        error = ("type", "code", "message", "variables")
+        keys |= {("error",): error, ("response", "error"): error, ("job",): ("retries",)}
+    return keys
+
+
+def _unknown_key(
+    label: str, path: Path, keys: Mapping[Path, tuple[str, ...]], line: int
+) -> Iterator[Finding]:
+    for end in range(1, len(path)):
+        known = keys.get(path[:end])
+        if known is not None and path[end] not in known:
+            close = difflib.get_close_matches(path[end], known, 1)
+            meant = f"; is {close[0]} meant?" if close else ""
+            message = (
+                f"{label} reads {'.'.join(path[: end + 1])}, which there is not: {'.'.join(path[:end])} has "
+                f"{', '.join(known)}{meant}"
+            )
+            yield Finding("unknown-key", "warning", message, line)
+
+
+def _spelled_otherwise(label: str, path: Path, line: int) -> Iterator[Finding]:
+    for before, name in pairwise(path):
+        usual = _USUAL.get(name.lower())
+        if before == "headers" and usual is not None and usual != name:
+            message = (
+                f"{label} reads the header {name}: names of headers are case-sensitive in expressions, and "
+                f"servers usually write {usual}"
+            )
+            yield Finding("header-name", "warning", message, line)
