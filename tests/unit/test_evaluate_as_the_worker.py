@@ -132,3 +132,37 @@ async def test_the_worker_logs_places_and_no_content(caplog: pytest.LogCaptureFi
     assert "Result expression has a null, line 1, column 5: NO_CONTEXT_ENTRY_FOUND" in message
     assert "secretName" not in message
     assert "choices" not in message
+
+
+FAILURES = {
+    "result that is no context": {"resultExpression": "=[body.idd]"},
+    "result that fails": {"resultExpression": '=bpmnError("A", body.idd)'},
+    "error expression that fails": {"errorExpression": '=bpmnError("A", body.idd)'},
+    "result that fails, with an error expression": {
+        "resultExpression": "=assert(body.idd, body.idd != null)",
+        "errorExpression": "=null",
+    },
+}
+
+
+@pytest.mark.parametrize("headers", FAILURES.values(), ids=FAILURES)
+async def test_reasons_for_null_outlive_a_failure(
+    headers: dict[str, str], capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was null before an expression failed is often why: `evaluate` says it, the worker logs its place."""
+    evaluated = outcome_of({"response": {"body": {"id": 7}}, "headers": headers})
+    assert evaluated["outcome"] == "fail"
+    assert "'idd'" in capsys.readouterr().err
+    with caplog.at_level(logging.DEBUG, "openai_connector"):
+        worked = await connector(FakeApi(), events=Events(log_event)).work(job(headers))
+    assert isinstance(worked, Failed)
+    assert any("has a null" in record.getMessage() for record in caplog.records)
+    assert not any("idd" in record.getMessage() for record in caplog.records)
+
+
+def test_reasons_for_null_are_said_before_a_plain_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    """An expression of its own says the same."""
+    assert main(["evaluate", '{a: x.b, c: bpmnError("A", x.b)}', "--context", '{"x": {}}']) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("Warning: NO_CONTEXT_ENTRY_FOUND")
+    assert said[-1].startswith("Evaluation failed: ")

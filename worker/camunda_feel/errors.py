@@ -1,5 +1,12 @@
 """What can go wrong, as a small tree: `FeelError` over `FeelSyntaxError` and `FeelEvaluationError`."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from camunda_feel.runtime import FeelWarning
+
 
 class FeelError(Exception):
     """Root of everything that this package raises; nothing else escapes from it, whatever the input."""
@@ -25,6 +32,9 @@ class FeelSyntaxError(FeelError):
 
 class FeelEvaluationError(FeelError):
     """Evaluation failed where the engine would raise an incident; also raised when a limit is exceeded."""
+
+    warnings: tuple[FeelWarning, ...] = ()
+    """Why parts of the expression were null until then."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)

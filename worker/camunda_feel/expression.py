@@ -75,6 +75,19 @@ class Expression:
     ) -> Evaluation:
         run = Run(limits, functions.by_name if functions is not None else None, clock)
         try:
+            value = self._value(run, names)
+        except FeelEvaluationError as error:
+            error.warnings = self._warnings(run)
+            raise
+        return Evaluation(value, self._warnings(run) if run.warned else ())
+
+    def _warnings(self, run: Run) -> tuple[FeelWarning, ...]:
+        return tuple(
+            FeelWarning(kind, text, *line_and_column(self.source, pos)) for kind, text, pos in run.warned
+        )
+
+    def _value(self, run: Run, names: dict[str, Any]) -> Any:
+        try:
             value = self._evaluate(Scope(run, names, None))
         except FeelError:
             raise
@@ -87,12 +100,7 @@ class Expression:
             raise FeelEvaluationError(f"evaluation failed unexpectedly: {error!r}") from error
         if type(value) is ErrorValue:
             raise FeelEvaluationError(value.message)
-        if not run.warned:
-            return Evaluation(value, ())
-        found = (
-            FeelWarning(kind, text, *line_and_column(self.source, pos)) for kind, text, pos in run.warned
-        )
-        return Evaluation(value, tuple(found))
+        return value
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.source!r})"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import pytest
 
+from openai_connector.tasks.operations import Chat, Moderation, Operation
 from openai_connector.tools.diagrams.lint import Finding, check
+from openai_connector.tools.templates.variants import ERROR_EXAMPLES, RESULT_EXAMPLES
 from tests.unit.diagrams.camunda_diagrams import diagram, task
 
 TODAY = date(2026, 11, 22)
@@ -177,3 +180,18 @@ def test_signs_before_an_expression(before: str) -> None:
     assert found(f"{before}{{a: output.text}}") == []
     (finding,) = found(f"{before}output.text")
     assert finding.rule == "no-context"
+
+
+@pytest.mark.parametrize("operation", [Chat, Moderation], ids=lambda operation: operation.name)
+def test_examples_of_the_panel_are_no_finding(operation: type[Operation]) -> None:
+    """What the panel shows as examples passes."""
+    for example in RESULT_EXAMPLES[operation]:
+        assert found("=" + code_of(example), operation=operation.name) == []
+    for example in ERROR_EXAMPLES[operation]:
+        assert found(error="=" + code_of(example), operation=operation.name) == []
+
+
+def code_of(example: str) -> str:
+    code = re.search("<code>(.*)</code>", example)
+    assert code is not None
+    return code[1]

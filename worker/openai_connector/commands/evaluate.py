@@ -265,11 +265,16 @@ def _evaluate(text: str, context: Mapping[str, Any]) -> int:
         print(f"Syntax error: {error}", file=sys.stderr)
         return 1
     except FeelError as error:
+        _warn(getattr(error, "warnings", ()))
         print(f"Evaluation failed: {error}", file=sys.stderr)
         return 1
-    for warning in evaluation.warnings:
-        print(f"Warning: {warning}", file=sys.stderr)
+    _warn(evaluation.warnings)
     return 0
+
+
+def _warn(warnings: Iterable[object]) -> None:
+    for warning in warnings:
+        print(f"Warning: {warning}", file=sys.stderr)
 
 
 def _context(given: str | None) -> Mapping[str, Any]:

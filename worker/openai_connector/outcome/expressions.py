@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from openai_connector import wording
 from openai_connector.outcome.jsonpath import MOST_SECONDS, PathError, PathMapping
+
+if TYPE_CHECKING:
+    from camunda_feel import FeelWarning
 
 _BEFORE = re.compile(r"[\s=]+")
 CACHED_EXPRESSIONS = 1000  # compiled expressions kept; a cluster's diagrams have a few hundred at most
@@ -16,6 +19,9 @@ CACHED_EXPRESSIONS = 1000  # compiled expressions kept; a cluster's diagrams hav
 
 class ExpressionError(Exception):
     """An expression cannot be read, or failed; the message says which one, where and why."""
+
+    nulls: tuple[NullReason, ...] = ()
+    """Why parts of it were null until it failed."""
 
 
 class NullReason(NamedTuple):
@@ -68,10 +74,14 @@ class _Feel:
         try:
             limits = Limits(seconds=MOST_SECONDS)
             evaluation = self._expression.evaluate(variables, functions=CONNECTOR_FUNCTIONS, limits=limits)
-            reasons = (NullReason(self._label, w.type, w.line, w.column, str(w)) for w in evaluation.warnings)
-            return to_json(evaluation.value), list(reasons)
+            return to_json(evaluation.value), self._reasons(evaluation.warnings)
         except FeelError as error:
-            raise ExpressionError(wording.EXPRESSION_FAILED(label=self._label, problem=error)) from None
+            failure = ExpressionError(wording.EXPRESSION_FAILED(label=self._label, problem=error))
+            failure.nulls = tuple(self._reasons(getattr(error, "warnings", ())))
+            raise failure from None
+
+    def _reasons(self, warnings: Iterable[FeelWarning]) -> list[NullReason]:
+        return [NullReason(self._label, w.type, w.line, w.column, str(w)) for w in warnings]
 
 
 class _Path:

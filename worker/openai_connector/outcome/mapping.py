@@ -118,13 +118,14 @@ class OutputMapping:
         try:
             variables, thrown = self._map_result(response, nulls)
         except MappingError as error:
-            return self.on_error(
+            decision = self.on_error(
                 error_object("MappingError", MAPPING_FAILED, str(error), response),
                 retries=retries,
                 default=_failed(str(error), 0, None, {}),
                 local_names=local_names,
                 answer_is_paid=True,
             )
+            return replace(decision, nulls=(*nulls, *decision.nulls))
         context = {**_entries(response), **variables, "response": response, "job": {"retries": retries}}
         try:
             action = thrown or self._evaluate_error(context, nulls)
@@ -168,6 +169,7 @@ class OutputMapping:
         try:
             value, reasons = self.result_expression.evaluate({**_entries(response), "response": response})
         except ExpressionError as error:
+            nulls.extend(error.nulls)
             raise MappingError(str(error)) from None
         nulls.extend(reasons)
         if value is None:
@@ -185,6 +187,7 @@ class OutputMapping:
         try:
             value, reasons = self.error_expression.evaluate(context)
         except ExpressionError as error:
+            nulls.extend(error.nulls)
             raise MappingError(str(error)) from None
         nulls.extend(reasons)
         label = HEADER_LABELS[ERROR_EXPRESSION]
