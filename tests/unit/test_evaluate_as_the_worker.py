@@ -79,13 +79,24 @@ async def test_a_result_that_an_input_shadows_is_refused_in_both(headers: dict[s
     """A result with the name of the task's own input would be lost: neither completes."""
     worked = await connector(FakeApi()).work(job(headers))
     response = {"status": 200, "headers": {}, "body": ANSWER}
-    evaluated = outcome_of(
-        {"response": response, "headers": headers, "variables": {"openai_prompt": "Hello"}}
-    )
+    case = {"response": response, "headers": headers}
+    given = outcome_of(case | {"variables": {"openai_prompt": "Hello"}})
+    not_given = outcome_of(case)
     assert isinstance(worked, Failed)
-    assert (evaluated["outcome"], evaluated["retries"], worked.retries) == ("fail", 0, 0)
-    for message in (evaluated["errorMessage"], worked.message):
-        assert "'openai_prompt' would be lost" in message
+    for evaluated in (given, not_given):
+        assert (evaluated["outcome"], evaluated["retries"], worked.retries) == ("fail", 0, 0)
+        assert "'openai_prompt' would be lost" in evaluated["errorMessage"]
+    assert "'openai_prompt' would be lost" in worked.message
+
+
+def test_a_case_may_say_which_inputs_its_task_has() -> None:
+    """With the inputs given, a result may have any other name, as in the worker."""
+    case = {
+        "response": 1,
+        "headers": {"resultVariable": "openai_topP"},
+        "variables": {"openai_prompt": "Hello"},
+    }
+    assert outcome_of(case)["variables"] == {"openai_topP": 1}
 
 
 FORMS = ("options", "case", "cases")

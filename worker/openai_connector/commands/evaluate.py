@@ -24,6 +24,7 @@ from openai_connector.outcome.mapping import Decision
 from openai_connector.outcome.memory import TaskMemory
 from openai_connector.outcome.release import Attempt
 from openai_connector.redaction import Redaction
+from openai_connector.tasks.operations import INPUT_NAMES
 from openai_connector.tasks.task_type import Request
 
 PERMANENT_TYPES = ("HostRefusedError", "InvalidInputsError", "InvalidResponseError", "SecretError")
@@ -45,7 +46,9 @@ examples:
     openai-connector evaluate --case -
 
 a case is JSON:
-  {"response": ANY or "error": {"type", "code", "message", "variables"}, "headers": {...}, "retries": 3};
+  {"response": ANY or "error": {"type", "code", "message", "variables"}, "headers": {...}, "retries": 3,
+   "variables": {...}};
+variables are the task's inputs, whose names no result may have; without them, all of this connector's;
 a file with one case a line is answered line by line."""
     parser.add_argument("expression", nargs="?", help="a FEEL expression; one = before it is optional")
     parser.add_argument(
@@ -104,7 +107,10 @@ def outcome_of(case: Mapping[str, Any]) -> dict[str, Any]:
     headers = {name: text for name, text in headers.items() if text is not None}
     if isinstance(retries, bool) or not isinstance(retries, int):
         raise _UsageError("a case's retries must be a whole number")
-    variables = case.get("variables") or {}
+    variables = case.get("variables")
+    if variables is None:
+        # As if every input were given: a result of such a name would be lost in a task that has it.
+        variables = dict.fromkeys(INPUT_NAMES)
     if not isinstance(variables, Mapping):
         raise _UsageError("a case's variables must be an object")
     given = case.get("error")

@@ -16,7 +16,7 @@ from openai_connector.contract import AZURE_API_VERSION, AZURE_DEPLOYMENT, AZURE
 from openai_connector.tasks.allowed_hosts import AllowedHosts
 from openai_connector.tasks.operations import Endpoint, InvalidInputsError
 from openai_connector.tasks.operations.endpoint import is_resource
-from openai_connector.tasks.secrets import SecretProvider, filled, is_placeholder, resolve
+from openai_connector.tasks.secrets import SecretProvider, filled, is_placeholder, names_in, resolve
 
 _MARK = "secret"
 _WITH_HOST = re.compile(r"[^:/?#\\]+://[^/?#\\]*[/?#\\]")
@@ -71,6 +71,9 @@ def resolved_url(
         HostRefusedError: its host is not allowed.
         SecretError: a secret is missing.
     """
+    if not names_in(text):
+        check(text, False)
+        return text
     if not _is_host_secret(text):
         check(filled(text, lambda _: _MARK), False)
     resolved = resolve(text, secrets, label=label).strip()

@@ -102,6 +102,8 @@ class RecordedSecrets:
 
 def names_in(text: str) -> list[str]:
     """Return the names of the secrets that a text asks for."""
+    if "secrets." not in text:
+        return []
     bare = _BARE.fullmatch(text.strip())
     return [bare[1]] if bare else [match[1] for match in _PLACEHOLDER.finditer(text)]
 
@@ -113,6 +115,8 @@ def is_placeholder(text: str) -> bool:
 
 def filled(text: str, value: Callable[[str], str]) -> str:
     """Return a text with a value in place of each placeholder; the value is made from the secret's name."""
+    if "secrets." not in text:
+        return text
     bare = _BARE.fullmatch(text.strip())
     return value(bare[1]) if bare else _PLACEHOLDER.sub(lambda match: value(match[1]), text)
 

@@ -90,7 +90,10 @@ def _fields(model: type[Inputs]) -> dict[str, tuple[str, str | None]]:
 def _read(model: type[_Model], variables: Mapping[str, Any], violations: list[str]) -> _Model | None:
     fields = _fields(model)
     known = {alias: variables[alias] for alias in fields if alias in variables}
-    given = Given({fields[alias][0]: value for alias, value in known.items()})
+    given = Given(
+        {fields[alias][0]: value for alias, value in known.items() if is_given(value)},
+        lambda name: but(known, str(model.model_fields[name].alias)),
+    )
     read: _Model | None = None
     try:
         read = model.model_validate(known)

@@ -60,13 +60,10 @@ def declared(given: Input, *, repr: bool = True) -> Any:
 class Given(dict[str, Any]):
     """The inputs that a modeler gave, raw, by field name; and why others are not given."""
 
-    def __init__(self, variables: Mapping[str, Any]) -> None:
-        super().__init__({name: value for name, value in variables.items() if is_given(value)})
-        self._variables = variables
-
-    def but(self, name: str) -> str:
-        """Return the end of the sentence that an input is required."""
-        return but(self._variables, name)
+    def __init__(self, values: Mapping[str, Any], but: Callable[[str], str]) -> None:
+        super().__init__(values)
+        self.but = but
+        """Returns the end of the sentence that a field is required."""
 
 
 def but(variables: Mapping[str, Any], name: str) -> str:
