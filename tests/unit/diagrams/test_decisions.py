@@ -97,6 +97,10 @@ REASONS = {
         "authentication.type is noAuth",
     ),
     "no key": (chat_inputs(authentication__token=None), "OpenAI API key is missing"),
+    "read in a filter": (
+        chat_inputs(own="=response.items[url = 1]"),
+        "the input own has a filter that may read the variable url",
+    ),
     "method": (chat_inputs(method="get"), "the method is not POST"),
 }
 

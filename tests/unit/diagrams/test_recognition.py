@@ -81,8 +81,13 @@ def test_what_only_looks_like_a_task_is_named(inputs: dict[str, str], how: dict[
 
 @pytest.mark.parametrize(
     "inputs",
-    [{"url": "https://example.com", "method": "get"}, {"operation": "chat", "url": "=u"}, {"prompt": "=p"}],
-    ids=["rest", "operation alone", "other worker"],
+    [
+        {"url": "https://example.com", "method": "get"},
+        {"operation": "chat", "url": "=u"},
+        {"prompt": "=p"},
+        {"operation": "run", "internal_model": "other"},
+    ],
+    ids=["rest", "operation alone", "other worker", "one name alike"],
 )
 @pytest.mark.parametrize("template", [*IDS, "io.camunda.connectors.HttpJson.v2"], ids=str)
 def test_other_tasks_are_left_alone(inputs: dict[str, str], template: str | None) -> None:

@@ -18,6 +18,7 @@ from openai_connector.tools.diagrams.camunda.templates import (
     TIMEOUTS,
 )
 from openai_connector.tools.diagrams.placeholders import secrets_asked
+from openai_connector.tools.diagrams.reads import reads_of
 from openai_connector.tools.diagrams.tasks import Task
 
 _KNOWN = {*MADE, *TIMEOUTS, *OPENAI_INPUTS, *AZURE_INPUTS}
@@ -65,7 +66,9 @@ def refuse_lost_reads(task: Task, carried: Carried) -> None:
 def _refuse_reads(source: str | None, leaving: set[str], where: str) -> None:
     read = sorted(_variables(source or "") & leaving)
     if read:
-        raise NotCarriedError(f"{where} reads the variable {read[0]}, which is not there afterwards")
+        is_certain = any(path[0] == read[0] for path in reads_of(source or "").paths)
+        how = "reads" if is_certain else "has a filter that may read"
+        raise NotCarriedError(f"{where} {how} the variable {read[0]}, which is not there afterwards")
 
 
 def refuse_secrets(task: Task, carried: Carried) -> None:

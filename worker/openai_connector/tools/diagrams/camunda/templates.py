@@ -103,6 +103,8 @@ _OWN_TEMPLATES = (
     TEMPLATE_AZURE,
 )
 _OF_OPENAI = OPENAI_INPUTS.keys() - {"operation", "authentication.token"} | {"internal_messages"}
+_TELLING_INPUTS = 2
+"""So many of a template's inputs are no coincidence."""
 _OF_AZURE = tuple(f"{operation}_" for operation in AZURE_OPERATIONS)
 
 
@@ -133,7 +135,8 @@ def likeness_of(task: Task) -> str | None:
     targets = [mapped.target for mapped in task.inputs]
     if template_of(task) is not None or any(target.startswith(PREFIX) for target in targets):
         return None
-    if not any(target in _OF_OPENAI or target.startswith(_OF_AZURE) for target in targets):
+    alike = [target for target in targets if target in _OF_OPENAI or target.startswith(_OF_AZURE)]
+    if len(alike) < _TELLING_INPUTS and "internal_textToAnalyze" not in alike:
         return None
     if task.job_type != CAMUNDA_HTTP_JOB_TYPE:
         what = f"its job type is {task.job_type or 'missing'}, not {CAMUNDA_HTTP_JOB_TYPE}"

@@ -9,8 +9,8 @@ from openai_connector.contract import ERROR_EXPRESSION, HEADER_LABELS, RESULT_EX
 from openai_connector.job import Completed, Failed, Outcome
 from openai_connector.outcome.mapping import HeaderError, OutputMapping
 from openai_connector.tools.diagrams.lint import samples
-from openai_connector.tools.diagrams.lint.reads import reads_of
 from openai_connector.tools.diagrams.lint.subject import Finding, Subject
+from openai_connector.tools.diagrams.reads import reads_of
 
 _LABEL = HEADER_LABELS[ERROR_EXPRESSION]
 _RETRIES = 3

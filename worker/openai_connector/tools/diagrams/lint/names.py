@@ -9,8 +9,8 @@ from itertools import pairwise
 from openai_connector.contract import ERROR_EXPRESSION, HEADER_LABELS, RESULT_EXPRESSION
 from openai_connector.tasks.operations import OPERATIONS
 from openai_connector.tools.diagrams.camunda import template_of
-from openai_connector.tools.diagrams.lint.reads import Path, reads_of
 from openai_connector.tools.diagrams.lint.subject import Finding, Subject
+from openai_connector.tools.diagrams.reads import Path, reads_of
 
 _RESPONSE = ("status", "headers", "body", "output")
 _OF_CAMUNDAS_RUNTIME = ("reason", "document")

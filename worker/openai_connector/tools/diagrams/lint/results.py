@@ -23,8 +23,8 @@ from openai_connector.tasks.operations import INPUT_NAMES
 from openai_connector.tasks.operations.fields import kind_of
 from openai_connector.tools.diagrams.lint import samples
 from openai_connector.tools.diagrams.lint.names import names_read
-from openai_connector.tools.diagrams.lint.reads import reads_of
 from openai_connector.tools.diagrams.lint.subject import Finding, Subject
+from openai_connector.tools.diagrams.reads import reads_of
 from openai_connector.tools.templates.panel import RESULT_VARIABLE as RESULT_VARIABLE_FIELD
 
 _OF_ANY_DATA = ("NO_FUNCTION_FOUND",)

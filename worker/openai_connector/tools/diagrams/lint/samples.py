@@ -7,7 +7,7 @@ from typing import Any
 
 from openai_connector.outcome.mapping import error_object
 from openai_connector.tasks.operations import Chat, Moderation
-from openai_connector.tools.diagrams.lint.reads import Path
+from openai_connector.tools.diagrams.reads import Path
 
 # Of each operation, without the parts that are contexts: an expression that reads it has a value of the same
 # type as with a real answer. The first is an ordinary one; no condition on an answer holds for all of them.
