@@ -30,6 +30,16 @@ ERRORS: Final = (
         f"`{contract.MAPPING_FAILED}`",
         "the result expression failed on an answer, which is kept",
     ),
+    ("AnswerError", f"`{contract.ANSWER_EMPTY}`", "the answer has no text, and nothing in its place"),
+    (
+        "AnswerError",
+        f"`{contract.ANSWER_TRUNCATED}`",
+        "the answer is cut off: *Maximum tokens*, or the model's own",
+    ),
+    ("AnswerError", f"`{contract.ANSWER_REFUSED}`", "the model refused; its words are in `output.refusal`"),
+    ("AnswerError", f"`{contract.ANSWER_FILTERED}`", "a content filter held the answer back"),
+    ("AnswerError", f"`{contract.ANSWER_NOT_JSON}`", "JSON was asked for, and the answer is none"),
+    ("AnswerError", f"`{contract.ANSWER_OFF_SCHEMA}`", "the answer is JSON, but not as *JSON schema* has it"),
 )
 
 OUTPUTS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -42,6 +52,8 @@ OUTPUTS: Final[Mapping[str, Mapping[str, str]]] = {
         "model": "the model that answered, as the API gave it",
         "json": "the answer parsed, when a JSON *Response format* was asked for",
         "refusal": "why the model refused, as the API gave it; null if it did not",
+        "condition": "`AS_ASKED`, or the code that tells [how the answer is other](error-codes.md)",
+        "calls": "how many calls were made for this answer: 2 where the model was asked again",
     },
     "moderation": {
         "flagged": "true when any string is flagged",

@@ -203,7 +203,7 @@ async def test_trying_again_after_a_failed_mapping_buys_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["tasks.operations.chat.Chat.output", "outcome.mapping.OutputMapping.on_answer"]
+    "part", ["tasks.operations.chat.Chat.read_answer", "outcome.mapping.OutputMapping.on_answer"]
 )
 async def test_a_bug_in_mapping_buys_nothing(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, part: str

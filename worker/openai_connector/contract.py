@@ -86,6 +86,8 @@ VERBOSITY: Final = Input("openai_verbosity", "Verbosity")
 EXTRA_BODY: Final = Input("openai_extraBody", "Extra body")
 RESPONSE_FORMAT: Final = Input("openai_responseFormat", "Response format")
 JSON_SCHEMA: Final = Input("openai_jsonSchema", "JSON schema")
+UNEXPECTED_ANSWER: Final = Input("openai_unexpectedAnswer", "If the answer is not as asked")
+REPAIR: Final = Input("openai_repair", "Ask again once")
 MODERATION_INPUT: Final = Input("openai_moderationInput", "Evaluation input")
 MODERATION_MODEL: Final = Input("openai_moderationModel", "Moderation model")
 
@@ -100,6 +102,22 @@ CONNECTION_FAILED: Final = "408"
 """Camunda's REST connector gives connection failures and timeouts this code."""
 TLS_FAILED: Final = "SSL_HANDSHAKE_FAILED"
 """As Camunda's REST connector."""
+
+# How an answer is other than it was asked for: codes of `AnswerError`, and `output.condition`
+
+AS_ASKED: Final = "AS_ASKED"
+ANSWER_EMPTY: Final = "ANSWER_EMPTY"
+ANSWER_TRUNCATED: Final = "ANSWER_TRUNCATED"
+ANSWER_REFUSED: Final = "ANSWER_REFUSED"
+ANSWER_FILTERED: Final = "ANSWER_FILTERED"
+ANSWER_NOT_JSON: Final = "ANSWER_NOT_JSON"
+ANSWER_OFF_SCHEMA: Final = "ANSWER_OFF_SCHEMA"
+
+# What may become of such an answer
+
+FAIL: Final = "fail"
+BPMN_ERROR: Final = "bpmnError"
+COMPLETE: Final = "complete"
 
 # Defaults
 
@@ -121,6 +139,8 @@ PANEL: Final[Mapping[str, str]] = {
     "chat_history": CHAT_HISTORY.label,
     "max_tokens": MAX_TOKENS.label,
     "choices": CHOICES.label,
+    "response_format": RESPONSE_FORMAT.label,
+    "json_schema": JSON_SCHEMA.label,
     "timeout": TIMEOUT.label,
 }
 """Of this connector's own templates."""

@@ -137,6 +137,49 @@ DATA_NO_JSON = Sentence("the {what} are not JSON that can be read")
 DATA_NO_OBJECT = Sentence("the {what} are not a JSON object")
 DATA_NO_TEXTS = Sentence("the task headers are not all texts")
 
+# What a model answered, where it is not what was asked for. What to do about each stands in ADVICE
+
+ANSWER_EMPTY = Sentence("The model's answer is empty")
+ANSWER_TRUNCATED = Sentence("The model's answer is cut off (finish reason {reason})")
+ANSWER_TRUNCATED_UNSAID = Sentence(
+    "The model's answer is empty: its reasoning used up all tokens (finish reason {reason})"
+)
+ANSWER_REFUSED = Sentence("The model refused to answer")
+ANSWER_FILTERED = Sentence("A content filter held back the model's answer (finish reason {reason})")
+ANSWER_NOT_JSON = Sentence("The model's answer is not JSON ({problem})")
+ANSWER_NO_OBJECT = Sentence("The model's answer is JSON, but {kind} where a JSON object was asked for")
+ANSWER_OFF_SCHEMA = Sentence("The model's answer does not follow the JSON schema")
+ANSWER_BREAKS_RULE = Sentence("The model's answer does not follow the JSON schema: it breaks the rule {rule}")
+ANSWER_BREAKS_RULE_AT = Sentence(
+    "The model's answer does not follow the JSON schema: {place} breaks the rule {rule}"
+)
+ANSWER_ALSO_AGAIN = Sentence("{problem}, also when it was asked again")
+ANSWER_NOT_ASKED_AGAIN = Sentence("{problem}, and it could not be asked again ({error})")
+ANSWER_WAY_OUT = Sentence(
+    '. To take the answer as it is, set the local variable {unexpected_answer} to "complete" at the task in '
+    'Operate; to ask again, set {state} to ""; then retry the incident'
+)
+
+MORE_TOKENS = Sentence("Raise {max_tokens}, or ask for a shorter answer in {prompt}")
+ASK_FOR_MORE = Sentence("Say in {prompt} what the answer must hold, or raise {max_tokens}")
+ASK_OTHERWISE = Sentence("Ask otherwise in {prompt}, or choose another model")
+CHECK_FILTER = Sentence("Ask otherwise in {prompt}, or have the content filter of the API account changed")
+ASK_FOR_JSON = Sentence(
+    "Say in {prompt} that the answer must be JSON and nothing else, or choose a model that keeps to "
+    "{response_format}"
+)
+ASK_FOR_SCHEMA = Sentence(
+    "Describe in {prompt} what the answer looks like, or choose a model that keeps to {response_format}"
+)
+
+# What a model is told when it is asked again
+
+AGAIN_EMPTY = Sentence("Your answer was empty. Answer now.")
+AGAIN_TRUNCATED = Sentence("Your answer was cut off. Answer again from the beginning, in fewer words.")
+AGAIN_JSON = Sentence(
+    "{problem}. Answer again: give the whole answer as the JSON that was asked for, and nothing else."
+)
+
 # Inputs
 
 INPUT_REQUIRED_CHOICE = Sentence("{label} is required: {choices}")
@@ -156,6 +199,7 @@ INPUT_CONTENT = Sentence(
     'must be a text or a list of content parts such as [{{type: "text", text: "..."}}], not {kind}'
 )
 INPUT_REQUIRED = Sentence("{label} is required")
+INPUT_SCHEMA = Sentence("is no JSON schema that answers can be checked against ({problem})")
 INPUT_NOT_TO_SET = Sentence("must not set {names}")
 CUSTOM_REQUIRED = Sentence("{custom_model} is required, because {model} is Custom")
 CUSTOM_UNUSED = Sentence("{custom_model} is given, but {model} is not Custom: choose Custom or empty it")
@@ -303,8 +347,14 @@ ADVICE: Final[Mapping[str, Sentence]] = {
     "no_connection": CHECK_URL_AND_NETWORK,
     "tls": CHECK_AUTHORITY,
     "broken": CHECK_NETWORK,
+    "ANSWER_EMPTY": ASK_FOR_MORE,
+    "ANSWER_TRUNCATED": MORE_TOKENS,
+    "ANSWER_REFUSED": ASK_OTHERWISE,
+    "ANSWER_FILTERED": CHECK_FILTER,
+    "ANSWER_NOT_JSON": ASK_FOR_JSON,
+    "ANSWER_OFF_SCHEMA": ASK_FOR_SCHEMA,
 }
-"""What to do about a failed call, by its reason (`ApiError.reason`)."""
+"""What to do about a failed call, by its reason (`ApiError.reason`), or about an answer, by its condition."""
 
 SENTENCES: Final[Mapping[str, Sentence]] = {
     name: value for name, value in globals().items() if isinstance(value, Sentence)

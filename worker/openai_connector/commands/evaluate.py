@@ -24,7 +24,7 @@ from openai_connector.outcome.mapping import Decision
 from openai_connector.outcome.memory import TaskMemory
 from openai_connector.outcome.release import Attempt
 from openai_connector.redaction import Redaction
-from openai_connector.tasks.task_type import Request
+from openai_connector.tasks.task_type import Answer, Request
 
 PERMANENT_TYPES = ("HostRefusedError", "InvalidInputsError", "InvalidResponseError", "SecretError")
 """Types of errors that are permanent whatever their code."""
@@ -164,8 +164,8 @@ class _Recorded:
     def accept(self, response: ApiResponse) -> Mapping[str, Any]:
         return {"body": response.body}
 
-    def response_of(self, answer: Mapping[str, Any]) -> Any:
-        return answer["body"]
+    def read_answer(self, kept: Mapping[str, Any]) -> Answer:
+        return Answer(kept["body"])
 
 
 def _recovery(error: Mapping[str, Any]) -> tuple[Recovery, timedelta | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import quote
@@ -18,6 +18,7 @@ from openai_connector.contract import (
     JOB_TYPE,
     OPENAI_HOST,
     PANEL,
+    REPAIR,
     TIMEOUT,
 )
 from openai_connector.duration import parse_duration
@@ -31,8 +32,10 @@ from openai_connector.tasks.operations import (
     Operation,
     read_inputs,
 )
+from openai_connector.tasks.operations.fields import scalar_text
+from openai_connector.tasks.operations.operation import Shortfall
 from openai_connector.tasks.secrets import RecordedSecrets, SecretProvider, is_placeholder, resolve
-from openai_connector.tasks.task_type import Request, fingerprint
+from openai_connector.tasks.task_type import CALLS, Answer, AnswerError, Request, fingerprint
 
 METHOD: Final = "POST"
 
@@ -65,9 +68,22 @@ class OpenAiTask:
         check_answer(response, missing_in=self.operation.missing_in)
         return {"status": response.status, "headers": response.headers, "body": response.body}
 
-    def response_of(self, answer: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what the expressions see as the response: status, headers, body and output."""
-        return {**answer, "output": self.operation.output(self.request_body, answer["body"])}
+    def read_answer(self, kept: Mapping[str, Any]) -> Answer:
+        """Return an answer whose response is status, headers, body and output."""
+        operation, calls = self.operation, kept.get(CALLS, 1)
+        read = operation.read_answer(self.request_body, kept["body"], calls)
+        response = {part: value for part, value in kept.items() if part != CALLS} | {"output": read.output}
+        if read.shortfall is None:
+            return Answer(response)
+        problem = read.shortfall.problem
+        message = problem if calls == 1 else wording.ANSWER_ALSO_AGAIN(problem=problem)
+        again = self._again(read.output, read.shortfall) if calls == 1 else None
+        error = AnswerError(message, read.shortfall.condition)
+        return Answer(response, error, operation.reaction(self.request_body), again)
+
+    def _again(self, output: dict[str, Any], shortfall: Shortfall) -> Request | None:
+        body = self.operation.body_to_ask_again(self.request_body, output, shortfall)
+        return None if body is None else replace(self.request, body=_encoded(body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +127,16 @@ class OpenAiTasks:
         return OpenAiTask(operation, request_body, request, panel)
 
     def time_needed(self, variables: Mapping[str, Any]) -> timedelta:
-        """Return how long a task's call may take.
+        """Return how long a task's call may take, or its two calls where it may ask again.
 
         A wrong timeout counts as none (`read` says what is wrong).
         """
         try:
-            return parse_duration(variables.get(TIMEOUT.name) or self.defaults.timeout)
+            needed = parse_duration(variables.get(TIMEOUT.name) or self.defaults.timeout)
         except ValueError:
-            return self.defaults.timeout
+            needed = self.defaults.timeout
+        asks_again = (scalar_text(variables.get(REPAIR.name)) or "").strip().lower() == "true"
+        return needed * 2 if asks_again else needed
 
 
 def _url(base_url: str, endpoint: Endpoint, operation: Operation) -> str:
