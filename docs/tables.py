@@ -38,7 +38,7 @@ ERRORS: Final = (
     ),
     ("AnswerError", f"`{contract.ANSWER_REFUSED}`", "the model refused; its words are in `output.refusal`"),
     ("AnswerError", f"`{contract.ANSWER_FILTERED}`", "a content filter held the answer back"),
-    ("AnswerError", f"`{contract.ANSWER_NOT_JSON}`", "JSON was asked for, and the answer is none"),
+    ("AnswerError", f"`{contract.ANSWER_NOT_JSON}`", "JSON was asked for, and the answer is not JSON"),
     ("AnswerError", f"`{contract.ANSWER_OFF_SCHEMA}`", "the answer is JSON, but not as *JSON schema* has it"),
 )
 
