@@ -44,7 +44,8 @@ OUTPUTS: Final[Mapping[str, Mapping[str, str]]] = {
         "refusal": "why the model refused, as the API gave it; null if it did not",
     },
     "moderation": {
-        "flagged": "true when any string is flagged",
+        "flagged": "true when any result, or any category of one, says so; an answer from which it cannot be "
+        "told for every string is no answer (`INVALID_RESPONSE`), never false",
         "flaggedCategories": "their names, the highest score first",
         "categoryScores": "each category's score, the highest of all strings",
     },

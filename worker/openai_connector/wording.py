@@ -172,9 +172,22 @@ MESSAGE_KIND = Sentence("must be a context with role and content, not {kind}")
 MESSAGE_ROLE = Sentence("must have the role {roles}, got {shown}")
 MESSAGE_NO_CONTENT = Sentence("must have a content (it may be null only with tool_calls or refusal)")
 MESSAGE_CONTENT = Sentence("must have a content that is a text or a list of content parts, not {kind}")
-TEXTS_KIND = Sentence("must be a text or a list of texts, not {kind}")
+TEXTS_KIND = Sentence(
+    "must be a text, a list of texts, or a list of content parts such as "
+    '[{{type: "text", text: "..."}}], not {kind}'
+)
 TEXTS_ITEM = Sentence("must be a list of texts, but item {position} is {kind}")
 TEXTS_EMPTY = Sentence("must be a text or a list of texts, not an empty list")
+PART_TYPE = Sentence(
+    "must have content parts of the type text or image_url, but that of item {position} is {shown}"
+)
+PART_TEXT = Sentence(
+    'must have content parts such as {{type: "text", text: "..."}}, but item {position} has no text'
+)
+PART_IMAGE = Sentence(
+    'must have content parts such as {{type: "image_url", image_url: {{url: "https://..."}}}}, '
+    "but item {position} has no url"
+)
 KEY_REQUIRED = Sentence("{api_key} is required: give it as {{{{secrets.NAME}}}}")
 KEY_REQUIRED_OR_WORKER = Sentence(
     "{api_key} is required: give it as {{{{secrets.NAME}}}}, or have the operator set OPENAI_API_KEY"
@@ -229,6 +242,10 @@ API_EMPTY = Sentence("The API's answer is empty (status {status})")
 API_NOT_JSON = Sentence("The API's answer is not JSON")
 API_ERROR_IN_SUCCESS = Sentence("The API's answer is an error in spite of its status {status}{words}")
 API_LACKS = Sentence("The API's answer has no {missing}")
+LACKS_RESULTS = Sentence("result for each of the {asked} texts (it has {got})")
+LACKS_VERDICT = Sentence(
+    "verdict in result {position}: neither flagged nor the categories say yes or no in a way that can be read"
+)
 API_PACKED_TWICE = Sentence("The API's answer is packed more than once; it may have been paid for")
 API_CANNOT_UNPACK = Sentence(
     "The API's answer cannot be unpacked (bad gzip or deflate); it may have been paid for"
