@@ -19,7 +19,7 @@ MAX_READ_DEPTH = 500  # of JSON that is read: Python 3.11 itself cannot read som
 MAX_BYTES = 3 * 1024 * 1024 // 2  # UTF-8 bytes; the limit of Camunda's own connector runtime
 MAX_STORED_BYTES = 2_000_000  # in the engine's own form, MessagePack: 2 MB are taken, 3 MB are not
 STORED_DOUBLE_BYTES = 9  # whatever its text: a list of 0.5 is stored in more than twice the bytes of its JSON
-MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
+MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1  # what the engine keeps to the last digit (measured)
 
 
 class DocumentError(ValueError):
@@ -27,7 +27,9 @@ class DocumentError(ValueError):
 
 
 def parse_json(text: str | bytes, *, max_depth: int = MAX_READ_DEPTH) -> Any:
-    """Read JSON text strictly: NaN and infinities are refused, integers beyond 64 bits become doubles.
+    """Read JSON text strictly: NaN and infinities are refused.
+
+    Integers that the engine cannot keep (below -2^63, from 2^64 on) become doubles.
 
     Raises:
         NestedTooDeepError: deeper than `max_depth`.
@@ -107,8 +109,8 @@ def encode_document(variables: Mapping[str, Any]) -> str:
     """Encode variables as compact JSON text. Lone surrogates, which UTF-8 cannot carry, become U+FFFD.
 
     Raises:
-        DocumentError: not JSON (NaN, an unknown type, a key that is no text), an integer beyond 64 bits,
-            nested deeper than `MAX_DEPTH` or larger than `MAX_BYTES` (or stored, `MAX_STORED_BYTES`).
+        DocumentError: not JSON (NaN, an unknown type, a key that is no text), an integer below -2^63 or from
+            2^64 on, nested deeper than `MAX_DEPTH`, or larger than `MAX_BYTES` (stored, `MAX_STORED_BYTES`).
     """
     text = _written(variables)
     size = len(text.encode())
