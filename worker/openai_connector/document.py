@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from openai_connector import wording
+from openai_connector.contract import FORBIDDEN_KEY
 
 MAX_DEPTH = 200  # levels of nested objects and arrays
 MAX_READ_DEPTH = 500  # of JSON that is read: Python 3.11 itself cannot read some 990
@@ -110,7 +111,8 @@ def encode_document(variables: Mapping[str, Any]) -> str:
 
     Raises:
         DocumentError: not JSON (NaN, an unknown type, a key that is no text), an integer below -2^63 or from
-            2^64 on, nested deeper than `MAX_DEPTH`, or larger than `MAX_BYTES` (stored, `MAX_STORED_BYTES`).
+            2^64 on, nested deeper than `MAX_DEPTH`, larger than `MAX_BYTES` (stored, `MAX_STORED_BYTES`), or
+            with a key that is forbidden.
     """
     text = _written(variables)
     size = len(text.encode())
@@ -124,6 +126,8 @@ def encode_document(variables: Mapping[str, Any]) -> str:
     for name, value in variables.items():
         if not isinstance(name, str):
             raise DocumentError(wording.DOCUMENT_NAME(kind=type(name).__name__))
+        if name == FORBIDDEN_KEY:
+            raise DocumentError(wording.DOCUMENT_FORBIDDEN(name=name, key=FORBIDDEN_KEY))
         growth += _check(name, value)
     if not text:
         raise DocumentError(wording.DOCUMENT_UNWRITABLE())
@@ -167,6 +171,8 @@ def _check_keys(name: str, value: Mapping[Any, Any]) -> None:
     for key in value:
         if type(key) is not str and not isinstance(key, str):
             raise DocumentError(wording.DOCUMENT_KEY(name=name))
+    if FORBIDDEN_KEY in value:
+        raise DocumentError(wording.DOCUMENT_FORBIDDEN(name=name, key=FORBIDDEN_KEY))
 
 
 def _growth(name: str, number: float) -> int:

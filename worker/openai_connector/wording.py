@@ -127,6 +127,10 @@ DOCUMENT_NAME = Sentence("a variable's name must be text, not {kind}")
 DOCUMENT_INTEGER = Sentence("variable '{name}' has an integer beyond 64 bits")
 DOCUMENT_NUMBER = Sentence("variable '{name}' has a number that JSON cannot carry ({value})")
 DOCUMENT_KEY = Sentence("variable '{name}' has a key that is no text")
+DOCUMENT_FORBIDDEN = Sentence(
+    "variable '{name}' holds the key '{key}', which is forbidden: Camunda's connectors would execute it. "
+    "Map other values"
+)
 DOCUMENT_VALUE = Sentence("variable '{name}' has a value that is not JSON ({kind})")
 DOCUMENT_TOO_DEEP = Sentence("variable '{name}' is nested deeper than {limit} levels")
 
