@@ -107,6 +107,18 @@ ACTION_VARIABLES = Sentence("{label}: variables must be a context, but are {show
 ACTION_CODE = Sentence("{label}: the error code must be a string, but is {shown}")
 ACTION_BACKOFF = Sentence("{label}: retryBackoff {problem}, got {shown}")
 ACTION_RETRIES = Sentence("{label}: retries must be a number, but are {shown}")
+ACTION_OF_ANSWER = Sentence(
+    "{label} gives {action} as it lies in the answer, and an answer decides nothing. Map the parts that the "
+    "process needs, under names of your own"
+)
+ACTION_MIXED = Sentence(
+    "{label} gives {action} together with {others}: give the action alone, or choose another name than "
+    "errorType"
+)
+ACTION_INSIDE = Sentence(
+    "{label} gives {action} inside of a result, where it does nothing: give it alone, as in "
+    "if ... then {action}(...) else {{answer: ...}}"
+)
 EXPRESSION_SYNTAX = Sentence("{label} has a syntax error: {problem}")
 EXPRESSION_UNREADABLE = Sentence("{label} cannot be read: {problem}")
 EXPRESSION_FAILED = Sentence("{label} failed: {problem}")
