@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from openai_connector import wording
@@ -36,9 +37,27 @@ def parse_json(text: str | bytes, *, max_depth: int = MAX_READ_DEPTH) -> Any:
         NestedTooDeepError: deeper than `max_depth`.
         ValueError: not JSON, or a number beyond the range of a double.
     """
-    text = text if isinstance(text, str) else text.decode()
+    return _read(text if isinstance(text, str) else text.decode(), _DECODER, max_depth)
+
+
+def parse_answer(text: str) -> Any:
+    """Read the JSON text of an API's answer, which is paid for: what cannot be kept of it is null.
+
+    NaN and infinities, which some servers write for log probabilities, and numbers beyond a double become
+    null. A byte order mark and lines of comments (`: ...`), with which servers keep a connection alive, may
+    stand before it. Of a key that comes twice the last one counts.
+
+    Raises:
+        NestedTooDeepError: deeper than `MAX_READ_DEPTH`.
+        ValueError: not JSON.
+    """
+    before = _BEFORE_AN_ANSWER.match(text)
+    return _read(text[before.end() :] if before else text, _ANSWER_DECODER, MAX_READ_DEPTH)
+
+
+def _read(text: str, decoder: json.JSONDecoder, max_depth: int) -> Any:
     try:
-        value = _DECODER.decode(text)
+        value = decoder.decode(text)
     except RecursionError:
         raise NestedTooDeepError("nested too deep") from None
     # Python's versions let the parser go to different depths; few texts have so many brackets at all.
@@ -83,8 +102,25 @@ def _double(digits: str) -> float:
     return number
 
 
+def _or_null(read: Callable[[str], float]) -> Callable[[str], float | None]:
+    def read_or_null(digits: str) -> float | None:
+        try:
+            return read(digits)
+        except ValueError:
+            return None
+
+    return read_or_null
+
+
 # Built once: json.loads with arguments builds one a call.
 _DECODER = json.JSONDecoder(parse_constant=_refuse, parse_int=_integer, parse_float=_double)
+_ANSWER_DECODER = json.JSONDecoder(
+    parse_constant=lambda _: None,
+    parse_int=_or_null(_integer),
+    parse_float=_or_null(_double),
+)
+# Each of its parts begins with other characters: it takes no more than one look at each.
+_BEFORE_AN_ANSWER = re.compile(r"\ufeff?+(?:[ \t\r\n]++|:[^\n]*+)*+")
 
 
 class Document(dict[str, Any]):
