@@ -67,6 +67,10 @@ RULES: Final[Mapping[str, tuple[str, str]]] = {
     "loose-schema": ("error", "a strict JSON schema lacks what the API demands"),
     "lost-result": ("error", "a result has the name of a local variable and would be lost"),
     "mapped-twice": ("warning", "an input is mapped more than once: only the last mapping counts"),
+    "misplaced-action": (
+        "error",
+        "the result expression gives an action together with variables, or inside of one",
+    ),
     "misplaced-secret": ("error", "a secret is in an input where it is not resolved"),
     "model-shutdown": ("error, warning", "the model is shut down (error) or about to be (warning)"),
     "no-context": ("error", "the result expression gives no context"),

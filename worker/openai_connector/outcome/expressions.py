@@ -17,6 +17,10 @@ class ExpressionError(Exception):
     """An expression cannot be read, or failed; the message says which one, where and why."""
 
 
+class MisplacedActionError(ExpressionError):
+    """A result has an action where none can be; the message says which, and what to do."""
+
+
 class NullReason(NamedTuple):
     """Why an expression, or a part of it, gave null."""
 
@@ -79,7 +83,7 @@ class _Feel:
         except FeelError as error:
             raise ExpressionError(wording.EXPRESSION_FAILED(label=self._label, problem=error)) from None
         except ActionError as error:
-            raise ExpressionError(str(error)) from None
+            raise MisplacedActionError(str(error)) from None
 
 
 class _Path:
@@ -96,7 +100,7 @@ class _Path:
         except PathError as error:
             raise ExpressionError(wording.EXPRESSION_FAILED(label=self._label, problem=error)) from None
         except ActionError as error:
-            raise ExpressionError(str(error)) from None
+            raise MisplacedActionError(str(error)) from None
         return value, []
 
 
