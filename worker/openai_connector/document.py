@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from openai_connector import wording
@@ -102,22 +102,22 @@ def _double(digits: str) -> float:
     return number
 
 
-def _or_null(read: Callable[[str], float]) -> Callable[[str], float | None]:
-    def read_or_null(digits: str) -> float | None:
-        try:
-            return read(digits)
-        except ValueError:
-            return None
+def _integer_or_null(digits: str) -> int | float | None:
+    try:
+        return _integer(digits)
+    except ValueError:
+        return None
 
-    return read_or_null
+
+def _double_or_null(digits: str) -> float | None:
+    number = float(digits)
+    return None if math.isinf(number) else number
 
 
 # Built once: json.loads with arguments builds one a call.
 _DECODER = json.JSONDecoder(parse_constant=_refuse, parse_int=_integer, parse_float=_double)
 _ANSWER_DECODER = json.JSONDecoder(
-    parse_constant=lambda _: None,
-    parse_int=_or_null(_integer),
-    parse_float=_or_null(_double),
+    parse_constant=lambda _: None, parse_int=_integer_or_null, parse_float=_double_or_null
 )
 # Each of its parts begins with other characters: it takes no more than one look at each.
 _BEFORE_AN_ANSWER = re.compile(r"\ufeff?+(?:[ \t\r\n]++|:[^\n]*+)*+")
