@@ -56,7 +56,8 @@ OUTPUTS: Final[Mapping[str, Mapping[str, str]]] = {
         "calls": "how many calls were made for this answer: 2 where the model was asked again",
     },
     "moderation": {
-        "flagged": "true when any string is flagged",
+        "flagged": "true when any result, or any category of one, says so; an answer from which it cannot be "
+        "told for every string is no answer (`INVALID_RESPONSE`), never false",
         "flaggedCategories": "their names, the highest score first",
         "categoryScores": "each category's score, the highest of all strings",
     },
@@ -78,6 +79,10 @@ RULES: Final[Mapping[str, tuple[str, str]]] = {
     "loose-schema": ("error", "a strict JSON schema lacks what the API demands"),
     "lost-result": ("error", "a result has the name of a local variable and would be lost"),
     "mapped-twice": ("warning", "an input is mapped more than once: only the last mapping counts"),
+    "misplaced-action": (
+        "error",
+        "the result expression gives an action together with variables, or inside of one",
+    ),
     "misplaced-secret": ("error", "a secret is in an input where it is not resolved"),
     "model-shutdown": ("error, warning", "the model is shut down (error) or about to be (warning)"),
     "no-context": ("error", "the result expression gives no context"),

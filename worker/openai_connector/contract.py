@@ -51,6 +51,9 @@ OWN_VARIABLES: Final = (*OVERRIDES.values(), STATE_VARIABLE)
 ERROR_VARIABLE: Final = "error"
 """Local to a task that failed: its error object."""
 
+FORBIDDEN_KEY: Final = "camunda.function.type"
+"""Of contexts that Camunda's connectors do not read but execute: no process gets one from this worker."""
+
 
 class Input(NamedTuple):
     """An input of a task: its variable, and what the modeler calls it."""

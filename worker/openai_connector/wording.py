@@ -107,6 +107,18 @@ ACTION_VARIABLES = Sentence("{label}: variables must be a context, but are {show
 ACTION_CODE = Sentence("{label}: the error code must be a string, but is {shown}")
 ACTION_BACKOFF = Sentence("{label}: retryBackoff {problem}, got {shown}")
 ACTION_RETRIES = Sentence("{label}: retries must be a number, but are {shown}")
+ACTION_OF_ANSWER = Sentence(
+    "{label} gives {action} as it lies in the answer, and an answer decides nothing. Map the parts that the "
+    "process needs, under names of your own"
+)
+ACTION_MIXED = Sentence(
+    "{label} gives {action} together with {others}: give the action alone, or choose another name than "
+    "errorType"
+)
+ACTION_INSIDE = Sentence(
+    "{label} gives {action} inside of a result, where it does nothing: give it alone, as in "
+    "if ... then {action}(...) else {{answer: ...}}"
+)
 EXPRESSION_SYNTAX = Sentence("{label} has a syntax error: {problem}")
 EXPRESSION_UNREADABLE = Sentence("{label} cannot be read: {problem}")
 EXPRESSION_FAILED = Sentence("{label} failed: {problem}")
@@ -127,6 +139,10 @@ DOCUMENT_NAME = Sentence("a variable's name must be text, not {kind}")
 DOCUMENT_INTEGER = Sentence("variable '{name}' has an integer beyond 64 bits")
 DOCUMENT_NUMBER = Sentence("variable '{name}' has a number that JSON cannot carry ({value})")
 DOCUMENT_KEY = Sentence("variable '{name}' has a key that is no text")
+DOCUMENT_FORBIDDEN = Sentence(
+    "variable '{name}' holds the key '{key}', which is forbidden: Camunda's connectors would execute it. "
+    "Map other values"
+)
 DOCUMENT_VALUE = Sentence("variable '{name}' has a value that is not JSON ({kind})")
 DOCUMENT_TOO_DEEP = Sentence("variable '{name}' is nested deeper than {limit} levels")
 
@@ -216,9 +232,22 @@ MESSAGE_KIND = Sentence("must be a context with role and content, not {kind}")
 MESSAGE_ROLE = Sentence("must have the role {roles}, got {shown}")
 MESSAGE_NO_CONTENT = Sentence("must have a content (it may be null only with tool_calls or refusal)")
 MESSAGE_CONTENT = Sentence("must have a content that is a text or a list of content parts, not {kind}")
-TEXTS_KIND = Sentence("must be a text or a list of texts, not {kind}")
+TEXTS_KIND = Sentence(
+    "must be a text, a list of texts, or a list of content parts such as "
+    '[{{type: "text", text: "..."}}], not {kind}'
+)
 TEXTS_ITEM = Sentence("must be a list of texts, but item {position} is {kind}")
 TEXTS_EMPTY = Sentence("must be a text or a list of texts, not an empty list")
+PART_TYPE = Sentence(
+    "must have content parts of the type text or image_url, but that of item {position} is {shown}"
+)
+PART_TEXT = Sentence(
+    'must have content parts such as {{type: "text", text: "..."}}, but item {position} has no text'
+)
+PART_IMAGE = Sentence(
+    'must have content parts such as {{type: "image_url", image_url: {{url: "https://..."}}}}, '
+    "but item {position} has no url"
+)
 KEY_REQUIRED = Sentence("{api_key} is required: give it as {{{{secrets.NAME}}}}")
 KEY_REQUIRED_OR_WORKER = Sentence(
     "{api_key} is required: give it as {{{{secrets.NAME}}}}, or have the operator set OPENAI_API_KEY"
@@ -273,6 +302,10 @@ API_EMPTY = Sentence("The API's answer is empty (status {status})")
 API_NOT_JSON = Sentence("The API's answer is not JSON")
 API_ERROR_IN_SUCCESS = Sentence("The API's answer is an error in spite of its status {status}{words}")
 API_LACKS = Sentence("The API's answer has no {missing}")
+LACKS_RESULTS = Sentence("result for each of the {asked} texts (it has {got})")
+LACKS_VERDICT = Sentence(
+    "verdict in result {position}: neither flagged nor the categories say yes or no in a way that can be read"
+)
 API_PACKED_TWICE = Sentence("The API's answer is packed more than once; it may have been paid for")
 API_CANNOT_UNPACK = Sentence(
     "The API's answer cannot be unpacked (bad gzip or deflate); it may have been paid for"

@@ -272,6 +272,9 @@ def test_temperature_beside_top_p() -> None:
         ),
         ({"resultExpression": "body.choices.message.content"}, "no-context", "but gives a list"),
         ({"resultExpression": '=if status = 200 then "done" else {}'}, "no-context", "but gives a text"),
+        ({"resultExpression": '={a: bpmnError("X")}'}, "misplaced-action", "gives bpmnError inside"),
+        ({"resultExpression": '=[1, jobError("X")]'}, "misplaced-action", "gives jobError inside"),
+        ({"resultExpression": '={errorType: "ignoreError", a: 1}'}, "misplaced-action", "together with 'a'"),
     ],
 )
 def test_mistake_in_a_header_is_found(headers: dict[str, str], rule: str, message: str) -> None:
@@ -292,6 +295,8 @@ def test_mistake_in_a_header_is_found(headers: dict[str, str], rule: str, messag
         "=response.body.order",
         '=if output.text = "yes" then {ok: true} else null',
         '=bpmnError("ALWAYS", "never")',
+        '=if output.text = "" then jobError("empty") else {answer: output.text}',
+        "=ignoreError({answer: output.text})",
         '=assert(response.body.id, response.body.id != null, "no id")',
     ],
 )

@@ -161,10 +161,10 @@ async def test_unicode_of_all_kinds(client: ApiClient, api: StandIn) -> None:
 
 async def test_integers_beyond_64_bits_become_doubles(client: ApiClient, api: StandIn) -> None:
     """Numbers are read so that the engine can take them."""
-    api.answer(Answer(content=b'{"a": [9223372036854775807, 9223372036854775808, -1e3, 0.1]}'))
+    api.answer(Answer(content=b'{"a": [18446744073709551615, 18446744073709551616, -1e3, 0.1]}'))
     body = (await ask(client, api.base_url)).body
-    assert body == {"a": [2**63 - 1, 2.0**63, -1000.0, 0.1]}
-    assert isinstance(body["a"][1], float)
+    assert body == {"a": [2**64 - 1, 2.0**64, -1000.0, 0.1]}
+    assert [type(number) for number in body["a"]] == [int, float, float, float]
 
 
 # Answers that are none
@@ -175,8 +175,8 @@ async def test_integers_beyond_64_bits_become_doubles(client: ApiClient, api: St
     [
         (text_answer("<h1>Hello</h1>"), "is not JSON", "<h1>Hello</h1>"),
         (text_answer("plain", "text/plain"), "is not JSON", "plain"),
-        (Answer(content=b'{"a": NaN}'), "is not JSON", '{"a": NaN}'),
-        (Answer(content=b'{"a": 1e999}'), "is not JSON", '{"a": 1e999}'),
+        (Answer(content=b'{"a": nan}'), "is not JSON", '{"a": nan}'),
+        (Answer(content=b": a comment\n"), "is not JSON", ": a comment\n"),
         (Answer(content=b'"text"'), "is not JSON", '"text"'),
         (Answer(content=b"42"), "is not JSON", "42"),
         (Answer(content=b'{"a": 1'), "is not JSON", '{"a": 1'),

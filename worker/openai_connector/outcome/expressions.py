@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from openai_connector import wording
+from openai_connector.outcome.actions import ActionError, check_result, names_action
 from openai_connector.outcome.jsonpath import MOST_SECONDS, PathError, PathMapping
 
 CACHED_EXPRESSIONS = 1000  # compiled expressions kept; a cluster's diagrams have a few hundred at most
@@ -14,6 +15,10 @@ CACHED_EXPRESSIONS = 1000  # compiled expressions kept; a cluster's diagrams hav
 
 class ExpressionError(Exception):
     """An expression cannot be read, or failed; the message says which one, where and why."""
+
+
+class MisplacedActionError(ExpressionError):
+    """A result has an action where none can be; the message says which, and what to do."""
 
 
 class NullReason(NamedTuple):
@@ -47,11 +52,13 @@ class CompiledExpression(Protocol):
 class _Feel:
     known_names: frozenset[str] = frozenset()
 
-    def __init__(self, label: str, text: str) -> None:
+    def __init__(self, label: str, text: str, *, is_result: bool) -> None:
         # Imported when the first expression comes: a worker's start need not wait for it.
         from camunda_feel import FeelError, FeelSyntaxError, parse
 
         self._label = label
+        self._is_result = is_result
+        self._is_named = names_action(text)
         try:
             self._expression = parse(text)
         except FeelSyntaxError as error:
@@ -67,9 +74,16 @@ class _Feel:
             limits = Limits(seconds=MOST_SECONDS)
             evaluation = self._expression.evaluate(variables, functions=CONNECTOR_FUNCTIONS, limits=limits)
             reasons = (NullReason(self._label, w.type, w.line, w.column, str(w)) for w in evaluation.warnings)
-            return to_json(evaluation.value), list(reasons)
+            value = to_json(evaluation.value)  # first: it bounds what may hold itself
+            if self._is_result:
+                check_result(
+                    self._label, evaluation.value, variables.get("response"), is_named=self._is_named
+                )
+            return value, list(reasons)
         except FeelError as error:
             raise ExpressionError(wording.EXPRESSION_FAILED(label=self._label, problem=error)) from None
+        except ActionError as error:
+            raise MisplacedActionError(str(error)) from None
 
 
 class _Path:
@@ -79,10 +93,15 @@ class _Path:
         self.known_names = mapping.names
 
     def evaluate(self, variables: Mapping[str, Any]) -> tuple[Any, list[NullReason]]:
+        response = variables["response"]
         try:
-            return self._mapping.apply(variables["response"]), []
+            value = self._mapping.apply(response)
+            check_result(self._label, value, response, is_named="errorType" in self.known_names)
         except PathError as error:
             raise ExpressionError(wording.EXPRESSION_FAILED(label=self._label, problem=error)) from None
+        except ActionError as error:
+            raise MisplacedActionError(str(error)) from None
+        return value, []
 
 
 def is_blank(text: object) -> bool:
@@ -113,4 +132,4 @@ def compile_expression(label: str, text: str, *, takes_paths: bool) -> CompiledE
         mapping = PathMapping.read(text) if takes_paths else None
     except PathError as error:
         raise ExpressionError(wording.PATH_UNREADABLE(label=label, problem=error)) from None
-    return _Feel(label, text) if mapping is None else _Path(label, mapping)
+    return _Feel(label, text, is_result=takes_paths) if mapping is None else _Path(label, mapping)

@@ -2,7 +2,7 @@
 
 The rules are those of Camunda's connector runtime (measured on 8.6.10 and 8.8.7), but for three: on
 success an error expression sees the full response, a bad expression never buys a second answer, and a result
-expression may throw a BPMN error.
+expression may give an action as an error expression does.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from openai_connector.contract import (
 from openai_connector.document import Document, DocumentError, encode_document
 from openai_connector.duration import parse_duration
 from openai_connector.job import MAX_MESSAGE, BpmnError, Completed, Failed, Outcome, TaskError
+from openai_connector.outcome.actions import is_action
 from openai_connector.outcome.expressions import (
     CACHED_EXPRESSIONS,
     CompiledExpression,
@@ -194,12 +195,15 @@ class OutputMapping:
         nulls.extend(reasons)
         if value is None:
             return variables, None
+        label = HEADER_LABELS[RESULT_EXPRESSION]
         if not isinstance(value, Mapping):
-            label = HEADER_LABELS[RESULT_EXPRESSION]
             raise MappingError(wording.RESULT_NO_CONTEXT(label=label, shown=shown(value)))
-        if value.get("errorType") == "bpmnError" and _code(value) is not None:
-            return variables, _action(value, HEADER_LABELS[RESULT_EXPRESSION])
-        return {**variables, **value}, None
+        if not is_action(value):
+            return {**variables, **value}, None
+        action = _action(value, label)
+        if action is None:  # no decision in an error expression; here it would be no result either
+            raise MappingError(wording.ACTION_CODE(label=label, shown=shown(None)))
+        return variables, action
 
     def _evaluate_error(self, context: Mapping[str, Any], nulls: list[NullReason]) -> Outcome | None:
         if self.error_expression is None:
@@ -309,7 +313,7 @@ def _text(value: Any) -> str:
 
 
 def _action(value: Mapping[str, Any], label: str) -> Outcome | None:
-    """Read what an error expression decided, in the spellings of 8.5 (code, message) and of 8.8 and later."""
+    """Read what an expression decided, in the spellings of 8.5 (code, message) and of 8.8 and later."""
     variables = value.get("variables")
     if variables is not None and not isinstance(variables, Mapping):
         raise MappingError(wording.ACTION_VARIABLES(label=label, shown=shown(variables)))
