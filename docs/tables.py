@@ -111,6 +111,9 @@ def _failures() -> Iterator[tuple[str, str, str]]:
     yield f"status {waits} with a wait", "rate-limited", "The job goes back for at least that long"
     for name, recovery in policy.STATUSES.items():
         yield f"status {name}", recovery.value, ADVICE[name](**PANEL)
+    yield "a wait beyond what is left of `CONNECTOR_MAX_WAIT_TIME`", "permanent", "The message names the time"
+    yield "success with a blank body of some bytes", "transient", ADVICE["blank"](**PANEL)
+    yield "success with an error in the body", "as that error's code", "See below"
     yield "timeout, connection", "transient", "Possibly paid where the message says so"
     yield "every other [error code](error-codes.md)", "permanent", "The message says what to correct"
 

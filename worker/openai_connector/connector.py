@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from openai_connector import wording
 from openai_connector.contract import JOB_TIMEOUT, OVERRIDES, STATE_VARIABLE
-from openai_connector.duration import parse_duration
+from openai_connector.duration import parse_duration, spoken_duration
 from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome, TaskError
 from openai_connector.observe.events import AnswerReceived, CallFailed, CallSent, Events, NullFound
 from openai_connector.observe.logs import place_of
@@ -29,7 +29,7 @@ from openai_connector.outcome.mapping import (
 )
 from openai_connector.outcome.memory import TaskMemory
 from openai_connector.outcome.release import Attempt, release
-from openai_connector.outcome.retry_policy import DEFAULT_POLICY, RetryPolicy
+from openai_connector.outcome.retry_policy import DEFAULT_POLICY, Plan, RetryPolicy
 from openai_connector.tasks.task_type import Task, TaskType
 
 log = logging.getLogger(__name__)
@@ -139,7 +139,7 @@ class Connector:
         return mapping.on_error(
             error.recorded or error_object(error.kind, error.code, message, response),
             retries=job.retries,
-            default=Failed(message, plan.retries, plan.backoff),
+            default=Failed(message + _outlook(error, plan), plan.retries, plan.backoff),
             local_names=local_names,
         )
 
@@ -223,6 +223,15 @@ def explained(error: TaskError, panel: Mapping[str, str]) -> str:
     if not isinstance(error, ApiError):
         return str(error)
     return f"{error}. {wording.ADVICE[error.reason](**panel)}"
+
+
+def _outlook(error: TaskError, plan: Plan) -> str:
+    """Return what becomes of the job, for the message of a failure that no error expression decides."""
+    if not isinstance(error, ApiError):
+        return ""
+    if plan.too_long is not None:
+        return wording.WAIT_TOO_LONG(asked=spoken_duration(plan.too_long))
+    return wording.TRIED_AGAIN() if plan.retries else ""
 
 
 def _on_answer(

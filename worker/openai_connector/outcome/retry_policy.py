@@ -23,11 +23,13 @@ class Plan:
     """How long the engine waits before it offers the job again; None = at once."""
     memory: TaskMemory
     """What is remembered of the task from now on."""
+    too_long: timedelta | None = None
+    """The wait that the API asks for, where a job may not wait so long: an incident at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Which failures cost a retry, and how long a job may wait for a rate limit at no cost."""
+    """Which failures cost a retry, how long a job may wait for the API, and when that costs no retry."""
 
     times: int = 20
     total: timedelta = timedelta(hours=1)
@@ -44,8 +46,13 @@ class RetryPolicy:
         if error.recovery is Recovery.PERMANENT:
             return Plan(0, None, memory)
         fewer = max(retries - 1, 0)
-        if error.recovery is Recovery.TRANSIENT or error.wait is None:
+        if error.wait is None:
             return Plan(fewer, backoff, memory)
+        if error.wait > self.total - memory.waited:
+            # Nobody would see the job while it waits: a failed job with retries left is shown nowhere.
+            return Plan(0, None, memory, too_long=error.wait)
+        if error.recovery is Recovery.TRANSIENT:
+            return Plan(fewer, max(error.wait, backoff or error.wait), memory)
         wait = max(error.wait, LEAST_WAIT, backoff or LEAST_WAIT)
         waiting = memory.with_wait(wait)
         if waiting.waits <= self.times and waiting.waited <= self.total:
