@@ -54,8 +54,7 @@ def wait_asked(
         now: for moments of time.
     """
     now = now or datetime.now(UTC)
-    said = said or Said()
-    waits = list(_hints(headers, said, now))
+    waits = list(_hints(headers, Said() if said is None else said, now))
     longest = next((wait for wait in waits if wait), None)
     return longest or (waits[0] if waits else None)
 

@@ -55,7 +55,7 @@ _STREAM = ("data:", "event:", "id:", "retry:", ":")
 _CODE = re.compile(r"[A-Za-z][\w.#:-]{0,99}", re.ASCII)
 _TITLE = re.compile(r"<(title|h1|message|faultstring)\b[^<>]{0,300}>([^<]{1,2000})<", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]{0,2000}>")
-_UNSEEN = re.compile(r"<(style|script|head)\b.{0,100000}?</\1>", re.IGNORECASE | re.DOTALL)
+_UNSEEN = re.compile(r"<(/?)(?:style|script|head)\b", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -73,8 +73,8 @@ class Said:
     """HTTP headers of the server behind, which gateways put into the body."""
     parameter: str = ""
 
-    def __bool__(self) -> bool:
-        """Check whether anything at all is said."""
+    def says_anything(self) -> bool:
+        """Check whether there is a word or a code."""
         return bool(self.texts or self.codes or self.types or self.numbers)
 
     def words(self, phrase: str = "") -> str:
@@ -92,7 +92,7 @@ def said_in(body: Any) -> Said:
     """Return what an error's body says."""
     walk = _Walk()
     walk.visit(body, 0)
-    if not walk.said and isinstance(body, Mapping):
+    if not walk.said.says_anything() and isinstance(body, Mapping):
         walk.take_all(body, 0)
     return walk.said
 
@@ -216,7 +216,7 @@ class _Walk:
         if self._is_answer and (begin[:1] in ("{", "[") or is_event_stream(text)):
             return False  # cut off or streamed: what it holds may be the answer
         if line:
-            self.said.texts.append(f"{place}: {line}" if place and place not in line else line)
+            self.said.texts.append(f"{place}: {line}" if place and place not in line.split() else line)
         return bool(line)
 
 
@@ -265,6 +265,17 @@ def _marked_up(text: str) -> Iterator[str]:
     if found:
         yield from list(found)[:2]
         return
-    bare = _said(html.unescape(_TAG.sub(" ", _UNSEEN.sub(" ", text))))
+    bare = _said(html.unescape(_TAG.sub(" ", _seen(text))))
     if bare:
         yield bare
+
+
+def _seen(text: str) -> str:
+    """Return HTML without its head, styles and scripts."""
+    kept, slash = [], "/"
+    for position, part in enumerate(_UNSEEN.split(text)):
+        if position % 2:
+            slash = part
+        elif slash:
+            kept.append(part if position == 0 else f"<{part}")
+    return "".join(kept)
