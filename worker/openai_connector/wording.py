@@ -296,7 +296,7 @@ READ_THE_ERROR = Sentence("Check what the error says, and {address}")
 GAVE_UP_WITH_BLANKS = Sentence(
     "The server kept the line alive, then gave up; the answer may have been paid for"
 )
-DO_NOT_STREAM = Sentence("Set stream to false in Extra body, or have the server answer in one piece")
+DO_NOT_STREAM = Sentence("Have the server answer in one piece (stream: false)")
 ASK_FOR_LESS = Sentence("Ask for less ({less})")
 RAISE_TIMEOUT = Sentence("If this goes on, raise {timeout} or ask for less")
 CHECK_URL_AND_NETWORK = Sentence("Check {base_url}, the network and the proxy")

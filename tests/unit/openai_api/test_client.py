@@ -208,6 +208,14 @@ async def test_no_answer_is_final_with_its_body_kept(
     assert api.calls == 1
 
 
+async def test_a_blank_answer_may_pass(client: ApiClient, api: StandIn) -> None:
+    """Bytes without text came: the server kept the connection open, and another attempt may succeed."""
+    api.answer(Answer(content=b"\n\n\n\n"))
+    error = await error_of(client, api.base_url)
+    assert isinstance(error, InvalidResponseError)
+    assert (error.recovery, error.reason, error.response.body) == (Recovery.TRANSIENT, "blank", None)
+
+
 async def test_missing_parts_are_named(client: ApiClient, api: StandIn) -> None:
     """What the operation finds missing makes the answer none."""
     response = await ask(client, api.base_url)

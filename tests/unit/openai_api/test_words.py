@@ -160,6 +160,7 @@ SHAPES: dict[str, tuple[int, Any, str]] = {
         {"error": {"message": "m: no", "type": "None", "param": "None", "code": "400"}},
         '"m: no"',
     ),
+    "unknown_names_inside": (400, {"error": {"prompt": "is blank"}}, '"prompt: is blank"'),
     "unknown_names": (400, {"prompt": ["must not be blank"]}, '"prompt: must not be blank"'),
     "html_title": (
         502,
@@ -216,6 +217,9 @@ def test_a_parameter_is_named_where_there_is_one(parameter: object, end: str) ->
         pytest.param({"object": "list", "data": [{"text": MARK}]}, id="list"),
         pytest.param({"message": {"role": "assistant", "content": MARK}, "done": True}, id="ollama"),
         pytest.param({"id": "r", "status": "completed", "output": [{"text": MARK}]}, id="responses"),
+        pytest.param({"title": MARK, "description": MARK, "metadata": {"raw": MARK}}, id="bare_answer"),
+        pytest.param({"status": MARK, "type": MARK, "reason": MARK}, id="codes"),
+        pytest.param({"choices": [{"text": MARK}]}, id="choices_without_messages"),
         pytest.param('{"choices": [{"message": {"content": "' + MARK, id="cut_off"),
         pytest.param('data: {"choices": [{"delta": {"content": "' + MARK + '"}}]}\n\n', id="stream"),
     ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from openai_connector.openai_api.answers import check_answer, check_status, is_failed_choice
+from openai_connector.openai_api.answers import check_answer, check_status
 from openai_connector.openai_api.client import ApiClient, encode_body
 from openai_connector.openai_api.errors import (
     ApiConnectionError,
@@ -13,6 +13,7 @@ from openai_connector.openai_api.errors import (
     ApiTimeoutError,
     InvalidResponseError,
 )
+from openai_connector.openai_api.words import is_failed_choice
 
 __all__ = [
     "ApiClient",

@@ -11,7 +11,14 @@ from openai_connector.contract import INVALID_RESPONSE
 from openai_connector.job import Recovery
 from openai_connector.openai_api.errors import ApiResponse, ApiStatusError, InvalidResponseError
 from openai_connector.openai_api.policy import Classified, classify
-from openai_connector.openai_api.words import Said, is_error, is_event_stream, said_in, said_in_answer
+from openai_connector.openai_api.words import (
+    Said,
+    failed_choices,
+    is_error,
+    is_event_stream,
+    said_in,
+    said_in_answer,
+)
 
 SHOWN_CHARACTERS = 500  # of the API's own words in a message
 SHOWN_PARAMETER_CHARACTERS = 100
@@ -59,14 +66,11 @@ def check_answer(response: ApiResponse, *, missing_in: Callable[[Any], str | Non
         raise _no_body(response)
     if not isinstance(body, (Mapping, list)):
         raise _no_json(response)
-    failed = _error_in(body)
-    if failed is not None:
-        message = wording.API_ERROR_IN_SUCCESS(status=status, words=_words(said_in(failed)))
-        raise _refused(message, ApiResponse(status, response.headers, failed), response)
+    if _is_refused(body):
+        raise _judged(wording.API_ERROR_IN_SUCCESS, "error_in_success", response, status=status)
     missing = missing_in(body)
     if missing:
-        message = wording.API_LACKS(missing=missing, words=_words(said_in_answer(body)))
-        raise _refused(message, response, response, "lacks")
+        raise _judged(wording.API_LACKS, "lacks", response, missing=missing)
 
 
 def invalid(message: str, reason: str, response: ApiResponse) -> InvalidResponseError:
@@ -74,31 +78,11 @@ def invalid(message: str, reason: str, response: ApiResponse) -> InvalidResponse
     return _invalid(message, Classified(Recovery.PERMANENT, reason, None), response)
 
 
-def is_failed_choice(choice: Any) -> bool:
-    """Check whether a choice of a chat answer holds an error in place of a message."""
-    if not isinstance(choice, Mapping):
-        return False
-    if is_error(choice.get("error")):
-        return True
-    message = choice.get("message")
-    content = message.get("content") if isinstance(message, Mapping) else None
-    return choice.get("finish_reason") == "error" and not content
-
-
-def _error_in(body: Any) -> Any:
-    """Return what fails an answer of a success status: its error, or that of each of its choices.
-
-    None where nothing does. Some servers send an empty error with a good answer.
-    """
+def _is_refused(body: Any) -> bool:
+    """Check whether a body is an error, or each of its choices is; an empty error object is none."""
     if isinstance(body, list):
-        first = body[0] if body else None
-        return body if isinstance(first, Mapping) and is_error(first.get("error")) else None
-    if is_error(body.get("error")):
-        return body
-    choices = body.get("choices")
-    if isinstance(choices, list) and choices and all(map(is_failed_choice, choices)):
-        return {"error": [choice.get("error") for choice in choices]}
-    return None
+        return bool(body) and isinstance(body[0], Mapping) and is_error(body[0].get("error"))
+    return is_error(body.get("error")) or bool(failed_choices(body))
 
 
 def _no_body(response: ApiResponse) -> InvalidResponseError:
@@ -110,20 +94,22 @@ def _no_body(response: ApiResponse) -> InvalidResponseError:
 
 
 def _no_json(response: ApiResponse) -> InvalidResponseError:
-    words = _words(said_in_answer(response.body))
-    if not words and is_event_stream(response.body):
+    if is_event_stream(response.body) and not said_in_answer(response.body).says_anything():
         return invalid(wording.API_EVENT_STREAM(), "event_stream", response)
-    return _refused(wording.API_NOT_JSON(words=words), response, response, "not_json")
+    return _judged(wording.API_NOT_JSON, "not_json", response)
 
 
-def _refused(
-    message: str, judged: ApiResponse, response: ApiResponse, otherwise: str = "error_in_success"
+def _judged(
+    sentence: wording.Sentence, otherwise: str, response: ApiResponse, **parameters: object
 ) -> InvalidResponseError:
     """Return the error of a success status whose body tells what happened, as far as it does."""
-    found = classify(judged)
-    if found.reason == "error_in_success":
+    found = classify(response)
+    is_told = found.reason != "error_in_success"
+    with_codes = is_told or otherwise == "error_in_success"
+    words = _words(said_in_answer(response.body), with_codes=with_codes)
+    if not is_told:
         found = found._replace(reason=otherwise)
-    return _invalid(message, found, response)
+    return _invalid(sentence(words=words, **parameters), found, response)
 
 
 def _invalid(message: str, found: Classified, response: ApiResponse) -> InvalidResponseError:
@@ -144,9 +130,9 @@ def _phrase(status: int) -> str:
         return "(unknown status)"
 
 
-def _words(said: Said, phrase: str = "") -> str:
+def _words(said: Said, phrase: str = "", *, with_codes: bool = True) -> str:
     """Return the API's own words, shortened; the handler masks what is secret or private in them."""
-    words = said.words(phrase)
+    words = said.words(phrase, with_codes=with_codes)
     if not words:
         return ""
     parameter = said.parameter

@@ -28,6 +28,11 @@ WORDS: Final = (
     "hint", "exception",
 )  # fmt: skip
 """Names whose values are words, or hold them, in this order; small, without `_` and `-`."""
+UNSURE: Final = (
+    "messages", "description", "cause", "metadata", "raw", "violations", "issues", "title", "hint",
+    "exception",
+)  # fmt: skip
+"""Of these, names that an answer may have too."""
 CODES: Final = (
     "code", "errorcode", "status", "statuscode", "httpstatus", "httpstatuscode", "httpcode", "reason",
 )  # fmt: skip
@@ -51,7 +56,8 @@ WAITS: Final[Mapping[str, float]] = {
 """Names of hints to wait, with the seconds that a bare number there counts for."""
 
 _NOTHING: Final = frozenset(("", "none", "null", "undefined", "nil", "[]", "{}", "false", "true"))
-_STREAM = ("data:", "event:", "id:", "retry:", ":")
+_STREAM = ("id:", "retry:", ":")
+_NUMBERS_OF_SUCCESS = (0, 200)
 _CODE = re.compile(r"[A-Za-z][\w.#:-]{0,99}", re.ASCII)
 _TITLE = re.compile(r"<(title|h1|message|faultstring)\b[^<>]{0,300}>([^<]{1,2000})<", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]{0,2000}>")
@@ -77,12 +83,14 @@ class Said:
         """Check whether there is a word or a code."""
         return bool(self.texts or self.codes or self.types or self.numbers)
 
-    def words(self, phrase: str = "") -> str:
+    def words(self, phrase: str = "", *, with_codes: bool = True) -> str:
         """Return the words on one line, where there are others than the status's phrase; else the codes."""
         chosen: list[str] = []
         for text in self.texts:
             if text != phrase and not any(text in other for other in chosen):
                 chosen.append(text)
+        if not chosen and not with_codes:
+            return ""
         if not chosen:
             chosen = list(dict.fromkeys(self.codes + self.types))
         return "; ".join(chosen) or (f"code {self.numbers[0]}" if self.numbers else "")
@@ -98,25 +106,52 @@ def said_in(body: Any) -> Said:
 
 
 def said_in_answer(body: Any) -> Said:
-    """Return what a body of a success status says; its unknown parts may be an answer and stay unseen."""
+    """Return what a body of a success status says of an error; its other parts may be an answer, unseen."""
     walk = _Walk(is_answer=True)
     walk.visit(body, 0)
+    walk.visit([choice.get("error") for choice in failed_choices(body)], 0)
     return walk.said
 
 
 def is_error(value: Any) -> bool:
     """Check whether what stands under `error` says anything: some servers send it empty with an answer."""
     if isinstance(value, Mapping):
-        said = said_in(value)
-        return bool(said.texts or said.codes or said.types or any(said.numbers))
+        walk = _Walk()
+        walk.visit(value, 0)
+        said = walk.said
+        return bool(
+            said.texts or said.codes or said.types or any(n not in _NUMBERS_OF_SUCCESS for n in said.numbers)
+        )
     if isinstance(value, list):
         return any(map(is_error, value[:MOST_ITEMS]))
     return isinstance(value, str) and bool(_said(value))
 
 
+def is_failed_choice(choice: Any) -> bool:
+    """Check whether a choice of a chat answer holds an error in place of a message."""
+    if not isinstance(choice, Mapping):
+        return False
+    if is_error(choice.get("error")):
+        return True
+    message = choice.get("message")
+    content = message.get("content") if isinstance(message, Mapping) else None
+    return choice.get("finish_reason") == "error" and not content
+
+
+def failed_choices(body: Any) -> list[Mapping[str, Any]]:
+    """Return the choices of an answer where every one of them failed, else none."""
+    choices = body.get("choices") if isinstance(body, Mapping) else None
+    if not isinstance(choices, list) or not all(map(is_failed_choice, choices)):
+        return []
+    return choices
+
+
 def is_event_stream(text: Any) -> bool:
     """Check whether a body is a stream of server-sent events."""
-    return isinstance(text, str) and text[:100].lstrip("\ufeff \t\r\n").startswith(_STREAM)
+    if not isinstance(text, str):
+        return False
+    begin = text[:MOST_CHARACTERS].lstrip("\ufeff \t\r\n")
+    return begin.startswith(("data:", "event:")) or (begin.startswith(_STREAM) and "\ndata:" in begin)
 
 
 def one_line(text: str) -> str:
@@ -168,6 +203,8 @@ class _Walk:
         place = _place(entries) or place
         for name in WORDS:
             part = entries.get(name)
+            if self._is_answer and level == 0 and name in UNSURE:
+                continue
             if name == "error" and isinstance(part, str) and _CODE.fullmatch(part.strip()):
                 self._take_code(part, self.said.codes)
             elif part is not None:
@@ -200,8 +237,13 @@ class _Walk:
 
     def take_all(self, value: Mapping[str, Any], level: int) -> None:
         """Gather the texts of an object whose names are not known: `{"prompt": ["must not be blank"]}`."""
+        self._left -= 1
+        if self._left < 0 or level > MOST_LEVELS:
+            return
         for name, part in _some(value):
-            if isinstance(part, (str, list)):
+            if isinstance(part, Mapping):
+                self.take_all(part, level + 1)
+            elif isinstance(part, (str, list)):
                 self.visit(part, level + 1, one_line(str(name))[:100])
 
     def _visit_text(self, text: str, level: int, place: str) -> bool:
@@ -233,7 +275,7 @@ def _place(entries: Mapping[str, Any]) -> str:
     for name in PLACES:
         place = entries.get(name)
         if isinstance(place, list):
-            return one_line(".".join(str(part)[:100] for part in place[:10]))
+            return one_line(".".join(str(part)[:100] for part in place[:10] if isinstance(part, (str, int))))
         if isinstance(place, str) and name != "path":  # a path is often the request's
             return one_line(place)[:200]
     return ""
