@@ -75,6 +75,23 @@ async def test_a_wait_that_is_too_long_is_an_incident_at_once(error: ApiError, a
     assert "TRIED_AGAIN" not in sentences_in(outcome.message)
 
 
+@pytest.mark.parametrize(
+    ("backoff", "total", "expected"),
+    [
+        pytest.param(None, 3600, (3, 15), id="untold"),
+        pytest.param("PT1M", 3600, (3, 60), id="backoff_is_longer"),
+        pytest.param(None, 10, (2, 15), id="more_than_the_limit"),
+    ],
+)
+async def test_a_wait_that_nobody_told(backoff: str | None, total: int, expected: tuple[int, int]) -> None:
+    """What is known to pass comes back after a while at no cost; beyond the limit it costs a retry."""
+    error = refused(400, {}, {"error": {"code": "conversation_locked"}})
+    outcome = await failed(
+        error, {"retryBackoff": backoff} if backoff else None, total=timedelta(seconds=total)
+    )
+    assert (outcome.retries, outcome.backoff) == (expected[0], timedelta(seconds=expected[1]))
+
+
 async def test_what_is_left_of_the_limit_counts() -> None:
     """The limit is for all waits of a job together; an operator may raise it."""
     error = refused(429, {"Retry-After": "1000"})

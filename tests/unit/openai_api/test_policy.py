@@ -9,7 +9,7 @@ import pytest
 
 from openai_connector.job import Recovery
 from openai_connector.openai_api import ApiResponse
-from openai_connector.openai_api.policy import CODES, UNTOLD_WAIT, classify
+from openai_connector.openai_api.policy import CODES, classify
 from openai_connector.wording import ADVICE
 
 
@@ -49,9 +49,9 @@ def test_the_code_or_type_has_the_first_word(name: str, key: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, found in CODES.items() if found is Recovery.RATE_LIMITED])
-def test_what_is_known_to_pass_waits_untold(name: str) -> None:
-    """A code that says to come back later costs no retry, also where the API does not say when."""
-    assert classify(response(400, code=name)) == (Recovery.RATE_LIMITED, name, UNTOLD_WAIT)
+def test_what_is_known_to_pass_costs_no_retry(name: str) -> None:
+    """A code that says to come back later is rate-limited, also where the API does not say when."""
+    assert classify(response(400, code=name)) == (Recovery.RATE_LIMITED, name, None)
 
 
 @pytest.mark.parametrize("odd", [None, 5, [], {}, "unknown"])

@@ -21,7 +21,7 @@ from openai_connector.openai_api import (
     check_answer,
     is_failed_choice,
 )
-from openai_connector.openai_api.policy import CODES, NAMES, OTHER_NAMES, STATUSES, UNTOLD_WAIT
+from openai_connector.openai_api.policy import CODES, NAMES, OTHER_NAMES, STATUSES
 from openai_connector.wording import ADVICE
 from tests.make import ANSWER, sentences_in
 from tests.unit.openai_api.bodies import error_bodies
@@ -207,6 +207,11 @@ STATUSES_AND_CODES: dict[str, tuple[int, Any, Recovery, str]] = {
     "limited_with_403": (403, {"error": {"errors": [{"reason": "rateLimitExceeded"}]}}, TRANSIENT, "429"),
     "limited_with_400": (400, {"error": {"code": 429, "message": "m"}}, TRANSIENT, "429"),
     "busy_with_400": (400, {"error": {"code": "server_is_overloaded"}}, TRANSIENT, "503"),
+    "limited_with_401": (401, {"error": {"code": 429, "message": "m"}}, TRANSIENT, "429"),
+    "limited_with_404": (404, {"error": {"code": "rate_limit_exceeded"}}, TRANSIENT, "429"),
+    "limited_with_500": (500, {"error": {"code": "429", "message": "m"}}, TRANSIENT, "429"),
+    "no_credit_with_402": (402, {"error": {"code": 429, "message": "m"}}, PERMANENT, "402"),
+    "busy_with_404": (404, {"error": {"code": 503, "message": "m"}}, PERMANENT, "404"),
     "too_large_with_413": (413, {"error": {"type": "tokens", "code": "rate_limit_exceeded"}}, PERMANENT, "413"),
     "key_with_400": (
         400,
@@ -244,7 +249,7 @@ def test_status_and_code_decide_together(status: int, body: Any, recovery: Recov
     """A general status leaves it to the code; some codes tell more than any status."""
     error = failure(status, body)
     assert (error.recovery, error.reason, error.code) == (recovery, reason, str(status))
-    assert error.wait == (UNTOLD_WAIT if recovery is LIMITED else None)
+    assert error.wait is None
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,6 @@ from openai_connector.openai_api.errors import ApiResponse
 from openai_connector.openai_api.waits import wait_asked
 from openai_connector.openai_api.words import Said, plain, said_in, said_in_answer
 
-UNTOLD_WAIT: Final = timedelta(seconds=15)
-"""Before another attempt at what is known to pass, where the API does not say when."""
-
 _BILLING: Final = (
     "insufficient_quota",
     "billing_hard_limit_reached",
@@ -150,6 +147,9 @@ WAIT_STATUSES: Final = (429, 503)
 GENERAL: Final = ("4xx", "403")
 """Statuses that servers use for so much that the error's own code is asked what it is."""
 
+EXACT: Final = ("402", "407", "413")
+"""Statuses that tell more than a code which says that a rate limit is reached."""
+
 _BY_PLAIN_CODE = {plain(name): name for name in CODES} | {
     plain(name): code for name, code in OTHER_NAMES.items()
 }
@@ -181,7 +181,7 @@ def classify(response: ApiResponse, now: datetime | None = None) -> Classified:
     asked = wait_asked(response.headers, said, now)
     if code is not None:
         recovery = CODES[code]
-        wait = None if recovery is Recovery.PERMANENT else asked or UNTOLD_WAIT
+        wait = None if recovery is Recovery.PERMANENT else asked
         return Classified(recovery, code, wait)
     if status is None:
         return Classified(Recovery.PERMANENT, "error_in_success", None)
@@ -204,7 +204,10 @@ def _status(response: ApiResponse, said: Said) -> str | None:
     if response.status < 400:
         return told
     status = _key(response.status)
-    return status if told in (None, "4xx") or status not in GENERAL else told
+    if status in GENERAL:
+        return status if told in (None, "4xx") else told
+    # A gateway's own status around a rate limit behind it.
+    return told if told == "429" and status not in EXACT else status
 
 
 def _key(status: int) -> str:

@@ -60,6 +60,7 @@ _STREAM = ("id:", "retry:", ":")
 _NUMBERS_OF_SUCCESS = (0, 200)
 _CODE = re.compile(r"[A-Za-z][\w.#:-]{0,99}", re.ASCII)
 _TITLE = re.compile(r"<(title|h1|message|faultstring)\b[^<>]{0,300}>([^<]{1,2000})<", re.IGNORECASE)
+_MARKUP = re.compile(r"<[A-Za-z!?/]")
 _TAG = re.compile(r"<[^<>]{0,2000}>")
 _UNSEEN = re.compile(r"<(/?)(?:style|script|head)\b", re.IGNORECASE)
 
@@ -251,7 +252,7 @@ class _Walk:
         for inner in _inside(text, begin):
             if self.visit(inner, level + 1, place):
                 return True
-        if begin.startswith("<") and (words := list(_marked_up(text[:MOST_JSON_CHARACTERS]))):
+        if _MARKUP.match(begin) and (words := list(_marked_up(text[:MOST_JSON_CHARACTERS]))):
             self.said.texts += words
             return True
         line = _said(begin)

@@ -9,6 +9,8 @@ from typing import Final
 from openai_connector.job import Recovery, TaskError
 from openai_connector.outcome.memory import TaskMemory
 
+UNTOLD_WAIT: Final = timedelta(seconds=15)
+"""Before a rate-limited job comes back where the API does not say when."""
 LEAST_WAIT: Final = timedelta(seconds=1)
 """Before a rate-limited job comes back: `Retry-After: 0` must not make a busy loop."""
 
@@ -46,14 +48,13 @@ class RetryPolicy:
         if error.recovery is Recovery.PERMANENT:
             return Plan(0, None, memory)
         fewer = max(retries - 1, 0)
-        if error.wait is None:
-            return Plan(fewer, backoff, memory)
-        if error.wait > self.total - memory.waited:
+        if error.wait is not None and error.wait > self.total - memory.waited:
             # Nobody would see the job while it waits: a failed job with retries left is shown nowhere.
             return Plan(0, None, memory, too_long=error.wait)
         if error.recovery is Recovery.TRANSIENT:
-            return Plan(fewer, max(error.wait, backoff or error.wait), memory)
-        wait = max(error.wait, LEAST_WAIT, backoff or LEAST_WAIT)
+            longer = max((wait for wait in (error.wait, backoff) if wait is not None), default=None)
+            return Plan(fewer, longer, memory)
+        wait = max(UNTOLD_WAIT if error.wait is None else error.wait, LEAST_WAIT, backoff or LEAST_WAIT)
         waiting = memory.with_wait(wait)
         if waiting.waits <= self.times and waiting.waited <= self.total:
             return Plan(retries, wait, waiting)
