@@ -21,7 +21,11 @@ ERRORS: Final = (
     ("ApiTimeoutError", f"`{contract.CONNECTION_FAILED}`", "no answer in time; possibly paid"),
     ("ApiConnectionError", f"`{contract.CONNECTION_FAILED}`", "no connection, or it broke during the call"),
     ("ApiConnectionError", f"`{contract.TLS_FAILED}`", "no secure connection: certificate not trusted"),
-    ("InvalidResponseError", f"`{contract.INVALID_RESPONSE}`", "a redirect, no JSON, or no answer in it"),
+    (
+        "InvalidResponseError",
+        f"`{contract.INVALID_RESPONSE}`",
+        "a redirect, no JSON, an error in a success, or no answer in it",
+    ),
     ("HostRefusedError", f"`{contract.HOST_NOT_ALLOWED}`", "the base URL's host is not allowed"),
     ("SecretError", f"`{contract.SECRET_NOT_AVAILABLE}`", "a secret is missing or empty"),
     ("InvalidInputsError", f"`{contract.INVALID_INPUTS}`", "inputs are wrong; the message has all of them"),

@@ -47,6 +47,7 @@ REPLIES = {
     "200_with_text": (200, {}, "upstream failed"),
     "200_with_words": (200, {}, {"message": "Unauthorized"}),
     "302": (302, {}, None),
+    "302_with_an_error": (302, {}, {"error": {"code": 502, "message": "m"}}),
     "401": (401, {}, {"error": {"message": "no"}}),
     "404": (404, {}, None),
     "408": (408, {}, None),

@@ -77,6 +77,7 @@ IN_SUCCESS: dict[str, tuple[Any, Recovery, str]] = {
         TRANSIENT,
         "5xx",
     ),
+    "a_number_alone": ({"error": 502}, TRANSIENT, "5xx"),
     "text": ({"error": "Unexpected endpoint or method"}, PERMANENT, "error_in_success"),
     "list": ([{"error": {"code": 503, "message": "m"}}], LIMITED, "503"),
     "nested": ({"error": {"error": {"code": 500}}}, TRANSIENT, "5xx"),
@@ -221,6 +222,28 @@ STATUSES_AND_CODES: dict[str, tuple[int, Any, Recovery, str]] = {
     ),
     "model_with_400": (400, {"error": {"code": "ModelNotFound", "type": "model_not_found"}}, PERMANENT, "model_not_found"),
     "deployment": (404, {"error": {"code": "DeploymentNotFound"}}, PERMANENT, "model_not_found"),
+    "quota_in_words": (
+        429,
+        {
+                "error": {
+                    "message": "litellm.RateLimitError: OpenAIException - Error code: 429 - {'error': {'message': "
+                    "'m', 'type': 'insufficient_quota', 'param': None, 'code': 'insufficient_quota'}}",
+                    "type": "throttling_error",
+                    "param": None,
+                    "code": "429",
+                }
+            },
+        PERMANENT,
+        "insufficient_quota",
+    ),
+    "limit_in_words": (
+        500,
+        {"detail": 'upstream said {"error": {"code": "rate_limit_exceeded", "message": "m"}}'},
+        TRANSIENT,
+        "429",
+    ),
+    "number_in_words": (400, "upstream: {\"error\": {\"code\": 429}}", TRANSIENT, "429"),
+    "no_code_in_words": (400, {"message": "the code: 429 is 'type': odd"}, PERMANENT, "4xx"),
     "filter": (400, {"error": {"code": "content_filter", "message": "m"}}, PERMANENT, "content_filter"),
     "400_inside_500": (500, {"error": {"code": 400, "message": "m"}}, TRANSIENT, "5xx"),
     "quota_inside_500": (500, {"error": {"code": "insufficient_quota"}}, PERMANENT, "insufficient_quota"),

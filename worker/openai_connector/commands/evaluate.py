@@ -174,7 +174,9 @@ def _recovery(error: Mapping[str, Any]) -> tuple[Recovery, timedelta | None]:
         return Recovery.PERMANENT, None
     response = _part(_part(error, "variables"), "response")
     if kind == "InvalidResponseError":
-        code = "200"  # or another below 400: what its body says decides
+        code = str(response.get("status"))
+        if not code.startswith("2"):  # a redirect, whatever its body says
+            return Recovery.PERMANENT, None
     elif kind != "ApiStatusError" or not code.isascii() or not code.isdigit():
         return Recovery.TRANSIENT, None
     found = classify(ApiResponse(int(code), _headers(response), response.get("body")))

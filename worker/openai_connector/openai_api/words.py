@@ -56,6 +56,7 @@ WAITS: Final[Mapping[str, float]] = {
 """Names of hints to wait, with the seconds that a bare number there counts for."""
 
 _NOTHING: Final = frozenset(("", "none", "null", "undefined", "nil", "[]", "{}", "false", "true"))
+_QUOTED = re.compile(r"[\"'](code|type|status)\\?[\"']: ?\\?[\"']?([A-Za-z_]\w{2,99}|\d{3})\b", re.ASCII)
 _STREAM = ("id:", "retry:", ":")
 _NUMBERS_OF_SUCCESS = (0, 200)
 _CODE = re.compile(r"[A-Za-z][\w.#:-]{0,99}", re.ASCII)
@@ -125,6 +126,8 @@ def is_error(value: Any) -> bool:
         )
     if isinstance(value, list):
         return any(map(is_error, value[:MOST_ITEMS]))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value not in _NUMBERS_OF_SUCCESS
     return isinstance(value, str) and bool(_said(value))
 
 
@@ -206,7 +209,7 @@ class _Walk:
             part = entries.get(name)
             if self._is_answer and level == 0 and name in UNSURE:
                 continue
-            if name == "error" and isinstance(part, str) and _CODE.fullmatch(part.strip()):
+            if name == "error" and _is_code(part):
                 self._take_code(part, self.said.codes)
             elif part is not None:
                 says = self.visit(part, level + 1, place)
@@ -258,9 +261,18 @@ class _Walk:
         line = _said(begin)
         if self._is_answer and (begin[:1] in ("{", "[") or is_event_stream(text)):
             return False  # cut off or streamed: what it holds may be the answer
+        for name, code in _QUOTED.findall(line):
+            self._take_code(code, self.said.types if name == "type" else self.said.codes)
         if line:
             self.said.texts.append(f"{place}: {line}" if place and place not in line.split() else line)
         return bool(line)
+
+
+def _is_code(value: Any) -> bool:
+    """Check whether what stands under `error` is a code, not words."""
+    return isinstance(value, (int, float)) or (
+        isinstance(value, str) and bool(_CODE.fullmatch(value.strip()))
+    )
 
 
 def _some(value: Mapping[str, Any]) -> list[tuple[str, Any]]:
