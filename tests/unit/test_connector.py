@@ -404,6 +404,26 @@ async def test_secrets_are_masked_however_deep() -> None:
     assert "***" in outcome.message
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"detail": [{"loc": ["header"], "msg": f"bad {KEY}"}]}, id="list"),
+        pytest.param({"error": {"message": json.dumps({"message": f"bad {KEY}"})}}, id="json_in_a_message"),
+        pytest.param(f"<html><title>bad {KEY}</title></html>", id="page"),
+        pytest.param(f"bad {KEY}", id="text"),
+        pytest.param({"error": {"code": KEY, "param": KEY}}, id="code"),
+        pytest.param({"error": {"message": f"bad {PROMPT}", "param": PROMPT}}, id="prompt"),
+        pytest.param({"detail": {"field": PROMPT, "msg": "bad"}}, id="prompt_as_a_place"),
+    ],
+)
+@pytest.mark.parametrize("status", [400, 200])
+async def test_nothing_secret_is_repeated_in_any_shape(body: Any, status: int) -> None:
+    """Wherever the API puts a key or a prompt, the message masks it."""
+    outcome = failed(await connector(FakeApi([ApiResponse(status, {}, body)])).work(job()))
+    assert KEY not in json.dumps(dict(outcome.variables)) + outcome.message
+    assert PROMPT[:30] not in outcome.message
+
+
 @pytest.mark.parametrize("key", ["4", "e", "code", "response"])
 async def test_a_dummy_key_changes_no_error_code(key: str) -> None:
     """Servers without keys are given anything as a key.

@@ -294,7 +294,7 @@ CHECK_URL_AND_BETWEEN = Sentence("Check {address}, and the proxy or server in be
 CHECK_BETWEEN = Sentence("Check the proxy or server in between")
 READ_THE_ERROR = Sentence("Check what the error says, and {address}")
 GAVE_UP_WITH_BLANKS = Sentence(
-    "The server kept the line alive, then gave up; the answer may have been paid for"
+    "The server kept the connection open, then gave up; the answer may have been made and paid for"
 )
 DO_NOT_STREAM = Sentence("Have the server answer in one piece (stream: false)")
 ASK_FOR_LESS = Sentence("Ask for less ({less})")

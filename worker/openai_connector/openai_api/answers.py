@@ -89,7 +89,7 @@ def _no_body(response: ApiResponse) -> InvalidResponseError:
     message = wording.API_EMPTY(status=response.status)
     if not response.size:
         return invalid(message, "empty", response)
-    # A server that keeps the line alive with blanks while the model works has given up.
+    # A server that keeps the connection open with blanks while the model works has given up.
     return _invalid(message, Classified(Recovery.TRANSIENT, "blank", None), response)
 
 
