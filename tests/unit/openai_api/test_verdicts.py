@@ -111,6 +111,20 @@ def test_an_error_in_a_success_is_judged_by_its_own_code(body: Any, recovery: Re
     assert error.wait == (None if recovery is PERMANENT else timedelta(seconds=5))
 
 
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        pytest.param('data: {"choices": []}\n\ndata: [DONE]\n\n', {}, id="data"),
+        pytest.param(": keep alive\n\ndata: {}\n\n", {}, id="comments_first"),
+        pytest.param("event: response.created\ndata: {}\n\n", {}, id="event"),
+        pytest.param('{"choices"', {"content-type": "text/event-stream; charset=utf-8"}, id="by_its_type"),
+    ],
+)
+def test_an_event_stream_is_called_one(body: str, headers: dict[str, str]) -> None:
+    """A server that streams unless told not to is final, and the message says so."""
+    assert sentences_in(str(failure(200, body, headers))) == {"API_EVENT_STREAM"}
+
+
 def test_a_quota_in_a_success_is_for_who_pays() -> None:
     """The advice is billing, not the address."""
     error = failure(200, {"error": {"message": "m", "type": "insufficient_quota"}})

@@ -94,7 +94,9 @@ def _no_body(response: ApiResponse) -> InvalidResponseError:
 
 
 def _no_json(response: ApiResponse) -> InvalidResponseError:
-    if is_event_stream(response.body) and not said_in_answer(response.body).says_anything():
+    types = [value for name, value in response.headers.items() if name.lower() == "content-type"]
+    streams = is_event_stream(response.body) or "text/event-stream" in str(types).lower()
+    if streams and not said_in_answer(response.body).says_anything():
         return invalid(wording.API_EVENT_STREAM(), "event_stream", response)
     return _judged(wording.API_NOT_JSON, "not_json", response)
 
