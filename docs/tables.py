@@ -21,7 +21,11 @@ ERRORS: Final = (
     ("ApiTimeoutError", f"`{contract.CONNECTION_FAILED}`", "no answer in time; possibly paid"),
     ("ApiConnectionError", f"`{contract.CONNECTION_FAILED}`", "no connection, or it broke during the call"),
     ("ApiConnectionError", f"`{contract.TLS_FAILED}`", "no secure connection: certificate not trusted"),
-    ("InvalidResponseError", f"`{contract.INVALID_RESPONSE}`", "a redirect, no JSON, or no answer in it"),
+    (
+        "InvalidResponseError",
+        f"`{contract.INVALID_RESPONSE}`",
+        "a redirect, no JSON, an error in a success, or no answer in it",
+    ),
     ("HostRefusedError", f"`{contract.HOST_NOT_ALLOWED}`", "the base URL's host is not allowed"),
     ("SecretError", f"`{contract.SECRET_NOT_AVAILABLE}`", "a secret is missing or empty"),
     ("InvalidInputsError", f"`{contract.INVALID_INPUTS}`", "inputs are wrong; the message has all of them"),
@@ -128,6 +132,9 @@ def _failures() -> Iterator[tuple[str, str, str]]:
     yield f"status {waits} with a wait", "rate-limited", "The job goes back for at least that long"
     for name, recovery in policy.STATUSES.items():
         yield f"status {name}", recovery.value, ADVICE[name](**PANEL)
+    yield "a wait beyond what is left of `CONNECTOR_MAX_WAIT_TIME`", "permanent", "The message names the time"
+    yield "success with a blank body of some bytes", "transient", ADVICE["blank"](**PANEL)
+    yield "success with an error in the body", "as that error's code", "See below"
     yield "timeout, connection", "transient", "Possibly paid where the message says so"
     yield "every other [error code](error-codes.md)", "permanent", "The message says what to correct"
 

@@ -24,7 +24,7 @@ from openai_connector.contract import (
     STATE_VARIABLE,
     UNEXPECTED_ANSWER,
 )
-from openai_connector.duration import parse_duration
+from openai_connector.duration import parse_duration, spoken_duration
 from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome, TaskError
 from openai_connector.observe.events import (
     AnswerReceived,
@@ -211,7 +211,7 @@ class Connector:
         return mapping.on_error(
             error.recorded or error_object(error.kind, error.code, message, response),
             retries=job.retries,
-            default=Failed(message, plan.retries, plan.backoff),
+            default=Failed(message + _outlook(error, plan), plan.retries, plan.backoff),
             local_names=local_names,
         )
 
@@ -299,6 +299,15 @@ def explained(error: TaskError, panel: Mapping[str, str]) -> str:
             return f"{error}. {wording.ADVICE[error.code](**panel)}"
         case _:
             return str(error)
+
+
+def _outlook(error: TaskError, plan: Plan) -> str:
+    """Return what becomes of the job, for the message of a failure that no error expression decides."""
+    if not isinstance(error, ApiError):
+        return ""
+    if plan.too_long is not None:
+        return wording.WAIT_TOO_LONG(asked=spoken_duration(plan.too_long))
+    return wording.TRIED_AGAIN() if plan.retries else ""
 
 
 def _on_unexpected(

@@ -145,16 +145,32 @@ PANEL: Final[Mapping[str, str]] = {
     "response_format": RESPONSE_FORMAT.label,
     "json_schema": JSON_SCHEMA.label,
     "timeout": TIMEOUT.label,
+    "credentials": f"{API_KEY.label} (and {ORGANIZATION.label} and {PROJECT.label})",
+    "address": BASE_URL.label,
+    "place": f"{BASE_URL.label} and {MODEL.label}",
+    "content": f"{PROMPT.label} or {CHAT_HISTORY.label}",
+    "less": f"{MAX_TOKENS.label}, {CHOICES.label}",
 }
-"""Of this connector's own templates."""
+"""Of this connector's own templates. What the modeler of a task sees depends on its inputs: `tasks.panel`."""
+OTHERS_KEY_LABEL: Final = "API key"
+"""Of the key in templates for other APIs than OpenAI's."""
+WORKERS_BASE_URL: Final = "OPENAI_BASE_URL (of the worker)"
+WORKERS_KEY: Final = "OPENAI_API_KEY (of the worker)"
+"""What counts where a task names no address or no key."""
 AZURE_PANEL: Final[Mapping[str, str]] = {
     **PANEL,
+    "api_key": OTHERS_KEY_LABEL,
+    "credentials": OTHERS_KEY_LABEL,
     "base_url": AZURE_RESOURCE.label,
     "model": AZURE_DEPLOYMENT.label,
+    "address": f"{AZURE_RESOURCE.label}, {AZURE_DEPLOYMENT.label} and {AZURE_API_VERSION.label}",
+    "place": f"{AZURE_RESOURCE.label}, {AZURE_DEPLOYMENT.label} and {AZURE_API_VERSION.label}",
 }
 CAMUNDA_HTTP_PANEL: Final[Mapping[str, str]] = {
     **PANEL,
     "base_url": "url",
+    "address": "url",
+    "place": f"url and {MODEL.label}",
     "timeout": "Read timeout",
 }
 """Of tasks made with Camunda's own templates."""

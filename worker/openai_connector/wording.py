@@ -42,6 +42,14 @@ COULD_NOT_BE_STORED = Sentence(
     ". But this failure's variables, and an answer kept in them, could not be stored ({reason})"
 )
 
+# Ends of messages of failed calls: what becomes of the job
+
+TRIED_AGAIN = Sentence(". The job is tried again")
+WAIT_TOO_LONG = Sentence(
+    ". The API asks to wait {asked}, more than is left of CONNECTOR_MAX_WAIT_TIME: retry the incident after "
+    "that time"
+)
+
 # What the engine's side meets
 
 JOB_UNREADABLE = Sentence(
@@ -299,9 +307,10 @@ API_STATUS = Sentence("The API answered {status} {phrase}{words}")
 API_REDIRECT = Sentence("The API's answer is a redirect ({status}), which is not followed")
 API_INTERIM = Sentence("The API's answer has the status {status}, which no answer has")
 API_EMPTY = Sentence("The API's answer is empty (status {status})")
-API_NOT_JSON = Sentence("The API's answer is not JSON")
+API_NOT_JSON = Sentence("The API's answer is not JSON{words}")
 API_ERROR_IN_SUCCESS = Sentence("The API's answer is an error in spite of its status {status}{words}")
-API_LACKS = Sentence("The API's answer has no {missing}")
+API_EVENT_STREAM = Sentence("The API's answer is an event stream")
+API_LACKS = Sentence("The API's answer has no {missing}{words}")
 LACKS_RESULTS = Sentence("result for each of the {asked} texts (it has {got})")
 LACKS_VERDICT = Sentence(
     "verdict in result {position}: neither flagged nor the categories say yes or no in a way that can be read"
@@ -323,28 +332,49 @@ API_BROKEN = Sentence(
 CHECK_QUOTA = Sentence("The quota is used up: check plan and billing of the API account")
 CHECK_BILLING_LIMIT = Sentence("The billing limit is reached: check billing of the API account")
 CHECK_BILLING = Sentence("Billing is not active: check billing of the API account")
+CHECK_SPEND_LIMIT = Sentence(
+    "A spending limit is reached: have it raised in the settings of the organization or the project"
+)
 CHECK_MODEL = Sentence("Check {model}: it is unknown, shut down, or not open to this key")
-SHORTEN_OR_OTHER_MODEL = Sentence("Shorten {prompt} or {chat_history}, or choose a model that takes more")
-CHECK_KEY = Sentence("Check {api_key} (and {organization} and {project})")
+SHORTEN_OR_OTHER_MODEL = Sentence("Shorten {content}, or choose a model that takes more")
+CHANGE_CONTENT = Sentence("The API refuses what is said: change {content}")
+WAIT_FOR_CONVERSATION = Sentence("Another request uses the conversation")
+WAIT_FOR_RATE = Sentence("The number of requests grew too fast")
+WAIT_FOR_MODEL = Sentence("The server is loading the model")
+SHORTEN_BELOW_LIMIT = Sentence(
+    "This request alone is larger than the limit of tokens per minute: shorten {content}, or have the limit "
+    "raised"
+)
+CHECK_KEY = Sentence("Check {credentials}")
 CHECK_CREDIT = Sentence("The account has no credit left: check billing of the API account")
 CHECK_PERMISSIONS = Sentence("The key may not do this: check its permissions, the project and the region")
-CHECK_URL_AND_MODEL = Sentence("Check {base_url} and {model}")
+CHECK_PLACE = Sentence("Check {place}")
+CHECK_ADDRESS = Sentence("Check {address}: nothing takes such requests there")
 CHECK_PROXY_PASSWORD = Sentence(
     "The proxy wants a user name and password: have the operator put them into HTTPS_PROXY"
 )
-RETRIED_AFTER_WAIT = Sentence("The API gave up waiting; the job is tried again while retries are left")
-RETRIED_AFTER_CONFLICT = Sentence(
-    "Another request was in the way; the job is tried again while retries are left"
-)
-SHORTEN = Sentence("The request is too large: shorten {prompt} or {chat_history}")
-RETRIED_AFTER_LIMIT = Sentence("The rate limit is reached; the job is tried again while retries are left")
+GAVE_UP_WAITING = Sentence("The API gave up waiting")
+CONFLICT = Sentence("Another request was in the way")
+SHORTEN = Sentence("The request is too large: shorten {content}")
+WAIT_FOR_LIMIT = Sentence("The rate limit is reached")
 CORRECT_INPUTS = Sentence("Correct the task's inputs")
-RETRIED_AFTER_TROUBLE = Sentence("The API is in trouble; the job is tried again while retries are left")
-CHECK_URL = Sentence("Check {base_url}")
-CHECK_URL_AND_OPERATION = Sentence("Check {base_url} and {operation}")
-CHECK_URL_AND_BETWEEN = Sentence("Check {base_url}, and the proxy or server in between")
+NOT_NOW = Sentence("The API cannot do it now")
+TROUBLE = Sentence("The API is in trouble")
+OVERLOADED = Sentence("The API is overloaded or not ready")
+GATEWAY_GAVE_UP = Sentence(
+    "The server in between gave up waiting; the answer may have been made and paid for. If this goes on, ask "
+    "for less"
+)
+CHECK_URL = Sentence("Check {address}")
+CHECK_URL_AND_SERVICE = Sentence("Check {address}: another service seems to answer there")
+CHECK_URL_AND_BETWEEN = Sentence("Check {address}, and the proxy or server in between")
 CHECK_BETWEEN = Sentence("Check the proxy or server in between")
-ASK_FOR_LESS = Sentence("Ask for less: lower {max_tokens} or {choices}")
+READ_THE_ERROR = Sentence("Check what the error says, and {address}")
+GAVE_UP_WITH_BLANKS = Sentence(
+    "The server kept the connection open, then gave up; the answer may have been made and paid for"
+)
+DO_NOT_STREAM = Sentence("Have the server answer in one piece (stream: false)")
+ASK_FOR_LESS = Sentence("Ask for less ({less})")
 RAISE_TIMEOUT = Sentence("If this goes on, raise {timeout} or ask for less")
 CHECK_URL_AND_NETWORK = Sentence("Check {base_url}, the network and the proxy")
 CHECK_AUTHORITY = Sentence("Check {base_url}, and name the certificate authority in SSL_CERT_FILE")
@@ -354,25 +384,47 @@ ADVICE: Final[Mapping[str, Sentence]] = {
     "insufficient_quota": CHECK_QUOTA,
     "billing_hard_limit_reached": CHECK_BILLING_LIMIT,
     "billing_not_active": CHECK_BILLING,
+    "credit_balance_exhausted": CHECK_CREDIT,
+    "project_spend_limit_exceeded": CHECK_SPEND_LIMIT,
+    "organization_spend_limit_exceeded": CHECK_SPEND_LIMIT,
+    "organization_usage_limit_exceeded": CHECK_SPEND_LIMIT,
     "model_not_found": CHECK_MODEL,
     "context_length_exceeded": SHORTEN_OR_OTHER_MODEL,
+    "content_filter": CHANGE_CONTENT,
+    "conversation_locked": WAIT_FOR_CONVERSATION,
+    "slow_down": WAIT_FOR_RATE,
+    "model_loading": WAIT_FOR_MODEL,
+    "request_too_large": SHORTEN_BELOW_LIMIT,
     "401": CHECK_KEY,
     "402": CHECK_CREDIT,
     "403": CHECK_PERMISSIONS,
-    "404": CHECK_URL_AND_MODEL,
+    "404": CHECK_PLACE,
+    "405": CHECK_ADDRESS,
     "407": CHECK_PROXY_PASSWORD,
-    "408": RETRIED_AFTER_WAIT,
-    "409": RETRIED_AFTER_CONFLICT,
+    "408": GAVE_UP_WAITING,
+    "409": CONFLICT,
     "413": SHORTEN,
-    "429": RETRIED_AFTER_LIMIT,
+    "423": CONFLICT,
+    "424": NOT_NOW,
+    "425": NOT_NOW,
+    "429": WAIT_FOR_LIMIT,
+    "449": NOT_NOW,
+    "460": GATEWAY_GAVE_UP,
+    "498": NOT_NOW,
+    "499": GATEWAY_GAVE_UP,
     "4xx": CORRECT_INPUTS,
-    "5xx": RETRIED_AFTER_TROUBLE,
+    "503": OVERLOADED,
+    "504": GATEWAY_GAVE_UP,
+    "524": GATEWAY_GAVE_UP,
+    "5xx": TROUBLE,
     "redirect": CHECK_URL,
     "interim": CHECK_URL_AND_BETWEEN,
     "empty": CHECK_URL_AND_BETWEEN,
+    "blank": GAVE_UP_WITH_BLANKS,
     "not_json": CHECK_URL_AND_BETWEEN,
-    "error_in_success": CHECK_URL_AND_BETWEEN,
-    "lacks": CHECK_URL_AND_OPERATION,
+    "event_stream": DO_NOT_STREAM,
+    "error_in_success": READ_THE_ERROR,
+    "lacks": CHECK_URL_AND_SERVICE,
     "packed_twice": CHECK_BETWEEN,
     "cannot_unpack": CHECK_BETWEEN,
     "too_large": ASK_FOR_LESS,

@@ -360,7 +360,7 @@ def test_azure_wants_a_key_and_knows_no_models() -> None:
         "openai_temperature": "0.2",
     }
     (finding,) = check(hand_made(inputs).encode(), TODAY)
-    assert finding.message.startswith("OpenAI API key is required")
+    assert finding.message.startswith("API key is required")
     inputs["openai_apiKey"] = "{{secrets.KEY}}"
     assert check(hand_made(inputs).encode(), TODAY) == []
 

@@ -123,11 +123,9 @@ async def test_a_failures_response_gives_way(extra: object, status: int) -> None
     outcome = await connector(FakeApi([error])).work(job())
     assert isinstance(outcome, Failed)
     assert outcome.retries == (0 if status == 400 else 2)
-    assert outcome.variables["error"] == {
-        "type": "ApiStatusError",
-        "code": str(status),
-        "message": outcome.message,
-    }
+    left = dict(outcome.variables["error"])
+    assert outcome.message.startswith(left.pop("message"))
+    assert left == {"type": "ApiStatusError", "code": str(status)}
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,7 @@ class ApiClient:
         ) as error:
             raise _broken(error) from None
         received = ApiResponse(
-            response.status_code, _headers(response), _parse(content), response.reason_phrase
+            response.status_code, _headers(response), _parse(content), response.reason_phrase, len(content)
         )
         if problem is not None and response.status_code < 400:
             sentence, reason = problem

@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 from openai_connector import wording
 from openai_connector.contract import (
-    AZURE_PANEL,
     AZURE_RESOURCE,
     BASE_URL,
     DEFAULT_BASE_URL,
@@ -34,6 +33,7 @@ from openai_connector.tasks.operations import (
 )
 from openai_connector.tasks.operations.fields import scalar_text
 from openai_connector.tasks.operations.operation import Shortfall
+from openai_connector.tasks.panel import panel_of
 from openai_connector.tasks.secrets import RecordedSecrets, SecretProvider, is_placeholder, resolve
 from openai_connector.tasks.task_type import CALLS, Answer, AnswerError, Request, fingerprint
 
@@ -109,9 +109,10 @@ class OpenAiTasks:
         if key is None and is_own:
             key = self.defaults.api_key
         url = _url(base_url, endpoint, operation)
+        panel = panel_of(endpoint, operation, url)
         if key is None and (endpoint.azure_resource is not None or host_of(url) == OPENAI_HOST):
             required = wording.KEY_REQUIRED_OR_WORKER if is_own else wording.KEY_REQUIRED
-            raise InvalidInputsError([required(**self.panel)])
+            raise InvalidInputsError([required(**panel)])
         request_body = operation.request_body()
         body = _encoded(request_body)
         request = Request(
@@ -123,7 +124,6 @@ class OpenAiTasks:
             fingerprint(METHOD, url, body, organization, project),
         )
         redaction.add(used.given if key is None else [*used.given, key], operation.private_texts())
-        panel = self.panel if endpoint.azure_resource is None else AZURE_PANEL
         return OpenAiTask(operation, request_body, request, panel)
 
     def time_needed(self, variables: Mapping[str, Any]) -> timedelta:

@@ -16,6 +16,7 @@ from openai_connector.contract import (
     ANSWER_TRUNCATED,
 )
 from openai_connector.document import parse_json
+from openai_connector.openai_api import is_failed_choice
 from openai_connector.tasks.operations.fields import is_content_parts, is_given, kind_of, scalar_text
 from openai_connector.tasks.operations.messages import ROLES, Message
 from openai_connector.tasks.operations.operation import Shortfall
@@ -61,19 +62,12 @@ _FENCES: Final = ("```", "~~~")
 
 def message_of(choice: Any) -> Mapping[str, Any] | None:
     """Return a choice's message; None where it has none that can be read, or an error instead."""
-    if not isinstance(choice, Mapping) or _is_error(choice):
+    if not isinstance(choice, Mapping) or is_failed_choice(choice) or finish_reason(choice) == "error":
         return None
     message = choice.get("message")
     if not isinstance(message, Mapping) or not _is_understood(message.get("content")):
         return None
     return message
-
-
-def _is_error(choice: Mapping[str, Any]) -> bool:
-    error = choice.get("error")
-    if isinstance(error, Mapping):
-        error = any(is_given(error.get(key)) for key in ("message", "code", "type"))
-    return bool(error) or finish_reason(choice) == "error"
 
 
 def finish_reason(choice: Mapping[str, Any]) -> str:
