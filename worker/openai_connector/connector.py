@@ -105,10 +105,11 @@ class Connector:
 
     async def decide(self, attempt: Attempt) -> Decision:
         """Return what becomes of a job, before anything of it is masked, cut or remembered."""
-        job, local_names = attempt.job, _local_names(attempt)
+        job = attempt.job
+        attempt.local_names = frozenset(job.variables) | attempt.memory.names | {STATE_VARIABLE}
         try:
-            mapping = OutputMapping.read(job.headers, job.variables)
-            mapping.check_shadowed(local_names)
+            attempt.mapping = OutputMapping.read(job.headers, job.variables)
+            attempt.mapping.check_shadowed(attempt.local_names)
         except HeaderError as error:
             return Decision(Failed(str(error), 0), way_out=_way_out(error, job))
         task: Task | None = None
@@ -119,8 +120,8 @@ class Connector:
                 attempt.memory = attempt.memory.with_answer(task.request.fingerprint, accepted)
         except TaskError as error:
             panel = self.task_type.panel if task is None else task.panel
-            return self._on_error(error, panel, mapping, attempt, local_names)
-        decision = await self._on_answer(task, mapping, attempt, local_names)
+            return self._on_error(error, panel, attempt)
+        decision = await self._on_answer(task, attempt)
         if not decision.keeps_answer:
             attempt.memory = attempt.memory.without_answer()
         return decision
@@ -136,9 +137,7 @@ class Connector:
         self._events.emit(AnswerReceived(job, response.status, monotonic() - begin))
         return response
 
-    async def _on_answer(
-        self, task: Task, mapping: OutputMapping, attempt: Attempt, local_names: frozenset[str]
-    ) -> Decision:
+    async def _on_answer(self, task: Task, attempt: Attempt) -> Decision:
         """Decide what becomes of an answer; it is paid for, so that not even a bug may lose it."""
         job = attempt.job
         try:
@@ -147,13 +146,15 @@ class Connector:
                 is_asked_again = answer.again is not None
                 self._events.emit(AnswerUnexpected(job, answer.error.code, is_asked_again))
             if answer.again is not None:
-                asked = await self._ask_again(answer, answer.again, task, mapping, attempt, local_names)
+                asked = await self._ask_again(answer, answer.again, task, attempt)
                 if isinstance(asked, Decision):
                     return asked
                 answer = asked
             if answer.error is None or answer.reaction is None:
-                return mapping.on_answer(answer.response, retries=job.retries, local_names=local_names)
-            return _on_unexpected(answer, answer.error, task.panel, mapping, job, local_names)
+                return attempt.mapping.on_answer(
+                    answer.response, retries=job.retries, local_names=attempt.local_names
+                )
+            return _on_unexpected(answer, answer.error, task.panel, attempt)
         except Exception as error:
             place = place_of(error)
             log.error(
@@ -165,20 +166,14 @@ class Connector:
             return Decision(Failed(wording.MAPPING_UNEXPECTED(place=place), 0), keeps_answer=True)
 
     async def _ask_again(
-        self,
-        answer: Answer,
-        request: Request,
-        task: Task,
-        mapping: OutputMapping,
-        attempt: Attempt,
-        local_names: frozenset[str],
+        self, answer: Answer, request: Request, task: Task, attempt: Attempt
     ) -> Answer | Decision:
         """Ask the model once more; the first answer stays, whatever comes of it."""
         try:
             accepted = task.accept(await self._send(request, attempt, "-again"))
         except TaskError as error:
-            if self._plan(error, mapping, attempt).retries:
-                decision = self._on_error(error, task.panel, mapping, attempt, local_names)
+            if self._plan(error, attempt).retries:
+                decision = self._on_error(error, task.panel, attempt)
                 return replace(decision, keeps_answer=True)
             self._events.emit(CallFailed(attempt.job, error.kind, error.code))
             return _not_asked_again(answer, error)
@@ -186,19 +181,12 @@ class Connector:
         attempt.memory = attempt.memory.with_answer(task.request.fingerprint, kept)
         return task.read_answer(kept)
 
-    def _plan(self, error: TaskError, mapping: OutputMapping, attempt: Attempt) -> Plan:
+    def _plan(self, error: TaskError, attempt: Attempt) -> Plan:
         return self._retry_policy.plan(
-            error, retries=attempt.job.retries, backoff=mapping.backoff, memory=attempt.memory
+            error, retries=attempt.job.retries, backoff=attempt.mapping.backoff, memory=attempt.memory
         )
 
-    def _on_error(
-        self,
-        error: TaskError,
-        panel: Mapping[str, str],
-        mapping: OutputMapping,
-        attempt: Attempt,
-        local_names: frozenset[str],
-    ) -> Decision:
+    def _on_error(self, error: TaskError, panel: Mapping[str, str], attempt: Attempt) -> Decision:
         """Decide what a failure before or during the call means; the error expression has the first word."""
         job, masked = attempt.job, attempt.redaction
         self._events.emit(CallFailed(job, error.kind, error.code))
@@ -206,13 +194,13 @@ class Connector:
         # The parts one by one: a dummy key such as "1" must not change codes and names that expressions
         # compare.
         response = {part: masked.value(value) for part, value in error.response_shown().items()}
-        plan = self._plan(error, mapping, attempt)
+        plan = self._plan(error, attempt)
         attempt.memory = plan.memory
-        return mapping.on_error(
+        return attempt.mapping.on_error(
             error.recorded or error_object(error.kind, error.code, message, response),
             retries=job.retries,
             default=Failed(message + _outlook(error, plan), plan.retries, plan.backoff),
-            local_names=local_names,
+            local_names=attempt.local_names,
         )
 
     def time_needed(self, job: Job) -> timedelta:
@@ -311,18 +299,14 @@ def _outlook(error: TaskError, plan: Plan) -> str:
 
 
 def _on_unexpected(
-    answer: Answer,
-    error: AnswerError,
-    panel: Mapping[str, str],
-    mapping: OutputMapping,
-    job: Job,
-    local_names: frozenset[str],
+    answer: Answer, error: AnswerError, panel: Mapping[str, str], attempt: Attempt
 ) -> Decision:
     """Decide what becomes of an answer that is not as asked; the error expression has the first word."""
+    mapping, retries, local_names = attempt.mapping, attempt.job.retries, attempt.local_names
     message = explained(error, panel)
     shown = error_object(error.kind, error.code, message, answer.response)
     if answer.reaction == COMPLETE:
-        return mapping.on_answer(answer.response, retries=job.retries, local_names=local_names, error=shown)
+        return mapping.on_answer(answer.response, retries=retries, local_names=local_names, error=shown)
     output = answer.response["output"]
     default: Failed | BpmnError = Failed(message, 0)
     if answer.reaction == BPMN_ERROR:
@@ -330,7 +314,7 @@ def _on_unexpected(
         default = BpmnError(error.code, message, thrown)
     decision = mapping.on_error(
         shown,
-        retries=job.retries,
+        retries=retries,
         default=default,
         local_names=local_names,
         answer_is_paid=True,
@@ -346,14 +330,6 @@ def _not_asked_again(answer: Answer, error: TaskError) -> Answer:
         return answer
     message = wording.ANSWER_NOT_ASKED_AGAIN(problem=answer.error, error=error)
     return replace(answer, error=AnswerError(message, answer.error.code), again=None)
-
-
-def _local_names(attempt: Attempt) -> frozenset[str]:
-    """Return what the task's own scope holds.
-
-    A result of such a name would stay there, unseen by the process.
-    """
-    return frozenset(attempt.job.variables) | attempt.memory.names | {STATE_VARIABLE}
 
 
 def _way_out(error: HeaderError, job: Job) -> str:
