@@ -21,7 +21,11 @@ ERRORS: Final = (
     ("ApiTimeoutError", f"`{contract.CONNECTION_FAILED}`", "no answer in time; possibly paid"),
     ("ApiConnectionError", f"`{contract.CONNECTION_FAILED}`", "no connection, or it broke during the call"),
     ("ApiConnectionError", f"`{contract.TLS_FAILED}`", "no secure connection: certificate not trusted"),
-    ("InvalidResponseError", f"`{contract.INVALID_RESPONSE}`", "a redirect, no JSON, or no answer in it"),
+    (
+        "InvalidResponseError",
+        f"`{contract.INVALID_RESPONSE}`",
+        "a redirect, no JSON, an error in a success, or no answer in it",
+    ),
     ("HostRefusedError", f"`{contract.HOST_NOT_ALLOWED}`", "the base URL's host is not allowed"),
     ("SecretError", f"`{contract.SECRET_NOT_AVAILABLE}`", "a secret is missing or empty"),
     ("InvalidInputsError", f"`{contract.INVALID_INPUTS}`", "inputs are wrong; the message has all of them"),
@@ -30,6 +34,16 @@ ERRORS: Final = (
         f"`{contract.MAPPING_FAILED}`",
         "the result expression failed on an answer, which is kept",
     ),
+    ("AnswerError", f"`{contract.ANSWER_EMPTY}`", "the answer has no text, and nothing in its place"),
+    (
+        "AnswerError",
+        f"`{contract.ANSWER_TRUNCATED}`",
+        "the answer is cut off: *Maximum tokens*, or the model's own",
+    ),
+    ("AnswerError", f"`{contract.ANSWER_REFUSED}`", "the model refused; its words are in `output.refusal`"),
+    ("AnswerError", f"`{contract.ANSWER_FILTERED}`", "a content filter held the answer back"),
+    ("AnswerError", f"`{contract.ANSWER_NOT_JSON}`", "JSON was asked for, and the answer is not JSON"),
+    ("AnswerError", f"`{contract.ANSWER_OFF_SCHEMA}`", "the answer is JSON, but not as *JSON schema* has it"),
 )
 
 OUTPUTS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -42,9 +56,12 @@ OUTPUTS: Final[Mapping[str, Mapping[str, str]]] = {
         "model": "the model that answered, as the API gave it",
         "json": "the answer parsed, when a JSON *Response format* was asked for",
         "refusal": "why the model refused, as the API gave it; null if it did not",
+        "condition": "`AS_ASKED`, or the code that tells [how the answer is other](error-codes.md)",
+        "calls": "how many calls were made for this answer: 2 where the model was asked again",
     },
     "moderation": {
-        "flagged": "true when any string is flagged",
+        "flagged": "true when any result, or any category of one, says so; an answer from which it cannot be "
+        "told for every string is no answer (`INVALID_RESPONSE`), never false",
         "flaggedCategories": "their names, the highest score first",
         "categoryScores": "each category's score, the highest of all strings",
     },
@@ -86,6 +103,10 @@ RULES: Final[Mapping[str, tuple[str, str]]] = {
     "loose-schema": ("error", "a strict JSON schema lacks what the API demands"),
     "lost-result": ("error", "a result has the name of a local variable and would be lost"),
     "mapped-twice": ("warning", "an input is mapped more than once: only the last mapping counts"),
+    "misplaced-action": (
+        "error",
+        "the result expression gives an action together with variables, or inside of one",
+    ),
     "misplaced-secret": ("error", "a secret is in an input where it is not resolved"),
     "model-shutdown": ("error, warning", "the model is shut down (error) or about to be (warning)"),
     "no-context": ("error", "the result expression gives no context"),
@@ -140,6 +161,9 @@ def _failures() -> Iterator[tuple[str, str, str]]:
     yield f"status {waits} with a wait", "rate-limited", "The job goes back for at least that long"
     for name, recovery in policy.STATUSES.items():
         yield f"status {name}", recovery.value, ADVICE[name](**PANEL)
+    yield "a wait beyond what is left of `CONNECTOR_MAX_WAIT_TIME`", "permanent", "The message names the time"
+    yield "success with a blank body of some bytes", "transient", ADVICE["blank"](**PANEL)
+    yield "success with an error in the body", "as that error's code", "See below"
     yield "timeout, connection", "transient", "Possibly paid where the message says so"
     yield "every other [error code](error-codes.md)", "permanent", "The message says what to correct"
 

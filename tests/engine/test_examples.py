@@ -15,6 +15,7 @@ from openai_connector.tools.diagrams.lint import check
 from tests.engine.records import Records
 from tests.engine.worker import Worker
 from tests.engine.zeebe_client import ZeebeClient
+from tests.make import sentences_in
 from tests.stand_in import Answer, Request, StandIn, chat_body
 
 FOLDER = Path(__file__).parents[2] / "examples"
@@ -57,13 +58,14 @@ def test_example_is_clean_and_drawn(path: Path) -> None:
     assert f"({path.stem}.png)" in readme
 
 
-def test_there_are_four_examples() -> None:
+def test_there_are_five_examples() -> None:
     """The tests below run every example that there is."""
     assert [path.stem for path in EXAMPLES] == [
         "chat-loop",
         "extract-order",
         "flagged-review",
         "moderate-then-answer",
+        "sort-ticket",
     ]
 
 
@@ -112,13 +114,42 @@ async def test_extract_order(zeebe: ZeebeClient, api: StandIn) -> None:
 async def test_order_that_is_no_json_is_an_incident(
     zeebe: ZeebeClient, api: StandIn, records: Records
 ) -> None:
-    """An answer without JSON stops the process with a sentence, before the gateway misreads it."""
+    """An answer without JSON stops the process by itself, before the gateway misreads it."""
     api.always(Answer(body=chat_body("I cannot do that")))
     await deploy(zeebe, "extract-order")
     instance = await zeebe.create_instance("extract-order", {"email": "Mugs"})
     incident = await records.incident(instance)
-    assert "The answer is no order: stop" in incident["value"]["errorMessage"]
+    assert "ANSWER_NOT_JSON" in sentences_in(incident["value"]["errorMessage"])
     await zeebe.cancel_instance(instance)
+
+
+@pytest.mark.usefixtures("worker")
+async def test_sort_ticket(zeebe: ZeebeClient, api: StandIn) -> None:
+    """A ticket that is sorted in JSON goes on, also where it took a second try."""
+    api.answer(
+        Answer(body=chat_body("Sorted!")),
+        Answer(body=chat_body('```json\n{"topic": "order", "urgent": true}\n```')),
+    )
+    sorted_ticket = await run(zeebe, "sort-ticket", {"ticket": "My mug never came"})
+    output = sorted_ticket["answer"]["output"]
+    assert (output["json"], output["calls"]) == ({"topic": "order", "urgent": True}, 2)
+
+
+@pytest.mark.usefixtures("worker")
+async def test_ticket_that_is_not_sorted_in_json_goes_to_a_person(
+    zeebe: ZeebeClient, api: StandIn, records: Records
+) -> None:
+    """The boundary event catches ANSWER_NOT_JSON though the task has no expression at all."""
+    api.always(Answer(body=chat_body("I think it is an order")))
+    await deploy(zeebe, "sort-ticket")
+    instance = await zeebe.create_instance("sort-ticket", {"ticket": "My mug never came"})
+    (job,) = await zeebe.activate(USER_TASK)
+    assert (job.processInstanceKey, job.elementId) == (instance, "sort-by-hand")
+    await zeebe.complete_job(job.key, {"topic": "order"})
+    await records.wait_for(
+        "PROCESS_INSTANCE", "ELEMENT_COMPLETED", processInstanceKey=instance, elementId="sorted-by-hand"
+    )
+    assert len(api.requests) == 2  # asked again once
 
 
 @pytest.mark.usefixtures("worker")

@@ -96,6 +96,31 @@ async def test_moderation_gives_its_result_to_the_process(zeebe: ZeebeClient, ap
     }
 
 
+async def test_a_text_and_an_image_are_judged_together(zeebe: ZeebeClient, api: StandIn) -> None:
+    """Content parts reach the API, and one result answers for all of them."""
+    api.always(Answer(body=moderation_body({"violence": 0.7})))
+    parts = '=[text, {type: "image_url", image_url: {url: "https://example.com/a.png"}}]'
+    values = {"operation": "moderation", "baseUrl": api.base_url, "apiKey": "k", "moderationInput": parts}
+    moderation = task(
+        values={f"openai_{name}": value for name, value in values.items()},
+        headers={"resultExpression": "={flagged: output.flagged}"},
+        job_type=SHARED_JOB_TYPE,
+    )
+    assert await run(zeebe, moderation, text="words") == {"flagged": True, "text": "words"}
+    assert api.requests[0].json["input"] == [
+        {"type": "text", "text": "words"},
+        {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
+    ]
+
+
+async def test_whole_numbers_arrive_to_the_last_digit(zeebe: ZeebeClient, api: StandIn) -> None:
+    """The engine keeps them up to 2^64-1."""
+    api.always(Answer(body=chat_body("Hi") | {"order": 12345678901234567890, "more": [2**64 - 1]}))
+    variables = await run(zeebe, task(**chat(api, {"resultVariable": "answer"})))
+    assert variables["answer"]["body"]["order"] == 12345678901234567890
+    assert variables["answer"]["body"]["more"] == [2**64 - 1]
+
+
 async def test_a_history_can_be_fed_back(zeebe: ZeebeClient, api: StandIn) -> None:
     """The next task's request carries the whole conversation, with the system message once."""
     first = task(element_id="First", **chat(api, {"resultVariable": "first"}, systemMessage="Be short."))

@@ -19,7 +19,7 @@ FOLDER = ARTIFACTS.parents[1] / "docs" / "images"
 
 
 def main() -> None:
-    """Fill two tasks as a process analyst would, and take a picture of each."""
+    """Fill tasks as a process analyst would, and take a picture of each."""
     program, npm = node()
     install(npm, program)
     with Modeler(program, chromium()) as modeler:
@@ -30,6 +30,15 @@ def main() -> None:
         modeler.feel("Result expression", "{answer: response.output.text}")
         modeler.open_groups("Authentication", "Operation", "Model", "Prompt", "Output mapping")
         modeler.screenshot(FOLDER / "modeler-chat.png", 1720)
+
+        applied(modeler, "today", "openai-chat.json")
+        modeler.fill("OpenAI API key", "{{secrets.OPENAI_API_KEY}}")
+        modeler.feel("Prompt", "ticket")
+        modeler.choice("Response format", "JSON object")
+        modeler.choice("If the answer is not as asked", "BPMN error")
+        modeler.choice("Ask again once", "Yes, with one more call")
+        modeler.open_groups("Response format", "Output mapping")
+        modeler.screenshot(FOLDER / "modeler-unexpected-answer.png", 900)
 
         applied(modeler, "today", "openai-connector.json")
         modeler.choice("Operation", "Moderation")

@@ -29,6 +29,7 @@ PARAMETERS = [
     "Extra body",
 ]
 PARAMETERS_AND_NAME = [*PARAMETERS[:3], "Maximum tokens are sent as", *PARAMETERS[3:]]
+REACTIONS = ["If the answer is not as asked", "Ask again once"]
 MODERATION = ["Evaluation input", "Moderation model"]
 EVERYWHERE = {
     "Output mapping": ["Result variable", "Result expression"],
@@ -42,7 +43,7 @@ SHOWN: dict[str, dict[str, list[str]]] = {
         "Model": ["Model"],
         "Prompt": PROMPT,
         "Parameters": PARAMETERS_AND_NAME,
-        "Response format": ["Response format"],
+        "Response format": ["Response format", *REACTIONS],
         **EVERYWHERE,
     },
     "openai-chat.json": {
@@ -50,7 +51,7 @@ SHOWN: dict[str, dict[str, list[str]]] = {
         "Model": ["Model"],
         "Prompt": PROMPT,
         "Parameters": PARAMETERS,
-        "Response format": ["Response format"],
+        "Response format": ["Response format", *REACTIONS],
         **EVERYWHERE,
     },
     "openai-moderation.json": {"Authentication": KEY, "Moderation": MODERATION, **EVERYWHERE},
@@ -60,7 +61,7 @@ SHOWN: dict[str, dict[str, list[str]]] = {
         "Model": ["Model"],
         "Prompt": PROMPT,
         "Parameters": PARAMETERS_AND_NAME,
-        "Response format": ["Response format"],
+        "Response format": ["Response format", *REACTIONS],
         **EVERYWHERE,
     },
     "azure-openai.json": {
@@ -68,7 +69,7 @@ SHOWN: dict[str, dict[str, list[str]]] = {
         "Model": ["Azure resource", "Deployment", "API version"],
         "Prompt": PROMPT,
         "Parameters": PARAMETERS_AND_NAME,
-        "Response format": ["Response format"],
+        "Response format": ["Response format", *REACTIONS],
         **EVERYWHERE,
     },
 }

@@ -203,7 +203,7 @@ async def test_trying_again_after_a_failed_mapping_buys_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["tasks.operations.chat.Chat.output", "outcome.mapping.OutputMapping.on_answer"]
+    "part", ["tasks.operations.chat.Chat.read_answer", "outcome.mapping.OutputMapping.on_answer"]
 )
 async def test_a_bug_in_mapping_buys_nothing(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, part: str
@@ -353,17 +353,23 @@ async def test_a_wait_costs_no_retry() -> None:
     assert (outcome.retries, outcome.backoff) == (3, timedelta(seconds=1))
 
 
-@pytest.mark.parametrize(("limits", "free"), [({"times": 2}, 2), ({"total": timedelta(seconds=20)}, 2)])
-async def test_waits_are_counted_across_activations(limits: dict[str, Any], free: int) -> None:
-    """After so many waits, or so long, each further one costs a retry; the calls stay numbered."""
+@pytest.mark.parametrize(
+    ("limits", "left"),
+    [
+        pytest.param({"times": 2}, [3, 3, 2, 1, 0], id="often"),
+        pytest.param({"total": timedelta(seconds=20)}, [3, 3, 0, 0, 0], id="long"),
+    ],
+)
+async def test_waits_are_counted_across_activations(limits: dict[str, Any], left: list[int]) -> None:
+    """After so many waits each further one costs a retry; more time than is left is an incident at once."""
     api = FakeApi(answers=[refused(429, timedelta(seconds=8))])
     current = job()
     retries = []
-    for _ in range(5):
+    for _ in left:
         outcome = failed(await connector(api, **limits).work(current))
         retries.append(outcome.retries)
         current = again(current, outcome)
-    assert retries == [3] * free + [2, 1, 0]
+    assert retries == left
     assert api.requests[1]["headers"]["X-Client-Request-Id"] == "7-3-2"
 
 
@@ -396,6 +402,26 @@ async def test_secrets_are_masked_however_deep() -> None:
     outcome = failed(await connector(FakeApi(answers=[echo])).work(job()))
     assert KEY not in json.dumps(dict(outcome.variables)) + outcome.message
     assert "***" in outcome.message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"detail": [{"loc": ["header"], "msg": f"bad {KEY}"}]}, id="list"),
+        pytest.param({"error": {"message": json.dumps({"message": f"bad {KEY}"})}}, id="json_in_a_message"),
+        pytest.param(f"<html><title>bad {KEY}</title></html>", id="page"),
+        pytest.param(f"bad {KEY}", id="text"),
+        pytest.param({"error": {"code": KEY, "param": KEY}}, id="code"),
+        pytest.param({"error": {"message": f"bad {PROMPT}", "param": PROMPT}}, id="prompt"),
+        pytest.param({"detail": {"field": PROMPT, "msg": "bad"}}, id="prompt_as_a_place"),
+    ],
+)
+@pytest.mark.parametrize("status", [400, 200])
+async def test_nothing_secret_is_repeated_in_any_shape(body: Any, status: int) -> None:
+    """Wherever the API puts a key or a prompt, the message masks it."""
+    outcome = failed(await connector(FakeApi([ApiResponse(status, {}, body)])).work(job()))
+    assert KEY not in json.dumps(dict(outcome.variables)) + outcome.message
+    assert PROMPT[:30] not in outcome.message
 
 
 @pytest.mark.parametrize("key", ["4", "e", "code", "response"])

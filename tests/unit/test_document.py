@@ -50,15 +50,22 @@ def test_numbers_that_json_has_not_are_refused(text: str) -> None:
     [
         ("9223372036854775807", 2**63 - 1),
         ("-9223372036854775808", -(2**63)),
-        ("9223372036854775808", 2.0**63),
+        ("9223372036854775808", 2**63),
+        ("12345678901234567890", 12345678901234567890),
+        ("18446744073709551615", 2**64 - 1),
+        ("18446744073709551616", 2.0**64),
+        ("99999999999999999999", 1e20),
         ("-9223372036854775809", -(2.0**63)),
         ("1" + "0" * 300, 1e300),
         ("-0", 0),
         ("1.0", 1.0),
+        ("1e19", 1e19),
+        ("12345678901234567890.0", 12345678901234567890.0),
+        ("1.2345678901234567890123", 1.2345678901234567),
     ],
 )
-def test_integers_beyond_64_bits_become_doubles(text: str, value: object) -> None:
-    """Within 64 bits a number stays an integer."""
+def test_integers_that_the_engine_cannot_keep_become_doubles(text: str, value: object) -> None:
+    """From -2^63 to 2^64-1 a number stays an integer; what is written as a decimal is a double."""
     got = parse_json(text)
     assert got == value
     assert type(got) is type(value)
@@ -111,7 +118,8 @@ def test_any_value_is_encoded_or_a_document_error(value: Any) -> None:
     [
         (float("nan"), "variable 'a' has a number that JSON cannot carry (nan)"),
         ([float("-inf")], "variable 'a' has a number that JSON cannot carry (-inf)"),
-        (2**63, "variable 'a' has an integer beyond 64 bits"),
+        (2**64, "variable 'a' has an integer beyond 64 bits"),
+        ([[{"b": 10**30}]], "variable 'a' has an integer beyond 64 bits"),
         ({"b": -(2**63) - 1}, "variable 'a' has an integer beyond 64 bits"),
         (object(), "variable 'a' has a value that is not JSON (object)"),
         ({1: 2}, "variable 'a' has a key that is no text"),

@@ -16,7 +16,7 @@ from openai_connector.duration import format_duration
 from openai_connector.job import Completed, Failed
 from openai_connector.observe.events import Events
 from openai_connector.observe.logs import log_event
-from openai_connector.openai_api import ApiError, ApiResponse, check_status
+from openai_connector.openai_api import ApiError, ApiResponse, check_answer
 from openai_connector.outcome.mapping import error_object
 from tests.make import ANSWER, FakeApi, connector, job
 
@@ -28,6 +28,26 @@ REPLIES = {
     "503_with_retry_after": (503, {"retry-after": ["3", "9"]}, "busy"),
     "503_without": (503, {}, None),
     "500": (500, {"Retry-After": "7"}, None),
+    "500_with_a_long_wait": (500, {"Retry-After": "86400"}, None),
+    "529_with_retry_after": (529, {"Retry-After": "30"}, {"error": {"type": "overloaded_error"}}),
+    "429_with_a_long_wait": (429, {"Retry-After": "86400"}, None),
+    "429_of_google": (429, {}, [{"error": {"code": 429, "details": [{"retryDelay": "34.07s"}]}}]),
+    "429_in_words": (429, {}, {"error": {"message": "Please try again in 6.5s."}}),
+    "429_used_up": (429, {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "6m0s"}, None),
+    "400_locked": (400, {}, {"error": {"code": "conversation_locked"}}),
+    "498": (498, {}, None),
+    "200_with_429": (200, {"Retry-After": "5"}, {"error": {"message": "m", "code": 429}}),
+    "200_with_502": (200, {}, {"error": {"message": "m", "code": 502}}),
+    "200_with_quota": (200, {}, {"error": {"message": "m", "type": "insufficient_quota"}}),
+    "200_with_a_failed_choice": (
+        200,
+        {},
+        {"choices": [{"index": 0, "error": {"code": 502, "message": "m"}}]},
+    ),
+    "200_with_text": (200, {}, "upstream failed"),
+    "200_with_words": (200, {}, {"message": "Unauthorized"}),
+    "302": (302, {}, None),
+    "302_with_an_error": (302, {}, {"error": {"code": 502, "message": "m"}}),
     "401": (401, {}, {"error": {"message": "no"}}),
     "404": (404, {}, None),
     "408": (408, {}, None),
@@ -44,11 +64,11 @@ async def test_a_status_costs_the_same(
     status, headers, body = reply
     response = ApiResponse(status, headers, body)
     with pytest.raises(ApiError) as raised:
-        check_status(response)
+        check_answer(response, missing_in=lambda _: "choices")
     task_headers = {"retryBackoff": backoff} if backoff else {}
     worked = await connector(FakeApi([raised.value])).work(job(task_headers, retries=retries))
     assert isinstance(worked, Failed)
-    recorded = error_object("ApiStatusError", str(status), str(raised.value), vars_of(response))
+    recorded = error_object(raised.value.kind, raised.value.code, str(raised.value), vars_of(response))
     evaluated = outcome_of({"error": recorded, "retries": retries, "headers": task_headers})
     shown = None if worked.backoff is None else format_duration(worked.backoff)
     assert (evaluated["retries"], evaluated["retryBackoff"]) == (worked.retries, shown)

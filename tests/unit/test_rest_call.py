@@ -177,7 +177,7 @@ def test_any_body_is_a_result() -> None:
     call = task()
     for status, body in ((200, "text"), (302, None), (204, None), (200, {"error": "x"})):
         call.accept(ApiResponse(status, {}, body, "OK"))
-        assert call.response_of(call.accept(ApiResponse(status, {}, body, "OK"))) == {
+        assert call.read_answer(call.accept(ApiResponse(status, {}, body, "OK"))).response == {
             "status": status, "headers": {}, "body": body, "reason": "OK",
         }  # fmt: skip
     with pytest.raises(ApiStatusError):

@@ -7,18 +7,33 @@ outcome.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from time import monotonic
-from typing import Any, Protocol
+from typing import Protocol
 
 from openai_connector import wording
-from openai_connector.contract import JOB_TIMEOUT, OVERRIDES, STATE_VARIABLE
-from openai_connector.duration import parse_duration
+from openai_connector.contract import (
+    BPMN_ERROR,
+    COMPLETE,
+    JOB_TIMEOUT,
+    OVERRIDES,
+    STATE_VARIABLE,
+    UNEXPECTED_ANSWER,
+)
+from openai_connector.duration import parse_duration, spoken_duration
 from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome, TaskError
-from openai_connector.observe.events import AnswerReceived, CallFailed, CallSent, Events, NullFound
+from openai_connector.observe.events import (
+    AnswerReceived,
+    AnswerUnexpected,
+    CallFailed,
+    CallSent,
+    Events,
+    NullFound,
+)
 from openai_connector.observe.logs import place_of
 from openai_connector.openai_api import ApiError, ApiResponse
 from openai_connector.outcome.mapping import (
@@ -29,8 +44,8 @@ from openai_connector.outcome.mapping import (
 )
 from openai_connector.outcome.memory import TaskMemory
 from openai_connector.outcome.release import Attempt, release
-from openai_connector.outcome.retry_policy import DEFAULT_POLICY, RetryPolicy
-from openai_connector.tasks.task_type import Task, TaskType
+from openai_connector.outcome.retry_policy import DEFAULT_POLICY, Plan, RetryPolicy
+from openai_connector.tasks.task_type import CALLS, Answer, AnswerError, Request, Task, TaskType
 
 log = logging.getLogger(__name__)
 
@@ -79,36 +94,41 @@ class Connector:
             for reason in decision.nulls:
                 self._events.emit(NullFound(job, reason.label, reason.kind, reason.line, reason.column))
             return release(decision.outcome, attempt, is_kept=decision.keeps_answer, end=decision.way_out)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if attempt.memory.response is None or task is None or not task.cancelling():
+                raise
+            task.uncancel()  # the worker stops: an answer that is paid for goes back with the job
+            return release(self.interrupted(job, is_begun=True), attempt)
         except Exception as error:
             return release(self.failed_unexpectedly(job, error), attempt)
 
     async def decide(self, attempt: Attempt) -> Decision:
         """Return what becomes of a job, before anything of it is masked, cut or remembered."""
-        job, local_names = attempt.job, _local_names(attempt)
+        job = attempt.job
+        attempt.local_names = frozenset(job.variables) | attempt.memory.names | {STATE_VARIABLE}
         try:
-            mapping = OutputMapping.read(job.headers, job.variables)
-            mapping.check_shadowed(local_names)
+            attempt.mapping = OutputMapping.read(job.headers, job.variables)
+            attempt.mapping.check_shadowed(attempt.local_names)
         except HeaderError as error:
             return Decision(Failed(str(error), 0), way_out=_way_out(error, job))
         task: Task | None = None
         try:
             task = self.task_type.read(job.variables, attempt.redaction)
-            answer = attempt.memory.answer_to(task.request.fingerprint)
-            if answer is None:
-                answer = task.accept(await self._send(task, attempt))
+            if attempt.memory.answer_to(task.request.fingerprint) is None:
+                accepted = task.accept(await self._send(task.request, attempt))
+                attempt.memory = attempt.memory.with_answer(task.request.fingerprint, accepted)
         except TaskError as error:
             panel = self.task_type.panel if task is None else task.panel
-            return self._on_error(error, panel, mapping, attempt, local_names)
-        decision = _on_answer(task, answer, mapping, job, local_names)
-        if decision.keeps_answer:
-            attempt.memory = attempt.memory.with_answer(task.request.fingerprint, answer)
-        else:
+            return self._on_error(error, panel, attempt)
+        decision = await self._on_answer(task, attempt)
+        if not decision.keeps_answer:
             attempt.memory = attempt.memory.without_answer()
         return decision
 
-    async def _send(self, task: Task, attempt: Attempt) -> ApiResponse:
-        request, job = task.request, attempt.job
-        headers = {**request.headers, "X-Client-Request-Id": _request_id(attempt)}
+    async def _send(self, request: Request, attempt: Attempt, suffix: str = "") -> ApiResponse:
+        job = attempt.job
+        headers = {**request.headers, "X-Client-Request-Id": _request_id(attempt) + suffix}
         self._events.emit(CallSent(job))
         begin = monotonic()
         response = await self._api.send(
@@ -117,14 +137,56 @@ class Connector:
         self._events.emit(AnswerReceived(job, response.status, monotonic() - begin))
         return response
 
-    def _on_error(
-        self,
-        error: TaskError,
-        panel: Mapping[str, str],
-        mapping: OutputMapping,
-        attempt: Attempt,
-        local_names: frozenset[str],
-    ) -> Decision:
+    async def _on_answer(self, task: Task, attempt: Attempt) -> Decision:
+        """Decide what becomes of an answer; it is paid for, so that not even a bug may lose it."""
+        job = attempt.job
+        try:
+            answer = task.read_answer(attempt.memory.response or {})
+            if answer.error is not None:
+                is_asked_again = answer.again is not None
+                self._events.emit(AnswerUnexpected(job, answer.error.code, is_asked_again))
+            if answer.again is not None:
+                asked = await self._ask_again(answer, answer.again, task, attempt)
+                if isinstance(asked, Decision):
+                    return asked
+                answer = asked
+            if answer.error is None or answer.reaction is None:
+                return attempt.mapping.on_answer(
+                    answer.response, retries=job.retries, local_names=attempt.local_names
+                )
+            return _on_unexpected(answer, answer.error, task.panel, attempt)
+        except Exception as error:
+            place = place_of(error)
+            log.error(
+                "Job %d of element %s: mapping its answer failed unexpectedly (%s)",
+                job.key,
+                job.element_id,
+                place,
+            )
+            return Decision(Failed(wording.MAPPING_UNEXPECTED(place=place), 0), keeps_answer=True)
+
+    async def _ask_again(
+        self, answer: Answer, request: Request, task: Task, attempt: Attempt
+    ) -> Answer | Decision:
+        """Ask the model once more; the first answer stays, whatever comes of it."""
+        try:
+            accepted = task.accept(await self._send(request, attempt, "-again"))
+        except TaskError as error:
+            if self._plan(error, attempt).retries:
+                decision = self._on_error(error, task.panel, attempt)
+                return replace(decision, keeps_answer=True)
+            self._events.emit(CallFailed(attempt.job, error.kind, error.code))
+            return _not_asked_again(answer, error)
+        kept = {**accepted, CALLS: 2}
+        attempt.memory = attempt.memory.with_answer(task.request.fingerprint, kept)
+        return task.read_answer(kept)
+
+    def _plan(self, error: TaskError, attempt: Attempt) -> Plan:
+        return self._retry_policy.plan(
+            error, retries=attempt.job.retries, backoff=attempt.mapping.backoff, memory=attempt.memory
+        )
+
+    def _on_error(self, error: TaskError, panel: Mapping[str, str], attempt: Attempt) -> Decision:
         """Decide what a failure before or during the call means; the error expression has the first word."""
         job, masked = attempt.job, attempt.redaction
         self._events.emit(CallFailed(job, error.kind, error.code))
@@ -132,15 +194,13 @@ class Connector:
         # The parts one by one: a dummy key such as "1" must not change codes and names that expressions
         # compare.
         response = {part: masked.value(value) for part, value in error.response_shown().items()}
-        plan = self._retry_policy.plan(
-            error, retries=job.retries, backoff=mapping.backoff, memory=attempt.memory
-        )
+        plan = self._plan(error, attempt)
         attempt.memory = plan.memory
-        return mapping.on_error(
+        return attempt.mapping.on_error(
             error.recorded or error_object(error.kind, error.code, message, response),
             retries=job.retries,
-            default=Failed(message, plan.retries, plan.backoff),
-            local_names=local_names,
+            default=Failed(message + _outlook(error, plan), plan.retries, plan.backoff),
+            local_names=attempt.local_names,
         )
 
     def time_needed(self, job: Job) -> timedelta:
@@ -220,34 +280,56 @@ def _kept(failed: Failed, attempt: Attempt) -> Outcome:
 
 def explained(error: TaskError, panel: Mapping[str, str]) -> str:
     """Return what went wrong and what to do about it, in the words of the panel that the task has."""
+    match error:
+        case ApiError():
+            return f"{error}. {wording.ADVICE[error.reason](**panel)}"
+        case AnswerError():
+            return f"{error}. {wording.ADVICE[error.code](**panel)}"
+        case _:
+            return str(error)
+
+
+def _outlook(error: TaskError, plan: Plan) -> str:
+    """Return what becomes of the job, for the message of a failure that no error expression decides."""
     if not isinstance(error, ApiError):
-        return str(error)
-    return f"{error}. {wording.ADVICE[error.reason](**panel)}"
+        return ""
+    if plan.too_long is not None:
+        return wording.WAIT_TOO_LONG(asked=spoken_duration(plan.too_long))
+    return wording.TRIED_AGAIN() if plan.retries else ""
 
 
-def _on_answer(
-    task: Task, answer: Mapping[str, Any], mapping: OutputMapping, job: Job, local_names: frozenset[str]
+def _on_unexpected(
+    answer: Answer, error: AnswerError, panel: Mapping[str, str], attempt: Attempt
 ) -> Decision:
-    """Decide what becomes of an answer; it is paid for, so that not even a bug may lose it."""
-    try:
-        return mapping.on_answer(task.response_of(answer), retries=job.retries, local_names=local_names)
-    except Exception as error:
-        place = place_of(error)
-        log.error(
-            "Job %d of element %s: mapping its answer failed unexpectedly (%s)",
-            job.key,
-            job.element_id,
-            place,
-        )
-        return Decision(Failed(wording.MAPPING_UNEXPECTED(place=place), 0), keeps_answer=True)
+    """Decide what becomes of an answer that is not as asked; the error expression has the first word."""
+    mapping, retries, local_names = attempt.mapping, attempt.job.retries, attempt.local_names
+    message = explained(error, panel)
+    shown = error_object(error.kind, error.code, message, answer.response)
+    if answer.reaction == COMPLETE:
+        return mapping.on_answer(answer.response, retries=retries, local_names=local_names, error=shown)
+    output = answer.response["output"]
+    default: Failed | BpmnError = Failed(message, 0)
+    if answer.reaction == BPMN_ERROR:
+        thrown = {"condition": error.code, "text": output["text"], "finishReason": output["finishReason"]}
+        default = BpmnError(error.code, message, thrown)
+    decision = mapping.on_error(
+        shown,
+        retries=retries,
+        default=default,
+        local_names=local_names,
+        answer_is_paid=True,
+        output=output,
+    )
+    way_out = wording.ANSWER_WAY_OUT(unexpected_answer=UNEXPECTED_ANSWER.name, state=STATE_VARIABLE)
+    return replace(decision, way_out=way_out) if isinstance(decision.outcome, Failed) else decision
 
 
-def _local_names(attempt: Attempt) -> frozenset[str]:
-    """Return what the task's own scope holds.
-
-    A result of such a name would stay there, unseen by the process.
-    """
-    return frozenset(attempt.job.variables) | attempt.memory.names | {STATE_VARIABLE}
+def _not_asked_again(answer: Answer, error: TaskError) -> Answer:
+    """Return an answer whose error says why the model could not be asked again."""
+    if answer.error is None:
+        return answer
+    message = wording.ANSWER_NOT_ASKED_AGAIN(problem=answer.error, error=error)
+    return replace(answer, error=AnswerError(message, answer.error.code), again=None)
 
 
 def _way_out(error: HeaderError, job: Job) -> str:

@@ -51,6 +51,9 @@ OWN_VARIABLES: Final = (*OVERRIDES.values(), STATE_VARIABLE)
 ERROR_VARIABLE: Final = "error"
 """Local to a task that failed: its error object."""
 
+FORBIDDEN_KEY: Final = "camunda.function.type"
+"""Of contexts that Camunda's connectors do not read but execute: no process gets one from this worker."""
+
 
 class Input(NamedTuple):
     """An input of a task: its variable, and what the modeler calls it."""
@@ -86,6 +89,8 @@ VERBOSITY: Final = Input("openai_verbosity", "Verbosity")
 EXTRA_BODY: Final = Input("openai_extraBody", "Extra body")
 RESPONSE_FORMAT: Final = Input("openai_responseFormat", "Response format")
 JSON_SCHEMA: Final = Input("openai_jsonSchema", "JSON schema")
+UNEXPECTED_ANSWER: Final = Input("openai_unexpectedAnswer", "If the answer is not as asked")
+REPAIR: Final = Input("openai_repair", "Ask again once")
 MODERATION_INPUT: Final = Input("openai_moderationInput", "Evaluation input")
 MODERATION_MODEL: Final = Input("openai_moderationModel", "Moderation model")
 
@@ -100,6 +105,22 @@ CONNECTION_FAILED: Final = "408"
 """Camunda's REST connector gives connection failures and timeouts this code."""
 TLS_FAILED: Final = "SSL_HANDSHAKE_FAILED"
 """As Camunda's REST connector."""
+
+# How an answer is other than it was asked for: codes of `AnswerError`, and `output.condition`
+
+AS_ASKED: Final = "AS_ASKED"
+ANSWER_EMPTY: Final = "ANSWER_EMPTY"
+ANSWER_TRUNCATED: Final = "ANSWER_TRUNCATED"
+ANSWER_REFUSED: Final = "ANSWER_REFUSED"
+ANSWER_FILTERED: Final = "ANSWER_FILTERED"
+ANSWER_NOT_JSON: Final = "ANSWER_NOT_JSON"
+ANSWER_OFF_SCHEMA: Final = "ANSWER_OFF_SCHEMA"
+
+# What may become of such an answer
+
+FAIL: Final = "fail"
+BPMN_ERROR: Final = "bpmnError"
+COMPLETE: Final = "complete"
 
 # Defaults
 
@@ -121,17 +142,35 @@ PANEL: Final[Mapping[str, str]] = {
     "chat_history": CHAT_HISTORY.label,
     "max_tokens": MAX_TOKENS.label,
     "choices": CHOICES.label,
+    "response_format": RESPONSE_FORMAT.label,
+    "json_schema": JSON_SCHEMA.label,
     "timeout": TIMEOUT.label,
+    "credentials": f"{API_KEY.label} (and {ORGANIZATION.label} and {PROJECT.label})",
+    "address": BASE_URL.label,
+    "place": f"{BASE_URL.label} and {MODEL.label}",
+    "content": f"{PROMPT.label} or {CHAT_HISTORY.label}",
+    "less": f"{MAX_TOKENS.label}, {CHOICES.label}",
 }
-"""Of this connector's own templates."""
+"""Of this connector's own templates. What the modeler of a task sees depends on its inputs: `tasks.panel`."""
+OTHERS_KEY_LABEL: Final = "API key"
+"""Of the key in templates for other APIs than OpenAI's."""
+WORKERS_BASE_URL: Final = "OPENAI_BASE_URL (of the worker)"
+WORKERS_KEY: Final = "OPENAI_API_KEY (of the worker)"
+"""What counts where a task names no address or no key."""
 AZURE_PANEL: Final[Mapping[str, str]] = {
     **PANEL,
+    "api_key": OTHERS_KEY_LABEL,
+    "credentials": OTHERS_KEY_LABEL,
     "base_url": AZURE_RESOURCE.label,
     "model": AZURE_DEPLOYMENT.label,
+    "address": f"{AZURE_RESOURCE.label}, {AZURE_DEPLOYMENT.label} and {AZURE_API_VERSION.label}",
+    "place": f"{AZURE_RESOURCE.label}, {AZURE_DEPLOYMENT.label} and {AZURE_API_VERSION.label}",
 }
 CAMUNDA_HTTP_PANEL: Final[Mapping[str, str]] = {
     **PANEL,
     "base_url": "url",
+    "address": "url",
+    "place": f"url and {MODEL.label}",
     "timeout": "Read timeout",
 }
 """Of tasks made with Camunda's own templates."""

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from openai_connector import wording
+from openai_connector.contract import FORBIDDEN_KEY
 
 MAX_DEPTH = 200  # levels of nested objects and arrays
 MAX_READ_DEPTH = 500  # of JSON that is read: Python 3.11 itself cannot read some 990
 MAX_BYTES = 3 * 1024 * 1024 // 2  # UTF-8 bytes; the limit of Camunda's own connector runtime
 MAX_STORED_BYTES = 2_000_000  # in the engine's own form, MessagePack: 2 MB are taken, 3 MB are not
 STORED_DOUBLE_BYTES = 9  # whatever its text: a list of 0.5 is stored in more than twice the bytes of its JSON
-MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
+MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1  # what the engine keeps to the last digit (measured)
 
 
 class DocumentError(ValueError):
@@ -27,15 +29,35 @@ class DocumentError(ValueError):
 
 
 def parse_json(text: str | bytes, *, max_depth: int = MAX_READ_DEPTH) -> Any:
-    """Read JSON text strictly: NaN and infinities are refused, integers beyond 64 bits become doubles.
+    """Read JSON text strictly: NaN and infinities are refused.
+
+    Integers that the engine cannot keep (below -2^63, from 2^64 on) become doubles.
 
     Raises:
         NestedTooDeepError: deeper than `max_depth`.
         ValueError: not JSON, or a number beyond the range of a double.
     """
-    text = text if isinstance(text, str) else text.decode()
+    return _read(text if isinstance(text, str) else text.decode(), _DECODER, max_depth)
+
+
+def parse_answer(text: str) -> Any:
+    """Read the JSON text of an API's answer, which is paid for: what cannot be kept of it is null.
+
+    NaN and infinities, which some servers write for log probabilities, and numbers beyond a double become
+    null. A byte order mark and lines of comments (`: ...`), with which servers keep a connection alive, may
+    stand before it. Of a key that comes twice the last one counts.
+
+    Raises:
+        NestedTooDeepError: deeper than `MAX_READ_DEPTH`.
+        ValueError: not JSON.
+    """
+    before = _BEFORE_AN_ANSWER.match(text)
+    return _read(text[before.end() :] if before else text, _ANSWER_DECODER, MAX_READ_DEPTH)
+
+
+def _read(text: str, decoder: json.JSONDecoder, max_depth: int) -> Any:
     try:
-        value = _DECODER.decode(text)
+        value = decoder.decode(text)
     except RecursionError:
         raise NestedTooDeepError("nested too deep") from None
     # Python's versions let the parser go to different depths; few texts have so many brackets at all.
@@ -80,8 +102,25 @@ def _double(digits: str) -> float:
     return number
 
 
+def _integer_or_null(digits: str) -> int | float | None:
+    try:
+        return _integer(digits)
+    except ValueError:
+        return None
+
+
+def _double_or_null(digits: str) -> float | None:
+    number = float(digits)
+    return None if math.isinf(number) else number
+
+
 # Built once: json.loads with arguments builds one a call.
 _DECODER = json.JSONDecoder(parse_constant=_refuse, parse_int=_integer, parse_float=_double)
+_ANSWER_DECODER = json.JSONDecoder(
+    parse_constant=lambda _: None, parse_int=_integer_or_null, parse_float=_double_or_null
+)
+# Each of its parts begins with other characters: it takes no more than one look at each.
+_BEFORE_AN_ANSWER = re.compile(r"\ufeff?+(?:[ \t\r\n]++|:[^\n]*+)*+")
 
 
 class Document(dict[str, Any]):
@@ -107,8 +146,9 @@ def encode_document(variables: Mapping[str, Any]) -> str:
     """Encode variables as compact JSON text. Lone surrogates, which UTF-8 cannot carry, become U+FFFD.
 
     Raises:
-        DocumentError: not JSON (NaN, an unknown type, a key that is no text), an integer beyond 64 bits,
-            nested deeper than `MAX_DEPTH` or larger than `MAX_BYTES` (or stored, `MAX_STORED_BYTES`).
+        DocumentError: not JSON (NaN, an unknown type, a key that is no text), an integer below -2^63 or from
+            2^64 on, nested deeper than `MAX_DEPTH`, larger than `MAX_BYTES` (stored, `MAX_STORED_BYTES`), or
+            with a key that is forbidden.
     """
     text = _written(variables)
     size = len(text.encode())
@@ -122,6 +162,8 @@ def encode_document(variables: Mapping[str, Any]) -> str:
     for name, value in variables.items():
         if not isinstance(name, str):
             raise DocumentError(wording.DOCUMENT_NAME(kind=type(name).__name__))
+        if name == FORBIDDEN_KEY:
+            raise DocumentError(wording.DOCUMENT_FORBIDDEN(name=name, key=FORBIDDEN_KEY))
         growth += _check(name, value)
     if not text:
         raise DocumentError(wording.DOCUMENT_UNWRITABLE())
@@ -165,6 +207,8 @@ def _check_keys(name: str, value: Mapping[Any, Any]) -> None:
     for key in value:
         if type(key) is not str and not isinstance(key, str):
             raise DocumentError(wording.DOCUMENT_KEY(name=name))
+    if FORBIDDEN_KEY in value:
+        raise DocumentError(wording.DOCUMENT_FORBIDDEN(name=name, key=FORBIDDEN_KEY))
 
 
 def _growth(name: str, number: float) -> int:

@@ -67,3 +67,16 @@ def format_duration(duration: timedelta) -> str:
     if seconds or fraction or not text:
         text += f"{seconds}" + (f".{fraction:06d}".rstrip("0") if fraction else "") + "S"
     return "PT" + text
+
+
+def spoken_duration(duration: timedelta) -> str:
+    """Write a duration for people, in its two largest units (`1 d 2 h`, `90 s` as `1 min 30 s`, `0.5 s`)."""
+    seconds = duration.total_seconds()
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    parts: list[str] = []
+    rest = round(seconds)
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, rest = divmod(rest, length)
+        parts += [f"{count} {unit}"] if count else []
+    return " ".join(parts[:2])

@@ -180,7 +180,8 @@ class Settings(BaseSettings):
         timedelta(hours=1),
         "CONNECTOR_MAX_WAIT_TIME",
         unit="duration",
-        about="How long all these waits of a job may be together.",
+        about="How long all these waits of a job may be together. Asked to wait longer than is left of it, "
+        "a job becomes an incident at once.",
     )
     drop_in: bool = _field(
         False,

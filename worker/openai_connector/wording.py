@@ -42,6 +42,14 @@ COULD_NOT_BE_STORED = Sentence(
     ". But this failure's variables, and an answer kept in them, could not be stored ({reason})"
 )
 
+# Ends of messages of failed calls: what becomes of the job
+
+TRIED_AGAIN = Sentence(". The job is tried again")
+WAIT_TOO_LONG = Sentence(
+    ". The API asks to wait {asked}, more than is left of CONNECTOR_MAX_WAIT_TIME: retry the incident after "
+    "that time"
+)
+
 # What the engine's side meets
 
 JOB_UNREADABLE = Sentence(
@@ -107,6 +115,18 @@ ACTION_VARIABLES = Sentence("{label}: variables must be a context, but are {show
 ACTION_CODE = Sentence("{label}: the error code must be a string, but is {shown}")
 ACTION_BACKOFF = Sentence("{label}: retryBackoff {problem}, got {shown}")
 ACTION_RETRIES = Sentence("{label}: retries must be a number, but are {shown}")
+ACTION_OF_ANSWER = Sentence(
+    "{label} gives {action} as it lies in the answer, and an answer decides nothing. Map the parts that the "
+    "process needs, under names of your own"
+)
+ACTION_MIXED = Sentence(
+    "{label} gives {action} together with {others}: give the action alone, or choose another name than "
+    "errorType"
+)
+ACTION_INSIDE = Sentence(
+    "{label} gives {action} inside of a result, where it does nothing: give it alone, as in "
+    "if ... then {action}(...) else {{answer: ...}}"
+)
 EXPRESSION_SYNTAX = Sentence("{label} has a syntax error: {problem}")
 EXPRESSION_UNREADABLE = Sentence("{label} cannot be read: {problem}")
 EXPRESSION_FAILED = Sentence("{label} failed: {problem}")
@@ -127,6 +147,10 @@ DOCUMENT_NAME = Sentence("a variable's name must be text, not {kind}")
 DOCUMENT_INTEGER = Sentence("variable '{name}' has an integer beyond 64 bits")
 DOCUMENT_NUMBER = Sentence("variable '{name}' has a number that JSON cannot carry ({value})")
 DOCUMENT_KEY = Sentence("variable '{name}' has a key that is no text")
+DOCUMENT_FORBIDDEN = Sentence(
+    "variable '{name}' holds the key '{key}', which is forbidden: Camunda's connectors would execute it. "
+    "Map other values"
+)
 DOCUMENT_VALUE = Sentence("variable '{name}' has a value that is not JSON ({kind})")
 DOCUMENT_TOO_DEEP = Sentence("variable '{name}' is nested deeper than {limit} levels")
 
@@ -136,6 +160,49 @@ DATA_TOO_DEEP = Sentence("the {what} are nested too deeply to be read")
 DATA_NO_JSON = Sentence("the {what} are not JSON that can be read")
 DATA_NO_OBJECT = Sentence("the {what} are not a JSON object")
 DATA_NO_TEXTS = Sentence("the task headers are not all texts")
+
+# What a model answered, where it is not what was asked for. What to do about each stands in ADVICE
+
+ANSWER_EMPTY = Sentence("The model's answer is empty")
+ANSWER_TRUNCATED = Sentence("The model's answer is cut off (finish reason {reason})")
+ANSWER_TRUNCATED_UNSAID = Sentence(
+    "The model's answer is empty: its reasoning used up all tokens (finish reason {reason})"
+)
+ANSWER_REFUSED = Sentence("The model refused to answer")
+ANSWER_FILTERED = Sentence("A content filter held back the model's answer (finish reason {reason})")
+ANSWER_NOT_JSON = Sentence("The model's answer is not JSON ({problem})")
+ANSWER_NO_OBJECT = Sentence("The model's answer is JSON, but {kind} where a JSON object was asked for")
+ANSWER_OFF_SCHEMA = Sentence("The model's answer does not follow the JSON schema")
+ANSWER_BREAKS_RULE = Sentence("The model's answer does not follow the JSON schema: it breaks the rule {rule}")
+ANSWER_BREAKS_RULE_AT = Sentence(
+    "The model's answer does not follow the JSON schema: {place} breaks the rule {rule}"
+)
+ANSWER_ALSO_AGAIN = Sentence("{problem}, also when it was asked again")
+ANSWER_NOT_ASKED_AGAIN = Sentence("{problem}, and it could not be asked again ({error})")
+ANSWER_WAY_OUT = Sentence(
+    '. To take the answer as it is, set the local variable {unexpected_answer} to "complete" at the task in '
+    'Operate; to ask again, set {state} to ""; then retry the incident'
+)
+
+MORE_TOKENS = Sentence("Raise {max_tokens}, or ask for a shorter answer in {prompt}")
+ASK_FOR_MORE = Sentence("Say in {prompt} what the answer must hold, or raise {max_tokens}")
+ASK_OTHERWISE = Sentence("Ask otherwise in {prompt}, or choose another model")
+CHECK_FILTER = Sentence("Ask otherwise in {prompt}, or have the content filter of the API account changed")
+ASK_FOR_JSON = Sentence(
+    "Say in {prompt} that the answer must be JSON and nothing else, or choose a model that keeps to "
+    "{response_format}"
+)
+ASK_FOR_SCHEMA = Sentence(
+    "Describe in {prompt} what the answer looks like, or choose a model that keeps to {response_format}"
+)
+
+# What a model is told when it is asked again
+
+AGAIN_EMPTY = Sentence("Your answer was empty. Answer now.")
+AGAIN_TRUNCATED = Sentence("Your answer was cut off. Answer again from the beginning, in fewer words.")
+AGAIN_JSON = Sentence(
+    "{problem}. Answer again: give the whole answer as the JSON that was asked for, and nothing else."
+)
 
 # Inputs
 
@@ -158,6 +225,7 @@ INPUT_CONTENT = Sentence(
     'must be a text or a list of content parts such as [{{type: "text", text: "..."}}], not {kind}'
 )
 INPUT_REQUIRED = Sentence("{label} is required{but}")
+INPUT_SCHEMA = Sentence("is no JSON schema that answers can be checked against ({problem})")
 INPUT_NOT_TO_SET = Sentence("must not set {names}")
 CUSTOM_REQUIRED = Sentence("{custom_model} is required, because {model} is Custom{but}")
 CUSTOM_UNUSED = Sentence("{custom_model} is given, but {model} is not Custom: choose Custom or empty it")
@@ -174,9 +242,22 @@ MESSAGE_KIND = Sentence("must be a context with role and content, not {kind}")
 MESSAGE_ROLE = Sentence("must have the role {roles}, got {shown}")
 MESSAGE_NO_CONTENT = Sentence("must have a content (it may be null only with tool_calls or refusal)")
 MESSAGE_CONTENT = Sentence("must have a content that is a text or a list of content parts, not {kind}")
-TEXTS_KIND = Sentence("must be a text or a list of texts, not {kind}")
+TEXTS_KIND = Sentence(
+    "must be a text, a list of texts, or a list of content parts such as "
+    '[{{type: "text", text: "..."}}], not {kind}'
+)
 TEXTS_ITEM = Sentence("must be a list of texts, but item {position} is {kind}")
 TEXTS_EMPTY = Sentence("must be a text or a list of texts, not an empty list")
+PART_TYPE = Sentence(
+    "must have content parts of the type text or image_url, but that of item {position} is {shown}"
+)
+PART_TEXT = Sentence(
+    'must have content parts such as {{type: "text", text: "..."}}, but item {position} has no text'
+)
+PART_IMAGE = Sentence(
+    'must have content parts such as {{type: "image_url", image_url: {{url: "https://..."}}}}, '
+    "but item {position} has no url"
+)
 KEY_REQUIRED = Sentence("{api_key} is required{but}: give it as {{{{secrets.NAME}}}}")
 KEY_REQUIRED_OR_WORKER = Sentence(
     "{api_key} is required{but}: give it as {{{{secrets.NAME}}}}, or have the operator set OPENAI_API_KEY"
@@ -229,9 +310,14 @@ API_STATUS = Sentence("The API answered {status} {phrase}{words}")
 API_REDIRECT = Sentence("The API's answer is a redirect ({status}), which is not followed")
 API_INTERIM = Sentence("The API's answer has the status {status}, which no answer has")
 API_EMPTY = Sentence("The API's answer is empty (status {status})")
-API_NOT_JSON = Sentence("The API's answer is not JSON")
+API_NOT_JSON = Sentence("The API's answer is not JSON{words}")
 API_ERROR_IN_SUCCESS = Sentence("The API's answer is an error in spite of its status {status}{words}")
-API_LACKS = Sentence("The API's answer has no {missing}")
+API_EVENT_STREAM = Sentence("The API's answer is an event stream")
+API_LACKS = Sentence("The API's answer has no {missing}{words}")
+LACKS_RESULTS = Sentence("result for each of the {asked} texts (it has {got})")
+LACKS_VERDICT = Sentence(
+    "verdict in result {position}: neither flagged nor the categories say yes or no in a way that can be read"
+)
 API_PACKED_TWICE = Sentence("The API's answer is packed more than once; it may have been paid for")
 API_CANNOT_UNPACK = Sentence(
     "The API's answer cannot be unpacked (bad gzip or deflate); it may have been paid for"
@@ -249,28 +335,49 @@ API_BROKEN = Sentence(
 CHECK_QUOTA = Sentence("The quota is used up: check plan and billing of the API account")
 CHECK_BILLING_LIMIT = Sentence("The billing limit is reached: check billing of the API account")
 CHECK_BILLING = Sentence("Billing is not active: check billing of the API account")
+CHECK_SPEND_LIMIT = Sentence(
+    "A spending limit is reached: have it raised in the settings of the organization or the project"
+)
 CHECK_MODEL = Sentence("Check {model}: it is unknown, shut down, or not open to this key")
-SHORTEN_OR_OTHER_MODEL = Sentence("Shorten {prompt} or {chat_history}, or choose a model that takes more")
-CHECK_KEY = Sentence("Check {api_key} (and {organization} and {project})")
+SHORTEN_OR_OTHER_MODEL = Sentence("Shorten {content}, or choose a model that takes more")
+CHANGE_CONTENT = Sentence("The API refuses what is said: change {content}")
+WAIT_FOR_CONVERSATION = Sentence("Another request uses the conversation")
+WAIT_FOR_RATE = Sentence("The number of requests grew too fast")
+WAIT_FOR_MODEL = Sentence("The server is loading the model")
+SHORTEN_BELOW_LIMIT = Sentence(
+    "This request alone is larger than the limit of tokens per minute: shorten {content}, or have the limit "
+    "raised"
+)
+CHECK_KEY = Sentence("Check {credentials}")
 CHECK_CREDIT = Sentence("The account has no credit left: check billing of the API account")
 CHECK_PERMISSIONS = Sentence("The key may not do this: check its permissions, the project and the region")
-CHECK_URL_AND_MODEL = Sentence("Check {base_url} and {model}")
+CHECK_PLACE = Sentence("Check {place}")
+CHECK_ADDRESS = Sentence("Check {address}: nothing takes such requests there")
 CHECK_PROXY_PASSWORD = Sentence(
     "The proxy wants a user name and password: have the operator put them into HTTPS_PROXY"
 )
-RETRIED_AFTER_WAIT = Sentence("The API gave up waiting; the job is tried again while retries are left")
-RETRIED_AFTER_CONFLICT = Sentence(
-    "Another request was in the way; the job is tried again while retries are left"
-)
-SHORTEN = Sentence("The request is too large: shorten {prompt} or {chat_history}")
-RETRIED_AFTER_LIMIT = Sentence("The rate limit is reached; the job is tried again while retries are left")
+GAVE_UP_WAITING = Sentence("The API gave up waiting")
+CONFLICT = Sentence("Another request was in the way")
+SHORTEN = Sentence("The request is too large: shorten {content}")
+WAIT_FOR_LIMIT = Sentence("The rate limit is reached")
 CORRECT_INPUTS = Sentence("Correct the task's inputs")
-RETRIED_AFTER_TROUBLE = Sentence("The API is in trouble; the job is tried again while retries are left")
-CHECK_URL = Sentence("Check {base_url}")
-CHECK_URL_AND_OPERATION = Sentence("Check {base_url} and {operation}")
-CHECK_URL_AND_BETWEEN = Sentence("Check {base_url}, and the proxy or server in between")
+NOT_NOW = Sentence("The API cannot do it now")
+TROUBLE = Sentence("The API is in trouble")
+OVERLOADED = Sentence("The API is overloaded or not ready")
+GATEWAY_GAVE_UP = Sentence(
+    "The server in between gave up waiting; the answer may have been made and paid for. If this goes on, ask "
+    "for less"
+)
+CHECK_URL = Sentence("Check {address}")
+CHECK_URL_AND_SERVICE = Sentence("Check {address}: another service seems to answer there")
+CHECK_URL_AND_BETWEEN = Sentence("Check {address}, and the proxy or server in between")
 CHECK_BETWEEN = Sentence("Check the proxy or server in between")
-ASK_FOR_LESS = Sentence("Ask for less: lower {max_tokens} or {choices}")
+READ_THE_ERROR = Sentence("Check what the error says, and {address}")
+GAVE_UP_WITH_BLANKS = Sentence(
+    "The server kept the connection open, then gave up; the answer may have been made and paid for"
+)
+DO_NOT_STREAM = Sentence("Have the server answer in one piece (stream: false)")
+ASK_FOR_LESS = Sentence("Ask for less ({less})")
 RAISE_TIMEOUT = Sentence("If this goes on, raise {timeout} or ask for less")
 CHECK_URL_AND_NETWORK = Sentence("Check {base_url}, the network and the proxy")
 CHECK_AUTHORITY = Sentence("Check {base_url}, and name the certificate authority in SSL_CERT_FILE")
@@ -280,25 +387,47 @@ ADVICE: Final[Mapping[str, Sentence]] = {
     "insufficient_quota": CHECK_QUOTA,
     "billing_hard_limit_reached": CHECK_BILLING_LIMIT,
     "billing_not_active": CHECK_BILLING,
+    "credit_balance_exhausted": CHECK_CREDIT,
+    "project_spend_limit_exceeded": CHECK_SPEND_LIMIT,
+    "organization_spend_limit_exceeded": CHECK_SPEND_LIMIT,
+    "organization_usage_limit_exceeded": CHECK_SPEND_LIMIT,
     "model_not_found": CHECK_MODEL,
     "context_length_exceeded": SHORTEN_OR_OTHER_MODEL,
+    "content_filter": CHANGE_CONTENT,
+    "conversation_locked": WAIT_FOR_CONVERSATION,
+    "slow_down": WAIT_FOR_RATE,
+    "model_loading": WAIT_FOR_MODEL,
+    "request_too_large": SHORTEN_BELOW_LIMIT,
     "401": CHECK_KEY,
     "402": CHECK_CREDIT,
     "403": CHECK_PERMISSIONS,
-    "404": CHECK_URL_AND_MODEL,
+    "404": CHECK_PLACE,
+    "405": CHECK_ADDRESS,
     "407": CHECK_PROXY_PASSWORD,
-    "408": RETRIED_AFTER_WAIT,
-    "409": RETRIED_AFTER_CONFLICT,
+    "408": GAVE_UP_WAITING,
+    "409": CONFLICT,
     "413": SHORTEN,
-    "429": RETRIED_AFTER_LIMIT,
+    "423": CONFLICT,
+    "424": NOT_NOW,
+    "425": NOT_NOW,
+    "429": WAIT_FOR_LIMIT,
+    "449": NOT_NOW,
+    "460": GATEWAY_GAVE_UP,
+    "498": NOT_NOW,
+    "499": GATEWAY_GAVE_UP,
     "4xx": CORRECT_INPUTS,
-    "5xx": RETRIED_AFTER_TROUBLE,
+    "503": OVERLOADED,
+    "504": GATEWAY_GAVE_UP,
+    "524": GATEWAY_GAVE_UP,
+    "5xx": TROUBLE,
     "redirect": CHECK_URL,
     "interim": CHECK_URL_AND_BETWEEN,
     "empty": CHECK_URL_AND_BETWEEN,
+    "blank": GAVE_UP_WITH_BLANKS,
     "not_json": CHECK_URL_AND_BETWEEN,
-    "error_in_success": CHECK_URL_AND_BETWEEN,
-    "lacks": CHECK_URL_AND_OPERATION,
+    "event_stream": DO_NOT_STREAM,
+    "error_in_success": READ_THE_ERROR,
+    "lacks": CHECK_URL_AND_SERVICE,
     "packed_twice": CHECK_BETWEEN,
     "cannot_unpack": CHECK_BETWEEN,
     "too_large": ASK_FOR_LESS,
@@ -306,8 +435,14 @@ ADVICE: Final[Mapping[str, Sentence]] = {
     "no_connection": CHECK_URL_AND_NETWORK,
     "tls": CHECK_AUTHORITY,
     "broken": CHECK_NETWORK,
+    "ANSWER_EMPTY": ASK_FOR_MORE,
+    "ANSWER_TRUNCATED": MORE_TOKENS,
+    "ANSWER_REFUSED": ASK_OTHERWISE,
+    "ANSWER_FILTERED": CHECK_FILTER,
+    "ANSWER_NOT_JSON": ASK_FOR_JSON,
+    "ANSWER_OFF_SCHEMA": ASK_FOR_SCHEMA,
 }
-"""What to do about a failed call, by its reason (`ApiError.reason`)."""
+"""What to do about a failed call, by its reason (`ApiError.reason`), or about an answer, by its condition."""
 
 SENTENCES: Final[Mapping[str, Sentence]] = {
     name: value for name, value in globals().items() if isinstance(value, Sentence)

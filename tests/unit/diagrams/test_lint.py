@@ -272,6 +272,9 @@ def test_temperature_beside_top_p() -> None:
         ),
         ({"resultExpression": "body.choices.message.content"}, "no-context", "but gives a list"),
         ({"resultExpression": '=if status = 200 then "done" else {}'}, "no-context", "but gives a text"),
+        ({"resultExpression": '={a: bpmnError("X")}'}, "misplaced-action", "gives bpmnError inside"),
+        ({"resultExpression": '=[1, jobError("X")]'}, "misplaced-action", "gives jobError inside"),
+        ({"resultExpression": '={errorType: "ignoreError", a: 1}'}, "misplaced-action", "together with 'a'"),
     ],
 )
 def test_mistake_in_a_header_is_found(headers: dict[str, str], rule: str, message: str) -> None:
@@ -291,6 +294,8 @@ def test_mistake_in_a_header_is_found(headers: dict[str, str], rule: str, messag
         "=response.body.order",
         '=if output.text = "yes" then {ok: true} else null',
         '=bpmnError("ALWAYS", "never")',
+        '=if output.text = "" then jobError("empty") else {answer: output.text}',
+        "=ignoreError({answer: output.text})",
         '=assert(response.body.id, response.body.id != null, "no id")',
     ],
 )
@@ -354,7 +359,7 @@ def test_azure_wants_a_key_and_knows_no_models() -> None:
         "openai_temperature": "0.2",
     }
     (finding,) = check(hand_made(inputs).encode(), TODAY)
-    assert finding.message.startswith("OpenAI API key is required")
+    assert finding.message.startswith("API key is required")
     inputs["openai_apiKey"] = "{{secrets.KEY}}"
     assert check(hand_made(inputs).encode(), TODAY) == []
 

@@ -161,10 +161,10 @@ async def test_unicode_of_all_kinds(client: ApiClient, api: StandIn) -> None:
 
 async def test_integers_beyond_64_bits_become_doubles(client: ApiClient, api: StandIn) -> None:
     """Numbers are read so that the engine can take them."""
-    api.answer(Answer(content=b'{"a": [9223372036854775807, 9223372036854775808, -1e3, 0.1]}'))
+    api.answer(Answer(content=b'{"a": [18446744073709551615, 18446744073709551616, -1e3, 0.1]}'))
     body = (await ask(client, api.base_url)).body
-    assert body == {"a": [2**63 - 1, 2.0**63, -1000.0, 0.1]}
-    assert isinstance(body["a"][1], float)
+    assert body == {"a": [2**64 - 1, 2.0**64, -1000.0, 0.1]}
+    assert [type(number) for number in body["a"]] == [int, float, float, float]
 
 
 # Answers that are none
@@ -175,14 +175,13 @@ async def test_integers_beyond_64_bits_become_doubles(client: ApiClient, api: St
     [
         (text_answer("<h1>Hello</h1>"), "is not JSON", "<h1>Hello</h1>"),
         (text_answer("plain", "text/plain"), "is not JSON", "plain"),
-        (Answer(content=b'{"a": NaN}'), "is not JSON", '{"a": NaN}'),
-        (Answer(content=b'{"a": 1e999}'), "is not JSON", '{"a": 1e999}'),
+        (Answer(content=b'{"a": nan}'), "is not JSON", '{"a": nan}'),
+        (Answer(content=b": a comment\n"), "is not JSON", ": a comment\n"),
         (Answer(content=b'"text"'), "is not JSON", '"text"'),
         (Answer(content=b"42"), "is not JSON", "42"),
         (Answer(content=b'{"a": 1'), "is not JSON", '{"a": 1'),
         (Answer(content=b"\xff\xfe\x00"), "is not JSON", "\ufffd\ufffd\x00"),
         (Answer(content=b""), "is empty (status 200)", None),
-        (Answer(content=b" \n"), "is empty (status 200)", None),
         (Answer(204), "is empty (status 204)", None),
         (Answer(body={"error": {"message": "Boom"}}), "is an error in spite of its status 200: \"Boom\"",
          {"error": {"message": "Boom"}}),
@@ -209,12 +208,22 @@ async def test_no_answer_is_final_with_its_body_kept(
     assert api.calls == 1
 
 
+async def test_a_blank_answer_may_pass(client: ApiClient, api: StandIn) -> None:
+    """Bytes without text came: the server kept the connection open, and another attempt may succeed."""
+    api.answer(Answer(content=b"\n\n\n\n"))
+    error = await error_of(client, api.base_url)
+    assert isinstance(error, InvalidResponseError)
+    assert (error.recovery, error.reason, error.response.body) == (Recovery.TRANSIENT, "blank", None)
+
+
 async def test_missing_parts_are_named(client: ApiClient, api: StandIn) -> None:
     """What the operation finds missing makes the answer none."""
     response = await ask(client, api.base_url)
     with pytest.raises(InvalidResponseError, match="has no choices") as caught:
         check_answer(response, missing_in=lambda _: "choices")
-    assert explained(caught.value, PANEL).endswith("has no choices. Check Base URL and Operation")
+    assert explained(caught.value, PANEL).endswith(
+        "has no choices. Check Base URL: another service seems to answer there"
+    )
 
 
 @pytest.mark.parametrize("levels", [1000, 100_000])
@@ -292,11 +301,11 @@ async def test_the_apis_words_are_shortened(client: ApiClient, api: StandIn) -> 
         ({"error": "Boom"}, ': "Boom"'),
         ({"message": "Boom"}, ': "Boom"'),
         ({"detail": "Not Found"}, ': "Not Found"'),
-        ({"detail": [{"msg": "x"}]}, ""),
-        ({"error": {"message": 5, "code": 7, "type": [], "param": {}}}, ""),
+        ({"detail": [{"msg": "x"}]}, ': "x"'),
+        ({"error": {"message": 5, "code": 7, "type": [], "param": {}}}, ': "code 7"'),
         ({"error": {"message": "  "}}, ""),
         ([1], ""),
-        ("text", ""),
+        ("text", ': "text"'),
     ],
 )
 async def test_errors_of_compatible_servers(
@@ -314,7 +323,7 @@ async def test_an_unknown_status_is_no_crash(client: ApiClient, api: StandIn) ->
     errors = [await error_of(client, api.base_url) for _ in range(3)]
     assert [(e.code, e.recovery) for e in errors] == [
         ("599", Recovery.TRANSIENT),
-        ("499", Recovery.PERMANENT),
+        ("499", Recovery.TRANSIENT),
         ("999", Recovery.TRANSIENT),
     ]
 

@@ -20,7 +20,7 @@ texts = st.text(st.characters(codec=None, categories=None), max_size=20)  # lone
 scalars = (
     st.none()
     | st.booleans()
-    | st.integers(-(2**63), 2**63 - 1)
+    | st.integers(-(2**63), 2**64 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
     | texts
 )

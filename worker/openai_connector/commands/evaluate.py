@@ -25,9 +25,9 @@ from openai_connector.outcome.memory import TaskMemory
 from openai_connector.outcome.release import Attempt
 from openai_connector.redaction import Redaction
 from openai_connector.tasks.operations import INPUT_NAMES
-from openai_connector.tasks.task_type import Request
+from openai_connector.tasks.task_type import Answer, Request
 
-PERMANENT_TYPES = ("HostRefusedError", "InvalidInputsError", "InvalidResponseError", "SecretError")
+PERMANENT_TYPES = ("HostRefusedError", "InvalidInputsError", "SecretError")
 """Types of errors that are permanent whatever their code."""
 
 
@@ -170,17 +170,21 @@ class _Recorded:
     def accept(self, response: ApiResponse) -> Mapping[str, Any]:
         return {"body": response.body}
 
-    def response_of(self, answer: Mapping[str, Any]) -> Any:
-        return answer["body"]
+    def read_answer(self, kept: Mapping[str, Any]) -> Answer:
+        return Answer(kept["body"])
 
 
 def _recovery(error: Mapping[str, Any]) -> tuple[Recovery, timedelta | None]:
     kind, code = str(error.get("type") or ""), str(error.get("code") or "")
     if kind in PERMANENT_TYPES:
         return Recovery.PERMANENT, None
-    if kind != "ApiStatusError" or not code.isascii() or not code.isdigit():
-        return Recovery.TRANSIENT, None
     response = _part(_part(error, "variables"), "response")
+    if kind == "InvalidResponseError":
+        code = str(response.get("status"))
+        if not code.startswith("2"):  # a redirect, whatever its body says
+            return Recovery.PERMANENT, None
+    elif kind != "ApiStatusError" or not code.isascii() or not code.isdigit():
+        return Recovery.TRANSIENT, None
     found = classify(ApiResponse(int(code), _headers(response), response.get("body")))
     return found.recovery, found.wait
 

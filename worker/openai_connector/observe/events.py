@@ -33,6 +33,17 @@ class AnswerReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerUnexpected:
+    """The model's answer is other than it was asked for."""
+
+    job: Job
+    condition: str
+    """Such as `ANSWER_NOT_JSON`."""
+    is_asked_again: bool
+    """The model is asked once more, which is paid for too."""
+
+
+@dataclass(frozen=True, slots=True)
 class CallFailed:
     """A job has no answer: its inputs, its secrets, the API or the network are to blame."""
 
@@ -84,7 +95,17 @@ class EngineFound:
     is_again: bool
 
 
-Event = JobStarted | CallSent | AnswerReceived | CallFailed | NullFound | JobEnded | EngineLost | EngineFound
+Event = (
+    JobStarted
+    | CallSent
+    | AnswerReceived
+    | AnswerUnexpected
+    | CallFailed
+    | NullFound
+    | JobEnded
+    | EngineLost
+    | EngineFound
+)
 Listener = Callable[[Event], None]
 
 

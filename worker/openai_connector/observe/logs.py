@@ -17,6 +17,7 @@ from openai_connector.contract import ERROR_VARIABLE
 from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome
 from openai_connector.observe.events import (
     AnswerReceived,
+    AnswerUnexpected,
     CallFailed,
     CallSent,
     EngineFound,
@@ -73,7 +74,7 @@ def _level(event: Event) -> int:
     match event:
         case EngineLost():
             return logging.WARNING
-        case EngineFound() | CallFailed():
+        case EngineFound() | CallFailed() | AnswerUnexpected():
             return logging.INFO
         case JobEnded(outcome=outcome):
             return logging.INFO if isinstance(outcome, Failed) else logging.DEBUG
@@ -96,6 +97,10 @@ def _described(event: Event) -> tuple[str, dict[str, Any]]:
         case AnswerReceived(job=job, status=status, seconds=seconds):
             text = f"{_named(job)}: the API answered {status} after {seconds:.2f} s"
             return text, _fields(job, status=status, callSeconds=round(seconds, 3))
+        case AnswerUnexpected(job=job, condition=condition, is_asked_again=is_asked_again):
+            again = "; the model is asked again, which is a second call" if is_asked_again else ""
+            text = f"{_named(job)}: the answer is not as asked, {condition}{again}"
+            return text, _fields(job, condition=condition, askedAgain=is_asked_again)
         case CallFailed(job=job, kind=kind, code=code):
             return f"{_named(job)}: {kind}, code {code}", _fields(job, errorType=kind, errorCode=code)
         case NullFound(job=job, label=label, kind=kind, line=line, column=column):

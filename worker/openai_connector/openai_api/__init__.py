@@ -13,6 +13,7 @@ from openai_connector.openai_api.errors import (
     ApiTimeoutError,
     InvalidResponseError,
 )
+from openai_connector.openai_api.words import is_failed_choice
 
 __all__ = [
     "ApiClient",
@@ -26,4 +27,5 @@ __all__ = [
     "check_answer",
     "check_status",
     "encode_body",
+    "is_failed_choice",
 ]

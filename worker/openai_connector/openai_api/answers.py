@@ -10,7 +10,15 @@ from openai_connector import wording
 from openai_connector.contract import INVALID_RESPONSE
 from openai_connector.job import Recovery
 from openai_connector.openai_api.errors import ApiResponse, ApiStatusError, InvalidResponseError
-from openai_connector.openai_api.policy import classify, error_of
+from openai_connector.openai_api.policy import Classified, classify
+from openai_connector.openai_api.words import (
+    Said,
+    failed_choices,
+    is_error,
+    is_event_stream,
+    said_in,
+    said_in_answer,
+)
 
 SHOWN_CHARACTERS = 500  # of the API's own words in a message
 SHOWN_PARAMETER_CHARACTERS = 100
@@ -24,11 +32,10 @@ def check_status(response: ApiResponse) -> None:
     """
     if response.status >= 400:
         recovery, reason, wait = classify(response)
-        message = wording.API_STATUS(
-            status=response.status, phrase=_phrase(response.status), words=_words(response.body)
-        )
+        phrase = _phrase(response.status)
+        words = _words(said_in(response.body), phrase)
         raise ApiStatusError(
-            message,
+            wording.API_STATUS(status=response.status, phrase=phrase, words=words),
             code=str(response.status),
             recovery=recovery,
             reason=reason,
@@ -46,7 +53,8 @@ def check_answer(response: ApiResponse, *, missing_in: Callable[[Any], str | Non
 
     Raises:
         ApiStatusError: its status is 400 or above.
-        InvalidResponseError: it is anything else that is no answer.
+        InvalidResponseError: it is anything else that is no answer. It may pass where the body holds an error
+            that does, or is blank.
     """
     check_status(response)
     status, body = response.status, response.body
@@ -55,21 +63,65 @@ def check_answer(response: ApiResponse, *, missing_in: Callable[[Any], str | Non
     if status < 200:
         raise invalid(wording.API_INTERIM(status=status), "interim", response)
     if body is None:
-        raise invalid(wording.API_EMPTY(status=status), "empty", response)
+        raise _no_body(response)
     if not isinstance(body, (Mapping, list)):
-        raise invalid(wording.API_NOT_JSON(), "not_json", response)
-    if isinstance(body, Mapping) and body.get("error"):
-        message = wording.API_ERROR_IN_SUCCESS(status=status, words=_words(body))
-        raise invalid(message, "error_in_success", response)
+        raise _no_json(response)
+    if _is_refused(body):
+        raise _judged(wording.API_ERROR_IN_SUCCESS, "error_in_success", response, status=status)
     missing = missing_in(body)
     if missing:
-        raise invalid(wording.API_LACKS(missing=missing), "lacks", response)
+        raise _judged(wording.API_LACKS, "lacks", response, missing=missing)
 
 
 def invalid(message: str, reason: str, response: ApiResponse) -> InvalidResponseError:
     """Return the error of a response that arrived but is no answer: it is paid for, nobody repeats it."""
+    return _invalid(message, Classified(Recovery.PERMANENT, reason, None), response)
+
+
+def _is_refused(body: Any) -> bool:
+    """Check whether a body is an error, or each of its choices is; an empty error object is none."""
+    if isinstance(body, list):
+        return bool(body) and isinstance(body[0], Mapping) and is_error(body[0].get("error"))
+    return is_error(body.get("error")) or bool(failed_choices(body))
+
+
+def _no_body(response: ApiResponse) -> InvalidResponseError:
+    message = wording.API_EMPTY(status=response.status)
+    if not response.size:
+        return invalid(message, "empty", response)
+    # A server that keeps the connection open with blanks while the model works has given up.
+    return _invalid(message, Classified(Recovery.TRANSIENT, "blank", None), response)
+
+
+def _no_json(response: ApiResponse) -> InvalidResponseError:
+    types = [value for name, value in response.headers.items() if name.lower() == "content-type"]
+    streams = is_event_stream(response.body) or "text/event-stream" in str(types).lower()
+    if streams and not said_in_answer(response.body).says_anything():
+        return invalid(wording.API_EVENT_STREAM(), "event_stream", response)
+    return _judged(wording.API_NOT_JSON, "not_json", response)
+
+
+def _judged(
+    sentence: wording.Sentence, otherwise: str, response: ApiResponse, **parameters: object
+) -> InvalidResponseError:
+    """Return the error of a success status whose body tells what happened, as far as it does."""
+    found = classify(response)
+    is_told = found.reason != "error_in_success"
+    with_codes = is_told or otherwise == "error_in_success"
+    words = _words(said_in_answer(response.body), with_codes=with_codes)
+    if not is_told:
+        found = found._replace(reason=otherwise)
+    return _invalid(sentence(words=words, **parameters), found, response)
+
+
+def _invalid(message: str, found: Classified, response: ApiResponse) -> InvalidResponseError:
     return InvalidResponseError(
-        message, code=INVALID_RESPONSE, recovery=Recovery.PERMANENT, reason=reason, response=response
+        message,
+        code=INVALID_RESPONSE,
+        recovery=found.recovery,
+        reason=found.reason,
+        response=response,
+        wait=found.wait,
     )
 
 
@@ -80,15 +132,13 @@ def _phrase(status: int) -> str:
         return "(unknown status)"
 
 
-def _words(body: Any) -> str:
+def _words(said: Said, phrase: str = "", *, with_codes: bool = True) -> str:
     """Return the API's own words, shortened; the handler masks what is secret or private in them."""
-    error = error_of(body)
-    words = error.get("message") or error.get("detail")
-    if not isinstance(words, str) or not words.strip():
+    words = said.words(phrase, with_codes=with_codes)
+    if not words:
         return ""
-    words = " ".join(words.split())
-    parameter = error.get("param")
+    parameter = said.parameter
     named = ""
-    if isinstance(parameter, str) and parameter and parameter not in words:
+    if parameter and parameter not in words:
         named = f" (parameter {parameter[:SHOWN_PARAMETER_CHARACTERS]})"
     return f': "{words if len(words) <= SHOWN_CHARACTERS else words[:SHOWN_CHARACTERS] + "…"}"{named}'

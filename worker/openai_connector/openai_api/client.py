@@ -17,7 +17,7 @@ from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient
 
 from openai_connector import __version__, wording
 from openai_connector.contract import CONNECTION_FAILED, TLS_FAILED
-from openai_connector.document import parse_json, well_formed
+from openai_connector.document import parse_answer, well_formed
 from openai_connector.job import Recovery
 from openai_connector.openai_api.answers import invalid
 from openai_connector.openai_api.errors import (
@@ -160,7 +160,7 @@ class ApiClient:
         ) as error:
             raise _broken(error) from None
         received = ApiResponse(
-            response.status_code, _headers(response), _parse(content), response.reason_phrase
+            response.status_code, _headers(response), _parse(content), response.reason_phrase, len(content)
         )
         if problem is not None and response.status_code < 400:
             sentence, reason = problem
@@ -221,7 +221,7 @@ def _parse(content: bytes) -> Any:
     """
     text = content.decode("utf-8-sig", "replace")
     try:
-        body = parse_json(text)
+        body = parse_answer(text)
     except ValueError:
         return text if text.strip() else None
     return body if isinstance(body, (dict, list)) else text

@@ -29,6 +29,8 @@ class ApiResponse:
     """Parsed JSON object or array, or the text where it is neither; None where there is no text."""
     reason: str = ""
     """The phrase after the status, as received."""
+    size: int = field(default=0, compare=False)
+    """Bytes of the body as received, unpacked: a body without text may have been blank, or empty."""
 
 
 class ApiError(TaskError):

@@ -1,116 +1,255 @@
 """What the API's answer means for another attempt: transient, rate-limited or permanent.
 
-One table, in the docs.
+One classification: the status; then the error's own code, wherever it stands; then hints to wait, wherever
+they stand. One table, in the docs.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
 
 from openai_connector.job import Recovery
 from openai_connector.openai_api.errors import ApiResponse
+from openai_connector.openai_api.waits import wait_asked
+from openai_connector.openai_api.words import Said, plain, said_in, said_in_answer
 
-LONGEST_WAIT = timedelta(hours=24)  # what a Retry-After may ask for; a longer one counts as this
-
+_BILLING: Final = (
+    "insufficient_quota",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+    "credit_balance_exhausted",
+    "project_spend_limit_exceeded",
+    "organization_spend_limit_exceeded",
+    "organization_usage_limit_exceeded",
+)
 CODES: Final[Mapping[str, Recovery]] = {
-    "insufficient_quota": Recovery.PERMANENT,
-    "billing_hard_limit_reached": Recovery.PERMANENT,
-    "billing_not_active": Recovery.PERMANENT,
+    **dict.fromkeys(_BILLING, Recovery.PERMANENT),
     "model_not_found": Recovery.PERMANENT,
     "context_length_exceeded": Recovery.PERMANENT,
+    "content_filter": Recovery.PERMANENT,
+    "conversation_locked": Recovery.RATE_LIMITED,
+    "slow_down": Recovery.RATE_LIMITED,
+    "model_loading": Recovery.RATE_LIMITED,
+    "request_too_large": Recovery.PERMANENT,
 }
-"""`error.code` or `error.type` of the API, where they tell more than the status."""
+"""Codes of the API's errors that tell more than the status, whatever it is."""
+
+OTHER_NAMES: Final[Mapping[str, str]] = {
+    "billing_limit_reached": "billing_hard_limit_reached",
+    "exceeded_current_quota_error": "insufficient_quota",
+    "insufficient_user_quota": "insufficient_quota",
+    "DeploymentNotFound": "model_not_found",
+    "model_not_available": "model_not_found",
+    "ModelNotFoundError": "model_not_found",
+    "ContextWindowExceededError": "context_length_exceeded",
+    "exceed_context_size_error": "context_length_exceeded",
+    "content_policy_violation": "content_filter",
+    "ResponsibleAIPolicyViolation": "content_filter",
+    "moderation_blocked": "content_filter",
+    "misalignment_policy_violation": "content_filter",
+    "invalid_prompt": "content_filter",
+}
+"""Codes that mean the same as one of `CODES`."""
+
+NAMES: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        (
+            "rate_limit_exceeded", "rate_limit_error", "RateLimitReached", "RateLimitError", "rate_limited",
+            "rate_limit", "userRateLimitExceeded", "RESOURCE_EXHAUSTED", "too_many_requests",
+            "TooManyRequestsException", "ThrottlingException", "Throttling", "throttled", "throttling_error",
+            "Throttling.RateQuota", "Throttling.AllocationQuota",
+            "LimitExceededException", "limit_requests", "limit_burst_rate", "QuotaViolation",
+            "policies.ratelimit.QuotaViolation", "usage_limit_reached", "resource_unavailable",
+            "flex_unavailable", "requests", "tokens",
+        ),
+        "429",
+    ),
+    **dict.fromkeys(
+        (
+            "overloaded_error", "overloaded", "engine_overloaded", "engine_overloaded_error",
+            "server_is_overloaded", "server_overloaded", "service_unavailable", "service_unavailable_error",
+            "ServiceUnavailableException", "unavailable_error", "UNAVAILABLE", "ModelNotReadyException",
+            "capacity_exceeded", "over_capacity",
+        ),
+        "503",
+    ),
+    **dict.fromkeys(
+        (
+            "server_error", "internal_server_error", "internal_error", "InternalServerException",
+            "InternalFailure", "INTERNAL", "api_error", "upstream_error", "bad_gateway", "generation",
+        ),
+        "5xx",
+    ),
+    **dict.fromkeys(("DEADLINE_EXCEEDED", "timeout", "timeout_error", "ModelTimeoutException"), "504"),
+    **dict.fromkeys(("ABORTED", "conflict_error", "ConflictException"), "409"),
+    "request_timeout": "408",
+    **dict.fromkeys(
+        (
+            "invalid_api_key", "authentication_error", "invalid_authentication_error", "UNAUTHENTICATED",
+            "API_KEY_INVALID", "UnrecognizedClientException", "unauthorized", "invalid_token",
+        ),
+        "401",
+    ),
+    **dict.fromkeys(("insufficient_credits", "insufficient_balance", "payment_required"), "402"),
+    **dict.fromkeys(
+        (
+            "permission_error", "permission_denied", "PERMISSION_DENIED", "AccessDeniedException",
+            "access_denied", "forbidden", "unsupported_country_region_territory",
+        ),
+        "403",
+    ),
+    **dict.fromkeys(
+        ("not_found_error", "NotFoundError", "not_found", "ResourceNotFoundException"), "404"
+    ),
+    **dict.fromkeys(
+        (
+            "invalid_request_error", "INVALID_ARGUMENT", "FAILED_PRECONDITION", "ValidationException",
+            "invalid_value", "unsupported_value", "unsupported_parameter", "unknown_parameter",
+            "bad_request", "BadRequestError",
+        ),
+        "4xx",
+    ),
+}  # fmt: skip
+"""Codes and types that mean the same as a status, as `STATUSES` has them."""
 
 STATUSES: Final[Mapping[str, Recovery]] = {
     "401": Recovery.PERMANENT,
     "402": Recovery.PERMANENT,
     "403": Recovery.PERMANENT,
     "404": Recovery.PERMANENT,
+    "405": Recovery.PERMANENT,
     "407": Recovery.PERMANENT,
     "408": Recovery.TRANSIENT,
     "409": Recovery.TRANSIENT,
     "413": Recovery.PERMANENT,
+    "423": Recovery.TRANSIENT,
+    "424": Recovery.TRANSIENT,
+    "425": Recovery.TRANSIENT,
     "429": Recovery.TRANSIENT,
+    "449": Recovery.TRANSIENT,
+    "460": Recovery.TRANSIENT,
+    "498": Recovery.TRANSIENT,
+    "499": Recovery.TRANSIENT,
     "4xx": Recovery.PERMANENT,
+    "503": Recovery.TRANSIENT,
+    "504": Recovery.TRANSIENT,
+    "524": Recovery.TRANSIENT,
     "5xx": Recovery.TRANSIENT,
 }
-"""The HTTP status, where neither `error.code` nor `error.type` stands in `CODES`."""
+"""The HTTP status, where no code tells more."""
 
-WAIT_STATUSES = (429, 503)
-"""With a Retry-After that can be read, these are rate limits: no retry is lost."""
+WAIT_STATUSES: Final = (429, 503)
+"""With a hint to wait that can be read, these are rate limits: no retry is lost."""
+
+GENERAL: Final = ("4xx", "403")
+"""Statuses that servers use for so much that the error's own code is asked what it is."""
+
+EXACT: Final = ("402", "407", "413")
+"""Statuses that tell more than a code which says that a rate limit is reached."""
+
+_BY_PLAIN_CODE = {plain(name): name for name in CODES} | {
+    plain(name): code for name, code in OTHER_NAMES.items()
+}
+_BY_PLAIN_NAME = {plain(name): status for name, status in NAMES.items()}
+_LOADING = re.compile(r"\bmodel\b.{0,200}\bloading\b|\bloading\b.{0,40}\bmodel\b", re.IGNORECASE)
+_LIMIT = re.compile(
+    r"\blimit:?\s{0,3}(\d[\d,]{0,14})\b.{0,100}?\brequested:?\s{0,3}(\d[\d,]{0,14})", re.IGNORECASE
+)
 
 
 class Classified(NamedTuple):
-    """What a response of status 400 or above means."""
+    """What a response that is no answer means."""
 
     recovery: Recovery
     reason: str
-    """The key of `CODES` or `STATUSES` that it was found by."""
+    """The key of `CODES` or `STATUSES` that it was found by, or of another reason in `wording.ADVICE`."""
     wait: timedelta | None
     """How long the API asked to wait."""
 
 
 def classify(response: ApiResponse, now: datetime | None = None) -> Classified:
-    """Return what a response of status 400 or above means."""
-    error = error_of(response.body)
-    for key in ("code", "type"):
-        name = error.get(key)
-        if isinstance(name, str) and name in CODES:
-            return Classified(CODES[name], name, None)
-    status = str(response.status)
-    reason = status if status in STATUSES else "5xx" if response.status >= 500 else "4xx"
-    wait = retry_after(response.headers, now) if response.status in WAIT_STATUSES else None
-    return Classified(STATUSES[reason] if wait is None else Recovery.RATE_LIMITED, reason, wait)
+    """Return what a response that is no answer means.
 
-
-def error_of(body: Any) -> Mapping[str, Any]:
-    """Return the error object of an API's answer, in the forms that compatible servers use.
-
-    Empty if there is none.
+    Below 400 an error in the body decides: its own number or name counts as the status.
     """
-    if not isinstance(body, Mapping):
-        return {}
-    error = body.get("error")
-    if isinstance(error, Mapping):
-        return error
-    if isinstance(error, str):
-        return {"message": error, "code": body.get("code"), "type": body.get("type")}
-    return body if isinstance(body.get("message") or body.get("detail"), str) else {}
+    said = said_in(response.body) if response.status >= 400 else said_in_answer(response.body)
+    status = _status(response, said)
+    code = _code(said, status)
+    asked = wait_asked(response.headers, said, now)
+    if code is not None:
+        recovery = CODES[code]
+        wait = None if recovery is Recovery.PERMANENT else asked
+        return Classified(recovery, code, wait)
+    if status is None:
+        return Classified(Recovery.PERMANENT, "error_in_success", None)
+    recovery = _as_the_api_says(response, STATUSES[status], asked)
+    if recovery is Recovery.PERMANENT:
+        return Classified(recovery, status, None)
+    if asked is not None and status in map(str, WAIT_STATUSES):
+        recovery = Recovery.RATE_LIMITED
+    return Classified(recovery, status, asked)
 
 
-def retry_after(headers: Mapping[str, str | list[str]], now: datetime | None = None) -> timedelta | None:
-    """Read how long the API asks to wait.
-
-    `retry-after-ms`, or `Retry-After` as seconds or an HTTP date (RFC 9110).
-
-    None when neither is there or can be read; a date that has passed is no wait at all, so 0.
-    """
-    lower = {name.lower(): value[0] if isinstance(value, list) else value for name, value in headers.items()}
-    milliseconds = _number(lower.get("retry-after-ms"))
-    if milliseconds is not None:
-        return min(timedelta(milliseconds=milliseconds), LONGEST_WAIT)
-    text = lower.get("retry-after")
-    seconds = _number(text)
-    if seconds is not None:
-        return min(timedelta(seconds=seconds), LONGEST_WAIT)
-    if text is None:
-        return None
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return min(max(moment - (now or datetime.now(UTC)), timedelta(0)), LONGEST_WAIT)
+def _status(response: ApiResponse, said: Said) -> str | None:
+    """Return the key of `STATUSES` for a response; None for a success whose body does not say."""
+    numbers = [_key(number) for number in said.numbers if 400 <= number <= 599]
+    types = _known(said.types, _BY_PLAIN_NAME)
+    if response.status >= 400:
+        types = [name for name in types if name != "5xx"]  # such as "api_error", whatever happened
+    names = [*_known(said.codes, _BY_PLAIN_NAME), *numbers, *types]
+    told = next((name for name in names if name not in ("4xx", "5xx")), names[0] if names else None)
+    if response.status < 400:
+        return told
+    status = _key(response.status)
+    if status in GENERAL:
+        return status if told in (None, "4xx") else told
+    # A gateway's own status around a rate limit behind it.
+    return told if told == "429" and status not in EXACT else status
 
 
-def _number(text: str | None) -> float | None:
-    if text is None or not re.fullmatch(r"\s*\d{1,12}(\.\d{1,9})?\s*", text, re.ASCII):
-        return None
-    number = float(text)
-    return number if math.isfinite(number) else None
+def _key(status: int) -> str:
+    return str(status) if str(status) in STATUSES else "5xx" if status >= 500 else "4xx"
+
+
+def _code(said: Said, status: str | None) -> str | None:
+    """Return the key of `CODES` that an error says: by its code, else by its type, else by its words."""
+    coded = _known(said.codes, _BY_PLAIN_CODE)
+    if not coded and not _known(said.codes, _BY_PLAIN_NAME):
+        coded = _known(said.types, _BY_PLAIN_CODE)
+    if coded:
+        return coded[0]
+    if status == "503" and any(map(_LOADING.search, said.texts)):
+        return "model_loading"
+    if status == "429" and any(map(_is_alone_too_large, said.texts)):
+        return "request_too_large"
+    return None
+
+
+def _known(names: Iterable[str], known: Mapping[str, str]) -> list[str]:
+    """Return what names mean, of those that are known; a namespace before # and a suffix are left out."""
+    plains = (plain(re.sub(r"^.*#|:.*$", "", name)) for name in names)
+    return [known[name] for name in plains if name in known]
+
+
+def _is_alone_too_large(text: str) -> bool:
+    """Check whether one request asks for more than the limit of a minute: no wait can help it."""
+    found = _LIMIT.search(text)
+    if found is None:
+        return False
+    limit, requested = (int(digits.replace(",", "")) for digits in found.groups())
+    return requested > limit
+
+
+def _as_the_api_says(response: ApiResponse, recovery: Recovery, asked: timedelta | None) -> Recovery:
+    """Follow `x-should-retry`, as OpenAI's own clients do; a wait that is told speaks against "false"."""
+    lower = {name.lower(): value for name, value in response.headers.items()}
+    match str(lower.get("x-should-retry", "")).strip().lower():
+        case "true":
+            return Recovery.TRANSIENT if recovery is Recovery.PERMANENT else recovery
+        case "false" if asked is None:
+            return Recovery.PERMANENT
+        case _:
+            return recovery

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from openai_connector import wording
+from openai_connector.outcome.actions import ActionError, check_result, names_action
 from openai_connector.outcome.jsonpath import MOST_SECONDS, PathError, PathMapping
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ class ExpressionError(Exception):
 
     nulls: tuple[NullReason, ...] = ()
     """Why parts of it were null until it failed."""
+
+
+class MisplacedActionError(ExpressionError):
+    """A result has an action where none can be; the message says which, and what to do."""
 
 
 class NullReason(NamedTuple):
@@ -55,11 +60,13 @@ class CompiledExpression(Protocol):
 class _Feel:
     known_names: frozenset[str] = frozenset()
 
-    def __init__(self, label: str, text: str) -> None:
+    def __init__(self, label: str, text: str, *, is_result: bool) -> None:
         # Imported when the first expression comes: a worker's start need not wait for it.
         from camunda_feel import FeelError, FeelSyntaxError, parse
 
         self._label = label
+        self._is_result = is_result
+        self._is_named = names_action(text)
         try:
             self._expression = parse(text)
         except FeelSyntaxError as error:
@@ -74,11 +81,18 @@ class _Feel:
         try:
             limits = Limits(seconds=MOST_SECONDS)
             evaluation = self._expression.evaluate(variables, functions=CONNECTOR_FUNCTIONS, limits=limits)
-            return to_json(evaluation.value), self._reasons(evaluation.warnings)
+            value = to_json(evaluation.value)  # first: it bounds what may hold itself
+            if self._is_result:
+                check_result(
+                    self._label, evaluation.value, variables.get("response"), is_named=self._is_named
+                )
+            return value, self._reasons(evaluation.warnings)
         except FeelError as error:
             failure = ExpressionError(wording.EXPRESSION_FAILED(label=self._label, problem=error))
             failure.nulls = tuple(self._reasons(getattr(error, "warnings", ())))
             raise failure from None
+        except ActionError as error:
+            raise MisplacedActionError(str(error)) from None
 
     def _reasons(self, warnings: Iterable[FeelWarning]) -> list[NullReason]:
         return [NullReason(self._label, w.type, w.line, w.column, str(w)) for w in warnings]
@@ -91,10 +105,15 @@ class _Path:
         self.known_names = mapping.names
 
     def evaluate(self, variables: Mapping[str, Any]) -> tuple[Any, list[NullReason]]:
+        response = variables["response"]
         try:
-            return self._mapping.apply(variables["response"]), []
+            value = self._mapping.apply(response)
+            check_result(self._label, value, response, is_named="errorType" in self.known_names)
         except PathError as error:
             raise ExpressionError(wording.EXPRESSION_FAILED(label=self._label, problem=error)) from None
+        except ActionError as error:
+            raise MisplacedActionError(str(error)) from None
+        return value, []
 
 
 def is_blank(text: object) -> bool:
@@ -126,4 +145,4 @@ def compile_expression(label: str, text: str, *, takes_paths: bool) -> CompiledE
         mapping = PathMapping.read(text) if takes_paths else None
     except PathError as error:
         raise ExpressionError(wording.PATH_UNREADABLE(label=label, problem=error)) from None
-    return _Feel(label, text) if mapping is None else _Path(label, mapping)
+    return _Feel(label, text, is_result=takes_paths) if mapping is None else _Path(label, mapping)

@@ -2,7 +2,7 @@
 
 The rules are those of Camunda's connector runtime (measured on 8.6.10 and 8.8.7), but for three: on
 success an error expression sees the full response, a bad expression never buys a second answer, and a result
-expression may throw a BPMN error.
+expression may give an action as an error expression does.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from openai_connector.contract import (
 from openai_connector.document import Document, DocumentError, encode_document
 from openai_connector.duration import parse_duration
 from openai_connector.job import MAX_MESSAGE, BpmnError, Completed, Failed, Outcome, TaskError
+from openai_connector.outcome.actions import is_action
 from openai_connector.outcome.expressions import (
     CACHED_EXPRESSIONS,
     CompiledExpression,
@@ -106,31 +107,41 @@ class OutputMapping:
         if shadowed:
             raise HeaderError(shadowed_message(shadowed), RESULT_VARIABLE)
 
-    def on_answer(self, response: Any, *, retries: int, local_names: Collection[str] = ()) -> Decision:
+    def on_answer(
+        self,
+        response: Any,
+        *,
+        retries: int,
+        local_names: Collection[str] = (),
+        error: Mapping[str, Any] | None = None,
+    ) -> Decision:
         """Decide what becomes of a job whose call succeeded; any JSON value is taken as the response.
 
         Args:
             response: what the expressions see as `response`.
             retries: left on the job.
             local_names: variables of the task's own scope, which would swallow results of the same name.
+            error: what is wrong with the answer, where the job is to be completed all the same.
         """
         nulls: list[NullReason] = []
         try:
             variables, thrown = self._map_result(response, nulls)
-        except MappingError as error:
+        except MappingError as failure:
             decision = self.on_error(
-                error_object("MappingError", MAPPING_FAILED, str(error), response),
+                error_object("MappingError", MAPPING_FAILED, str(failure), response),
                 retries=retries,
-                default=_failed(str(error), 0, None, {}),
+                default=_failed(str(failure), 0, None, {}),
                 local_names=local_names,
                 answer_is_paid=True,
             )
             return replace(decision, nulls=(*nulls, *decision.nulls))
         context = {**_entries(response), **variables, "response": response, "job": {"retries": retries}}
+        if error is not None:
+            context["error"] = error
         try:
             action = thrown or self._evaluate_error(context, nulls)
-        except MappingError as error:
-            return Decision(_failed(str(error), 0, None, {}), keeps_answer=True, nulls=tuple(nulls))
+        except MappingError as failure:
+            return Decision(_failed(str(failure), 0, None, {}), keeps_answer=True, nulls=tuple(nulls))
         return _deliverable(action or Completed(variables), local_names, nulls)
 
     def on_error(
@@ -138,16 +149,27 @@ class OutputMapping:
         error: Mapping[str, Any],
         *,
         retries: int,
-        default: Failed,
+        default: Failed | BpmnError,
         local_names: Collection[str] = (),
         answer_is_paid: bool = False,
+        output: Mapping[str, Any] | None = None,
     ) -> Decision:
         """Decide what becomes of a job that has an error.
 
         What the error expression says, else the default.
+
+        Args:
+            error: as expressions see it.
+            retries: left on the job.
+            default: holds where the error expression says nothing.
+            local_names: variables of the task's own scope.
+            answer_is_paid: there is an answer, which must not be bought again for a broken expression.
+            output: of an answer that the error is about; a job error with retries left is to buy another.
         """
         response = _entries(error.get("variables")).get("response")
         parts = {part: _entries(response).get(part) for part in RESPONSE_PARTS} | {"error": error}
+        if output is not None:
+            parts["output"] = output
         context = {**parts, "response": parts, "error": error, "job": {"retries": retries}}
         nulls: list[NullReason] = []
         try:
@@ -155,12 +177,13 @@ class OutputMapping:
         except MappingError as failure:
             message = wording.ERROR_WHILE(problem=failure, message=error.get("message"))
             return Decision(_failed(message, 0, None, {}), keeps_answer=answer_is_paid, nulls=tuple(nulls))
-        if action is None:
+        if action is None and isinstance(default, Failed):
             failed = _failed(default.message, default.retries, default.backoff, {ERROR_VARIABLE: error})
             return Decision(failed, keeps_answer=answer_is_paid, nulls=tuple(nulls))
+        decision = _deliverable(action or default, local_names, nulls)
         # Also where retries are left: a generic "try again" must not buy an answer again for a broken
         # expression.
-        return Decision(_deliverable(action, local_names, nulls).outcome, answer_is_paid, tuple(nulls))
+        return decision if output is not None else replace(decision, keeps_answer=answer_is_paid)
 
     def _map_result(self, response: Any, nulls: list[NullReason]) -> tuple[dict[str, Any], Outcome | None]:
         variables: dict[str, Any] = {self.result_variable: response} if self.result_variable else {}
@@ -174,12 +197,15 @@ class OutputMapping:
         nulls.extend(reasons)
         if value is None:
             return variables, None
+        label = HEADER_LABELS[RESULT_EXPRESSION]
         if not isinstance(value, Mapping):
-            label = HEADER_LABELS[RESULT_EXPRESSION]
             raise MappingError(wording.RESULT_NO_CONTEXT(label=label, shown=shown(value)))
-        if value.get("errorType") == "bpmnError" and _code(value) is not None:
-            return variables, _action(value, HEADER_LABELS[RESULT_EXPRESSION])
-        return {**variables, **value}, None
+        if not is_action(value):
+            return {**variables, **value}, None
+        action = _action(value, label)
+        if action is None:  # no decision in an error expression; here it would be no result either
+            raise MappingError(wording.ACTION_CODE(label=label, shown=shown(None)))
+        return variables, action
 
     def _evaluate_error(self, context: Mapping[str, Any], nulls: list[NullReason]) -> Outcome | None:
         if self.error_expression is None:
@@ -290,7 +316,7 @@ def _text(value: Any) -> str:
 
 
 def _action(value: Mapping[str, Any], label: str) -> Outcome | None:
-    """Read what an error expression decided, in the spellings of 8.5 (code, message) and of 8.8 and later."""
+    """Read what an expression decided, in the spellings of 8.5 (code, message) and of 8.8 and later."""
     variables = value.get("variables")
     if variables is not None and not isinstance(variables, Mapping):
         raise MappingError(wording.ACTION_VARIABLES(label=label, shown=shown(variables)))

@@ -11,6 +11,7 @@ from openai_connector import wording
 from openai_connector.contract import ERROR_EXPRESSION, ERROR_VARIABLE, OVERRIDES, RESULT_EXPRESSION
 from openai_connector.document import Document, DocumentError
 from openai_connector.job import MAX_MESSAGE, BpmnError, Completed, Failed, Job, Outcome
+from openai_connector.outcome.mapping import OutputMapping
 from openai_connector.outcome.memory import TaskMemory
 from openai_connector.redaction import Redaction
 
@@ -24,6 +25,10 @@ class Attempt:
     job: Job
     memory: TaskMemory
     redaction: Redaction = field(default_factory=Redaction)
+    mapping: OutputMapping = field(default_factory=OutputMapping)
+    """The output side of the task, as soon as its headers are read."""
+    local_names: frozenset[str] = frozenset()
+    """What the task's own scope holds: a result of such a name would stay there, unseen by the process."""
 
 
 def release(outcome: Outcome, attempt: Attempt, *, is_kept: bool = False, end: str = "") -> Outcome:

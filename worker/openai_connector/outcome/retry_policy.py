@@ -9,6 +9,8 @@ from typing import Final
 from openai_connector.job import Recovery, TaskError
 from openai_connector.outcome.memory import TaskMemory
 
+UNTOLD_WAIT: Final = timedelta(seconds=15)
+"""Before a rate-limited job comes back where the API does not say when."""
 LEAST_WAIT: Final = timedelta(seconds=1)
 """Before a rate-limited job comes back: `Retry-After: 0` must not make a busy loop."""
 
@@ -23,11 +25,13 @@ class Plan:
     """How long the engine waits before it offers the job again; None = at once."""
     memory: TaskMemory
     """What is remembered of the task from now on."""
+    too_long: timedelta | None = None
+    """The wait that the API asks for, where a job may not wait so long: an incident at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Which failures cost a retry, and how long a job may wait for a rate limit at no cost."""
+    """Which failures cost a retry, how long a job may wait for the API, and when that costs no retry."""
 
     times: int = 20
     total: timedelta = timedelta(hours=1)
@@ -44,9 +48,13 @@ class RetryPolicy:
         if error.recovery is Recovery.PERMANENT:
             return Plan(0, None, memory)
         fewer = max(retries - 1, 0)
-        if error.recovery is Recovery.TRANSIENT or error.wait is None:
-            return Plan(fewer, backoff, memory)
-        wait = max(error.wait, LEAST_WAIT, backoff or LEAST_WAIT)
+        if error.wait is not None and error.wait > self.total - memory.waited:
+            # Nobody would see the job while it waits: a failed job with retries left is shown nowhere.
+            return Plan(0, None, memory, too_long=error.wait)
+        if error.recovery is Recovery.TRANSIENT:
+            longer = max((wait for wait in (error.wait, backoff) if wait is not None), default=None)
+            return Plan(fewer, longer, memory)
+        wait = max(UNTOLD_WAIT if error.wait is None else error.wait, LEAST_WAIT, backoff or LEAST_WAIT)
         waiting = memory.with_wait(wait)
         if waiting.waits <= self.times and waiting.waited <= self.total:
             return Plan(retries, wait, waiting)

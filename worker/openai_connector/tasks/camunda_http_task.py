@@ -27,7 +27,7 @@ from openai_connector.tasks.operations import InvalidInputsError
 from openai_connector.tasks.operations.fields import but, is_given, kind_of, scalar_text
 from openai_connector.tasks.operations.messages import texts_of
 from openai_connector.tasks.secrets import RecordedSecrets, SecretProvider, resolve
-from openai_connector.tasks.task_type import Request, fingerprint
+from openai_connector.tasks.task_type import Answer, Request, fingerprint
 
 INPUTS = (
     "url",
@@ -69,9 +69,9 @@ class CamundaHttpTask:
             "reason": response.reason,
         }
 
-    def response_of(self, answer: Mapping[str, Any]) -> Any:
-        """Return what the expressions see as the response: status, headers, body and reason."""
-        return dict(answer)
+    def read_answer(self, kept: Mapping[str, Any]) -> Answer:
+        """Return an answer whose response is status, headers, body and reason, whatever they say."""
+        return Answer(dict(kept))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 
 from openai_connector import wording
 from openai_connector.contract import (
     API_KEY,
-    AZURE_PANEL,
     DEFAULT_BASE_URL,
     DEFAULT_TIMEOUT_SECONDS,
     JOB_TYPE,
     OPENAI_HOST,
     PANEL,
+    REPAIR,
     TIMEOUT,
 )
 from openai_connector.duration import parse_duration
@@ -30,9 +30,11 @@ from openai_connector.tasks.operations import (
     Operation,
     read_inputs,
 )
-from openai_connector.tasks.operations.fields import but
+from openai_connector.tasks.operations.fields import but, scalar_text
+from openai_connector.tasks.operations.operation import Shortfall
+from openai_connector.tasks.panel import panel_of
 from openai_connector.tasks.secrets import RecordedSecrets, SecretProvider, resolve
-from openai_connector.tasks.task_type import Request, fingerprint
+from openai_connector.tasks.task_type import CALLS, Answer, AnswerError, Request, fingerprint
 
 METHOD: Final = "POST"
 
@@ -65,9 +67,22 @@ class OpenAiTask:
         check_answer(response, missing_in=self.operation.missing_in)
         return {"status": response.status, "headers": response.headers, "body": response.body}
 
-    def response_of(self, answer: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what the expressions see as the response: status, headers, body and output."""
-        return {**answer, "output": self.operation.output(self.request_body, answer["body"])}
+    def read_answer(self, kept: Mapping[str, Any]) -> Answer:
+        """Return an answer whose response is status, headers, body and output."""
+        operation, calls = self.operation, kept.get(CALLS, 1)
+        read = operation.read_answer(self.request_body, kept["body"], calls)
+        response = {part: value for part, value in kept.items() if part != CALLS} | {"output": read.output}
+        if read.shortfall is None:
+            return Answer(response)
+        problem = read.shortfall.problem
+        message = problem if calls == 1 else wording.ANSWER_ALSO_AGAIN(problem=problem)
+        again = self._again(read.output, read.shortfall) if calls == 1 else None
+        error = AnswerError(message, read.shortfall.condition)
+        return Answer(response, error, operation.reaction(self.request_body), again)
+
+    def _again(self, output: dict[str, Any], shortfall: Shortfall) -> Request | None:
+        body = self.operation.body_to_ask_again(self.request_body, output, shortfall)
+        return None if body is None else replace(self.request, body=_encoded(body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +108,10 @@ class OpenAiTasks:
         if key is None and is_own:
             key = self.defaults.api_key
         url = address.of(operation.path)
+        panel = panel_of(endpoint, operation, url)
         if key is None and (endpoint.azure_resource is not None or host_of(url) == OPENAI_HOST):
             required = wording.KEY_REQUIRED_OR_WORKER if is_own else wording.KEY_REQUIRED
-            raise InvalidInputsError([required(but=but(variables, API_KEY.name), **self.panel)])
+            raise InvalidInputsError([required(but=but(variables, API_KEY.name), **panel)])
         request_body = operation.request_body()
         body = _encoded(request_body)
         request = Request(
@@ -107,18 +123,19 @@ class OpenAiTasks:
             fingerprint(METHOD, url, body, organization, project),
         )
         redaction.add(used.given if key is None else [*used.given, key], operation.private_texts())
-        panel = self.panel if endpoint.azure_resource is None else AZURE_PANEL
         return OpenAiTask(operation, request_body, request, panel)
 
     def time_needed(self, variables: Mapping[str, Any]) -> timedelta:
-        """Return how long a task's call may take.
+        """Return how long a task's call may take, or its two calls where it may ask again.
 
         A wrong timeout counts as none (`read` says what is wrong).
         """
         try:
-            return parse_duration(variables.get(TIMEOUT.name) or self.defaults.timeout)
+            needed = parse_duration(variables.get(TIMEOUT.name) or self.defaults.timeout)
         except ValueError:
-            return self.defaults.timeout
+            needed = self.defaults.timeout
+        asks_again = (scalar_text(variables.get(REPAIR.name)) or "").strip().lower() == "true"
+        return needed * 2 if asks_again else needed
 
 
 def _encoded(request_body: dict[str, Any]) -> bytes:

@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
+from openai_connector.job import Recovery, TaskError
 from openai_connector.openai_api import ApiResponse
 from openai_connector.redaction import Redaction
 
@@ -35,6 +36,34 @@ def fingerprint(method: str, url: str, body: bytes, organization: str | None, pr
     return digest.hexdigest()
 
 
+CALLS: Final = "calls"
+"""In what is kept of an answer: how many calls were made for it, where it was more than one."""
+
+
+class AnswerError(TaskError):
+    """An answer is other than it was asked for; `code` tells how."""
+
+    recovery = Recovery.PERMANENT
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer as a task reads it."""
+
+    response: Any = field(repr=False)
+    """What the expressions see as the response."""
+    error: AnswerError | None = None
+    """How the answer is other than it was asked for."""
+    reaction: str | None = None
+    """What is to become of the job then: `fail`, `bpmnError` or `complete`; None: it is no error at all."""
+    again: Request | None = None
+    """Asks the model once more, and shows it what was wrong."""
+
+
 class Task(Protocol):
     """A task of one job, ready to be asked."""
 
@@ -56,8 +85,8 @@ class Task(Protocol):
         """
         ...
 
-    def response_of(self, answer: Mapping[str, Any]) -> Any:
-        """Return what the expressions see as the response."""
+    def read_answer(self, kept: Mapping[str, Any]) -> Answer:
+        """Return an answer that was kept as the task reads it."""
         ...
 
 

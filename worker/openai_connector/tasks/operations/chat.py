@@ -9,25 +9,38 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator
 
 from openai_connector import contract, wording
-from openai_connector.document import parse_json
+from openai_connector.contract import AS_ASKED, BPMN_ERROR, COMPLETE, FAIL
+from openai_connector.tasks.operations.chat_answer import (
+    HOW_TO_DO_BETTER,
+    format_asked,
+    in_order,
+    is_json_content,
+    message_of,
+    read_json,
+    refusal_of,
+    said_in,
+    schema_asked,
+    shortfall_of,
+    text_of,
+)
 from openai_connector.tasks.operations.fields import (
     Given,
     Shown,
     choice,
     content,
-    context,
     declared,
-    is_content_parts,
     is_given,
     line,
     number,
     read_context,
+    scalar_text,
     violation,
     whole_number,
 )
-from openai_connector.tasks.operations.messages import ROLES, Message, conversation, history, texts_of
+from openai_connector.tasks.operations.messages import Message, conversation, history, texts_of
 from openai_connector.tasks.operations.models import CHAT_MODEL_CHOICES, DEFAULT_CHAT_MODEL
-from openai_connector.tasks.operations.operation import Operation
+from openai_connector.tasks.operations.operation import Operation, ReadAnswer, Shortfall
+from openai_connector.tasks.operations.schema import SchemaError, check_schema
 
 CUSTOM = "custom"
 _LABELS = {
@@ -36,7 +49,10 @@ _LABELS = {
     "response_format": contract.RESPONSE_FORMAT.label,
     "json_schema": contract.JSON_SCHEMA.label,
 }
-RESERVED = ("model", "messages", "n", "stream")  # what the extra body may not set
+RESERVED = ("model", "messages", "n", "stream")
+"""What the extra body may not set. But `stream: false` passes: some servers stream unless they are told."""
+REACTIONS = {FAIL: "Incident", BPMN_ERROR: "BPMN error", COMPLETE: "Complete anyway"}
+ANSWERS = {"false": "No", "true": "Yes, with one more call"}
 EFFORTS = {effort: effort for effort in ("none", "minimal", "low", "medium", "high", "xhigh", "max")}
 VERBOSITIES = {verbosity: verbosity for verbosity in ("low", "medium", "high")}
 FORMATS = {"text": "Text", "json_object": "JSON object", "json_schema": "JSON that follows a schema"}
@@ -54,13 +70,43 @@ def _read_extra_body(value: Any) -> dict[str, Any] | None:
     if not is_given(value):
         return None
     body = read_context(value)
-    taken = [key for key in RESERVED if key in body]
+    taken = [key for key in RESERVED if key in body and not (key == "stream" and body[key] is False)]
     if taken:
         raise violation(wording.INPUT_NOT_TO_SET(names=", ".join(taken)), private=True)
+    _check_schema(body.get("response_format"))
     return body
 
 
+def _read_schema(value: Any) -> dict[str, Any] | None:
+    """Read a JSON schema in any of the three forms; answers will be checked against it."""
+    if not is_given(value):
+        return None
+    schema = read_context(value)
+    _check_schema(_response_format(schema))
+    return schema
+
+
+def _check_schema(response_format: Any) -> None:
+    schema = schema_asked({"response_format": response_format})
+    try:
+        if schema is not None:
+            check_schema(schema)
+    except SchemaError as error:
+        raise violation(wording.INPUT_SCHEMA(problem=error), private=True) from None
+
+
 additions = BeforeValidator(_read_extra_body)
+schema = BeforeValidator(_read_schema)
+
+
+def _read_switch(value: Any) -> bool:
+    text = scalar_text(value)
+    if text is None or text.strip().lower() not in ANSWERS:
+        raise violation(wording.INPUT_ONE_OF(choices=", ".join(ANSWERS)))
+    return text.strip().lower() == "true"
+
+
+switch = BeforeValidator(lambda value: _read_switch(value) if is_given(value) else None)
 
 
 class Chat(Operation):
@@ -253,7 +299,7 @@ class Chat(Operation):
     ] = declared(contract.RESPONSE_FORMAT)
     json_schema: Annotated[
         dict[str, Any] | None,
-        context,
+        schema,
         Shown(
             "responseFormat",
             kind="Text",
@@ -264,6 +310,30 @@ class Chat(Operation):
             '"string"}}, "required": ["city"], "additionalProperties": false}</code>',
         ),
     ] = declared(contract.JSON_SCHEMA, repr=False)
+    unexpected_answer: Annotated[
+        str | None,
+        choice(REACTIONS),
+        Shown(
+            "responseFormat",
+            kind="Dropdown",
+            choices=REACTIONS,
+            feel=None,
+            description="If it is empty, cut off, refused, filtered, no JSON, or not as the schema has it. "
+            "BPMN error: caught by a boundary event with a code such as <code>ANSWER_NOT_JSON</code>. Empty: "
+            "an incident where JSON was asked for, else the task completes",
+        ),
+    ] = declared(contract.UNEXPECTED_ANSWER)
+    repair: Annotated[
+        bool | None,
+        switch,
+        Shown(
+            "responseFormat",
+            kind="Dropdown",
+            choices=ANSWERS,
+            feel=None,
+            description="Shows the model its answer and what was wrong. The second call is paid for, too",
+        ),
+    ] = declared(contract.REPAIR)
 
     @classmethod
     def contradictions(cls, given: Given) -> Iterator[str]:
@@ -307,50 +377,91 @@ class Chat(Operation):
     def _format(self) -> dict[str, Any] | None:
         if self.response_format == "json_object":
             return {"type": "json_object"}
-        if self.json_schema is None:
-            return None
-        schema = self.json_schema
-        if schema.get("type") == "json_schema" and isinstance(schema.get("json_schema"), Mapping):
-            schema = dict(schema["json_schema"])  # the whole response_format was given
-        if "name" not in schema or "schema" not in schema:
-            schema = {"name": _name_of(schema), "strict": True, "schema": schema}
-        return {"type": "json_schema", "json_schema": schema}
+        return None if self.json_schema is None else _response_format(self.json_schema)
 
     def private_texts(self) -> list[str]:
         """Return everything that was said in the conversation."""
         return texts_of(conversation(self.system_message, self.chat_history, self.prompt))
 
     def missing_in(self, body: Any) -> str | None:
-        """Return what an answer lacks: it must have at least one choice with a message."""
+        """Return what an answer lacks: it must have at least one choice with a message that can be read."""
         choices = body.get("choices") if isinstance(body, Mapping) else None
         if not isinstance(choices, list) or not choices:
             return "choices"
-        if not all(isinstance(c, Mapping) and isinstance(c.get("message"), Mapping) for c in choices):
-            return "a message in each of its choices"
+        if all(message_of(choice) is None for choice in choices):
+            return "a message in its choices whose content can be read"
         return None
 
     @classmethod
     def outputs(cls) -> tuple[str, ...]:
         """Return the names of the keys of `output`."""
-        return ("text", "responses", "chatHistory", "finishReason", "usage", "model", "json", "refusal")
+        return (
+            "text",
+            "responses",
+            "chatHistory",
+            "finishReason",
+            "usage",
+            "model",
+            "json",
+            "refusal",
+            "condition",
+            "calls",
+        )
 
     def output(self, request_body: dict[str, Any], body: Any) -> dict[str, Any]:
-        """Return text, responses, chatHistory, finishReason, usage, model, json and refusal of an answer."""
-        choices = [choice for _, choice in sorted(enumerate(body["choices"]), key=_index)]
-        messages = [choice["message"] for choice in choices]
-        responses = [_text(message.get("content")) for message in messages]
-        first = choices[0]
-        return {
+        """Return text, responses, chatHistory and what else there is of an answer."""
+        return self.read_answer(request_body, body).output
+
+    def read_answer(self, request_body: dict[str, Any], body: Any, calls: int = 1) -> ReadAnswer:
+        """Return the answer's output; whether it is as asked is told by its first choice."""
+        choices = in_order(body["choices"])
+        messages = [message_of(choice) for choice in choices]
+        first = messages[0] or {}
+        responses = [None if message is None else text_of(message.get("content")) for message in messages]
+        value, problem = _json(
+            first.get("content"), responses[0], is_asked=format_asked(request_body) is not None
+        )
+        shortfall = shortfall_of(request_body, choices[0], responses[0], value, problem)
+        said = [said_in(message) for message in messages if message is not None]
+        output = {
             "text": responses[0],
             "responses": responses,
-            "chatHistory": request_body["messages"]
-            + [said for m in messages if (said := _said(m)) is not None],
-            "finishReason": first.get("finish_reason"),
+            "chatHistory": request_body["messages"] + [message for message in said if message is not None],
+            "finishReason": choices[0].get("finish_reason"),
             "usage": body.get("usage"),
             "model": body.get("model"),
-            "json": _json(responses[0]) if _is_json_asked(request_body) else None,
-            "refusal": _refusal(messages[0]),
+            "json": value,
+            "refusal": refusal_of(first),
+            "condition": AS_ASKED if shortfall is None else shortfall.condition,
+            "calls": calls,
         }
+        return ReadAnswer(output, shortfall)
+
+    def reaction(self, request_body: dict[str, Any]) -> str | None:
+        """Return what the task says; where it says nothing, JSON that is none must not go on in silence."""
+        if self.unexpected_answer is None and format_asked(request_body):
+            return FAIL
+        return self.unexpected_answer
+
+    def body_to_ask_again(
+        self, request_body: dict[str, Any], output: dict[str, Any], shortfall: Shortfall
+    ) -> dict[str, Any] | None:
+        """Return the same conversation with the answer, and what was wrong with it."""
+        if not self.repair or not shortfall.can_ask_again:
+            return None
+        said = [{"role": "assistant", "content": output["text"]}] if is_given(output["text"]) else []
+        better = HOW_TO_DO_BETTER[shortfall.condition](problem=shortfall.problem)
+        more = [*said, {"role": "user", "content": better}]
+        return request_body | {"messages": [*request_body["messages"], *more]}
+
+
+def _response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the response format of a schema that is given bare, with its name, or as a whole format."""
+    if schema.get("type") == "json_schema" and isinstance(schema.get("json_schema"), Mapping):
+        schema = dict(schema["json_schema"])
+    if "name" not in schema or "schema" not in schema:
+        schema = {"name": _name_of(schema), "strict": True, "schema": schema}
+    return {"type": "json_schema", "json_schema": schema}
 
 
 def is_schema_name(name: str) -> bool:
@@ -365,49 +476,13 @@ def _name_of(schema: Mapping[str, Any]) -> str:
     return name or ANSWER_NAME
 
 
-def _index(numbered: tuple[int, Mapping[str, Any]]) -> tuple[int, int]:
-    position, choice = numbered
-    index = choice.get("index")
-    return (index if isinstance(index, int) else position, position)
-
-
-def _text(content: Any) -> str | None:
-    """Return a message's text; some compatible servers answer in content parts."""
-    if isinstance(content, list):
-        parts = [part.get("text") for part in content if isinstance(part, Mapping)]
-        return "".join(text for text in parts if isinstance(text, str))
-    return content if isinstance(content, str) else None
-
-
-def _said(message: Mapping[str, Any]) -> Message | None:
-    """Return an answer as the next chat history takes it; None when nothing was said (a mere tool call)."""
-    role = message.get("role")
-    content = message.get("content")
-    if not is_content_parts(content):
-        content = _text(content)
-    refusal = _refusal(message)
-    if content is None and refusal is None:
-        return None
-    said = {
-        "role": role if role in ROLES else "assistant",
-        "content": content if content or refusal is None else refusal,
-    }
-    return said if refusal is None else said | {"refusal": refusal}
-
-
-def _refusal(message: Mapping[str, Any]) -> str | None:
-    """Return the words of a refusal; compatible servers send an empty text where there is none."""
-    refusal = message.get("refusal")
-    return refusal if isinstance(refusal, str) and refusal else None
-
-
-def _is_json_asked(request_body: Mapping[str, Any]) -> bool:
-    asked = request_body.get("response_format")
-    return isinstance(asked, Mapping) and asked.get("type") in ("json_object", "json_schema")
-
-
-def _json(text: str | None) -> Any:
+def _json(content: Any, text: str | None, *, is_asked: bool) -> tuple[Any, str | None]:
+    """Return a content as JSON, and why it is none where it was to be."""
+    if is_json_content(content):
+        return content, None
+    if not is_asked:
+        return None, None
     try:
-        return parse_json(text or "")
-    except ValueError:
-        return None
+        return read_json(text or ""), None
+    except ValueError as error:
+        return None, str(error)

@@ -173,12 +173,13 @@ def whole_number(low: int) -> BeforeValidator:
 
 def choice(choices: Choices) -> BeforeValidator:
     """One of a dropdown's values; letters' case and spaces around it do not matter."""
+    spelled = {name.lower(): name for name in choices}
 
     def read(value: Any) -> str:
         got = value.strip().lower() if isinstance(value, str) else None
-        if got is None or got not in choices:
+        if got is None or got not in spelled:
             raise violation(wording.INPUT_ONE_OF(choices=", ".join(choices)))
-        return got
+        return spelled[got]
 
     return _validator(read)
 

@@ -1,7 +1,12 @@
-"""Moderation: is a text harmful, and in which way (`POST /moderations`)."""
+"""Moderation: is a text or an image harmful, and in which way (`POST /moderations`).
+
+A task that is asked "is this harmful?" must not hear "no" from an answer that does not say so: what cannot be
+told from a result is no answer.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
@@ -9,6 +14,8 @@ from pydantic import BeforeValidator
 
 from openai_connector import contract, wording
 from openai_connector.tasks.operations.fields import (
+    SHOWN_CHARACTERS,
+    ContentParts,
     Given,
     Shown,
     declared,
@@ -20,8 +27,12 @@ from openai_connector.tasks.operations.fields import (
 )
 from openai_connector.tasks.operations.operation import Operation
 
+YES = frozenset({"true", "yes", "y", "t", "on", "1"})
+NO = frozenset({"false", "no", "n", "f", "off", "0"})
+"""What servers write for a boolean, in small letters."""
 
-def _read_input(value: Any) -> str | list[str] | None:
+
+def _read_input(value: Any) -> str | list[str] | ContentParts | None:
     if not is_given(value):
         return None
     text = scalar_text(value)
@@ -29,16 +40,40 @@ def _read_input(value: Any) -> str | list[str] | None:
         return text
     if not isinstance(value, list):
         raise violation(wording.TEXTS_KIND(kind=kind_of(value)), private=True)
-    texts: list[str] = []
-    for position, item in enumerate(value, 1):
-        item_text = scalar_text(item)
-        if not item_text:
-            got = "empty" if item_text == "" else kind_of(item)
-            raise violation(wording.TEXTS_ITEM(position=position, kind=got), private=True)
-        texts.append(item_text)
-    if not texts:
+    if not value:
         raise violation(wording.TEXTS_EMPTY(), private=True)
-    return texts
+    if any(isinstance(item, Mapping) for item in value):
+        return [_read_part(position, item) for position, item in enumerate(value, 1)]
+    return [_read_text(position, item) for position, item in enumerate(value, 1)]
+
+
+def _read_text(position: int, item: Any) -> str:
+    text = scalar_text(item)
+    if not text:
+        got = kind_of(item) if text is None else "empty"
+        raise violation(wording.TEXTS_ITEM(position=position, kind=got), private=True)
+    return text
+
+
+def _read_part(position: int, item: Any) -> dict[str, Any]:
+    """Read one part of several that are judged together; a text among them becomes a part of its own."""
+    if not isinstance(item, Mapping):
+        return {"type": "text", "text": _read_text(position, item)}
+    match item.get("type"):
+        case "text":
+            text = scalar_text(item.get("text"))
+            if not text:
+                raise violation(wording.PART_TEXT(position=position), private=True)
+            return {**item, "text": text}
+        case "image_url":
+            image = item.get("image_url")
+            url = image.get("url") if isinstance(image, Mapping) else None
+            if not isinstance(url, str) or not url.strip():
+                raise violation(wording.PART_IMAGE(position=position), private=True)
+            return dict(item)
+        case other:
+            shown = f"'{other[:SHOWN_CHARACTERS]}'" if isinstance(other, str) else kind_of(other)
+            raise violation(wording.PART_TYPE(position=position, shown=shown), private=True)
 
 
 class Moderation(Operation):
@@ -46,17 +81,18 @@ class Moderation(Operation):
 
     name: ClassVar[str] = "moderation"
     label: ClassVar[str] = "Moderation"
-    about: ClassVar[str] = "is a text harmful?"
+    about: ClassVar[str] = "is a text or an image harmful?"
     path: ClassVar[str] = "/moderations"
 
     input: Annotated[
-        str | list[str] | None,
+        str | list[str] | ContentParts | None,
         BeforeValidator(_read_input),
         Shown(
             "moderation",
             kind="Text",
             required=True,
-            description="Text to check, for example <code>=message.text</code>; or a list of texts",
+            description="Text to check, for example <code>=message.text</code>; a list of texts; "
+            "or a list of content parts, texts and images, that are judged together",
         ),
     ] = declared(contract.MODERATION_INPUT, repr=False)
     model: Annotated[
@@ -81,15 +117,27 @@ class Moderation(Operation):
         return body if self.model is None else {"model": self.model} | body
 
     def private_texts(self) -> list[str]:
-        """Return the texts that are evaluated."""
-        return [self.input] if isinstance(self.input, str) else list(self.input or ())
+        """Return the texts that are evaluated, and the addresses (or the content) of the images."""
+        items = [self.input] if isinstance(self.input, str) else list(self.input or ())
+        return [text for item in items for text in _texts_of(item)]
 
     def missing_in(self, body: Any) -> str | None:
-        """Return what an answer lacks: it must have at least one result."""
+        """Return what an answer lacks: a result that says yes or no for everything that was asked."""
         results = body.get("results") if isinstance(body, Mapping) else None
         if not isinstance(results, list) or not results or not all(isinstance(r, Mapping) for r in results):
             return "results"
+        asked = self._results_expected()
+        if len(results) < asked:
+            return wording.LACKS_RESULTS(asked=asked, got=len(results))
+        for position, result in enumerate(results, 1):
+            if _verdict(result) is None:
+                return wording.LACKS_VERDICT(position=position)
         return None
+
+    def _results_expected(self) -> int:
+        """Return how many results there must be: one for each text of a list, one for all parts together."""
+        is_list_of_texts = isinstance(self.input, list) and isinstance(self.input[0], str)
+        return len(self.input or ()) if is_list_of_texts else 1
 
     @classmethod
     def outputs(cls) -> tuple[str, ...]:
@@ -102,16 +150,61 @@ class Moderation(Operation):
         flagged: set[str] = set()
         for result in body["results"]:
             for category, score in _entries(result.get("category_scores")):
-                if isinstance(score, (int, float)) and not isinstance(score, bool):
+                if _is_score(score):
                     scores[category] = max(score, scores.get(category, score))
-            flagged.update(
-                category for category, is_flagged in _entries(result.get("categories")) if is_flagged is True
-            )
+            flagged.update(name for name, value in _entries(result.get("categories")) if _said(value))
         return {
-            "flagged": any(result.get("flagged") is True for result in body["results"]),
+            "flagged": any(_verdict(result) is not False for result in body["results"]),
             "flaggedCategories": sorted(flagged, key=lambda category: (-scores.get(category, 0.0), category)),
             "categoryScores": scores,
         }
+
+
+def _said(value: Any) -> bool | None:
+    """Return the boolean that a server wrote, in whatever form; None where it cannot be told."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, (int, float)):
+        return bool(value) if value in (0, 1) else None
+    word = value.strip().lower() if isinstance(value, str) else None
+    return True if word in YES else False if word in NO else None
+
+
+def _verdict(result: Mapping[str, Any]) -> bool | None:
+    """Return whether a result says that its input is harmful; None where it cannot be told.
+
+    Any yes, the result's own or one of a category, is a yes. A no needs that all that is said is a no: some
+    servers give categories only. A category that does not apply is null.
+    """
+    flagged, categories = result.get("flagged"), result.get("categories")
+    given = [] if flagged is None else [flagged]
+    if isinstance(categories, Mapping):
+        given += [value for value in categories.values() if value is not None]
+    elif categories:
+        given.append(categories)
+    said = [_said(value) for value in given]
+    if True in said:
+        return True
+    return False if said and None not in said else None
+
+
+def _is_score(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _texts_of(item: Any) -> Iterator[str]:
+    """Yield the texts of what is evaluated, without the names of its types."""
+    pending = [item]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, Mapping):
+            pending.extend(part for key, part in value.items() if key != "type")
+        elif isinstance(value, list):
+            pending.extend(value)
 
 
 def _entries(value: Any) -> list[tuple[str, Any]]:

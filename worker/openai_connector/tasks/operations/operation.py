@@ -6,9 +6,31 @@ Checked inputs in, a request out, and the answer in a form that is easy to map.
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from openai_connector.tasks.operations.fields import Inputs
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """How an answer is other than it was asked for."""
+
+    condition: str
+    """A code of the contract, such as `ANSWER_NOT_JSON`."""
+    problem: str
+    """One sentence without its full stop, and without content of the answer."""
+    can_ask_again: bool = False
+    """Whether the model may do better when it is shown what was wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAnswer:
+    """An answer as its operation reads it."""
+
+    output: dict[str, Any] = field(repr=False)
+    """The short form that expressions map."""
+    shortfall: Shortfall | None = None
 
 
 class Operation(Inputs):
@@ -34,6 +56,26 @@ class Operation(Inputs):
     @abstractmethod
     def output(self, request_body: dict[str, Any], body: Any) -> dict[str, Any]:
         """Return the answer in the form that expressions map: `output` of the response."""
+
+    def read_answer(self, request_body: dict[str, Any], body: Any, calls: int = 1) -> ReadAnswer:
+        """Return the answer's output, and how it is other than it was asked for.
+
+        Args:
+            request_body: what was asked.
+            body: of the response.
+            calls: how many were made for this answer.
+        """
+        return ReadAnswer(self.output(request_body, body))
+
+    def reaction(self, request_body: dict[str, Any]) -> str | None:
+        """Return what is to become of an answer that is not as asked; None: it is taken as any other."""
+        return None
+
+    def body_to_ask_again(
+        self, request_body: dict[str, Any], output: dict[str, Any], shortfall: Shortfall
+    ) -> dict[str, Any] | None:
+        """Return the body of a request that shows the model what was wrong; None: it is not asked again."""
+        return None
 
     @abstractmethod
     def private_texts(self) -> list[str]:

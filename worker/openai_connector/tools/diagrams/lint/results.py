@@ -17,7 +17,7 @@ from openai_connector.contract import (
     STATE_VARIABLE,
 )
 from openai_connector.job import Completed
-from openai_connector.outcome.expressions import CompiledExpression, ExpressionError
+from openai_connector.outcome.expressions import CompiledExpression, ExpressionError, MisplacedActionError
 from openai_connector.outcome.mapping import Decision, HeaderError, OutputMapping, shadowed_message
 from openai_connector.tasks.operations import INPUT_NAMES
 from openai_connector.tasks.operations.fields import kind_of
@@ -81,9 +81,12 @@ def _mapping(subject: Subject) -> OutputMapping:
 def _no_context(
     subject: Subject, expression: CompiledExpression, response: Mapping[str, Any]
 ) -> Iterator[Finding]:
-    """Report a result expression whose value has no names: the task fails after the call was paid for."""
+    """Report a result expression whose value is no result: the task fails after the call was paid for."""
     try:
         value, _ = expression.evaluate({**response, "response": response})
+    except MisplacedActionError as error:
+        yield Finding("misplaced-action", "error", str(error), subject.line_of_header(RESULT_EXPRESSION))
+        return
     except ExpressionError:
         return  # it may be right for a real answer
     if value is not None and not isinstance(value, Mapping):

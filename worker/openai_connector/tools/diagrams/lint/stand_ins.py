@@ -22,6 +22,8 @@ _STAND_INS: tuple[Any, ...] = (
     "text",
     "low",
     "max_tokens",
+    "complete",
+    True,
 )
 
 

@@ -1,0 +1,180 @@
+"""What becomes of a job after a failed call: when it comes back, and what its message promises."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from openai_connector.duration import spoken_duration
+from openai_connector.job import BpmnError, Failed, Recovery
+from openai_connector.openai_api import ApiError, ApiResponse, ApiStatusError, ApiTimeoutError, check_status
+from tests.make import ANSWER, FakeApi, connector, job, sentences_in
+
+
+def refused(status: int, headers: dict[str, Any] | None = None, body: Any = None) -> ApiError:
+    """Return the error of a response."""
+    with pytest.raises(ApiStatusError) as caught:
+        check_status(ApiResponse(status, headers or {}, body))
+    return caught.value
+
+
+async def failed(
+    error: ApiError, headers: dict[str, str] | None = None, *, retries: int = 3, **waits: Any
+) -> Failed:
+    """Return what becomes of a job whose call fails so."""
+    outcome = await connector(FakeApi([error]), **waits).work(job(headers, retries=retries))
+    assert isinstance(outcome, Failed)
+    return outcome
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "backoff", "comes_back"),
+    [
+        pytest.param(529, {"Retry-After": "30"}, "PT10S", 30, id="asked_is_longer"),
+        pytest.param(408, {"Retry-After": "60"}, "PT10S", 60, id="408"),
+        pytest.param(500, {"retry-after-ms": "30000"}, "PT10S", 30, id="milliseconds"),
+        pytest.param(409, {"Retry-After": "30"}, "PT1M", 60, id="backoff_is_longer"),
+        pytest.param(502, {"Retry-After": "30"}, None, 30, id="no_backoff"),
+        pytest.param(504, {}, "PT10S", 10, id="not_asked"),
+        pytest.param(502, {"Retry-After": "0"}, "PT10S", 10, id="asked_for_nothing"),
+    ],
+)
+async def test_no_job_comes_back_before_it_is_asked_to(
+    status: int, headers: dict[str, str], backoff: str | None, comes_back: int
+) -> None:
+    """A wait counts with every transient status too, which costs its retry all the same."""
+    outcome = await failed(refused(status, headers), {"retryBackoff": backoff} if backoff else None)
+    assert (outcome.retries, outcome.backoff) == (2, timedelta(seconds=comes_back))
+
+
+@pytest.mark.parametrize(
+    ("error", "asked"),
+    [
+        pytest.param(refused(429, {"Retry-After": "86400"}), "1 d", id="a_day"),
+        pytest.param(refused(429, {"Retry-After": "3601"}), "1 h 1 s", id="just_above"),
+        pytest.param(refused(503, {"Retry-After": "7200"}), "2 h", id="503"),
+        pytest.param(refused(500, {"Retry-After": "7200"}), "2 h", id="transient"),
+        pytest.param(refused(429, {}, {"message": "Try again in 9h30m."}), "9 h 30 min", id="in_words"),
+        pytest.param(refused(429, {}, {"retry_after": 90000}), "1 d 1 h", id="in_the_body"),
+        pytest.param(refused(429, {"Retry-After": "99999999"}), "365 d", id="for_ever"),
+        pytest.param(
+            refused(429, {"x-ratelimit-remaining-day": "0", "x-ratelimit-reset-day": "20h"}),
+            "20 h",
+            id="limit",
+        ),
+    ],
+)
+async def test_a_wait_that_is_too_long_is_an_incident_at_once(error: ApiError, asked: str) -> None:
+    """Nobody sees a job that waits for a day: it stops, and the message names the time."""
+    outcome = await failed(error)
+    assert (outcome.retries, outcome.backoff) == (0, None)
+    assert f"asks to wait {asked}, more than" in outcome.message
+    assert "WAIT_TOO_LONG" in sentences_in(outcome.message)
+    assert "TRIED_AGAIN" not in sentences_in(outcome.message)
+
+
+@pytest.mark.parametrize(
+    ("backoff", "total", "expected"),
+    [
+        pytest.param(None, 3600, (3, 15), id="untold"),
+        pytest.param("PT1M", 3600, (3, 60), id="backoff_is_longer"),
+        pytest.param(None, 10, (2, 15), id="more_than_the_limit"),
+    ],
+)
+async def test_a_wait_that_nobody_told(backoff: str | None, total: int, expected: tuple[int, int]) -> None:
+    """What is known to pass comes back after a while at no cost; beyond the limit it costs a retry."""
+    error = refused(400, {}, {"error": {"code": "conversation_locked"}})
+    outcome = await failed(
+        error, {"retryBackoff": backoff} if backoff else None, total=timedelta(seconds=total)
+    )
+    assert (outcome.retries, outcome.backoff) == (expected[0], timedelta(seconds=expected[1]))
+
+
+async def test_what_is_left_of_the_limit_counts() -> None:
+    """The limit is for all waits of a job together; an operator may raise it."""
+    error = refused(429, {"Retry-After": "1000"})
+    first = await failed(error, total=timedelta(seconds=1500))
+    assert first.retries == 3
+    again = job(state=first.variables["openai_state"])
+    second = await connector(FakeApi([error]), total=timedelta(seconds=1500)).work(again)
+    third = await connector(FakeApi([error]), total=timedelta(seconds=2000)).work(again)
+    assert isinstance(second, Failed)
+    assert isinstance(third, Failed)
+    assert (second.retries, third.retries) == (0, 3)
+
+
+TRANSIENT = (
+    pytest.param(refused(500), id="trouble"),
+    pytest.param(refused(429), id="limit"),
+    pytest.param(refused(429, {"Retry-After": "5"}), id="wait"),
+    pytest.param(refused(409), id="conflict"),
+    pytest.param(
+        ApiTimeoutError("slow", code="408", recovery=Recovery.TRANSIENT, reason="timeout"), id="timeout"
+    ),
+)
+
+
+@pytest.mark.parametrize("error", TRANSIENT)
+async def test_another_attempt_is_promised_where_there_is_one(error: ApiError) -> None:
+    """With retries left the message says that the job is tried again."""
+    assert "TRIED_AGAIN" in sentences_in((await failed(error)).message)
+
+
+@pytest.mark.parametrize("error", TRANSIENT)
+async def test_no_attempt_is_promised_where_there_is_none(error: ApiError) -> None:
+    """Neither the last attempt's message nor `error.message` says so, for expressions may decide otherwise."""
+    last = await failed(error, retries=1, times=0)
+    assert last.retries == 0
+    assert "TRIED_AGAIN" not in sentences_in(last.message)
+    assert last.variables["error"]["message"] == last.message
+    first = await failed(error)
+    assert first.message.startswith(first.variables["error"]["message"])
+    assert "TRIED_AGAIN" not in sentences_in(first.variables["error"]["message"])
+
+
+@pytest.mark.parametrize("error", TRANSIENT)
+async def test_an_error_expression_promises_nothing(error: ApiError) -> None:
+    """A BPMN error or an incident made of a failure ends the attempts: its message says nothing of others."""
+    thrown = await connector(FakeApi([error])).work(
+        job({"errorExpression": '=bpmnError("C", error.message)'})
+    )
+    assert isinstance(thrown, BpmnError)
+    stopped = await failed(error, {"errorExpression": "=jobError(error.message)"})
+    assert stopped.retries == 0
+    for message in (thrown.message, stopped.message):
+        assert "TRIED_AGAIN" not in sentences_in(message)
+
+
+async def test_a_permanent_failure_promises_nothing() -> None:
+    """An incident at once is not followed by another attempt."""
+    assert "TRIED_AGAIN" not in sentences_in((await failed(refused(401))).message)
+
+
+async def test_an_answer_that_may_pass_is_asked_for_again() -> None:
+    """An error in a success costs no retry where it says when to come back; the next answer completes."""
+    body = {"error": {"message": "m", "code": 429}}
+    api = FakeApi([ApiResponse(200, {"Retry-After": "5"}, body), ApiResponse(200, {}, ANSWER)])
+    outcome = await connector(api).work(job())
+    assert isinstance(outcome, Failed)
+    assert (outcome.retries, outcome.backoff) == (3, timedelta(seconds=5))
+    assert outcome.variables["error"]["type"] == "InvalidResponseError"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0, "0 s"),
+        (0.25, "0.25 s"),
+        (59, "59 s"),
+        (60, "1 min"),
+        (90, "1 min 30 s"),
+        (3600, "1 h"),
+        (3660.4, "1 h 1 min"),
+        (90061, "1 d 1 h"),
+    ],
+)
+def test_durations_for_people(seconds: float, shown: str) -> None:
+    """The two largest units are enough."""
+    assert spoken_duration(timedelta(seconds=seconds)) == shown

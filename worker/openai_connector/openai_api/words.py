@@ -1,0 +1,336 @@
+"""What an API says about a failure, found in a body of any shape: words, codes, numbers, hints to wait.
+
+Every vendor, gateway and framework has a shape of its own, and they wrap each other. So no shape is expected:
+the body is walked once, within bounds, and what stands under a known name is gathered.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from openai_connector.document import parse_json
+
+MOST_VISITED: Final = 500  # values that are looked at, of a body of up to 10 MB
+MOST_LEVELS: Final = 12
+MOST_ENTRIES: Final = 100  # of one object
+MOST_ITEMS: Final = 20  # of one list
+MOST_JSON_CHARACTERS: Final = 100_000  # of JSON, HTML or an event stream inside a text
+MOST_CHARACTERS: Final = 2000  # of one piece of text
+
+WORDS: Final = (
+    "message", "messages", "msg", "errormessage", "errormsg", "errordescription", "statusmsg",
+    "statusmessage", "faultstring", "description", "detail", "details", "error", "errors", "fault",
+    "innererror", "cause", "metadata", "raw", "baseresp", "fieldviolations", "violations", "issues", "title",
+    "hint", "exception",
+)  # fmt: skip
+"""Names whose values are words, or hold them, in this order; small, without `_` and `-`."""
+UNSURE: Final = (
+    "messages", "description", "cause", "metadata", "raw", "violations", "issues", "title", "hint",
+    "exception",
+)  # fmt: skip
+"""Of these, names that an answer may have too."""
+CODES: Final = (
+    "code", "errorcode", "status", "statuscode", "httpstatus", "httpstatuscode", "httpcode", "reason",
+)  # fmt: skip
+TYPES: Final = ("type", "errortype")
+PARAMETERS: Final = ("param", "parameter")
+PLACES: Final = ("loc", "path", "field")
+WAITS: Final[Mapping[str, float]] = {
+    "retrydelay": 1,
+    "retryafter": 1,
+    "retryafterseconds": 1,
+    "retryaftersecs": 1,
+    "retryaftersec": 1,
+    "retryafterms": 0.001,
+    "retryaftermilliseconds": 0.001,
+    "retryin": 1,
+    "retryinseconds": 1,
+    "resetsinseconds": 1,
+    "estimatedtime": 1,
+    "waitseconds": 1,
+}
+"""Names of hints to wait, with the seconds that a bare number there counts for."""
+
+_NOTHING: Final = frozenset(("", "none", "null", "undefined", "nil", "[]", "{}", "false", "true"))
+_QUOTED = re.compile(r"[\"'](code|type|status)\\?[\"']: ?\\?[\"']?([A-Za-z_]\w{2,99}|\d{3})\b", re.ASCII)
+_STREAM = ("id:", "retry:", ":")
+_NUMBERS_OF_SUCCESS = (0, 200)
+_CODE = re.compile(r"[A-Za-z][\w.#:-]{0,99}", re.ASCII)
+_TITLE = re.compile(r"<(title|h1|message|faultstring)\b[^<>]{0,300}>([^<]{1,2000})<", re.IGNORECASE)
+_MARKUP = re.compile(r"<[A-Za-z!?/]")
+_TAG = re.compile(r"<[^<>]{0,2000}>")
+_UNSEEN = re.compile(r"<(/?)(?:style|script|head)\b", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class Said:
+    """What stands in a body about a failure, in the order found."""
+
+    texts: list[str] = field(default_factory=list)
+    codes: list[str] = field(default_factory=list)
+    types: list[str] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    """Codes that are numbers, or digits."""
+    waits: list[tuple[Any, float]] = field(default_factory=list)
+    """Hints to wait as they stand there, with the seconds that a bare number counts for."""
+    headers: list[Mapping[str, Any]] = field(default_factory=list)
+    """HTTP headers of the server behind, which gateways put into the body."""
+    parameter: str = ""
+
+    def says_anything(self) -> bool:
+        """Check whether there is a word or a code."""
+        return bool(self.texts or self.codes or self.types or self.numbers)
+
+    def words(self, phrase: str = "", *, with_codes: bool = True) -> str:
+        """Return the words on one line, where there are others than the status's phrase; else the codes."""
+        chosen: list[str] = []
+        for text in self.texts:
+            if text != phrase and not any(text in other for other in chosen):
+                chosen.append(text)
+        if not chosen and not with_codes:
+            return ""
+        if not chosen:
+            chosen = list(dict.fromkeys(self.codes + self.types))
+        return "; ".join(chosen) or (f"code {self.numbers[0]}" if self.numbers else "")
+
+
+def said_in(body: Any) -> Said:
+    """Return what an error's body says."""
+    walk = _Walk()
+    walk.visit(body, 0)
+    if not walk.said.says_anything() and isinstance(body, Mapping):
+        walk.take_all(body, 0)
+    return walk.said
+
+
+def said_in_answer(body: Any) -> Said:
+    """Return what a body of a success status says of an error; its other parts may be an answer, unseen."""
+    walk = _Walk(is_answer=True)
+    walk.visit(body, 0)
+    walk.visit([choice.get("error") for choice in failed_choices(body)], 0)
+    return walk.said
+
+
+def is_error(value: Any) -> bool:
+    """Check whether what stands under `error` says anything: some servers send it empty with an answer."""
+    if isinstance(value, Mapping):
+        walk = _Walk()
+        walk.visit(value, 0)
+        said = walk.said
+        return bool(
+            said.texts or said.codes or said.types or any(n not in _NUMBERS_OF_SUCCESS for n in said.numbers)
+        )
+    if isinstance(value, list):
+        return any(map(is_error, value[:MOST_ITEMS]))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value not in _NUMBERS_OF_SUCCESS
+    return isinstance(value, str) and bool(_said(value))
+
+
+def is_failed_choice(choice: Any) -> bool:
+    """Check whether a choice of a chat answer holds an error in place of a message."""
+    if not isinstance(choice, Mapping):
+        return False
+    if is_error(choice.get("error")):
+        return True
+    message = choice.get("message")
+    content = message.get("content") if isinstance(message, Mapping) else None
+    return choice.get("finish_reason") == "error" and not content
+
+
+def failed_choices(body: Any) -> list[Mapping[str, Any]]:
+    """Return the choices of an answer where every one of them failed, else none."""
+    choices = body.get("choices") if isinstance(body, Mapping) else None
+    if not isinstance(choices, list) or not all(map(is_failed_choice, choices)):
+        return []
+    return choices
+
+
+def is_event_stream(text: Any) -> bool:
+    """Check whether a body is a stream of server-sent events."""
+    if not isinstance(text, str):
+        return False
+    begin = text[:MOST_CHARACTERS].lstrip("\ufeff \t\r\n")
+    return begin.startswith(("data:", "event:")) or (begin.startswith(_STREAM) and "\ndata:" in begin)
+
+
+def one_line(text: str) -> str:
+    """Return a text's beginning on one line, without control characters."""
+    text = text[:MOST_CHARACTERS]
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+
+
+def plain(name: str) -> str:
+    """Return a name as it is compared: spellings such as rate_limit and RateLimit are the same."""
+    return re.sub(r"[\W_]", "", name[:200]).lower()
+
+
+def _said(text: str) -> str:
+    line = one_line(text)
+    return "" if line.lower() in _NOTHING else line
+
+
+class _Walk:
+    """One walk through a body, within bounds."""
+
+    def __init__(self, *, is_answer: bool = False) -> None:
+        self.said = Said()
+        self._left = MOST_VISITED
+        self._is_answer = is_answer
+
+    def visit(self, value: Any, level: int, place: str = "") -> bool:
+        """Gather what a value says; return whether it says anything."""
+        self._left -= 1
+        if self._left < 0 or level > MOST_LEVELS:
+            return False
+        match value:
+            case str():
+                return self._visit_text(value, level, place)
+            case list():
+                return sum(self.visit(item, level + 1, place) for item in value[:MOST_ITEMS]) > 0
+            case Mapping():
+                return self._visit_object(value, level, place)
+            case _:
+                return False
+
+    def _visit_object(self, value: Mapping[str, Any], level: int, place: str) -> bool:
+        entries = {plain(str(name)): part for name, part in reversed(_some(value))}
+        before = _size(self.said)
+        for names, found in ((CODES, self.said.codes), (TYPES, self.said.types)):
+            for name in names:
+                self._take_code(entries.get(name), found)
+        self._take_hints(entries)
+        place = _place(entries) or place
+        for name in WORDS:
+            part = entries.get(name)
+            if self._is_answer and level == 0 and name in UNSURE:
+                continue
+            if name == "error" and _is_code(part):
+                self._take_code(part, self.said.codes)
+            elif part is not None:
+                says = self.visit(part, level + 1, place)
+                if not says and name in ("errors", "details", "detail") and isinstance(part, Mapping):
+                    self.take_all(part, level + 1)
+        return _size(self.said) > before
+
+    def _take_code(self, value: Any, found: list[str]) -> None:
+        if isinstance(value, bool):
+            return
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        text = str(value) if isinstance(value, (str, int)) else ""
+        if text.isascii() and text.strip().isdigit() and len(text) < 10:
+            self.said.numbers.append(int(text))
+        elif (name := _said(text)) and "/" not in name and name not in ("error", "about:blank"):
+            found.append(name[:100])
+
+    def _take_hints(self, entries: Mapping[str, Any]) -> None:
+        for name, unit in WAITS.items():
+            if entries.get(name) is not None:
+                self.said.waits.append((entries[name], unit))
+        for name in PARAMETERS:
+            parameter = entries.get(name)
+            if isinstance(parameter, str) and not self.said.parameter:
+                self.said.parameter = _said(parameter)
+        if isinstance(headers := entries.get("headers"), Mapping):
+            self.said.headers.append(headers)
+
+    def take_all(self, value: Mapping[str, Any], level: int) -> None:
+        """Gather the texts of an object whose names are not known: `{"prompt": ["must not be blank"]}`."""
+        self._left -= 1
+        if self._left < 0 or level > MOST_LEVELS:
+            return
+        for name, part in _some(value):
+            if isinstance(part, Mapping):
+                self.take_all(part, level + 1)
+            elif isinstance(part, (str, list)):
+                self.visit(part, level + 1, one_line(str(name))[:100])
+
+    def _visit_text(self, text: str, level: int, place: str) -> bool:
+        begin = text[:MOST_CHARACTERS].lstrip("\ufeff \t\r\n")
+        for inner in _inside(text, begin):
+            if self.visit(inner, level + 1, place):
+                return True
+        if _MARKUP.match(begin) and (words := list(_marked_up(text[:MOST_JSON_CHARACTERS]))):
+            self.said.texts += words
+            return True
+        line = _said(begin)
+        if self._is_answer and (begin[:1] in ("{", "[") or is_event_stream(text)):
+            return False  # cut off or streamed: what it holds may be the answer
+        for name, code in _QUOTED.findall(line):
+            self._take_code(code, self.said.types if name == "type" else self.said.codes)
+        if line:
+            self.said.texts.append(f"{place}: {line}" if place and place not in line.split() else line)
+        return bool(line)
+
+
+def _is_code(value: Any) -> bool:
+    """Check whether what stands under `error` is a code, not words."""
+    return isinstance(value, (int, float)) or (
+        isinstance(value, str) and bool(_CODE.fullmatch(value.strip()))
+    )
+
+
+def _some(value: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return [entry for entry, _ in zip(value.items(), range(MOST_ENTRIES), strict=False)]
+
+
+def _size(said: Said) -> int:
+    return len(said.texts) + len(said.codes) + len(said.types) + len(said.numbers)
+
+
+def _place(entries: Mapping[str, Any]) -> str:
+    """Return where a framework found something wrong: `body.messages`."""
+    for name in PLACES:
+        place = entries.get(name)
+        if isinstance(place, list):
+            return one_line(".".join(str(part)[:100] for part in place[:10] if isinstance(part, (str, int))))
+        if isinstance(place, str) and name != "path":  # a path is often the request's
+            return one_line(place)[:200]
+    return ""
+
+
+def _inside(text: str, begin: str) -> Iterator[Any]:
+    """Yield the JSON values that a text is made of: JSON in a text, or the events of a stream."""
+    if len(text) > MOST_JSON_CHARACTERS:
+        return
+    if begin[:1] in ("{", "[", '"'):
+        yield from _parsed([text.strip("\ufeff \t\r\n")])
+    elif is_event_stream(begin):
+        lines = (line.strip() for line in text.splitlines()[: 2 * MOST_ITEMS])
+        yield from _parsed(line[5:] for line in lines if line.startswith("data:"))
+
+
+def _parsed(texts: Iterable[str]) -> Iterator[Any]:
+    for text in texts:
+        try:
+            yield parse_json(text)
+        except ValueError:
+            continue
+
+
+def _marked_up(text: str) -> Iterator[str]:
+    """Yield the words of HTML or XML: its title and first heading, an error's message, else its text."""
+    found = dict.fromkeys(_said(html.unescape(words)) for _, words in _TITLE.findall(text)[:MOST_ITEMS])
+    found.pop("", None)
+    if found:
+        yield from list(found)[:2]
+        return
+    bare = _said(html.unescape(_TAG.sub(" ", _seen(text))))
+    if bare:
+        yield bare
+
+
+def _seen(text: str) -> str:
+    """Return HTML without its head, styles and scripts."""
+    kept, slash = [], "/"
+    for position, part in enumerate(_UNSEEN.split(text)):
+        if position % 2:
+            slash = part
+        elif slash:
+            kept.append(part if position == 0 else f"<{part}")
+    return "".join(kept)
