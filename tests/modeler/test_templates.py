@@ -213,7 +213,7 @@ def expected_after(file: str, name: str, value: str) -> dict[str, list[str]]:
     if (name, value) == ("openai_model", "custom"):
         return SHOWN[file] | {"Model": ["Model", "Custom model version"]}
     if (name, value) == ("openai_responseFormat", "json_schema"):
-        return SHOWN[file] | {"Response format": ["Response format", "JSON schema"]}
+        return SHOWN[file] | {"Response format": ["Response format", "JSON schema", *REACTIONS]}
     return SHOWN[file]
 
 
