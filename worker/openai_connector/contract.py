@@ -121,6 +121,7 @@ PANEL: Final[Mapping[str, str]] = {
     "chat_history": CHAT_HISTORY.label,
     "max_tokens": MAX_TOKENS.label,
     "choices": CHOICES.label,
+    "extra_body": EXTRA_BODY.label,
     "timeout": TIMEOUT.label,
 }
 """Of this connector's own templates."""

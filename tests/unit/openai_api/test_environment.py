@@ -118,7 +118,7 @@ async def test_an_unknown_authority_is_refused(authority: trustme.CA, client: Ap
         error = await error_of(client, api.base_url)
         assert isinstance(error, ApiConnectionError)
         assert (error.code, error.recovery) == ("SSL_HANDSHAKE_FAILED", Recovery.TRANSIENT)
-        assert "its certificate is not trusted); nothing was paid for" in explained(error, PANEL)
+        assert "unable to get local issuer certificate); nothing was paid for" in explained(error, PANEL)
         assert "SSL_CERT_FILE" in explained(error, PANEL)
         assert api.calls == 0
 
@@ -195,5 +195,5 @@ def test_a_proxy_that_cannot_be_used_is_said_at_the_start(
 ) -> None:
     """A proxy of another kind, or no address, is not found out by the first job."""
     monkeypatch.setenv("ALL_PROXY", address)
-    with pytest.raises(ValueError, match=r"proxy must be http|Invalid port"):
+    with pytest.raises(ValueError, match=r"^ALL_PROXY must be an"):
         ApiClient()

@@ -13,6 +13,7 @@ from openai_connector.openai_api.errors import (
     ApiTimeoutError,
     InvalidResponseError,
 )
+from openai_connector.openai_api.proxies import Proxies, ProxyError
 
 __all__ = [
     "ApiClient",
@@ -23,6 +24,8 @@ __all__ = [
     "ApiStatusError",
     "ApiTimeoutError",
     "InvalidResponseError",
+    "Proxies",
+    "ProxyError",
     "check_answer",
     "check_status",
     "encode_body",

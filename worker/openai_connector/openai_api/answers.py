@@ -57,6 +57,8 @@ def check_answer(response: ApiResponse, *, missing_in: Callable[[Any], str | Non
     if body is None:
         raise invalid(wording.API_EMPTY(status=status), "empty", response)
     if not isinstance(body, (Mapping, list)):
+        if _is_event_stream(response):
+            raise invalid(wording.API_EVENT_STREAM(), "event_stream", response)
         raise invalid(wording.API_NOT_JSON(), "not_json", response)
     if isinstance(body, Mapping) and body.get("error"):
         message = wording.API_ERROR_IN_SUCCESS(status=status, words=_words(body))
@@ -71,6 +73,12 @@ def invalid(message: str, reason: str, response: ApiResponse) -> InvalidResponse
     return InvalidResponseError(
         message, code=INVALID_RESPONSE, recovery=Recovery.PERMANENT, reason=reason, response=response
     )
+
+
+def _is_event_stream(response: ApiResponse) -> bool:
+    """Return whether a server streams unless told not to; it may name another content type."""
+    types = [value for name, value in response.headers.items() if name.lower() == "content-type"]
+    return "text/event-stream" in str(types).lower() or str(response.body).lstrip().startswith("data:")
 
 
 def _phrase(status: int) -> str:
