@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 import ssl
+import struct
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Literal, Self
@@ -96,7 +98,7 @@ class RawServer:
                 writer.close()
                 return False
             elif step == "reset":
-                writer.transport.abort()
+                _reset(writer)
                 return False
             else:
                 await asyncio.sleep(float(step))
@@ -152,7 +154,7 @@ class RawProxy:
                 writer.write(step)
                 await writer.drain()
             elif step == "reset":
-                writer.transport.abort()
+                _reset(writer)
             elif step != "close":
                 await asyncio.sleep(float(step))
 
@@ -166,6 +168,13 @@ class RawProxy:
         else:
             onward.write(head.replace(b"http://" + authority, b"", 1))
         await asyncio.gather(_copy(reader, onward), _copy(there, writer))
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Close a connection so that the other side is told of an error, not of an end."""
+    linger = struct.pack("ii", 1, 0)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    writer.transport.abort()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

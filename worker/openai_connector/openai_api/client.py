@@ -140,7 +140,8 @@ class ApiClient:
             problem = str(error), error.reason
             text = "" if error.reason != "charset" else content.decode("utf-8", "replace")
         body = _parse(text)
-        received = ApiResponse(response.status_code, _headers(response), body, response.reason_phrase)
+        phrase = _line(response.extensions["reason_phrase"])
+        received = ApiResponse(response.status_code, _headers(response), body, phrase)
         if response.status_code >= 400:
             return received
         is_whole = problem is None and isinstance(body, (dict, list))
@@ -172,7 +173,7 @@ def _headers(response: httpx.Response) -> dict[str, str | list[str]]:
     headers: dict[str, str | list[str]] = {}
     # `.raw` has the names as received; Camunda's users know them so.
     for raw_name, raw_value in response.headers.raw:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("utf-8", "replace")
+        name, value = raw_name.decode("latin-1"), _line(raw_value)
         known = headers.get(name)
         if known is None:
             headers[name] = value
@@ -181,6 +182,14 @@ def _headers(response: httpx.Response) -> dict[str, str | list[str]]:
         else:
             headers[name] = [known, value]
     return headers
+
+
+def _line(raw: bytes) -> str:
+    """Return a line of a response's head as text: UTF-8, or what HTTP was made for, Latin-1."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 def _parse(text: str) -> Any:
