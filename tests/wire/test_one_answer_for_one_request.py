@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,32 @@ async def test_what_comes_while_nobody_looks_is_given_to_nobody(client: ApiClien
         await asyncio.sleep(0.05)
         assert (await ask(client, server.url, timeout=10)).body == json.loads(OTHER)
         assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("name", UNASKED)
+async def test_what_comes_before_the_first_request_is_given_to_nobody(
+    client: ApiClient, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that speaks first is not answering; nothing is sent to it."""
+    greeted = asyncio.Event()
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(UNASKED[name])
+        greeted.set()
+        assert await reader.read() == b""
+        writer.close()
+
+    ask_on = connection.Connection.ask
+
+    async def ask_late(self: connection.Connection, *request: Any) -> Any:
+        await greeted.wait()
+        return await ask_on(self, *request)
+
+    monkeypatch.setattr(connection.Connection, "ask", ask_late)
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    async with server:
+        error = await error_of(client, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    assert sentences_in(str(error)) == {"API_NO_CONNECTION"}
 
 
 async def test_many_jobs_get_their_own_answers(wire: Wire) -> None:

@@ -254,19 +254,24 @@ async def test_each_certificate_problem_is_named(
 
 
 @contextmanager
-def refusing(context: ssl.SSLContext) -> Iterator[str]:
+def refusing(context: ssl.SSLContext, *, closes_at_once: bool = False) -> Iterator[str]:
     """Serve one TLS handshake in a thread: asyncio's own server does not send its alerts."""
 
     def shake_hands() -> None:
         connection, _ = listening.accept()
         connection.settimeout(20)
-        with connection, suppress(OSError):
-            context.wrap_socket(connection, server_side=True).recv(1000)
+        with context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False) as secured:
+            with suppress(OSError):
+                secured.do_handshake()
+            if not closes_at_once:
+                done.wait(20)
 
+    done = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=shake_hands)
         thread.start()
         yield f"https://127.0.0.1:{listening.getsockname()[1]}"
+        done.set()
         thread.join()
 
 
@@ -283,6 +288,19 @@ async def test_a_server_that_wants_a_client_certificate_was_not_paid(
     assert error.code == "SSL_HANDSHAKE_FAILED"
     assert "alert certificate required" in str(error)
     assert NOT_PAID in explained(error, PANEL)
+
+
+async def test_a_server_that_closes_after_the_handshake_was_not_paid(
+    client: ApiClient, authority: trustme.CA
+) -> None:
+    """Where its end comes before the request could be written, or with an alert, the request was not sent."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    for _ in range(20):
+        with refusing(context, closes_at_once=True) as url:
+            assert NOT_PAID in explained(await error_of(client, url), PANEL)
 
 
 async def test_no_common_version_of_tls_is_named(client: ApiClient, authority: trustme.CA) -> None:

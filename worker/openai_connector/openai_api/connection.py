@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import h11
 
-from openai_connector.openai_api.faults import Broken, Malformed, NoSecureConnection, NotSent
+from openai_connector.openai_api.faults import Broken, Malformed, NoSecureConnection, NotSent, Stale
 from openai_connector.openai_api.leniency import readable
 
 MAX_HEAD_BYTES: Final = 300 * 1024  # of status line and headers; as much as curl reads
@@ -34,6 +34,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport
+        self._socket_transport: asyncio.Transport  # the same, without TLS
         self._unread: list[bytes] = []
         self._unread_size = 0
         self._is_paused = False
@@ -53,7 +54,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport."""
         assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = self._socket_transport = transport
         self._is_open = True
 
     def data_received(self, data: bytes) -> None:
@@ -96,6 +97,7 @@ class Connection(asyncio.Protocol):
             Broken: the connection ended first.
             Malformed: what came is no response.
             NotSent: the request is not one that HTTP allows.
+            Stale: the connection had ended before.
             NoSecureConnection: the other side refused the connection, and so the request, by a TLS alert.
         """
         http, self._method = self._http, method
@@ -106,7 +108,7 @@ class Connection(asyncio.Protocol):
         if content:
             parts.append(http.send(h11.Data(data=content)))
         parts.append(http.send(h11.EndOfMessage()))
-        self._transport.write(b"".join(part for part in parts if part))
+        await self._write(b"".join(part for part in parts if part))
         self._head = b""
         while True:
             event = self._next()
@@ -118,6 +120,22 @@ class Connection(asyncio.Protocol):
                 self._head = self._http.trailing_data[0]
             else:
                 raise Malformed("it is no response", self._head)
+
+    async def _write(self, data: bytes) -> None:
+        """Write a request; where the system takes none of it, it is surely not sent."""
+        if not self._has_answered and _is_readable(self._transport):  # a TLS alert, or the end
+            await asyncio.sleep(0)  # asyncio looks
+            await asyncio.sleep(0)  # and tells
+        if self._unread:
+            raise NotSent("the server spoke before it was asked")
+        if not self._has_ended:
+            self._transport.write(data)
+        if self._has_ended or self._socket_transport.is_closing():
+            while not self._has_ended:
+                await self._wait()  # to be told why
+            if isinstance(self._error, ssl.SSLError) and not self._has_answered:
+                raise NoSecureConnection.of(self._error)
+            raise Stale
 
     async def _read_head(self) -> None:
         data = await self._receive()
@@ -188,11 +206,7 @@ class Connection(asyncio.Protocol):
     async def _receive(self) -> bytes:
         """Return what has arrived, or wait for it; empty at the end of the connection."""
         if not self._unread and not self._has_ended:
-            self._news = asyncio.get_running_loop().create_future()
-            try:
-                await self._news
-            finally:
-                self._news = None
+            await self._wait()
         data = b"".join(self._unread)
         self._unread.clear()
         self._unread_size = 0
@@ -200,6 +214,14 @@ class Connection(asyncio.Protocol):
             self._is_paused = False
             self._transport.resume_reading()
         return data
+
+    async def _wait(self) -> None:
+        """Wait until asyncio reports something."""
+        self._news = asyncio.get_running_loop().create_future()
+        try:
+            await self._news
+        finally:
+            self._news = None
 
     # Between two exchanges
 
@@ -236,9 +258,9 @@ class Connection(asyncio.Protocol):
 
     def wake_up(self) -> bool:
         """Return whether another exchange may begin: nothing, not even an end, has arrived in between."""
-        if not self.is_resting or self._transport.is_closing():
+        if not self.is_resting or self._socket_transport.is_closing():
             return False
-        if _is_readable(self._transport.get_extra_info("socket").fileno()):  # and asyncio does not know yet
+        if _is_readable(self._transport):  # and asyncio does not know yet
             self.abort()
             return False
         assert self._expiry is not None
@@ -247,7 +269,13 @@ class Connection(asyncio.Protocol):
         return True
 
     async def secure(self, context: ssl.SSLContext, host: str) -> None:
-        """Speak TLS from now on: the proxy has opened a tunnel to the host."""
+        """Speak TLS from now on.
+
+        Raises:
+            OSError: TLS does not come about.
+        """
+        if self._unread:  # servers of TLS wait for the client
+            raise NoSecureConnection("the port does not speak TLS")
         loop = asyncio.get_running_loop()
         transport = await loop.start_tls(self._transport, self, context, server_hostname=host)
         if transport is None or self._has_ended:
@@ -278,7 +306,11 @@ def _promised(keep_alive: str) -> float:
     return float("inf")
 
 
-def _is_readable(file: int) -> bool:
+def _is_readable(transport: asyncio.Transport) -> bool:
+    """Return whether something has arrived, be it the end, that asyncio has not told of yet."""
+    file = transport.get_extra_info("socket").fileno()
+    if file < 0:
+        return True
     if not hasattr(select, "poll"):  # Windows
         return bool(select.select([file], [], [], 0)[0])
     poll = select.poll()

@@ -55,19 +55,20 @@ class Dialler:
     async def _open(self, host: str, port: int, *, is_secure: bool) -> Connection:
         addresses = await self._addresses(host, port)
         sock = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS)
-        loop = asyncio.get_running_loop()
-        try:
-            _, connection = await loop.create_connection(
-                Connection,
-                sock=sock,
-                ssl=self._context if is_secure else None,
-                server_hostname=host.rstrip(".") if is_secure else None,
-            )
-        except ssl.SSLError:
-            raise
-        except ConnectionError:
-            raise NoSecureConnection("the connection was closed during the TLS handshake") from None
+        _, connection = await asyncio.get_running_loop().create_connection(Connection, sock=sock)
+        if is_secure:
+            await self._secure(connection, host)
         return connection
+
+    async def _secure(self, connection: Connection, host: str) -> None:
+        try:
+            await connection.secure(self._context, host.rstrip("."))
+        except ConnectionError:
+            connection.abort()
+            raise NoSecureConnection("the connection was closed during the TLS handshake") from None
+        except BaseException:
+            connection.abort()
+            raise
 
     async def _tunnel(self, connection: Connection, host: str, port: int, proxy: Proxy) -> None:
         name = f"[{host}]" if ":" in host else host
@@ -83,13 +84,10 @@ class Dialler:
                 raise TunnelRefused(head.status_code)
             if connection.has_surplus:
                 raise NotSent("the proxy sent more than its answer")
-            try:
-                await connection.secure(self._context, host.rstrip("."))
-            except ConnectionError:
-                raise NoSecureConnection("the connection was closed during the TLS handshake") from None
         except BaseException:
             connection.abort()
             raise
+        await self._secure(connection, host)
 
     async def _addresses(self, host: str, port: int) -> Addresses:
         """Return a host's addresses; many calls at once ask for a name once."""

@@ -14,6 +14,13 @@ class NotSent(httpx.ConnectError):
     """The request was surely not sent: there was no connection to send it on."""
 
 
+class Stale(NotSent):
+    """The connection had ended before a byte of the request was written."""
+
+    def __init__(self) -> None:
+        super().__init__("it was closed before the request was sent")
+
+
 class NoSecureConnection(NotSent):
     """TLS did not come about."""
 

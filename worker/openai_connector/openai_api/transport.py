@@ -11,13 +11,15 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import h11
 import httpx
 
-from openai_connector.openai_api.connection import Connection
+from openai_connector.openai_api.connection import Connection, Headers
 from openai_connector.openai_api.dialling import Dialler
+from openai_connector.openai_api.faults import Stale
 from openai_connector.openai_api.proxies import Proxies, Proxy
 
 
@@ -58,12 +60,25 @@ class Transport(httpx.AsyncBaseTransport):
             target = b"http://" + url.netloc + target
             headers = [*headers, *proxy.authorization()]
         key = _Key(url.scheme, "" if is_plain_proxy else url.host, 0 if is_plain_proxy else port, proxy)
-        connection = self._take(key)
-        if connection is None:
-            seconds = request.extensions.get("timeout", {}).get("connect")
-            connection = await self._dial(url.scheme, url.host, port, proxy, seconds)
+        asking = request.method.encode(), target, headers, request.content
+        while (connection := self._take(key)) is not None:
+            with suppress(Stale):  # surely not sent: so it is sent once all the same
+                return await self._ask(key, connection, *asking)
+        seconds = request.extensions.get("timeout", {}).get("connect")
+        connection = await self._dial(url.scheme, url.host, port, proxy, seconds)
+        return await self._ask(key, connection, *asking)
+
+    async def _ask(
+        self,
+        key: _Key,
+        connection: Connection,
+        method: bytes,
+        target: bytes,
+        headers: Headers,
+        content: bytes,
+    ) -> httpx.Response:
         try:
-            head = await connection.ask(request.method.encode(), target, headers, request.content)
+            head = await connection.ask(method, target, headers, content)
         except BaseException:
             connection.abort()
             raise
