@@ -182,7 +182,7 @@ def _announce(settings: Settings, connection: Connection) -> None:
         settings.job_type,
         settings.max_jobs,
         connection.target,
-        settings.base_url,
+        pattern_of(settings.base_url),  # without the path, in which some gateways want a key
     )
     if not settings.secret_prefix:
         log.warning(

@@ -62,7 +62,8 @@ class Proxies:
             if rule is not None:
                 self._rules.append(rule)
             elif entry:
-                self.not_understood.append(entry.rpartition("@")[2][:100])
+                shown = entry.rpartition("@")[2][:100]
+                self.not_understood.append(shown.encode("utf-8", "backslashreplace").decode())
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Proxies:
@@ -78,6 +79,9 @@ class Proxies:
                 if value:
                     found[scheme] = _proxy(variable, value)
                     break
+        variable, value = _variable(environment, "grpc_proxy")
+        if value and not _ADDRESS.fullmatch(value):  # gRPC's messages would have the password
+            raise ProxyError(wording.PROXY_ADDRESS(variable=variable))
         return cls(found, _variable(environment, "no_proxy")[1])
 
     def proxy_for(self, scheme: str, host: str, port: int) -> Proxy | None:
@@ -155,7 +159,9 @@ def _host(text: str) -> Rule | None:
         return None
     below = f".{name}"
     is_itself_too = not text.startswith("*")
-    return lambda host, address, port: host.endswith(below) or (is_itself_too and host == name)
+    return lambda host, address, port: (
+        address is None and (host.endswith(below) or (is_itself_too and host == name))
+    )
 
 
 def _address(text: str) -> Address | None:
