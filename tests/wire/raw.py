@@ -108,15 +108,16 @@ class RawServer:
 class RawProxy:
     """A proxy: answers CONNECT by a script, or opens a tunnel; carries plain requests on with their bytes."""
 
-    def __init__(self, *refusal: Step) -> None:
+    def __init__(self, *refusal: Step, tls: ssl.SSLContext | None = None) -> None:
         self._refusal = refusal
+        self._tls = tls
         self.asked: list[bytes] = []
         """The heads of the requests that it got."""
         self.port = 0
 
     async def __aenter__(self) -> Self:
         self._tasks: set[asyncio.Task[None]] = set()
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -131,7 +132,7 @@ class RawProxy:
     @property
     def url(self) -> str:
         """Return the proxy's address."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -153,6 +153,47 @@ async def test_a_header_that_http_does_not_allow_is_not_sent_nor_shown(client: A
     assert "MARKER" not in explained(caught.value, PANEL)
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_proxy_may_be_spoken_to_by_tls(
+    client_tls: ssl.SSLContext, server_tls: ssl.SSLContext, scheme: str
+) -> None:
+    """An https:// proxy carries plain requests, and tunnels with TLS of their own."""
+    tls = server_tls if scheme == "https" else None
+    async with RawProxy(tls=server_tls) as proxy, RawServer([response()], tls=tls) as server:
+        async with through(proxy, client_tls) as client:
+            for _ in range(2):
+                assert (await ask(client, server.url)).status == 200
+        assert len(server.requests) == 2
+        assert len(proxy.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "url", ["ws://127.0.0.1:{port}", "tcp://127.0.0.1:{port}", "http:///v1", "//127.0.0.1:{port}"]
+)
+async def test_what_is_no_http_address_is_not_asked(client: ApiClient, url: str) -> None:
+    """Whatever has let such an address through, the key does not go out to it."""
+    async with RawServer([response()]) as server:
+        error = await error_of(client, url.format(port=server.port))
+        assert server.connections == 0
+    assert NOT_PAID in explained(error, PANEL)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Content-Length": "1"}, {"Content-Length": "x"}, {"Transfer-Encoding": "br"}, {"Host": "a", "host": "b"}, {"a b": "c"}],
+    ids=["length", "no length", "coding", "two hosts", "space"],
+)  # fmt: skip
+async def test_headers_that_do_not_go_with_the_request_are_not_sent(
+    client: ApiClient, headers: dict[str, str]
+) -> None:
+    """A task's own headers cannot break the frame of a request, and so send a second one."""
+    async with RawServer([response()]) as server:
+        with pytest.raises(ApiError) as caught:
+            await ask(client, server.url, headers=headers)
+        assert not server.requests
+    assert NOT_PAID in explained(caught.value, PANEL)
+
+
 # Certificates
 
 

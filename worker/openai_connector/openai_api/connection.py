@@ -103,11 +103,11 @@ class Connection(asyncio.Protocol):
         http, self._method = self._http, method
         try:
             parts = [http.send(h11.Request(method=method, target=target, headers=list(headers)))]
+            if content:
+                parts.append(http.send(h11.Data(data=content)))
+            parts.append(http.send(h11.EndOfMessage()))
         except h11.LocalProtocolError:  # whose text may have the key in it
-            raise NotSent("the request has a header or an address that HTTP does not allow") from None
-        if content:
-            parts.append(http.send(h11.Data(data=content)))
-        parts.append(http.send(h11.EndOfMessage()))
+            raise NotSent("the request has headers or an address that HTTP does not allow") from None
         await self._write(b"".join(part for part in parts if part))
         self._head = b""
         while True:

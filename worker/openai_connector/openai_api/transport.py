@@ -19,8 +19,8 @@ import httpx
 
 from openai_connector.openai_api.connection import Connection, Headers
 from openai_connector.openai_api.dialling import Dialler
-from openai_connector.openai_api.faults import Stale
-from openai_connector.openai_api.proxies import Proxies, Proxy
+from openai_connector.openai_api.faults import NotSent, Stale
+from openai_connector.openai_api.proxies import DEFAULT_PORTS, Proxies, Proxy
 
 
 class _Key(NamedTuple):
@@ -51,7 +51,9 @@ class Transport(httpx.AsyncBaseTransport):
             Broken, Malformed: it was sent, and there is no response to it.
         """
         url = request.url
-        port = url.port or (443 if url.scheme == "https" else 80)
+        if url.scheme not in DEFAULT_PORTS or not url.host:
+            raise NotSent("the address is no URL of http or https")
+        port = url.port or DEFAULT_PORTS[url.scheme]
         proxy = self._proxies.proxy_for(url.scheme, url.host, port)
         is_plain_proxy = proxy is not None and url.scheme == "http"
         target, headers = url.raw_path, request.headers.raw
