@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import ssl
 from typing import Any
 
+import httpx
 import pytest
 import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openai_connector.openai_api import ApiClient, Proxies
+from openai_connector.openai_api.transport import Transport
 from tests.unit.openai_api.conftest import ask
 from tests.wire.cases import (
     CHARSETS,
@@ -53,6 +56,18 @@ async def test_header_names_and_reason_are_kept_as_received(wire: Wire) -> None:
     assert answer.headers["X-Request-ID"] == ["a", "c"]
     assert answer.headers["x-lower"] == "b"
     assert answer.reason == "Très"
+
+
+async def test_the_transport_is_one_of_httpx(client_tls: ssl.SSLContext) -> None:
+    """httpx's own client works on it: streams, encodings, and connections that are used again."""
+    async with (
+        RawServer([READ["packing: gzip"]]) as server,
+        httpx.AsyncClient(transport=Transport(client_tls, Proxies.of({}))) as client,
+    ):
+        for _ in range(2):
+            answer = await client.post(server.url, json={})
+            assert (answer.status_code, answer.content) == (200, ANSWER)
+        assert server.connections == 1
 
 
 STATUS, HEADER, FRAME = (st.sampled_from(sorted(cases)) for cases in (STATUS_LINES, HEADERS, FRAMES))

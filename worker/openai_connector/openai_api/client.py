@@ -151,7 +151,7 @@ class ApiClient:
             raise _malformed(fault, received)
         if problem is not None:
             raise invalid(*problem, received)
-        if not is_whole and response.extensions.get("has_surplus"):
+        if not is_whole and response.extensions["has_surplus"]():
             raise _malformed(Malformed("it goes on beyond its Content-Length"), received)
         return received
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -87,12 +87,17 @@ class Transport(httpx.AsyncBaseTransport):
         return self._response(key, connection, head)
 
     def _response(self, key: _Key, connection: Connection, head: h11.Response) -> httpx.Response:
-        extensions: dict[str, Any] = {"reason_phrase": bytes(head.reason)}
-        response = httpx.Response(
-            head.status_code, headers=head.headers.raw_items(), extensions=extensions, request=None
+        keep_alive = b",".join(value for name, value in head.headers if name == b"keep-alive").decode(
+            "latin-1"
         )
-        response.stream = _Body(self, key, connection, response)
-        return response
+        body = _Body(lambda: self._give_back(key, connection, keep_alive), connection)
+        extensions: dict[str, Any] = {
+            "reason_phrase": bytes(head.reason),
+            "has_surplus": body.has_surplus,  # to be called when the body has been read
+        }
+        return httpx.Response(
+            head.status_code, headers=head.headers.raw_items(), stream=body, extensions=extensions
+        )
 
     async def _dial(
         self, scheme: str, host: str, port: int, proxy: Proxy | None, seconds: float | None
@@ -134,19 +139,19 @@ class Transport(httpx.AsyncBaseTransport):
 class _Body(httpx.AsyncByteStream):
     """A response's body; closing it gives the connection back, or closes it where the body was not read."""
 
-    def __init__(
-        self, transport: Transport, key: _Key, connection: Connection, response: httpx.Response
-    ) -> None:
-        self._transport = transport
-        self._key = key
+    def __init__(self, give_back: Callable[[], None], connection: Connection) -> None:
+        self._give_back = give_back
         self._connection = connection
-        self._response = response
+        self._has_surplus = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._connection.body():
             yield chunk
-        self._response.extensions["has_surplus"] = self._connection.has_surplus
+        self._has_surplus = self._connection.has_surplus
+
+    def has_surplus(self) -> bool:
+        """Return whether more had arrived than the body has."""
+        return self._has_surplus
 
     async def aclose(self) -> None:
-        keep_alive = self._response.headers.get("Keep-Alive", "")
-        self._transport._give_back(self._key, self._connection, keep_alive)
+        self._give_back()
