@@ -20,8 +20,13 @@ ERRORS: Final = (
     ("ApiStatusError", "the HTTP status, such as `429`", "the API answered with a status of 400 or above"),
     ("ApiTimeoutError", f"`{contract.CONNECTION_FAILED}`", "no answer in time; possibly paid"),
     ("ApiConnectionError", f"`{contract.CONNECTION_FAILED}`", "no connection, or it broke during the call"),
-    ("ApiConnectionError", f"`{contract.TLS_FAILED}`", "no secure connection: certificate not trusted"),
-    ("InvalidResponseError", f"`{contract.INVALID_RESPONSE}`", "a redirect, no JSON, or no answer in it"),
+    ("ApiConnectionError", f"`{contract.TLS_FAILED}`", "no secure connection; the message says why"),
+    ("ApiConnectionError", "`407`", "the proxy opens no tunnel without a user name and password"),
+    (
+        "InvalidResponseError",
+        f"`{contract.INVALID_RESPONSE}`",
+        "a redirect, no JSON, no answer in it, or no proper HTTP (`status` as far as it is known, else 0)",
+    ),
     ("HostRefusedError", f"`{contract.HOST_NOT_ALLOWED}`", "the base URL's host is not allowed"),
     ("SecretError", f"`{contract.SECRET_NOT_AVAILABLE}`", "a secret is missing or empty"),
     ("InvalidInputsError", f"`{contract.INVALID_INPUTS}`", "inputs are wrong; the message has all of them"),
@@ -112,6 +117,7 @@ def _failures() -> Iterator[tuple[str, str, str]]:
     for name, recovery in policy.STATUSES.items():
         yield f"status {name}", recovery.value, ADVICE[name](**PANEL)
     yield "timeout, connection", "transient", "Possibly paid where the message says so"
+    yield "tunnel refused by the proxy (4xx)", "permanent", ADVICE["no_tunnel"](**PANEL)
     yield "every other [error code](error-codes.md)", "permanent", "The message says what to correct"
 
 
