@@ -71,6 +71,7 @@ FRAMES: Final[Mapping[str, bytes]] = {
     "length twice": response(ANSWER, LENGTH.strip()),
     "length, length": HEAD + b"Content-Length: %d, %d\r\n\r\n" % (SIZE, SIZE) + ANSWER,
     "length with zeros": HEAD + b"Content-Length: 000%d\r\n\r\n" % SIZE + ANSWER,
+    "lengths written differently": response(ANSWER, b"Content-Length: 0%d, +%d" % (SIZE, SIZE)),
     "length with a sign": HEAD + b"Content-Length: +%d\r\n\r\n" % SIZE + ANSWER,
     "no length": response(length=None),
     "no length, HTTP/1.0": response(length=None, version=b"1.0"),

@@ -79,11 +79,8 @@ def test_oddities_together_are_read(status: str, headers: list[str], frame: str)
     """An odd status line, odd headers and an odd frame in one response do not hinder each other."""
     line = STATUS_LINES[status].partition(b"\r\n")[0].replace(b"HTTP/1.0", b"HTTP/1.1")
     head, _, body = FRAMES[frame].partition(b"\r\n\r\n")
-    extra = [
-        HEADERS[name].partition(b"\r\n\r\n")[0].split(b"\r\n", 3)[-1]
-        for name in headers
-        if HEADERS[name].startswith(b"HTTP/1.1 200") and HEADERS[name].count(b"\r\n") == 4
-    ]
+    heads = [HEADERS[name].partition(b"\r\n\r\n")[0].split(b"\r\n", 3) for name in headers]
+    extra = [lines[3] for lines in heads if lines[0] == b"HTTP/1.1 200 OK" and len(lines) == 4]
     raw = b"\r\n".join([line, *head.split(b"\r\n")[1:], *extra]) + b"\r\n\r\n" + body
 
     async def read() -> Any:

@@ -8,7 +8,7 @@ from typing import Final
 _END: Final = re.compile(rb"\r?\n\r?\n")
 _NAME: Final = re.compile(rb"[-!#$%&'*+.^_`|~0-9a-zA-Z]+")
 _STATUS_LINE: Final = re.compile(rb"(HTTP/[0-9.]+)[ \t]+([0-9]{3})(?![0-9])[ \t]*(.*)")
-_LENGTH: Final = re.compile(rb"\+?([0-9]+)(?:\.0*)?")
+_LENGTH: Final = re.compile(rb"\s*\+?0*([0-9]{1,18})(?:\.0*)?\s*")
 _CONTROLS: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _SHOWN: Final = 100_000  # bytes of a response that cannot be read
 
@@ -34,8 +34,8 @@ def readable(received: bytes) -> bytes | None:
         if name.lower() == b"transfer-encoding":
             codings += [coding.strip() for coding in value.lower().split(b",")]
             continue
-        if name.lower() == b"content-length" and (length := _LENGTH.fullmatch(value)):
-            value = length[1]
+        if name.lower() == b"content-length":
+            value = b", ".join(map(_length, value.split(b",")))
         kept.append(name + b": " + value)
     codings = [coding for coding in codings if coding not in (b"", b"identity")]
     if codings:
@@ -43,6 +43,12 @@ def readable(received: bytes) -> bytes | None:
         kept.append(b"Transfer-Encoding: " + (b"chunked" if is_chunked else b", ".join(codings)))
     mended = b"\r\n".join(kept) + b"\r\n\r\n" + received[end.end() :]
     return None if mended == received else mended
+
+
+def _length(text: bytes) -> bytes:
+    """Return a length as h11 reads it, where it is one; several that are equal are one to it."""
+    length = _LENGTH.fullmatch(text)
+    return length[1] if length else text.strip()
 
 
 def salvaged(received: bytes) -> tuple[int, dict[str, str | list[str]], str]:
