@@ -129,7 +129,7 @@ def test_an_incident_resolved_at_once_is_worked_on_unless_the_lease_was_over(
     Where it was over, what comes at once may be an old one.
     """
     worked = Worked()
-    worked.jobs.prolonged(worked.active, lease)
+    worked.jobs.prolonged(worked.active, worked.time.now, lease)
     worked.time.now += seconds
     assert worked.reported(INCIDENT) is None
     assert worked.is_taken(after=0.1) is is_taken
@@ -143,7 +143,7 @@ def test_a_lease_prolonged_too_late_was_over() -> None:
     """
     worked = Worked()
     worked.time.now += 61
-    worked.jobs.prolonged(worked.active, 7200)
+    worked.jobs.prolonged(worked.active, worked.time.now, 7200)
     worked.reported(INCIDENT)
     assert not worked.is_taken(after=0.1)
 
