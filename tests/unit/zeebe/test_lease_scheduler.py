@@ -72,7 +72,7 @@ class World:
         told = self.told[key] = []
 
         def prolonged(sent: float) -> None:
-            if now() >= self.until[key]:
+            if now() >= self.until[key] or (sent, key) not in self.engine.sent:
                 told.append("late")
             self.until[key] = sent + length
 
@@ -230,6 +230,7 @@ def test_one_job_with_trouble_holds_up_no_other(delivery: Delivery) -> None:
         await asyncio.sleep(20 * OWN)
         assert all(until > now() for key, until in world.until.items() if key)
         assert not any(told for key, told in world.told.items() if key)
+        assert len(world.engine.moments(0)) <= 20 * OWN
         assert set(world.told[0]) == ({"lost"} if delivery is Delivery.LEASE_LOST else set())
 
     in_virtual_time(main)

@@ -117,6 +117,17 @@ def test_what_has_waited_here_for_longer_than_its_lease_is_not_begun(age: float,
     assert (jobs.accept(Sent(), time.now - age, 60) is not None) is is_taken
 
 
+def test_a_job_offered_again_while_its_failure_stays_here_is_begun_at_once() -> None:
+    """The engine knows nothing of the failure: what it has sent is no late activation."""
+    job = Job1()
+    job.jobs.decided(job.active, GIVEN_BACK)
+    job.time.now += 70
+    again = job.time.now
+    assert job.jobs.accept(Sent(), again, 60) is None
+    assert job.left == 0
+    assert job.jobs.end(job.active) == (Sent(), again)
+
+
 # What is sent then
 
 
@@ -160,19 +171,16 @@ async def test_a_failure_is_repeated_for_as_long_as_the_lease_lasts(
 async def test_no_attempt_outlasts_the_lease(engine: FakeGateway, commands: Commands, job: Job) -> None:
     """A gateway that takes a command and passes it on late does so after the deadline, if at all."""
     left = iter([0.2, 0.0])
+    remaining: list[float] = []
 
     async def late(_: Any, context: Any) -> None:
-        assert context.time_remaining() < 1
+        remaining.append(context.time_remaining())
         await asyncio.sleep(60)
 
     engine.faults["FailJob"].append(late)
     assert (await commands.report(job, INCIDENT, lambda: next(left))).delivery is Delivery.LEASE_LOST
+    assert [seconds <= 0.2 for seconds in remaining] == [True]
     assert engine.jobs[100].reports == []
-
-
-def taken_but_lost(code: StatusCode) -> Fault:
-    """A fault after the command has taken effect: only its answer is lost."""
-    return status(code)
 
 
 @pytest.mark.parametrize("code", [StatusCode.UNAVAILABLE, StatusCode.DEADLINE_EXCEEDED, StatusCode.UNKNOWN])
@@ -188,7 +196,7 @@ async def test_a_failure_that_was_maybe_taken_is_not_repeated_after_its_back_off
     engine: FakeGateway, commands: Commands, job: Job, code: StatusCode, outcome: Outcome, times: int
 ) -> None:
     """By then another worker may have the retry, and the repetition would fail that."""
-    engine.after["FailJob"].append(taken_but_lost(code))
+    engine.after["FailJob"].append(status(code))
     delivery = (await commands.report(job, outcome, lambda: 60.0)).delivery
     assert engine.count("FailJob") == times
     assert delivery is (Delivery.DONE if times == 2 else Delivery.LEASE_LOST)
@@ -215,7 +223,7 @@ async def test_a_failure_that_was_surely_not_taken_is_repeated(
 
 async def test_an_incident_is_repeated(engine: FakeGateway, commands: Commands, job: Job) -> None:
     """Nobody gets the job of an incident: to say it twice harms nobody."""
-    engine.after["FailJob"].append(taken_but_lost(StatusCode.UNAVAILABLE))
+    engine.after["FailJob"].append(status(StatusCode.UNAVAILABLE))
     assert (await commands.report(job, INCIDENT, lambda: 60.0)).delivery is Delivery.GONE
     assert engine.count("FailJob") == 2
 
@@ -378,7 +386,7 @@ async def test_work_goes_on_while_the_engine_is_away(
         first = worker.seen(JobEnded)[0]
         assert (first.outcome, first.delivery) == (outcome, "done" if ended else "lease lost")
         await engine.until(lambda: engine.jobs[1].ended == "completed")
-    assert worked == (1 if ended else 2)
+    assert (worked, engine.jobs[1].activations) == ((1, 1) if ended else (2, 2))
     assert len(engine.jobs[1].reports) == 1
 
 
@@ -419,6 +427,30 @@ async def test_work_that_does_not_fit_is_not_begun_where_leases_cannot_be_prolon
     await polling
     assert begun == [2]
     assert "CONNECTOR_JOB_LEASE to at least 3606 seconds" in engine.jobs[1].reports[0].errorMessage
+
+
+async def test_work_is_not_begun_after_the_lease(engine: FakeGateway, stub: Any, commands: Commands) -> None:
+    """An engine that takes long to say whether it prolongs leases: the job is left to whoever has it then."""
+    engine.add(FakeJob(1))
+
+    async def late(_: Any, __: Any) -> None:
+        await asyncio.sleep(0.7)
+
+    engine.faults["UpdateJobTimeout"].append(late)
+    activations: list[int] = []
+
+    async def handle(job: Job) -> Outcome:
+        activations.append(engine.jobs[1].activations)
+        return Completed()
+
+    worker = WorkerOf(handle, lambda _job: HOUR)
+    poller = Poller(stub, commands, worker, job_type="t", worker_name="w", lease=SECOND / 2, max_jobs=1)
+    polling = asyncio.create_task(poller.run())
+    await engine.until(lambda: engine.jobs[1].ended == "completed")
+    await poller.drain(timedelta(0))
+    await polling
+    assert activations == [2]
+    assert len(engine.jobs[1].reports) == 1
 
 
 async def test_time_that_is_not_known_is_no_reason_to_refuse_a_job(

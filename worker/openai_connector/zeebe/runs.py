@@ -171,6 +171,10 @@ class Runs:
             run.lease.length = max(run.lease.own, asked)
             if not await self._leases.covers(run.lease, needed):
                 return self._worker.lease_too_short(job, self._lease, wanted(needed, run.lease.own))
+            if not self._active.seconds_left(
+                run.active
+            ):  # the answer took too long: another may have the job
+                return self._worker.interrupted(job, is_begun=False)
             self._leases.keep(run.lease, run.since)
             outcome = await self._worker.work(job)
             if not isinstance(outcome, Outcome):
