@@ -71,7 +71,7 @@ class World:
         self.until[key] = now() + OWN
         told = self.told[key] = []
 
-        def prolonged(sent: float) -> None:
+        def prolonged(sent: float, length: float) -> None:
             if now() >= self.until[key] or (sent, key) not in self.engine.sent:
                 told.append("late")
             self.until[key] = sent + length
@@ -325,7 +325,7 @@ def test_an_engine_that_prolongs_is_believed_to_go_on_so() -> None:
 
 def lease(key: int) -> Lease:
     """Make a lease of which nothing is told."""
-    return Lease(key, OWN, OWN, lambda _sent: None, lambda: None, lambda: None)
+    return Lease(key, OWN, OWN, lambda _sent, _length: None, lambda: None, lambda: None)
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.booleans())), st.floats(0, 100), st.integers(1, 10))

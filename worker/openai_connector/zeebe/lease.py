@@ -53,8 +53,8 @@ class Lease:
     """Seconds of the worker's leases: how often this one is prolonged."""
     length: float
     """Seconds that each prolongation lasts: the task's own lease where that is longer."""
-    on_prolonged: Callable[[float], None]
-    """Called with the moment before the command was sent."""
+    on_prolonged: Callable[[float, float], None]
+    """Called with the moment before the command was sent, and the seconds that the lease lasts from then."""
     on_lost: Callable[[], None]
     """Called when the engine says that nobody works on the job: the lease was over."""
     on_gone: Callable[[], None]
@@ -213,7 +213,7 @@ class Leases:
         if not lease.is_ended:
             match delivery:
                 case Delivery.DONE:
-                    lease.on_prolonged(sent)
+                    lease.on_prolonged(sent, lease.length)
                 case Delivery.LEASE_LOST:
                     lease.on_lost()
                 case Delivery.GONE:

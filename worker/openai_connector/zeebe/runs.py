@@ -107,9 +107,9 @@ class Runs:
             raw.key,
             seconds,
             seconds,
-            on_prolonged=lambda sent: self._active.prolonged(active, sent, lease.length),
+            on_prolonged=partial(self._active.prolonged, active),
             on_lost=partial(self._active.lost, active),
-            on_gone=lambda: run.gone(),
+            on_gone=partial(self._gone, raw.key),
         )
         run = self._runs[raw.key] = _Run(active, since, lease)
         run.task = asyncio.create_task(self._life(raw, run))
@@ -124,6 +124,10 @@ class Runs:
     def interrupt(self) -> int:
         """Cancel the work of all jobs without an outcome, which gives them back; return how many."""
         return sum(run.stop() for run in self._runs.values())
+
+    def _gone(self, key: int) -> None:
+        if (run := self._runs.get(key)) is not None:
+            run.gone()
 
     def _end(self, run: _Run, task: asyncio.Task[None]) -> None:
         del self._runs[run.active.key]
