@@ -127,14 +127,14 @@ async def test_a_frozen_worker_fails_nothing_that_another_has(
     first_fails(api)
     api.hold()
     one_log = tmp_path / "one.log"
-    async with Worker(engine.address, one_log, settings("frozen-one", "PT2S")) as one:
+    async with Worker(engine.address, one_log, settings("frozen-one", "PT4S")) as one:
         await start(zeebe, "frozen-one", api)
         await api.until(lambda: api.in_flight == JOBS)
         one.signal(signal.SIGSTOP)
         api.release()
         await api.until(lambda: api.in_flight == 0)  # the failures are in its connections
         api.hold()
-        async with Worker(engine.address, tmp_path / "two.log", settings("frozen-one", "PT2S")):
+        async with Worker(engine.address, tmp_path / "two.log", settings("frozen-one", "PT4S")):
             await api.until(lambda: api.in_flight == JOBS)
             one.signal(signal.SIGCONT)
             async with asyncio.timeout(60):

@@ -295,7 +295,6 @@ async def test_the_tasks_own_lease_is_what_each_prolongation_asks_for(engine: Fa
         (request.jobKey, request.timeout) for name, request in engine.calls if name == "UpdateJobTimeout"
     }
     assert asked == {(1, 1000), (2, 600_000), (3, 1000), (4, 1000)}
-    assert [job.activations for job in engine.jobs.values()] == [1] * 4
 
 
 @pytest.mark.parametrize("is_answered", [False, True], ids=["in_mid_call", "with_its_answer"])
