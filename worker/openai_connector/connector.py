@@ -29,6 +29,7 @@ from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome, Tas
 from openai_connector.observe.events import (
     AnswerReceived,
     AnswerUnexpected,
+    CallCut,
     CallFailed,
     CallSent,
     Events,
@@ -139,9 +140,13 @@ class Connector:
         headers = {**request.headers, "X-Client-Request-Id": _request_id(attempt) + suffix}
         self._events.emit(CallSent(job))
         begin = monotonic()
-        response = await self._api.send(
-            request.method, request.url, body=request.body, headers=headers, timeout=request.timeout
-        )
+        try:
+            response = await self._api.send(
+                request.method, request.url, body=request.body, headers=headers, timeout=request.timeout
+            )
+        except asyncio.CancelledError:
+            self._events.emit(CallCut(job, monotonic() - begin))
+            raise
         self._events.emit(AnswerReceived(job, response.status, monotonic() - begin))
         return response
 
@@ -215,15 +220,18 @@ class Connector:
         )
 
     def time_needed(self, job: Job) -> timedelta:
-        """Return how long the job's lease must last.
+        """Return how long the job may be this worker's.
 
         Its job timeout header, and at least the call's timeout.
         """
-        needed = self.task_type.time_needed(job.variables)
+        return max(self.task_type.time_needed(job.variables), self.lease_asked(job))
+
+    def lease_asked(self, job: Job) -> timedelta:
+        """Return the job timeout header, 0 without one."""
         try:
-            return max(needed, parse_duration(job.headers.get(JOB_TIMEOUT) or needed))
+            return parse_duration(job.headers.get(JOB_TIMEOUT) or 0)
         except ValueError:
-            return needed  # the work on the job says what is wrong with the header
+            return timedelta(0)  # the work on the job says what is wrong with the header
 
     # What the engine's side meets
 

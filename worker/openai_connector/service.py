@@ -25,6 +25,7 @@ from openai_connector.tasks.secrets import ChainedSecrets, EnvironmentSecrets, F
 from openai_connector.tasks.task_type import TaskType
 from openai_connector.zeebe.channel import Connection, gateway, open_channel
 from openai_connector.zeebe.commands import Commands
+from openai_connector.zeebe.lease import Leases
 from openai_connector.zeebe.oauth import ClientCredentials
 from openai_connector.zeebe.poller import Poller
 
@@ -54,6 +55,7 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
     try:
         stub = gateway(channel)
         commands = Commands(stub)
+        leases = Leases(commands)
         events = Events(log_event)
         pollers = [
             Poller(
@@ -66,6 +68,7 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
                 tenant_ids=settings.tenant_ids,
                 max_jobs=settings.max_jobs,
                 lease=settings.job_lease,
+                leases=leases,
                 events=events,
             )
             for connector in connectors(settings, client, events)

@@ -18,12 +18,14 @@ from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome
 from openai_connector.observe.events import (
     AnswerReceived,
     AnswerUnexpected,
+    CallCut,
     CallFailed,
     CallSent,
     EngineFound,
     EngineLost,
     Event,
     JobEnded,
+    JobGone,
     JobStarted,
     NullFound,
 )
@@ -74,7 +76,7 @@ def _level(event: Event) -> int:
     match event:
         case EngineLost():
             return logging.WARNING
-        case EngineFound() | CallFailed() | AnswerUnexpected():
+        case EngineFound() | CallFailed() | CallCut() | AnswerUnexpected() | JobGone():
             return logging.INFO
         case JobEnded(outcome=outcome):
             return logging.INFO if isinstance(outcome, Failed) else logging.DEBUG
@@ -103,6 +105,15 @@ def _described(event: Event) -> tuple[str, dict[str, Any]]:
             return text, _fields(job, condition=condition, askedAgain=is_asked_again)
         case CallFailed(job=job, kind=kind, code=code):
             return f"{_named(job)}: {kind}, code {code}", _fields(job, errorType=kind, errorCode=code)
+        case CallCut(job=job, seconds=seconds):
+            text = f"{_named(job)}: its API call was cut off after {seconds:.2f} s; it may have been paid for"
+            return text, _fields(job, callSeconds=round(seconds, 3))
+        case JobGone(job=job, seconds=seconds):
+            text = (
+                f"{_named(job)}: finished by another worker, or cancelled, while it was worked on for "
+                f"{seconds:.2f} s; nothing is reported"
+            )
+            return text, _fields(job, seconds=round(seconds, 3))
         case NullFound(job=job, label=label, kind=kind, line=line, column=column):
             place = f"line {line}, column {column}"
             text = f"{_named(job)}: {label} has a null, {place}: {kind}"
