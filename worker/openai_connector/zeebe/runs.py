@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from openai_connector.job import Job, Outcome, Worker
 from openai_connector.observe.events import Events, JobEnded, JobStarted
 from openai_connector.observe.logs import place_of
+from openai_connector.observe.points import reached
 from openai_connector.zeebe import lease as job_lease
 from openai_connector.zeebe.active_jobs import ActiveJob, ActiveJobs
 from openai_connector.zeebe.commands import Commands, Delivery
@@ -81,6 +82,7 @@ class Runs:
         if active is None:
             logger.debug("Job %s is worked on already, or has ended; this activation is dropped", raw.key)
             return
+        reached("activated")
         run = self._runs[raw.key] = _Run(active)
         run.task = asyncio.create_task(self._life(raw, run))
         run.task.add_done_callback(partial(self._end, run))
@@ -167,6 +169,7 @@ class Runs:
     async def _report(
         self, job: Job, outcome: Outcome, active: ActiveJob[ActivatedJob], begun: float
     ) -> None:
+        reached("before_report")
         delivered = await deliver(
             self._commands, self._worker, job, outcome, partial(self._active.decided, active)
         )
@@ -176,6 +179,7 @@ class Runs:
             is_done=delivered.delivery is Delivery.DONE,
             is_delivered=delivered.delivery is not Delivery.UNDELIVERED,
         )
+        reached("acknowledged")
         seconds = self._clock() - begun
         self._events.emit(JobEnded(job, delivered.outcome, delivered.delivery.value, seconds))
 
