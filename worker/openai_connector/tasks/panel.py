@@ -42,6 +42,7 @@ def panel_of(endpoint: Endpoint, operation: Operation, url: str) -> Mapping[str,
         panel["api_key"] = OTHERS_KEY_LABEL
     if isinstance(operation, Moderation):
         panel["model"] = MODERATION_MODEL.label
+        panel["by_input"] = ""
         panel["content"] = panel["less"] = MODERATION_INPUT.label
     elif isinstance(operation, Chat) and operation.model == CUSTOM:
         panel["model"] = CUSTOM_MODEL.label
