@@ -62,12 +62,17 @@ class Link:
                 case "hole":
                     self._open[UP].clear()
                     self._open[DOWN].clear()
-            await asyncio.sleep(seconds)
-            if mode == "hole":
-                self._break()  # what was on its way never arrives
-            self._latency, self._is_cut = 0.0, False
-            for direction in self._open.values():
-                direction.set()
+            try:
+                await asyncio.sleep(seconds)
+            finally:
+                self._mend(mode)
+
+    def _mend(self, mode: Mode) -> None:
+        if mode == "hole":
+            self._break()  # what was on its way never arrives
+        self._latency, self._is_cut = 0.0, False
+        for direction in self._open.values():
+            direction.set()
 
     def _break(self) -> None:
         for end in list(self._ends):

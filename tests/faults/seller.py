@@ -20,9 +20,9 @@ from tests.faults.link import reset
 from tests.faults.schedule import Choice
 from tests.stand_in import chat_body
 
-LONG: Final = 7.0
+LONG = 7.0
 """Seconds that a slow answer takes: longer than a lease, shorter than the call's timeout."""
-DRIPS: Final = 20
+DRIPS, DRIP_SECONDS = 20, 3.0
 KEY: Final = "sk-worker-"
 """How an API key begins; then comes the number of the worker process."""
 REFUSALS: Final = {
@@ -131,9 +131,9 @@ class Seller:
                 for begin in range(0, len(whole), size):
                     writer.write(whole[begin : begin + size])
                     await writer.drain()
-                    await asyncio.sleep(3 / DRIPS)
+                    await asyncio.sleep(DRIP_SECONDS / DRIPS)
             case "truncated":
-                writer.write(whole[: -len(whole) // 3])
+                writer.write(whole[: len(whole) // 2])
                 return False
             case "reset before":
                 reset(writer)
