@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 
 from tests.faults.ledger import Ledger, table
-from tests.faults.run import FOLDER, OFF, WORKERS, play
+from tests.faults.run import WORKERS, play
 from tests.faults.schedule import Schedule, schedule
+from tests.faults.stage import FOLDER, OFF
 
 
 def main() -> int:

@@ -151,6 +151,11 @@ class Ledger:
                 if call.bought is not None:
                     self._count_purchase(call, fate, is_again=call.arrived > first, end=end)
 
+    def count_ends(self, lives: Iterable[Life]) -> None:
+        """Count how the workers ended."""
+        self.ends = Counter(life.end for life in lives if life.end != "lived")
+        self.kills = self.ends.total() - self.ends["ended"]
+
     def _count_purchase(self, call: Call, fate: str, *, is_again: bool, end: str) -> None:
         self.bought += 1
         self.received += fate == RECEIVED
