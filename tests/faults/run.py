@@ -7,7 +7,6 @@ import time
 from collections.abc import Awaitable, Coroutine
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import grpc.aio
@@ -134,10 +133,6 @@ async def _whatever_comes(command: Awaitable[None]) -> None:
         await command
 
 
-async def play(plan: Schedule, *, store: str = OFF, home: Path | None = None) -> Ledger:
-    """Play a schedule and return its ledger; without a home its logs are removed."""
-    if home is not None:
-        await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True)
-        return await Run(plan, home, store).play()
-    with TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as folder:
-        return await Run(plan, Path(folder), store).play()
+async def play(plan: Schedule, home: Path, *, store: str = OFF) -> Ledger:
+    """Play a schedule in an empty folder, which keeps all logs, and return its ledger."""
+    return await Run(plan, home, store).play()

@@ -52,6 +52,8 @@ class Call:
     """Seconds since the epoch."""
     bought: float | None = None
     """When the answer was produced; None: there was none to pay for."""
+    left: float | None = None
+    """When the worker hung up before it had its answer."""
 
 
 def answer_to(prompt: str) -> str:
@@ -83,7 +85,7 @@ class Seller:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
-        with suppress(OSError, asyncio.IncompleteReadError):
+        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while await self._serve(reader, writer):
                 pass
         self._writers.discard(writer)
@@ -113,8 +115,18 @@ class Seller:
         if call.way == "hang":
             await reader.read(1)  # until the other side has had enough
             return False
-        await asyncio.sleep(LONG if way == "slow" else seconds)
+        await self._think(call, LONG if way == "slow" else seconds, reader)
         return await self._answer(call, prompt, writer)
+
+    async def _think(self, call: Call, seconds: float, reader: asyncio.StreamReader) -> None:
+        """Take so long, to the end even if the other side hangs up; it sends nothing in the meantime."""
+        end = time.monotonic() + seconds
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                with suppress(OSError):
+                    await reader.read(1)
+                call.left = time.time()
+        await asyncio.sleep(max(0.0, end - time.monotonic()))
 
     async def _answer(self, call: Call, prompt: str, writer: asyncio.StreamWriter) -> bool:
         if call.way == "not json":

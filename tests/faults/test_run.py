@@ -17,7 +17,7 @@ JOBS = 60
 async def test_under_kills_and_faults_every_job_ends_with_its_own_answer(tmp_path: Path) -> None:
     """Workers and engine killed, wires cut, an API that misbehaves: nothing is lost, stuck, wrong or done twice."""
     plan = schedule(1, jobs=JOBS, kills=10, engine_kills=1, api_faults=0.2, workers=WORKERS)
-    ledger = await play(plan, home=tmp_path)
+    ledger = await play(plan, tmp_path)
     print(table([ledger]))
     assert (ledger.lost, ledger.stuck, ledger.wrong, ledger.twice) == (0, 0, 0, 0), table([ledger])
     assert ledger.completed == JOBS
