@@ -12,8 +12,10 @@ from typing import Any, Final
 
 import grpc.aio
 
+from openai_connector.tools.demo.records import Record
 from tests.faults.ledger import Ledger
 from tests.faults.schedule import Choice
+from tests.faults.seller import Limit
 from tests.faults.stage import Stage
 
 Figures = dict[str, Any]
@@ -23,6 +25,8 @@ CALL: Final = 8.0
 AWAY: Final = 32.0
 """Seconds for which a worker is cut off or frozen: three leases, also where these last as long as a call may."""
 LONG_CALL: Final = 40.0
+A_MINUTE: Final = 60
+"""Requests that a limit allows."""
 ROOM: Final = {"CONNECTOR_REQUEST_TIMEOUT": "PT60S", "CONNECTOR_MAX_JOBS": "100"}
 """For long calls of all jobs at once."""
 
@@ -91,8 +95,7 @@ async def outage(home: Path, store: str, jobs: int) -> Figures:
         stage.seller.is_out = False
         begun = time.monotonic()
         calls = len(stage.seller.calls)
-        incidents = stage.records.find("INCIDENT", "CREATED")
-        for record in incidents:
+        for record in _incidents(stage):
             with suppress(grpc.aio.AioRpcError):
                 await stage.zeebe.resolve_incident(
                     record["key"], job_key=record["value"]["jobKey"], retries=3
@@ -108,17 +111,41 @@ async def outage(home: Path, store: str, jobs: int) -> Figures:
     }
 
 
+async def limit(home: Path, store: str, jobs: int) -> Figures:
+    """Give three workers one limit of 60 requests a minute, and jobs for some minutes."""
+    async with Stage(home, _steadily(0.2), workers=3, store=store) as stage:
+        await stage.until(lambda: stage.fleet.lives and all(_is_up(life.log) for life in stage.fleet.lives))
+        stage.seller.limit = Limit(A_MINUTE)
+        begun = time.monotonic()
+        for number in range(jobs):
+            await stage.begin(number)
+        await stage.until(lambda: stage.done() + len(_incidents(stage)) >= jobs, seconds=3600)
+        seconds = time.monotonic() - begun
+    refused = sum(call.way == "429" for call in stage.seller.calls)
+    answered = sum(call.bought is not None for call in stage.seller.calls)
+    allowed = A_MINUTE * (1 + seconds / 60)
+    return {
+        "calls": len(stage.seller.calls),
+        "429s": f"{refused / len(stage.seller.calls):.0%}",
+        "seconds": round(seconds),
+        "of the allowed requests used": f"{answered / allowed:.0%}",
+        "incidents": len(_incidents(stage)),
+        "retries lost": _ledger(stage, store, jobs).retries,
+    }
+
+
 SCENES: Final[dict[str, Callable[[Path, str, int], Coroutine[Any, Any, Figures]]]] = {
     "partition": partition,
     "frozen": frozen,
     "cancelled": cancelled,
     "outage": outage,
+    "limit": limit,
 }
 
 
 async def _in_mid_call(stage: Stage, jobs: int) -> None:
     """Start jobs, some on each worker, and wait until all wait for the API."""
-    await stage.until(lambda: all(_is_up(life.log) for life in stage.fleet.lives) and stage.fleet.lives)
+    await stage.until(lambda: stage.fleet.lives and all(_is_up(life.log) for life in stage.fleet.lives))
     for number in range(jobs):
         await stage.begin(number)
     await stage.until(lambda: len(stage.seller.calls) == jobs)
@@ -126,6 +153,10 @@ async def _in_mid_call(stage: Stage, jobs: int) -> None:
 
 def _is_up(log: Path) -> bool:
     return log.exists() and "fetching jobs" in log.read_text("utf-8", "replace")
+
+
+def _incidents(stage: Stage) -> list[Record]:
+    return stage.records.find("INCIDENT", "CREATED")
 
 
 def _ledger(stage: Stage, store: str, jobs: int) -> Ledger:

@@ -56,6 +56,43 @@ class Call:
     """When the worker hung up before it had its answer."""
 
 
+class Limit:
+    """Requests a minute, counted as OpenAI does: a bucket of one minute's requests that fills up steadily.
+
+    Args:
+        a_minute: how many there may be.
+        clock: in seconds.
+    """
+
+    def __init__(self, a_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.a_minute = a_minute
+        self._clock = clock
+        self._left = float(a_minute)
+        self._since = clock()
+
+    def take(self) -> bool:
+        """Take one request out of the bucket; False: it is empty."""
+        now = self._clock()
+        self._left = min(self.a_minute, self._left + (now - self._since) * self.a_minute / 60)
+        self._since = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+    def headers(self) -> str:
+        """Return what a response says of it."""
+        full_in = (self.a_minute - self._left) * 60 / self.a_minute
+        lines = [
+            f"x-ratelimit-limit-requests: {self.a_minute}",
+            f"x-ratelimit-remaining-requests: {int(self._left)}",
+            f"x-ratelimit-reset-requests: {full_in:.3f}s",
+        ]
+        if self._left < 1:
+            lines.append(f"Retry-After: {max(1, round((1 - self._left) * 60 / self.a_minute))}")
+        return "\r\n".join(lines)
+
+
 def answer_to(prompt: str) -> str:
     """Return the one right answer to a prompt."""
     return f"answer {hashlib.sha256(prompt.encode()).hexdigest()[:12]}"
@@ -72,6 +109,8 @@ class Seller:
         self.calls: list[Call] = []
         self.is_out = False
         """Nobody gets an answer."""
+        self.limit: Limit | None = None
+        """How many requests there may be; None: any number."""
         self._choose = choose
         self._asked: Counter[str] = Counter()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -106,8 +145,11 @@ class Seller:
         self.calls.append(call)
         if self.is_out:
             call.way = "503"
+        if self.limit is not None and not self.limit.take():
+            call.way = "429"
         if call.way in REFUSALS:
             status, header = REFUSALS[call.way]
+            header = header or self._of_limit()
             writer.write(
                 _response({"error": {"message": "Not now.", "type": "server_error"}}, status, header)
             )
@@ -136,7 +178,7 @@ class Seller:
             writer.write(_response({}))
             return True
         call.bought = time.time()
-        whole = _response(chat_body(answer_to(prompt)))
+        whole = _response(chat_body(answer_to(prompt)), header=self._of_limit())
         match call.way:
             case "drip":
                 size = len(whole) // DRIPS + 1
@@ -171,6 +213,9 @@ class Seller:
                 writer.write(whole)
         await writer.drain()
         return True
+
+    def _of_limit(self) -> str:
+        return "" if self.limit is None else self.limit.headers()
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults import seller
 from tests.faults.schedule import ODD_WAYS, WAYS, Choice
-from tests.faults.seller import KEY, REFUSALS, Seller, answer_to
+from tests.faults.seller import KEY, REFUSALS, Limit, Seller, answer_to
 
 NOT_BOUGHT = {*REFUSALS, "hang", "not json", "no choices"}
 WHOLE = {"", "slow", "drip", "reset after", *ODD_WAYS}
@@ -73,6 +73,32 @@ async def test_while_it_is_out_it_sells_nothing() -> None:
         api.is_out = True
         assert b" 503 " in await asked(api)
         assert [call.bought for call in api.calls] == [None]
+
+
+def test_a_limit_is_a_bucket_that_fills_up() -> None:
+    """A minute's requests may come at once, then as many as the time brings; each response says what is left."""
+    now = [0.0]
+    limit = Limit(60, lambda: now[0])
+    assert [limit.take() for _ in range(61)] == [True] * 60 + [False]
+    assert "remaining-requests: 0" in limit.headers()
+    assert "Retry-After: 1" in limit.headers()
+    now[0] = 10.0
+    assert [limit.take() for _ in range(11)] == [True] * 10 + [False]
+    now[0] = 1000.0
+    assert limit.take()
+    assert "remaining-requests: 59" in limit.headers()
+    assert "Retry-After" not in limit.headers()
+
+
+async def test_what_is_beyond_the_limit_is_refused() -> None:
+    """A call without room in the bucket gets a 429 that says when to come again, and buys nothing."""
+    async with Seller(lambda _prompt, _nth: Choice("", 0.01)) as api:
+        api.limit = Limit(1)
+        assert b" 200 " in await asked(api)
+        refused = await asked(api)
+    assert b" 429 " in refused
+    assert b"Retry-After: " in refused
+    assert [call.bought is None for call in api.calls] == [False, True]
 
 
 def test_each_prompt_has_an_answer_of_its_own() -> None:
