@@ -15,7 +15,7 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --
 # Without the variable, the theme prints a notice about a later MkDocs each time.
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-.PHONY: help demo test check unit coverage engine commands modeler docs lock templates system-deps clean
+.PHONY: help demo test check unit coverage engine commands faults modeler docs lock templates system-deps clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ engine: $(VENV)/dev.stamp ## Run the tests on the engine; with ZEEBE_ADDRESS on 
 
 commands: $(VENV)/dev.stamp ## Run the tests of try and sandbox
 	@$(BIN)/python -m pytest tests/commands $(ARGS)
+
+faults: $(VENV)/dev.stamp ## Kill workers and engine under load, and print the ledger (minutes; ARGS=--help)
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 modeler: $(VENV)/dev.stamp ## Run the tests in the real Modeler front end (needs Chromium: make system-deps)
 	@$(BIN)/python -m pytest tests/modeler $(ARGS)

@@ -83,6 +83,20 @@ async def test_what_comes_before_the_first_request_is_given_to_nobody(
     assert sentences_in(str(error)) == {"API_NO_CONNECTION"}
 
 
+@pytest.mark.parametrize("status", [b"408 Request Timeout", b"408 Too Slow", b"408 "])
+async def test_a_timeout_that_crosses_a_request_ends_the_connection(wire: Wire, status: bytes) -> None:
+    """A 408 that was meant for the idle connection takes the place of an answer, which the next call must not get."""
+    late = response(b'{"for": "the call before"}')
+    async with wire([response()], [response(b"", status=status), 0.05, late], [response(OTHER)]) as (
+        server,
+        client,
+    ):
+        await ask(client, server.url)
+        assert (await error_of(client, server.url)).code == "408"
+        assert (await ask(client, server.url)).body == json.loads(OTHER)
+        assert (len(server.requests), server.connections) == (3, 2)
+
+
 async def test_many_jobs_get_their_own_answers(wire: Wire) -> None:
     """A server that sends each answer twice gives each call its own."""
 

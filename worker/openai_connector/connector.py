@@ -36,6 +36,7 @@ from openai_connector.observe.events import (
     NullFound,
 )
 from openai_connector.observe.logs import place_of
+from openai_connector.observe.points import during, reached
 from openai_connector.openai_api import ApiError, ApiResponse
 from openai_connector.outcome.mapping import (
     Decision,
@@ -126,7 +127,9 @@ class Connector:
             task = self.task_type.read(job.variables, attempt.redaction)
             if attempt.memory.answer_to(task.request.fingerprint) is None:
                 accepted = task.accept(await self._send(task.request, attempt))
+                reached("answer_received")
                 attempt.memory = attempt.memory.with_answer(task.request.fingerprint, accepted)
+                reached("answer_stored")
         except TaskError as error:
             panel = self.task_type.panel if task is None else task.panel
             return self._on_error(error, panel, attempt)
@@ -138,12 +141,14 @@ class Connector:
     async def _send(self, request: Request, attempt: Attempt, suffix: str = "") -> ApiResponse:
         job = attempt.job
         headers = {**request.headers, "X-Client-Request-Id": _request_id(attempt) + suffix}
+        reached("before_send")
         self._events.emit(CallSent(job))
         begin = monotonic()
         try:
-            response = await self._api.send(
-                request.method, request.url, body=request.body, headers=headers, timeout=request.timeout
-            )
+            with during("in_call", 0.05):
+                response = await self._api.send(
+                    request.method, request.url, body=request.body, headers=headers, timeout=request.timeout
+                )
         except asyncio.CancelledError:
             self._events.emit(CallCut(job, monotonic() - begin))
             raise

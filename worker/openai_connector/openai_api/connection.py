@@ -20,6 +20,8 @@ LONGEST_IDLE: Final = 4.0
 """Seconds for which a connection waits for the next call. uvicorn (vLLM, LiteLLM) and Node close theirs after
 5 s: a request that crosses that on its way is lost, and may not be repeated."""
 IDLE_MARGIN: Final = 1.0  # less than the seconds that `Keep-Alive: timeout` promises
+IDLE_TOO_LONG: Final = 408
+"""Said by servers of a connection, not of a request; it may cross one."""
 _SIGNATURE: Final = b"HTTP/"
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -115,6 +117,10 @@ class Connection(asyncio.Protocol):
             if event is h11.NEED_DATA:
                 await self._read_head()
             elif isinstance(event, h11.Response):
+                if event.status_code == IDLE_TOO_LONG:
+                    self._is_suspect = (
+                        True  # the real answer may still come: the next request must not get it
+                    )
                 return event
             elif isinstance(event, h11.InformationalResponse):
                 self._head = self._http.trailing_data[0]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from openai_connector.job import Job, Outcome, Worker
 from openai_connector.observe.events import Events, JobEnded, JobGone, JobStarted
 from openai_connector.observe.logs import place_of
+from openai_connector.observe.points import reached
 from openai_connector.zeebe import clock
 from openai_connector.zeebe.active_jobs import ActiveJob, ActiveJobs
 from openai_connector.zeebe.commands import Commands, Delivery, Held
@@ -103,6 +104,7 @@ class Runs:
                 raw.key,
             )
             return
+        reached("activated")
         lease = Lease(
             raw.key,
             seconds,
@@ -204,6 +206,7 @@ class Runs:
 
     async def _report(self, job: Job, outcome: Outcome, run: _Run, begun: float) -> None:
         active = run.active
+        reached("before_report")
         delivered = await deliver(
             self._commands,
             self._worker,
@@ -212,6 +215,7 @@ class Runs:
             partial(self._active.decided, active),
             partial(self._active.seconds_left, active),
         )
+        reached("acknowledged")
         delivery = delivered.delivery
         if delivery is not Delivery.LEASE_LOST:  # else the engine knows nothing: what it sends is current
             self._active.reported(

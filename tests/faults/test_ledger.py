@@ -1,0 +1,173 @@
+"""The books: what was received, bought again, paid and lost, from the API's calls and the workers' logs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.fleet import Life
+from tests.faults.ledger import FAILED, OPEN, Ledger, asked_by, retries_lost, table
+from tests.faults.seller import Call
+
+JOB = 7
+ASKED: Mapping[str, Any] = {"message": "Job 7 of element Ask: the API is asked"}
+GOT: Mapping[str, Any] = {"message": "answered", "status": 200, "callSeconds": 0.5}
+REFUSED: Mapping[str, Any] = {"message": "answered", "status": 429, "callSeconds": 0.1}
+NO_ANSWER: Mapping[str, Any] = {"message": "InvalidResponseError", "errorType": "InvalidResponseError"}
+ENDED: Mapping[str, Any] = {"message": "completed", "outcome": "completed"}
+
+
+class Story:
+    """Worker processes with their logs, and what they asked the API for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.lives: list[Life] = []
+        self.calls: list[Call] = []
+        self._folder = folder
+
+    def worker(self, end: str, *lines: tuple[float, Mapping[str, Any]], torn: str = "") -> None:
+        """Add a worker that wrote these lines about the job, and ended so."""
+        number = len(self.lives)
+        life = Life(number, 0, self._folder / f"{number}.log", end)
+        text = "".join(
+            json.dumps({"timestamp": datetime.fromtimestamp(at, UTC).isoformat(), "jobKey": JOB, **line})
+            + "\n"
+            for at, line in lines
+        )
+        life.log.write_text(text + torn)
+        self.lives.append(life)
+
+    def bought(self, life: int, arrived: float, way: str = "") -> None:
+        """Add a purchase."""
+        self.calls.append(Call(life, JOB, "7-3-1", "hash", way, arrived, arrived + 0.1))
+
+    def refused(self, life: int, arrived: float) -> None:
+        """Add a call that cost nothing."""
+        self.calls.append(Call(life, JOB, "7-3-1", "hash", "429", arrived))
+
+    def ledger(self) -> Ledger:
+        """Close the books."""
+        ledger = Ledger(1, "off", 1)
+        ledger.count_purchases(self.calls, self.lives)
+        assert ledger.bought == ledger.received + ledger.paid_and_lost
+        return ledger
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Story:
+    """Nothing has happened yet."""
+    return Story(tmp_path)
+
+
+def test_an_answer_received_and_used_is_bought_once(story: Story) -> None:
+    """The ordinary job: one call, one purchase, received."""
+    story.worker("lived", (1, ASKED), (2, GOT), (2, ENDED))
+    story.bought(0, 1.1)
+    ledger = story.ledger()
+    assert (ledger.bought, ledger.received, ledger.again, ledger.paid_and_lost) == (1, 1, 0, 0)
+
+
+def test_an_answer_whose_worker_is_killed_is_bought_again(story: Story) -> None:
+    """A purchase after the first answer was received counts, by the end of the worker that had it."""
+    story.worker("answer_received", (1, ASKED), (2, GOT), torn='{"timestamp": "20')
+    story.worker("lived", (9, ASKED), (10, GOT), (10, ENDED))
+    story.bought(0, 1.1)
+    story.bought(1, 9.1)
+    ledger = story.ledger()
+    assert (ledger.bought, ledger.received, ledger.again, ledger.paid_and_lost) == (2, 2, 1, 0)
+    assert ledger.again_after == {"answer_received": 1}
+
+
+def test_a_call_cut_by_a_kill_is_paid_and_lost_and_not_bought_again(story: Story) -> None:
+    """Nobody received the first answer: the second purchase is the first that counts as received."""
+    story.worker("in_call", (1, ASKED))
+    story.worker("lived", (9, ASKED), (10, GOT), (10, ENDED))
+    story.bought(0, 1.1)
+    story.bought(1, 9.1)
+    ledger = story.ledger()
+    assert (ledger.received, ledger.again, ledger.paid_and_lost) == (1, 0, 1)
+    assert ledger.lost_by == {OPEN: 1}
+
+
+def test_an_answer_that_the_wire_broke_is_paid_and_lost(story: Story) -> None:
+    """A call that failed for its worker, though the API had produced the answer."""
+    story.worker("lived", (1, ASKED), (2, NO_ANSWER), (2, ENDED), (3, ASKED), (4, GOT), (4, ENDED))
+    story.bought(0, 1.1, "truncated")
+    story.bought(0, 3.1)
+    ledger = story.ledger()
+    assert (ledger.received, ledger.again, ledger.paid_and_lost) == (1, 0, 1)
+    assert ledger.lost_by == {f"{FAILED}, truncated": 1}
+
+
+def test_two_workers_that_ask_at_once_buy_twice_and_not_again(story: Story) -> None:
+    """Bought again is only what is asked for after an answer was there."""
+    story.worker("lived", (1, ASKED), (8, GOT), (8, ENDED))
+    story.worker("lived", (6, ASKED), (7, GOT), (7, ENDED))
+    story.bought(0, 1.1)
+    story.bought(1, 6.1)
+    ledger = story.ledger()
+    assert (ledger.bought, ledger.received, ledger.again) == (2, 2, 0)
+
+
+def test_refusals_are_calls_and_no_purchases(story: Story) -> None:
+    """What the API refused is matched to its own call, not to a later one that was paid."""
+    story.worker("lived", (1, ASKED), (2, REFUSED), (2, NO_ANSWER), (3, ASKED), (4, GOT), (4, ENDED))
+    story.refused(0, 1.1)
+    story.bought(0, 3.1)
+    ledger = story.ledger()
+    assert (ledger.calls, ledger.bought, ledger.received, ledger.paid_and_lost) == (2, 1, 1, 0)
+
+
+def test_a_request_that_never_arrived_is_nobodys_purchase(story: Story) -> None:
+    """A call that the wire swallowed on its way to the API costs nothing."""
+    story.worker("lived", (1, ASKED), (2, NO_ANSWER), (3, ASKED), (4, GOT))
+    story.bought(0, 3.1)
+    assert story.ledger().received == 1
+
+
+@pytest.mark.parametrize(
+    ("lines", "fates"),
+    [
+        ([(1, ASKED), (2, GOT), (2, ENDED)], ["received"]),
+        ([(1, ASKED), (2, GOT), (2, NO_ANSWER)], [FAILED]),
+        ([(1, ASKED), (2, REFUSED), (2, NO_ANSWER)], [FAILED]),
+        ([(1, ASKED)], [OPEN]),
+        ([(1, ASKED), (2, ENDED)], [FAILED]),
+        ([(2, ENDED)], []),
+    ],
+    ids=["good", "no answer after all", "refused", "cut", "given back", "never asked"],
+)
+def test_the_fate_of_a_call_is_read_from_its_workers_log(
+    story: Story, lines: list[tuple[float, Mapping[str, Any]]], fates: list[str]
+) -> None:
+    """An answer counts as received unless the worker found that it was none."""
+    story.worker("lived", *lines)
+    assert [one.fate for one in asked_by(story.lives[0])[JOB]] == fates
+
+
+def test_only_failures_that_cost_a_retry_count_as_lost_retries() -> None:
+    """Waits keep the retries, and what an operator gives is no loss."""
+    steps = [
+        ("CREATED", 3),
+        ("FAILED", 3),
+        ("FAILED", 2),
+        ("FAILED", 0),
+        ("RETRIES_UPDATED", 3),
+        ("FAILED", 2),
+    ]
+    jobs = [{"key": 1, "intent": intent, "value": {"retries": left}} for intent, left in steps]
+    assert retries_lost(jobs) == 3
+
+
+def test_the_table_shows_runs_side_by_side() -> None:
+    """Each run is a column; what only one of them has is a zero in the other."""
+    one, two = Ledger(1, "off", 10, again=4), Ledger(1, "folder", 10)
+    one.ends["killed"] = 3
+    lines = {line.rsplit(maxsplit=2)[0]: line.split()[-2:] for line in table([one, two]).splitlines()}
+    assert lines["received and bought again"] == ["4", "0"]
+    assert lines["killed at: killed"] == ["3", "0"]
