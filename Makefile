@@ -28,7 +28,7 @@ demo: $(VENV)/demo.stamp ## Run the main job end to end: engine, real small mode
 
 test: check ## Run every check and every test
 	@$(if $(ARGS),,$(MAKE) --no-print-directory coverage)
-	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--ignore=tests/unit --ignore=tests/feel)
+	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--ignore=tests/unit --ignore=tests/wire --ignore=tests/feel)
 
 check: $(VENV)/dev.stamp ## Lint, formatting, types, import rules and the docs
 	@$(BIN)/ruff check --quiet .
@@ -39,10 +39,10 @@ check: $(VENV)/dev.stamp ## Lint, formatting, types, import rules and the docs
 	@$(MKDOCS)
 
 unit: $(VENV)/dev.stamp ## Run the tests that need no engine (seconds)
-	@$(BIN)/python -m pytest -n 3 --dist worksteal tests/unit tests/feel $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal tests/unit tests/wire tests/feel $(ARGS)
 
 coverage: $(VENV)/dev.stamp ## Run the same tests, and check how much of the code they reach
-	@$(BIN)/python -m pytest -n 3 --dist worksteal tests/unit tests/feel --cov --cov-report=
+	@$(BIN)/python -m pytest -n 3 --dist worksteal tests/unit tests/wire tests/feel --cov --cov-report=
 	@$(BIN)/coverage report --include='*/openai_connector/*' --fail-under=97 --format=total
 	@$(BIN)/coverage report --include='*/camunda_feel/*' --fail-under=93 --format=total
 
@@ -67,13 +67,13 @@ lock: $(VENV)/dev.stamp ## Renew the hash-pinned requirement files
 	$(UV_COMPILE) pyproject.toml requirements/model.in --extra demo --group build -c requirements/dev.txt -o requirements/demo.txt
 	$(UV_COMPILE) pyproject.toml --group build -c requirements/dev.txt -o requirements/worker.txt
 
-system-deps: ## Install what only the system's package manager has (Debian/Ubuntu: Chromium for the modeler tests)
-	@if command -v chromium >/dev/null 2>&1; then exit 0; fi; \
+system-deps: ## Install what only the system's package manager has (Debian/Ubuntu: Chromium for the modeler tests, curl)
+	@if command -v chromium >/dev/null 2>&1 && command -v curl >/dev/null 2>&1; then exit 0; fi; \
 	if ! command -v apt-get >/dev/null 2>&1; then \
-		echo "Install Chromium with this system's package manager: the modeler tests need it."; exit 0; fi; \
+		echo "Install Chromium and curl with this system's package manager: the modeler and wire tests need them."; exit 0; fi; \
 	if [ "$$(id -u)" = 0 ]; then SUDO=; else SUDO=sudo; fi; \
 	$$SUDO apt-get update -qq && \
-	DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null
+	DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq --no-install-recommends chromium curl fonts-dejavu-core >/dev/null
 
 clean: ## Remove the virtual environment and caches of this checkout
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis artifacts site

@@ -1,8 +1,8 @@
 """The bare loop: the least that a Python worker can do for a chat job. The connector is measured against it.
 
-Activate, one POST through httpx over aiohttp, complete: no checks, no secrets, no second calls, no clean
-end, and the answer's body alone as the result. It takes the connector's own settings, as far as it needs
-them.
+Activate, one POST through httpx over the connector's transport, complete: no checks, no secrets, no second
+calls, no clean end, and the answer's body alone as the result. It takes the connector's own settings, as far
+as it needs them.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from typing import Any
 import grpc
 import grpc.aio
 import httpx
-import httpx_aiohttp
 from pyzeebe.proto import gateway_pb2 as pb
 from pyzeebe.proto.gateway_pb2_grpc import GatewayStub
+
+from openai_connector.openai_api.proxies import Proxies
+from openai_connector.openai_api.transport import Transport
 
 SLOTS = int(os.environ["CONNECTOR_MAX_JOBS"])
 URL = os.environ["OPENAI_BASE_URL"] + "/chat/completions"
@@ -44,8 +46,7 @@ async def main() -> None:
     """Work until the process is ended."""
     running: set[asyncio.Task[None]] = set()
     free = asyncio.Event()
-    # 0 is "no limit"; None would be aiohttp's default of 100 connections.
-    transport = httpx_aiohttp.AiohttpTransport(limits=httpx.Limits(max_connections=0, keepalive_expiry=60))
+    transport = Transport(httpx.create_ssl_context(), Proxies({}, ""))
     async with (
         httpx.AsyncClient(transport=transport, timeout=60) as client,
         grpc.aio.insecure_channel(os.environ["ZEEBE_ADDRESS"]) as channel,

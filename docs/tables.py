@@ -20,11 +20,13 @@ ERRORS: Final = (
     ("ApiStatusError", "the HTTP status, such as `429`", "the API answered with a status of 400 or above"),
     ("ApiTimeoutError", f"`{contract.CONNECTION_FAILED}`", "no answer in time; possibly paid"),
     ("ApiConnectionError", f"`{contract.CONNECTION_FAILED}`", "no connection, or it broke during the call"),
-    ("ApiConnectionError", f"`{contract.TLS_FAILED}`", "no secure connection: certificate not trusted"),
+    ("ApiConnectionError", f"`{contract.TLS_FAILED}`", "no secure connection; the message says why"),
+    ("ApiConnectionError", "`407`", "the proxy opens no tunnel without a user name and password"),
     (
         "InvalidResponseError",
         f"`{contract.INVALID_RESPONSE}`",
-        "a redirect, no JSON, an error in a success, or no answer in it",
+        "a redirect, no JSON, an error in a success, no answer in it, or no proper HTTP (`status` as far as "
+        "it is known, else 0)",
     ),
     ("HostRefusedError", f"`{contract.HOST_NOT_ALLOWED}`", "the base URL's host is not allowed"),
     ("SecretError", f"`{contract.SECRET_NOT_AVAILABLE}`", "a secret is missing or empty"),
@@ -165,6 +167,7 @@ def _failures() -> Iterator[tuple[str, str, str]]:
     yield "success with a blank body of some bytes", "transient", ADVICE["blank"](**PANEL)
     yield "success with an error in the body", "as that error's code", "See below"
     yield "timeout, connection", "transient", "Possibly paid where the message says so"
+    yield "tunnel refused by the proxy (4xx)", "permanent", ADVICE["no_tunnel"](**PANEL)
     yield "every other [error code](error-codes.md)", "permanent", "The message says what to correct"
 
 

@@ -195,9 +195,9 @@ def test_without_client_id_there_is_no_oauth() -> None:
         (
             "ALL_PROXY",
             "socks5://localhost:1",
-            "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY cannot be used: a proxy must be http",
+            "ALL_PROXY must be an http:// or https:// address",
         ),
-        ("HTTP_PROXY", "http://a:b:c", "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY cannot be used: Invalid port"),
+        ("HTTP_PROXY", "http://a:b:c", "HTTP_PROXY must be an address such as"),
     ],
 )
 def test_what_the_client_cannot_use_stops_the_start(

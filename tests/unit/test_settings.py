@@ -197,7 +197,7 @@ def test_camunda_saas(monkeypatch: pytest.MonkeyPatch) -> None:
             "CONNECTOR_LOG_LEVEL must be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'",
         ),
         ({"CONNECTOR_LOG_FORMAT": "xml"}, "CONNECTOR_LOG_FORMAT must be 'text' or 'json'"),
-        ({"CONNECTOR_SECRETS_DIR": "/no/folder"}, "CONNECTOR_SECRETS_DIR: there is no folder /no/folder"),
+        ({"CONNECTOR_SECRETS_DIR": "/no/folder"}, "CONNECTOR_SECRETS_DIR: there is no such folder"),
         (
             {"CONNECTOR_ALLOWED_HOSTS": "https://a.example/v1"},
             "CONNECTOR_ALLOWED_HOSTS: 'https://a.example/v1' is no host",
@@ -226,7 +226,7 @@ def test_camunda_saas(monkeypatch: pytest.MonkeyPatch) -> None:
             },
             "ZEEBE_AUTHORIZATION_SERVER_URL must be a URL",
         ),
-        ({"ZEEBE_CA_CERTIFICATE_PATH": "/no/file"}, "ZEEBE_CA_CERTIFICATE_PATH: there is no file /no/file"),
+        ({"ZEEBE_CA_CERTIFICATE_PATH": "/no/file"}, "ZEEBE_CA_CERTIFICATE_PATH: there is no such file"),
         (
             {"ZEEBE_CLIENT_KEY_PATH": "/no/file"},
             "ZEEBE_CLIENT_CERTIFICATE_PATH and ZEEBE_CLIENT_KEY_PATH must be set together",

@@ -144,6 +144,7 @@ PANEL: Final[Mapping[str, str]] = {
     "choices": CHOICES.label,
     "response_format": RESPONSE_FORMAT.label,
     "json_schema": JSON_SCHEMA.label,
+    "by_input": f" (stream: false in {EXTRA_BODY.label})",
     "timeout": TIMEOUT.label,
     "credentials": f"{API_KEY.label} (and {ORGANIZATION.label} and {PROJECT.label})",
     "address": BASE_URL.label,
@@ -169,6 +170,7 @@ AZURE_PANEL: Final[Mapping[str, str]] = {
 CAMUNDA_HTTP_PANEL: Final[Mapping[str, str]] = {
     **PANEL,
     "base_url": "url",
+    "by_input": "",
     "address": "url",
     "place": f"url and {MODEL.label}",
     "timeout": "Read timeout",

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 from collections.abc import Sequence
 from datetime import timedelta
 
-from openai_connector import __version__
+from openai_connector import __version__, wording
 from openai_connector.connector import Connector
 from openai_connector.contract import OWN_VARIABLES
 from openai_connector.observe.events import Events
 from openai_connector.observe.logs import log_event
-from openai_connector.openai_api import ApiClient
+from openai_connector.openai_api import ApiClient, Proxies, ProxyError
 from openai_connector.outcome.retry_policy import RetryPolicy
 from openai_connector.settings import SAAS_AUDIENCE, SAAS_TOKEN_URL, Settings, SettingsError, misspelt
 from openai_connector.tasks.allowed_hosts import ALWAYS_ALLOWED, AllowedHosts, pattern_of
@@ -106,13 +107,16 @@ def client_of_environment() -> ApiClient:
         SettingsError: these cannot be used.
     """
     try:
-        return ApiClient()
+        proxies = Proxies.of(os.environ)
+        client = ApiClient(proxies=proxies)
+    except ProxyError as error:
+        raise SettingsError(str(error)) from None
     except OSError as error:
-        raise SettingsError(
-            f"SSL_CERT_FILE or SSL_CERT_DIR cannot be read ({error.strerror or error})"
-        ) from None
-    except ValueError as error:
-        raise SettingsError(f"HTTPS_PROXY, HTTP_PROXY or ALL_PROXY cannot be used: {error}") from None
+        reason = error.strerror or type(error).__name__
+        raise SettingsError(f"SSL_CERT_FILE or SSL_CERT_DIR cannot be read ({reason})") from None
+    for entry in proxies.not_understood:
+        log.warning("%s", wording.NO_PROXY_ENTRY(entry=entry))
+    return client
 
 
 def connectors(settings: Settings, client: ApiClient, events: Events | None = None) -> list[Connector]:
@@ -178,7 +182,7 @@ def _announce(settings: Settings, connection: Connection) -> None:
         settings.job_type,
         settings.max_jobs,
         connection.target,
-        settings.base_url,
+        pattern_of(settings.base_url),  # without the path, in which some gateways want a key
     )
     if not settings.secret_prefix:
         log.warning(

@@ -48,6 +48,8 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 SAAS_TOKEN_URL = "https://login.cloud.camunda.io/oauth/token"
 SAAS_AUDIENCE = "zeebe.camunda.io"
+_TOKEN_URL = re.compile(r"https?://(?:[^\s/?#@]+@)?[^\s/?#@]+(?:[/?][^\s@]*)?", re.IGNORECASE)
+"""With an @ nowhere but after a user name: what comes before it would be taken for a path, and logged."""
 _LABEL = re.compile(r"[A-Za-z0-9-]+")
 
 
@@ -238,8 +240,8 @@ class Settings(BaseSettings):
         (),
         "CONNECTOR_ALLOWED_HOSTS",
         unit="hosts, comma between",
-        about="Hosts that tasks may ask in addition to api.openai.com, *.openai.azure.com and the host of "
-        "OPENAI_BASE_URL: llm.example.com, *.example.com, host:port, or * for any.",
+        about="Hosts that tasks may ask in addition to api.openai.com, *.api.openai.com, *.openai.azure.com "
+        "and the host of OPENAI_BASE_URL: llm.example.com, *.example.com, host:port, or * for any.",
     )
     base_url: str = _field(
         DEFAULT_BASE_URL,
@@ -286,9 +288,7 @@ class Settings(BaseSettings):
         if not separator:
             scheme, rest = "", address
         if scheme.lower() not in ("", "http", "https", "grpc", "grpcs"):
-            raise SettingsError(
-                f"{name} must begin with http://, https://, grpc:// or grpcs://, got '{address}'"
-            )
+            raise SettingsError(f"{name} must begin with http://, https://, grpc:// or grpcs://")
         tls = scheme.lower() in ("https", "grpcs") or (not scheme and has_certificate)
         if has_certificate and not tls:
             raise SettingsError(f"{name} says no TLS, but a certificate is set: begin it with https://")
@@ -338,7 +338,7 @@ def _check(settings: Settings) -> None:
     if missing and (settings.client_id or settings.client_secret):
         raise SettingsError(f"{missing[0]} must be set too: OAuth needs {', '.join(oauth)}")
     token_url = settings.authorization_server_url
-    if token_url is not None and not re.match(r"https?://[^\s/]+(/\S*)?$", token_url):
+    if token_url is not None and not _TOKEN_URL.fullmatch(token_url):
         raise SettingsError(
             f"{_name('authorization_server_url')} must be a URL such as https://login.example.com/oauth/token"
         )
@@ -350,10 +350,10 @@ def _check(settings: Settings) -> None:
         ("ZEEBE_CLIENT_KEY_PATH", settings.client_key),
     ):
         if path is not None and not path.is_file():
-            raise SettingsError(f"{name}: there is no file {path}")
+            raise SettingsError(f"{name}: there is no such file")  # some give the key itself
     _check_certificates(settings)
     if settings.secrets_dir is not None and not settings.secrets_dir.is_dir():
-        raise SettingsError(f"CONNECTOR_SECRETS_DIR: there is no folder {settings.secrets_dir}")
+        raise SettingsError("CONNECTOR_SECRETS_DIR: there is no such folder")
     for name, duration in (
         ("CONNECTOR_JOB_LEASE", settings.job_lease),
         ("CONNECTOR_REQUEST_TIMEOUT", settings.request_timeout),

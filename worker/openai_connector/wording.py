@@ -400,6 +400,20 @@ HOST_PATTERN = Sentence(
     "'{pattern}' is no host; give llm.example.com, *.example.com, host:port, or * for any"
 )
 
+# Proxies
+
+PROXY_ADDRESS = Sentence(
+    "{variable} must be an address such as http://user:password@proxy.example.com:3128; in the user name and "
+    "the password, write # as %23, / as %2F, ? as %3F and % as %25"
+)
+PROXY_SCHEME = Sentence(
+    "{variable} must be an http:// or https:// address: other kinds of proxy are not known"
+)
+NO_PROXY_ENTRY = Sentence(
+    "NO_PROXY: {entry} is no host, address or network, and is ignored; give example.com, host:port, "
+    "10.0.0.0/8, fe80::/10 or *"
+)
+
 # What the API answered: facts. What to do about each stands in ADVICE
 
 API_STATUS = Sentence("The API answered {status} {phrase}{words}")
@@ -414,10 +428,19 @@ LACKS_RESULTS = Sentence("result for each of the {asked} texts (it has {got})")
 LACKS_VERDICT = Sentence(
     "verdict in result {position}: neither flagged nor the categories say yes or no in a way that can be read"
 )
-API_PACKED_TWICE = Sentence("The API's answer is packed more than once; it may have been paid for")
+API_PACKED_TOO_OFTEN = Sentence(
+    "The API's answer is packed more than {most} times; it may have been paid for"
+)
 API_CANNOT_UNPACK = Sentence(
     "The API's answer cannot be unpacked (bad gzip or deflate); it may have been paid for"
 )
+API_ENCODING = Sentence(
+    "The API's answer is packed as {encoding}, which was not asked for and is not read; it may have been "
+    "paid for"
+)
+API_CHARSET = Sentence("The API's answer holds bytes that are not {charset}; it may have been paid for")
+API_MALFORMED = Sentence("The API's answer is no proper HTTP ({problem}); it may have been paid for")
+API_EVENT_STREAM = Sentence("The API's answer is an event stream")
 API_TOO_LARGE = Sentence("The API's answer is larger than {limit} MB; it may have been paid for")
 API_TIMEOUT = Sentence(
     "The API did not answer within {seconds} s; the answer may have been made and paid for"
@@ -472,11 +495,13 @@ READ_THE_ERROR = Sentence("Check what the error says, and {address}")
 GAVE_UP_WITH_BLANKS = Sentence(
     "The server kept the connection open, then gave up; the answer may have been made and paid for"
 )
-DO_NOT_STREAM = Sentence("Have the server answer in one piece (stream: false)")
+DO_NOT_STREAM = Sentence("Have the server answer in one piece{by_input}")
 ASK_FOR_LESS = Sentence("Ask for less ({less})")
 RAISE_TIMEOUT = Sentence("If this goes on, raise {timeout} or ask for less")
 CHECK_URL_AND_NETWORK = Sentence("Check {base_url}, the network and the proxy")
 CHECK_AUTHORITY = Sentence("Check {base_url}, and name the certificate authority in SSL_CERT_FILE")
+CHECK_CERTIFICATE = Sentence("Check {base_url}, the server's certificate, and what stands in between")
+CHECK_PROXY_RULES = Sentence("Have the operator allow the host in the proxy's rules, or name it in NO_PROXY")
 CHECK_NETWORK = Sentence("If this goes on, check the network and the proxy")
 
 ADVICE: Final[Mapping[str, Sentence]] = {
@@ -524,12 +549,17 @@ ADVICE: Final[Mapping[str, Sentence]] = {
     "event_stream": DO_NOT_STREAM,
     "error_in_success": READ_THE_ERROR,
     "lacks": CHECK_URL_AND_SERVICE,
-    "packed_twice": CHECK_BETWEEN,
+    "packed_too_often": CHECK_BETWEEN,
     "cannot_unpack": CHECK_BETWEEN,
+    "encoding": CHECK_BETWEEN,
+    "charset": CHECK_BETWEEN,
+    "malformed": CHECK_URL_AND_BETWEEN,
     "too_large": ASK_FOR_LESS,
     "timeout": RAISE_TIMEOUT,
     "no_connection": CHECK_URL_AND_NETWORK,
-    "tls": CHECK_AUTHORITY,
+    "no_tunnel": CHECK_PROXY_RULES,
+    "tls": CHECK_CERTIFICATE,
+    "tls_issuer": CHECK_AUTHORITY,
     "broken": CHECK_NETWORK,
     "ANSWER_EMPTY": ASK_FOR_MORE,
     "ANSWER_TRUNCATED": MORE_TOKENS,

@@ -180,7 +180,7 @@ async def test_integers_beyond_64_bits_become_doubles(client: ApiClient, api: St
         (Answer(content=b'"text"'), "is not JSON", '"text"'),
         (Answer(content=b"42"), "is not JSON", "42"),
         (Answer(content=b'{"a": 1'), "is not JSON", '{"a": 1'),
-        (Answer(content=b"\xff\xfe\x00"), "is not JSON", "\ufffd\ufffd\x00"),
+        (Answer(content=b"\xff\xfe\x00"), "holds bytes that are not utf-16", "\ufffd\ufffd\x00"),
         (Answer(content=b""), "is empty (status 200)", None),
         (Answer(204), "is empty (status 204)", None),
         (Answer(body={"error": {"message": "Boom"}}), "is an error in spite of its status 200: \"Boom\"",
@@ -188,10 +188,10 @@ async def test_integers_beyond_64_bits_become_doubles(client: ApiClient, api: St
         (Answer(body={"error": "Boom"}), 'is an error in spite of its status 200: "Boom"', {"error": "Boom"}),
         (Answer(302, body={}, headers=(("Location", "/elsewhere"),)), "is a redirect (302), which is not followed", {}),
         (Answer(304), "is a redirect (304), which is not followed", None),
-        (Answer(raw=b"HTTP/1.1 099 Odd\r\nContent-Length: 2\r\n\r\n{}"), "has the status 99", {}),
+        (Answer(raw=b"HTTP/1.1 099 Odd\r\nContent-Length: 2\r\n\r\n{}"), "is no proper HTTP", {}),
         (Answer(content=b"no gzip", headers=(("Content-Encoding", "gzip"),)), "cannot be unpacked", None),
-        (Answer(content=b"x", headers=(("Content-Encoding", "gzip, gzip"),)), "is packed more than once", None),
-        (Answer(content=b"\x8b\x05\x80", headers=(("Content-Encoding", "br"),)), "is not JSON", "\ufffd\x05\ufffd"),
+        (Answer(content=b"x", headers=(("Content-Encoding", "gzip, gzip, gzip"),)), "is packed more than 2 times", None),
+        (Answer(content=b"\x8b\x05\x80", headers=(("Content-Encoding", "br"),)), "is packed as br", None),
     ],
 )  # fmt: skip
 async def test_no_answer_is_final_with_its_body_kept(
@@ -364,21 +364,15 @@ async def test_an_error_before_the_request_is_read(client: ApiClient, size: int)
         Answer(drop="headers"),
         Answer(drop="body"),
         Answer(raw=b""),
-        Answer(raw=b"garbage\r\n\r\n"),
-        Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n{}"),
-        Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n{}"),
-        Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}"),
-        Answer(raw=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}"),
-        Answer(raw=b"HTTP/1.1 200 OK\r\nX-\x00: a\r\nContent-Length: 2\r\n\r\n{}"),
-        Answer(raw=b"HTTP/1.1 20x OK\r\nContent-Length: 2\r\n\r\n{}"),
-        Answer(raw=b"HTTP/1.1 200 OK\r\nX: " + b"a" * 200_000 + b"\r\nContent-Length: 2\r\n\r\n{}"),
+        Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Le"),
+        Answer(raw=b'HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n{"a":'),
     ],
     ids=lambda answer: answer.drop or repr(answer.raw[:60]),
 )
 async def test_a_connection_that_breaks_during_the_call_may_be_paid(
     client: ApiClient, api: StandIn, answer: Answer
 ) -> None:
-    """Once the request was sent, a broken connection or broken HTTP is passing, and possibly paid."""
+    """Once the request was sent, a broken connection is passing, and possibly paid."""
     api.answer(answer)
     error = await error_of(client, api.base_url)
     assert isinstance(error, ApiConnectionError)

@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,6 @@ from openai_connector.openai_api import ApiClient, ApiConnectionError
 from tests.stand_in import StandIn
 from tests.unit.openai_api.conftest import ask, error_of
 
-TIMEOUT = timedelta(seconds=60)
 PASSWORD = "p@ss-word"
 
 
@@ -118,7 +116,7 @@ async def test_an_unknown_authority_is_refused(authority: trustme.CA, client: Ap
         error = await error_of(client, api.base_url)
         assert isinstance(error, ApiConnectionError)
         assert (error.code, error.recovery) == ("SSL_HANDSHAKE_FAILED", Recovery.TRANSIENT)
-        assert "its certificate is not trusted); nothing was paid for" in explained(error, PANEL)
+        assert "unable to get local issuer certificate); nothing was paid for" in explained(error, PANEL)
         assert "SSL_CERT_FILE" in explained(error, PANEL)
         assert api.calls == 0
 
@@ -168,8 +166,7 @@ async def test_http_goes_through_the_proxy(api: StandIn, proxy: int, monkeypatch
     """A plain address is asked through HTTP_PROXY, which leaves its mark in the request."""
     monkeypatch.setenv("HTTP_PROXY", f"http://user:{PASSWORD.replace('@', '%40')}@127.0.0.1:{proxy}")
     async with fresh_client() as client:
-        # Without a body: this proxy would give it a second Content-Length, because ours is in small letters.
-        assert (await client.send("GET", api.base_url, body=None, headers={}, timeout=TIMEOUT)).status == 200
+        assert (await ask(client, api.base_url)).status == 200
         assert "proxy.py" in (api.requests[0].header("Via") or "")
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy}")
     async with fresh_client() as client:
@@ -195,5 +192,5 @@ def test_a_proxy_that_cannot_be_used_is_said_at_the_start(
 ) -> None:
     """A proxy of another kind, or no address, is not found out by the first job."""
     monkeypatch.setenv("ALL_PROXY", address)
-    with pytest.raises(ValueError, match=r"proxy must be http|Invalid port"):
+    with pytest.raises(ValueError, match=r"^ALL_PROXY must be an"):
         ApiClient()

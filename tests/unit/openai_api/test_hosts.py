@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import httpx
 import pytest
 import yarl
@@ -72,6 +74,16 @@ TRICKS = [
     "ftp://api.openai.com/v1",
     "file:///etc/passwd",
     "https:///v1",
+    "ws://api.openai.com:80/v1",
+    "wss://api.openai.com:443/v1",
+    "tcp://localhost:1234/v1",
+    "ftp://localhost:80/v1",
+    "//api.openai.com:80/v1",
+    "://api.openai.com:80/v1",
+    "httpx://localhost:80/v1",
+    "http+unix://localhost:80/v1",
+    "https://api.openai.com:0/v1",
+    "https://api.openai.com:-1/v1",
     "https://",
     "https://api.openai.com:x/v1",
     "https://api.openai.com:99999/v1",
@@ -134,6 +146,66 @@ def test_the_host_of_a_secret_address_is_not_shown() -> None:
     with pytest.raises(HostRefusedError) as caught:
         HOSTS.check("https://tenant-4711.example/v1", is_secret=True)
     assert "4711" not in str(caught.value)
+
+
+SCHEMES = st.one_of(
+    st.sampled_from(
+        ["http", "https", "HTTP", "hTTps", "ws", "wss", "tcp", "ftp", "file", "", "http+x", "socks5"]
+    ),
+    st.text(st.sampled_from("htps+:wx"), max_size=6),
+)
+PORTS = st.one_of(
+    st.just(""), st.integers(-1, 70_000).map(lambda port: f":{port}"), st.sampled_from([":", ":x"])
+)
+
+
+@given(
+    SCHEMES,
+    st.sampled_from(["://", "//", ":", ":/", ""]),
+    st.sampled_from(["localhost", "a.corp.example", "[::1]"]),
+    PORTS,
+)
+def test_only_http_and_https_are_accepted(scheme: str, separator: str, host: str, port: str) -> None:
+    """Whatever the port, an accepted address is one of the two schemes, and of a port that there is."""
+    url = f"{scheme}{separator}{host}{port}/v1"
+    try:
+        AllowedHosts(["*"]).check(url)
+    except HostRefusedError:
+        return
+    read = httpx.URL(url)
+    assert read.scheme in ("http", "https")
+    assert scheme.lower() == read.scheme
+    assert read.port is None or 0 < read.port < 65536
+
+
+VENDORS = st.sampled_from(
+    ["api.openai.com", "eu.api.openai.com", "us.api.openai.com", "mtls.api.openai.com", "x.openai.azure.com"]
+)
+CASES = st.sampled_from([str.lower, str.upper, str.title])
+
+
+@given(
+    VENDORS,
+    CASES,
+    CASES,
+    PORTS,
+    st.sampled_from(["", ".", ".."]),
+    st.sampled_from(["", "@", "user@", "u:p@"]),
+)
+def test_no_key_goes_to_a_vendor_unencrypted(
+    host: str,
+    host_case: Callable[[str], str],
+    scheme_case: Callable[[str], str],
+    port: str,
+    dot: str,
+    user: str,
+) -> None:
+    """http:// to OpenAI and Azure is refused in every spelling, whatever is allowed; https:// is not."""
+    rest = f"://{user}{host_case(host)}{dot}{port}/v1"
+    with pytest.raises(HostRefusedError):
+        AllowedHosts(["*"]).check(scheme_case("http") + rest)
+    if not user and not port and dot != "..":
+        AllowedHosts(ALWAYS_ALLOWED).check(scheme_case("https") + rest)
 
 
 @given(st.text(st.sampled_from("api.openai.com/:@\\[]%2f?#\t -xé"), max_size=40))

@@ -13,6 +13,7 @@ from openai_connector.openai_api.errors import (
     ApiTimeoutError,
     InvalidResponseError,
 )
+from openai_connector.openai_api.proxies import Proxies, ProxyError
 from openai_connector.openai_api.words import is_failed_choice
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "ApiStatusError",
     "ApiTimeoutError",
     "InvalidResponseError",
+    "Proxies",
+    "ProxyError",
     "check_answer",
     "check_status",
     "encode_body",

@@ -4,77 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import ssl
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
-from http.cookiejar import CookieJar
 from typing import Any
 
-import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient
 
 from openai_connector import __version__, wording
 from openai_connector.contract import CONNECTION_FAILED, TLS_FAILED
 from openai_connector.document import parse_answer, well_formed
 from openai_connector.job import Recovery
 from openai_connector.openai_api.answers import invalid
+from openai_connector.openai_api.decoding import Unreadable, text_of, unpack
 from openai_connector.openai_api.errors import (
     ApiConnectionError,
     ApiResponse,
     ApiTimeoutError,
+    InvalidResponseError,
 )
+from openai_connector.openai_api.faults import Broken, Malformed, NoSecureConnection, NotSent, TunnelRefused
+from openai_connector.openai_api.leniency import salvaged
+from openai_connector.openai_api.proxies import Proxies
+from openai_connector.openai_api.transport import Transport
 
-MAX_RESPONSE_BYTES = 10 * 1024 * 1024  # of one response's body, unpacked
+MAX_RESPONSE_BYTES = 10 * 1024 * 1024  # of one response's body, packed and unpacked
 CONNECT_TIMEOUT = timedelta(seconds=20)  # for the connection alone; as long as Camunda's REST connector waits
 CONNECT_SHARE = 0.8  # of a shorter timeout: what times out later has been sent, and may have been paid for
-# How long an idle connection is kept for the next call. Load balancers close theirs after 60 s: a request
-# that crosses that on its way is lost, and may not be repeated.
-KEEPALIVE = timedelta(seconds=15)
-MAX_HEADER_BYTES = 64 * 1024  # of one header line; some gateways send long ones
-
-
-class _Transport(AiohttpTransport):
-    """httpx over aiohttp: httpx's own pool needs quadratic time in the calls under way (measured)."""
-
-    def get_client(self) -> aiohttp.ClientSession:
-        """Open the session: no limit of connections (slots are the limit), no cookies shared by tasks."""
-        connector = aiohttp.TCPConnector(
-            limit=0, keepalive_timeout=KEEPALIVE.total_seconds(), ssl=self.ssl_context
-        )
-        return aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            max_line_size=MAX_HEADER_BYTES,
-            max_field_size=MAX_HEADER_BYTES,
-        )
-
-
-class _NoCookies(CookieJar):
-    """Keeps nothing: httpx would read the cookies of each answer, which no request of ours ever sends."""
-
-    def extract_cookies(self, response: Any, request: Any) -> None:
-        """Do nothing."""
+PASSING_REFUSALS = (408, 429)  # of a tunnel, and all from 500 on: the proxy may open it later
 
 
 @lru_cache(maxsize=1000)
 def _url(text: str) -> httpx.URL:
     """Read an address once: a task's calls all go to the same one."""
     return httpx.URL(text)
-
-
-class _Client(HttpxAiohttpClient):
-    """Mounts the proxies of the environment, which `AsyncClient(transport=…)` would silently ignore."""
-
-    def _init_transport(self, *args: Any, **options: Any) -> _Transport:
-        return _Transport(verify=options["verify"])
-
-    def _init_proxy_transport(self, *args: Any, **options: Any) -> _Transport:
-        proxy: httpx.Proxy = args[0] if args else options["proxy"]
-        if proxy.url.scheme not in ("http", "https"):
-            raise ValueError(f"a proxy must be http:// or https://, not {proxy.url.scheme}://")
-        return _Transport(verify=options["verify"], proxy=proxy)
 
 
 class ApiClient:
@@ -85,25 +50,26 @@ class ApiClient:
     """
 
     def __init__(
-        self, *, max_response_bytes: int = MAX_RESPONSE_BYTES, verify: ssl.SSLContext | None = None
+        self,
+        *,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
+        verify: ssl.SSLContext | None = None,
+        proxies: Proxies | None = None,
     ) -> None:
         """Read the environment; connections are opened when they are needed.
 
         Raises:
-            ValueError: a proxy's address cannot be used.
+            ProxyError: a proxy's address cannot be used.
             OSError: the certificate authorities cannot be read.
         """
         self._max_response_bytes = max_response_bytes
-        verify = verify or httpx.create_ssl_context()
-        try:
-            self._http = _Client(verify=verify, follow_redirects=False)
-        except httpx.InvalidURL as error:
-            raise ValueError(str(error)) from None
-        self._http.cookies.jar = _NoCookies()
+        self._transport: httpx.AsyncBaseTransport = Transport(
+            verify or httpx.create_ssl_context(), proxies or Proxies.of(os.environ)
+        )
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._http.aclose()
+        await self._transport.aclose()
 
     async def send(
         self, method: str, url: str, *, body: bytes | None, headers: Mapping[str, str], timeout: timedelta
@@ -119,12 +85,10 @@ class ApiClient:
 
         Raises:
             ApiConnectionError, ApiTimeoutError: there is no response.
-            InvalidResponseError: there is one, but its body cannot be read.
+            InvalidResponseError: there is one, but it cannot be read.
         """
         connect_seconds = min(timeout * CONNECT_SHARE, CONNECT_TIMEOUT).total_seconds()
         try:
-            # A request of our own, not the client's: what httpx keeps of earlier answers (cookies) is not
-            # added to it.
             request = httpx.Request(
                 method,
                 _url(url),
@@ -139,51 +103,57 @@ class ApiClient:
                 extensions={"timeout": {"connect": connect_seconds}},
             )
             async with asyncio.timeout(timeout.total_seconds()):
-                response = await self._http.send(request, stream=True)
-                try:
-                    content, problem = await self._read(response)
-                finally:
-                    await response.aclose()
+                response = await self._transport.handle_async_request(request)
+                content, fault = await self._read(response)
         except TimeoutError:
             raise _timed_out(timeout) from None
-        except httpx.TimeoutException as error:
-            if isinstance(error.__cause__, aiohttp.ConnectionTimeoutError):
-                raise _no_connection(f"none within {connect_seconds:g} s") from None
-            raise _broken(error) from None
-        except (
-            httpx.HTTPError,
-            httpx.InvalidURL,
-            httpx.StreamError,
-            aiohttp.ClientError,
-            OSError,
-            ValueError,
-        ) as error:
-            raise _broken(error) from None
-        received = ApiResponse(
-            response.status_code, _headers(response), _parse(content), response.reason_phrase, len(content)
-        )
-        if problem is not None and response.status_code < 400:
-            sentence, reason = problem
-            raise invalid(sentence, reason, received)
-        return received
+        except Malformed as error:
+            return _of_head(error)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+            raise _no_response(error) from None
+        return self._received(response, content, fault)
 
-    async def _read(self, response: httpx.Response) -> tuple[bytes, tuple[str, str] | None]:
-        """Read the body; otherwise say what is wrong with it (the rest is not read then)."""
-        if len(response.headers.get_list("content-encoding", split_commas=True)) > 1:
-            # A few bytes could become gigabytes.
-            return b"", (wording.API_PACKED_TWICE(), "packed_twice")
+    async def _read(self, response: httpx.Response) -> tuple[bytes, Exception | None]:
+        """Read the body as it was sent, and what ended it too early."""
         chunks: list[bytes] = []
         size = 0
+        assert isinstance(response.stream, httpx.AsyncByteStream)
         try:
-            async for chunk in response.aiter_bytes():
+            async for chunk in response.stream:
                 size += len(chunk)
-                if size > self._max_response_bytes:
-                    limit = f"{self._max_response_bytes / 1e6:.0f}"
-                    return b"", (wording.API_TOO_LARGE(limit=limit), "too_large")
                 chunks.append(chunk)
-        except httpx.DecodingError:
-            return b"", (wording.API_CANNOT_UNPACK(), "cannot_unpack")
+                if size > self._max_response_bytes:  # the rest is not read
+                    break
+        except (Broken, Malformed) as error:
+            return b"".join(chunks), error
+        finally:
+            await response.stream.aclose()
         return b"".join(chunks), None
+
+    def _received(self, response: httpx.Response, content: bytes, fault: Exception | None) -> ApiResponse:
+        """Return what has been received; an error's status counts even where its body cannot be read."""
+        problem: tuple[str, str] | None = None
+        try:
+            content = unpack(content, response.headers.get("Content-Encoding", ""), self._max_response_bytes)
+            text = text_of(content, response.headers.get("Content-Type", ""))
+        except Unreadable as error:
+            problem = str(error), error.reason
+            text = "" if error.reason != "charset" else content.decode("utf-8", "replace")
+        body = _parse(text)
+        phrase = _line(response.extensions["reason_phrase"])
+        received = ApiResponse(response.status_code, _headers(response), body, phrase, len(content))
+        if response.status_code >= 400:
+            return received
+        is_whole = problem is None and isinstance(body, (dict, list))
+        if isinstance(fault, Broken) and not (fault.is_clean and is_whole):
+            raise _no_response(fault)
+        if isinstance(fault, Malformed):
+            raise _malformed(fault, received)
+        if problem is not None:
+            raise invalid(*problem, received)
+        if not is_whole and response.extensions["has_surplus"]():
+            raise _malformed(Malformed("it goes on beyond its Content-Length"), received)
+        return received
 
 
 def encode_body(body: Mapping[str, Any]) -> bytes:
@@ -203,7 +173,7 @@ def _headers(response: httpx.Response) -> dict[str, str | list[str]]:
     headers: dict[str, str | list[str]] = {}
     # `.raw` has the names as received; Camunda's users know them so.
     for raw_name, raw_value in response.headers.raw:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("utf-8", "replace")
+        name, value = raw_name.decode("latin-1"), _line(raw_value)
         known = headers.get(name)
         if known is None:
             headers[name] = value
@@ -214,12 +184,19 @@ def _headers(response: httpx.Response) -> dict[str, str | list[str]]:
     return headers
 
 
-def _parse(content: bytes) -> Any:
+def _line(raw: bytes) -> str:
+    """Return a line of a response's head as text: UTF-8, or what HTTP was made for, Latin-1."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _parse(text: str) -> Any:
     """Read a body as Camunda's REST connector.
 
     A JSON object or array parsed, other text as text, blank as None.
     """
-    text = content.decode("utf-8-sig", "replace")
     try:
         body = parse_answer(text)
     except ValueError:
@@ -227,46 +204,54 @@ def _parse(content: bytes) -> Any:
     return body if isinstance(body, (dict, list)) else text
 
 
+def _of_head(error: Malformed) -> ApiResponse:
+    """Return the response whose head cannot be read, where at least the status says what to do.
+
+    Raises:
+        InvalidResponseError: it does not.
+    """
+    status, headers, text = salvaged(error.received)
+    response = ApiResponse(status, headers, _parse(text))
+    if status >= 400:
+        return response
+    raise _malformed(error, response) from None
+
+
+def _malformed(error: Malformed, response: ApiResponse) -> InvalidResponseError:
+    return invalid(wording.API_MALFORMED(problem=error), "malformed", response)
+
+
 def _timed_out(timeout: timedelta) -> ApiTimeoutError:
     message = wording.API_TIMEOUT(seconds=f"{timeout.total_seconds():g}")
     return ApiTimeoutError(message, code=CONNECTION_FAILED, recovery=Recovery.TRANSIENT, reason="timeout")
 
 
-def _no_connection(reason: str) -> ApiConnectionError:
-    return _failed(wording.API_NO_CONNECTION(reason=reason), CONNECTION_FAILED, "no_connection")
+def _no_response(error: Exception) -> ApiConnectionError:
+    """Tell a connection that never stood from one that broke in mid-call."""
+    if isinstance(error, NoSecureConnection):
+        reason = "tls_issuer" if error.is_issuer_unknown else "tls"
+        return _failed(wording.API_TLS(reason=error), TLS_FAILED, reason)
+    if isinstance(error, TunnelRefused):
+        return _no_tunnel(error)
+    if isinstance(error, (NotSent, httpx.ConnectTimeout)):
+        return _failed(wording.API_NO_CONNECTION(reason=error), CONNECTION_FAILED, "no_connection")
+    if isinstance(error, httpx.InvalidURL):
+        reason = "the address is no URL"
+        return _failed(wording.API_NO_CONNECTION(reason=reason), CONNECTION_FAILED, "no_connection")
+    reason = str(error) if isinstance(error, Broken) else type(error).__name__
+    return _failed(wording.API_BROKEN(reason=reason), CONNECTION_FAILED, "broken")
 
 
-def _failed(message: str, code: str, reason: str) -> ApiConnectionError:
-    return ApiConnectionError(message, code=code, recovery=Recovery.TRANSIENT, reason=reason)
+def _no_tunnel(error: TunnelRefused) -> ApiConnectionError:
+    message = wording.API_NO_CONNECTION(reason=error)
+    if error.status == 407:
+        return _failed(message, "407", "407", Recovery.PERMANENT)
+    if error.status >= 500 or error.status in PASSING_REFUSALS:
+        return _failed(message, CONNECTION_FAILED, "no_connection")
+    return _failed(message, CONNECTION_FAILED, "no_tunnel", Recovery.PERMANENT)
 
 
-_NEVER_SENT = (
-    aiohttp.ClientConnectorError,
-    aiohttp.ClientHttpProxyError,
-    aiohttp.InvalidURL,
-    httpx.InvalidURL,
-)
-
-
-def _broken(error: Exception) -> ApiConnectionError:
-    """Distinguish by aiohttp's exception a connection that never stood from one that broke in mid-call."""
-    cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
-    if isinstance(cause, (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)):
-        return _failed(wording.API_TLS(reason=_reason(cause)), TLS_FAILED, "tls")
-    if isinstance(cause, _NEVER_SENT):
-        return _no_connection(_reason(cause))
-    return _failed(wording.API_BROKEN(reason=type(cause).__name__), CONNECTION_FAILED, "broken")
-
-
-def _reason(error: Exception) -> str:
-    """Return why, without the address (a proxy's may carry a password)."""
-    if isinstance(error, aiohttp.ClientHttpProxyError):
-        return f"the proxy answered {error.status}"
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return "its certificate is not trusted"
-    os_error = getattr(error, "os_error", None)
-    return (
-        (os_error.strerror or type(os_error).__name__)
-        if isinstance(os_error, OSError)
-        else type(error).__name__
-    )
+def _failed(
+    message: str, code: str, reason: str, recovery: Recovery = Recovery.TRANSIENT
+) -> ApiConnectionError:
+    return ApiConnectionError(message, code=code, recovery=recovery, reason=reason)

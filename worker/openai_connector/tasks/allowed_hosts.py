@@ -15,7 +15,7 @@ from openai_connector import wording
 from openai_connector.contract import HOST_NOT_ALLOWED, OPENAI_HOST
 from openai_connector.job import TaskError
 
-ALWAYS_ALLOWED = (OPENAI_HOST, "*.openai.azure.com")
+ALWAYS_ALLOWED = (OPENAI_HOST, f"*.{OPENAI_HOST}", "*.openai.azure.com")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -76,6 +76,11 @@ def host_of(url: str) -> str:
     return _split(url)[1]
 
 
+def is_openai(url: str) -> bool:
+    """Check whether a URL is OpenAI's own, its regions' among them: it wants a key."""
+    return f".{host_of(url)}".endswith(f".{OPENAI_HOST}")
+
+
 def pattern_of(url: str) -> str:
     """Return the pattern that allows the host of a URL, and the port where the URL names one."""
     parts, host, port = _split(url)
@@ -88,10 +93,11 @@ def _split(url: str) -> tuple[SplitResult | None, str, int]:
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").lower().removesuffix(".")
-        port = DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
+        default = DEFAULT_PORTS[parts.scheme]  # the scheme counts whether or not there is a port
+        port = default if parts.port is None else parts.port
     except (ValueError, KeyError):
         return None, "", 0
-    return (parts, host, port) if _is_host(host) else (None, "", 0)
+    return (parts, host, port) if port and _is_host(host) else (None, "", 0)
 
 
 def _is_host(text: str) -> bool:
@@ -115,7 +121,8 @@ def _read_pattern(pattern: str) -> tuple[str, int | None]:
         except ValueError:
             name = ""
     if "@" in pattern or not (name == "*" or _is_host(name.removeprefix("*."))):
-        raise ValueError(wording.HOST_PATTERN(pattern=pattern[:100]))
+        shown = re.split(r"[?#]", pattern.rpartition("@")[2])[0]  # whoever gives a URL may give a password
+        raise ValueError(wording.HOST_PATTERN(pattern=shown[:100]))
     return name, port
 
 

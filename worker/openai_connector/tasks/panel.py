@@ -9,7 +9,6 @@ from openai_connector.contract import (
     CUSTOM_MODEL,
     MODERATION_INPUT,
     MODERATION_MODEL,
-    OPENAI_HOST,
     ORGANIZATION,
     OTHERS_KEY_LABEL,
     PANEL,
@@ -17,7 +16,7 @@ from openai_connector.contract import (
     WORKERS_BASE_URL,
     WORKERS_KEY,
 )
-from openai_connector.tasks.allowed_hosts import host_of
+from openai_connector.tasks.allowed_hosts import is_openai
 from openai_connector.tasks.operations import Chat, Endpoint, Moderation, Operation
 from openai_connector.tasks.operations.chat import CUSTOM
 
@@ -38,10 +37,11 @@ def panel_of(endpoint: Endpoint, operation: Operation, url: str) -> Mapping[str,
     panel = dict(PANEL)
     if endpoint.base_url is None:
         panel["base_url"] = panel["address"] = WORKERS_BASE_URL
-    if host_of(url) != OPENAI_HOST:
+    if not is_openai(url):
         panel["api_key"] = OTHERS_KEY_LABEL
     if isinstance(operation, Moderation):
         panel["model"] = MODERATION_MODEL.label
+        panel["by_input"] = ""
         panel["content"] = panel["less"] = MODERATION_INPUT.label
     elif isinstance(operation, Chat) and operation.model == CUSTOM:
         panel["model"] = CUSTOM_MODEL.label
