@@ -137,7 +137,13 @@ class Ledger:
         self._is_open = False
 
     def _step(self, step: Callable[[], T]) -> T:
+        """Return what a step returns; where that may help, repeat it.
+
+        Whether a transaction was written before its connection broke is not known. To repeat it does no harm:
+        an intent that is this worker's own is found to be so.
+        """
         for repeat in range(1, REPEATS + 1):
+            was_open = self._is_open
             try:
                 self._open()
                 return step()
@@ -145,10 +151,11 @@ class Ledger:
                 self._lose()
                 raise
             except Exception as error:
-                if self._is_open and repeat < REPEATS and self._tables.is_worth_repeating(error):
-                    continue
-                self._lose()
-                raise self._tables.explain(error) from None
+                is_repeated = was_open and repeat < REPEATS and self._tables.is_worth_repeating(error)
+                if not is_repeated or not self._tables.is_connected:
+                    self._lose()
+                if not is_repeated:
+                    raise self._tables.explain(error) from None
         raise AssertionError("the last repetition returns or raises")
 
     def _open(self) -> None:
@@ -178,6 +185,8 @@ class Ledger:
         takes = {(op.job_key, op.fingerprint): i for i, op in enumerate(operations) if isinstance(op, Take)}
         with self._tables.transaction():
             now = self._tables.now()
+            if takes:  # whoever begins a call lives
+                self._tables.beat(self.owner, self._mark, now)
             for call, claim in self._claims(list(takes), now).items():
                 results[takes[call]] = claim
             self._check_size(sealed, results)

@@ -97,12 +97,12 @@ class PostgresTables:
         self._connection = psycopg.connect(**{**CONNECTION, **given}, autocommit=True, prepare_threshold=None)
         self._db.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}")
         self._size_at = None
-        if self._version() != len(self._migrations):
+        (is_begun,) = self._row("SELECT to_regclass('openai_connector_version') IS NOT NULL")
+        if not is_begun or self._version() != len(self._migrations):
             self._migrate()
 
     def _version(self) -> int:
-        (name,) = self._row("SELECT to_regclass('openai_connector_version')::text")
-        row = self._db.execute("SELECT version FROM openai_connector_version").fetchone() if name else None
+        row = self._db.execute("SELECT version FROM openai_connector_version").fetchone()
         version = int(row[0]) if row else 0
         if version > len(self._migrations):
             raise StoreError(wording.STORE_NEWER(found=version, known=len(self._migrations)))
@@ -111,8 +111,8 @@ class PostgresTables:
     def _migrate(self) -> None:
         with self.transaction():
             self._db.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
-            version = self._version()  # another worker may have been faster
             self._db.execute(VERSION_TABLE)
+            version = self._version()  # another worker may have been faster
             for script in self._migrations[version:]:
                 self._db.execute(script.encode())
             self._db.execute("DELETE FROM openai_connector_version")
@@ -149,8 +149,13 @@ class PostgresTables:
         return StoreError(wording.STORE_FAILED(kind=type(error).__name__))
 
     def is_worth_repeating(self, error: Exception) -> bool:
-        """Return whether two transactions have been in each other's way."""
-        return str(getattr(error, "sqlstate", None) or "").startswith("40")
+        """Return whether two transactions have been in each other's way, or the connection has gone."""
+        return not self.is_connected or str(getattr(error, "sqlstate", None) or "").startswith("40")
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection still holds, as far as is known."""
+        return self._connection is not None and not self._connection.closed
 
     def transaction(self) -> AbstractContextManager[object]:
         """Begin a transaction."""
@@ -193,13 +198,27 @@ class PostgresTables:
     def find(self, calls: Sequence[Call]) -> dict[Call, Found]:
         """Return what is stored, and lock it."""
         rows = self._run(
-            "SELECT calls.job_key, calls.fingerprint, calls.owner, attempts, answer, beaten_at, process "
+            "SELECT calls.job_key, calls.fingerprint, calls.owner, attempts, answer "
             f"FROM openai_connector_calls AS calls JOIN {KEYS} ON {SAME} "
-            "LEFT JOIN openai_connector_owners AS owners ON owners.owner = calls.owner "
             "ORDER BY calls.job_key, calls.fingerprint FOR UPDATE OF calls",
             *_columns(calls),
-        )
-        return {(job_key, fingerprint): Found(*rest) for job_key, fingerprint, *rest in rows}
+        ).fetchall()
+        signs = self._signs({owner for _, _, owner, _, _ in rows if owner})
+        return {
+            (job_key, fingerprint): Found(owner, attempts, answer, *signs.get(owner, (None, None)))
+            for job_key, fingerprint, owner, attempts, answer in rows
+        }
+
+    def _signs(self, owners: set[str]) -> dict[str, tuple[float, str]]:
+        """Return the signs of life of owners.
+
+        Not joined to the rows above: where these were waited for, a join pairs the changed row with owners as
+        they were before the wait, and a living owner would be missing.
+        """
+        if not owners:
+            return {}
+        read = "SELECT owner, beaten_at, process FROM openai_connector_owners WHERE owner = ANY(%s)"
+        return {owner: (beaten_at, process) for owner, beaten_at, process in self._run(read, list(owners))}
 
     def take_over(self, calls: Sequence[Call], owner: str, now: float) -> None:
         """Make intents this owner's, and count an attempt."""
@@ -268,13 +287,12 @@ class PostgresTables:
     def debts(self, owner: str) -> list[Debt]:
         """Return what others owe, the oldest first; what somebody else takes at this moment is left out."""
         rows = self._run(
-            "SELECT job_key, octet_length(variables), owed.owner, beaten_at, process "
-            "FROM openai_connector_owed AS owed LEFT JOIN openai_connector_owners AS owners "
-            "ON owners.owner = owed.owner WHERE owed.owner <> %s ORDER BY updated_at "
-            "FOR UPDATE OF owed SKIP LOCKED",
+            "SELECT job_key, octet_length(variables), owner FROM openai_connector_owed WHERE owner <> %s "
+            "ORDER BY updated_at FOR UPDATE SKIP LOCKED",
             owner,
-        )
-        return [Debt(*row) for row in rows]
+        ).fetchall()
+        signs = self._signs({owner for _, _, owner in rows})
+        return [Debt(job_key, size, *signs.get(owner, (None, None))) for job_key, size, owner in rows]
 
     def adopt(self, job_keys: Sequence[int], owner: str) -> Mapping[int, bytes]:
         """Make completions this owner's, and return them."""

@@ -185,6 +185,11 @@ class SqliteTables:
         """Return False: SQLite waits by itself."""
         return False
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the file is open."""
+        return self._connection is not None
+
     def transaction(self) -> AbstractContextManager[object]:
         """Begin a transaction that nobody else writes beside."""
         return _transaction(self._db)
@@ -276,7 +281,7 @@ class SqliteTables:
     def debts(self, owner: str) -> list[Debt]:
         """Return what others owe, the oldest first."""
         rows = self._db.execute(
-            "SELECT job_key, length(variables), owed.owner, beaten_at, process FROM owed "
+            "SELECT job_key, length(variables), beaten_at, process FROM owed "
             "LEFT JOIN owners ON owners.owner = owed.owner WHERE owed.owner <> ? ORDER BY updated_at",
             (owner,),
         )

@@ -32,7 +32,6 @@ class Debt:
 
     job_key: int
     size: int
-    owner: str
     beaten_at: float | None
     process: str | None
 
@@ -53,7 +52,11 @@ class Tables(Protocol):
         """Return what is wrong and what to do, in one sentence without values."""
 
     def is_worth_repeating(self, error: Exception) -> bool:
-        """Whether the same transaction may succeed at once: two have been in each other's way."""
+        """Whether the same transaction may succeed at once."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the database is open, as far as is known."""
 
     def transaction(self) -> AbstractContextManager[object]:
         """Begin a transaction, which ends with the block."""
