@@ -89,8 +89,7 @@ class DurableStore:
                 await self._beat()
         self._problem = StoreError(wording.STORE_CLOSED())
         if self._stuck is None or self._stuck.done():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._writer.call(self._ledger.close), self._patience)
+            await asyncio.wait([self._writer.call(self._ledger.close)], timeout=self._patience)
         self._writer.end()
         self._writer = None
 
@@ -244,8 +243,9 @@ class DurableStore:
         while True:
             self._wake.clear()
             if self.is_healthy:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), self._beat_every)
+                with contextlib.suppress(TimeoutError):  # wait_for of Python 3.11 may lose a cancellation
+                    async with asyncio.timeout(self._beat_every):
+                        await self._wake.wait()
                 pause = FIRST_PAUSE
             if not self.is_healthy:
                 await asyncio.sleep(pause)
