@@ -324,7 +324,7 @@ STORE_MOVED_ASIDE = Sentence(
     "one are paid for again. Check the disk, then delete the old file"
 )
 STORE_REPLACED = Sentence(
-    "the file of CONNECTOR_STORE was removed or replaced while the worker ran. The worker opens it anew; "
+    "the file of CONNECTOR_STORE was removed or replaced while the worker ran. The worker opens it again; "
     "leave the file alone while workers run"
 )
 STORE_OTHER_FILE = Sentence(

@@ -27,7 +27,14 @@ def has_ended(mark: str) -> bool:
     here, _, process = mark.rpartition(" ")[0].rpartition(" ")
     if not here or here != _here():
         return False
-    return process_mark(int(process)) != mark
+    number = int(process)
+    try:
+        os.kill(number, 0)  # sends nothing
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False  # it runs, as another user: this one may not be shown more of it
+    return process_mark(number) != mark
 
 
 def _here() -> str:
