@@ -114,6 +114,15 @@ async def test_what_is_too_old_goes(opened: Opener, location: str, caplog: pytes
     assert "STORE_PURGED" in {name for record in caplog.records for name in sentences_in(record.message)}
 
 
+async def test_a_call_that_takes_longer_than_the_retention_stays(opened: Opener, location: str) -> None:
+    """Its worker lives: the intent is no old answer."""
+    first = await opened(location)
+    await first.claim(JOB, CALL)
+    opened.clock.move(FRESH_FOR.total_seconds() - 1)
+    second = await opened(location, retention=timedelta(seconds=1))
+    assert (await second.claim(JOB, CALL)).is_busy
+
+
 async def test_beyond_its_size_no_answer_is_stored(opened: Opener, location: str) -> None:
     """The rest goes on working, and room that is made is used again."""
     store = await opened(location, max_bytes=400_000)

@@ -195,5 +195,5 @@ def file_of(location: str) -> Path | None:
     if location.startswith(POSTGRES):
         return None
     if location.startswith(SQLITE):
-        return Path(location.removeprefix(SQLITE))
-    return Path(location) / FILE_NAME
+        return Path(location.removeprefix(SQLITE)).expanduser()
+    return Path(location).expanduser() / FILE_NAME

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-AT_ONCE: Final = 256
+AT_ONCE: Final = 64
 """Operations of one transaction: what they wake is done in one turn of the event loop."""
 FIRST_PAUSE: Final = 0.25
 LONGEST_PAUSE: Final = 30.0

@@ -177,11 +177,7 @@ class Ledger:
 
     def _apply(self, operations: Sequence[Operation]) -> list[Result]:
         results: list[Result] = [None] * len(operations)
-        sealed = {
-            index: self._sealed(operation)
-            for index, operation in enumerate(operations)
-            if isinstance(operation, Keep | Owe)
-        }
+        sealed = self._seal_all(operations, results)
         takes = {(op.job_key, op.fingerprint): i for i, op in enumerate(operations) if isinstance(op, Take)}
         with self._tables.transaction():
             now = self._tables.now()
@@ -216,6 +212,19 @@ class Ledger:
             self._tables.release(in_order(releases), self.owner)
         if forgotten:
             self._tables.forget(sorted(forgotten))
+
+    def _seal_all(self, operations: Sequence[Operation], results: list[Result]) -> dict[int, bytes]:
+        sealed: dict[int, bytes] = {}
+        for index, operation in enumerate(operations):
+            if not isinstance(operation, Keep | Owe):
+                continue
+            try:
+                sealed[index] = self._sealed(operation)
+            except (
+                Exception
+            ) as error:  # one answer that is no JSON must not keep the others from being stored
+                results[index] = StoreError(wording.STORE_FAILED(kind=type(error).__name__))
+        return sealed
 
     def _sealed(self, operation: Keep | Owe) -> bytes:
         if isinstance(operation, Keep):
@@ -257,10 +266,10 @@ class Ledger:
         if found.answer is not None:
             try:
                 answer = json.loads(self._sealing.unseal(found.answer, _place(*call)))
-            except (StoreError, ValueError) as error:
-                return (
-                    error if isinstance(error, StoreError) else StoreError(wording.STORE_ENTRY_UNREADABLE())
-                )
+            except StoreError as error:
+                return error
+            except (ValueError, RecursionError):
+                return StoreError(wording.STORE_ENTRY_UNREADABLE())
             return Claim(answer, attempts=found.attempts)
         if found.owner == self.owner:  # begun by this worker, but its end could not be written
             return Claim(attempts=max(found.attempts - 1, 0))

@@ -322,12 +322,17 @@ class PostgresTables:
 
     def purge(self, before: float, owners_before: float) -> int:
         """Remove what is older; return how many answers went."""
+        self._run("DELETE FROM openai_connector_owners WHERE beaten_at < %s", owners_before)
         count: int = self._run(
             "DELETE FROM openai_connector_calls WHERE updated_at < %s AND answer IS NOT NULL", before
         ).rowcount
-        for table in ("calls", "owed", "shared"):
+        self._run(
+            "DELETE FROM openai_connector_calls WHERE updated_at < %s AND (owner IS NULL OR owner NOT IN "
+            "(SELECT owner FROM openai_connector_owners))",
+            before,
+        )
+        for table in ("owed", "shared"):
             self._run(f"DELETE FROM openai_connector_{table} WHERE updated_at < %s", before)
-        self._run("DELETE FROM openai_connector_owners WHERE beaten_at < %s", owners_before)
         return count
 
     def read_shared(self, name: str, *, is_to_change: bool) -> str | None:

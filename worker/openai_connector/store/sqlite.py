@@ -205,9 +205,16 @@ class SqliteTables:
 
     def tidy(self) -> None:
         """Give free pages back, and what was deleted out of the log."""
-        self._db.execute("PRAGMA incremental_vacuum(1000)").fetchall()
-        with contextlib.suppress(sqlite3.OperationalError):  # busy: the next time
+        # Without waiting for others, who may read for long: it is done the next time then.
+        self._db.execute("PRAGMA busy_timeout = 0").fetchall()
+        try:
+            self._db.execute("PRAGMA incremental_vacuum(1000)").fetchall()
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.OperationalError as error:
+            if _code(error) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise
+        finally:
+            self._db.execute(f"PRAGMA busy_timeout = {round(self._busy_timeout * 1000)}").fetchall()
 
     def now(self) -> float:
         """Return the time of this machine."""
@@ -308,11 +315,15 @@ class SqliteTables:
     def purge(self, before: float, owners_before: float) -> int:
         """Remove what is older; return how many answers went."""
         execute = self._db.execute
+        execute("DELETE FROM owners WHERE beaten_at < ?", (owners_before,))
         count = execute("DELETE FROM calls WHERE updated_at < ? AND answer IS NOT NULL", (before,)).rowcount
-        execute("DELETE FROM calls WHERE updated_at < ?", (before,))
+        execute(
+            "DELETE FROM calls WHERE updated_at < ? AND (owner IS NULL OR owner NOT IN "
+            "(SELECT owner FROM owners))",
+            (before,),
+        )
         execute("DELETE FROM owed WHERE updated_at < ?", (before,))
         execute("DELETE FROM shared WHERE updated_at < ?", (before,))
-        execute("DELETE FROM owners WHERE beaten_at < ?", (owners_before,))
         return count
 
     def read_shared(self, name: str, *, is_to_change: bool) -> str | None:

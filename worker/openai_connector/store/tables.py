@@ -107,7 +107,10 @@ class Tables(Protocol):
         """Make completions this owner's, and return them."""
 
     def purge(self, before: float, owners_before: float) -> int:
-        """Remove what is older, and owners without a sign of life since; return how many answers went."""
+        """Remove what is older, and owners without a sign of life since; return how many answers went.
+
+        Calls of owners that live are left.
+        """
 
     def read_shared(self, name: str, *, is_to_change: bool) -> str | None:
         """Return a shared value; where it is to be changed, let nobody else change it."""
