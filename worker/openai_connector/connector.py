@@ -45,7 +45,15 @@ from openai_connector.outcome.mapping import (
 from openai_connector.outcome.memory import TaskMemory
 from openai_connector.outcome.release import Attempt, release
 from openai_connector.outcome.retry_policy import DEFAULT_POLICY, Plan, RetryPolicy
-from openai_connector.tasks.task_type import CALLS, Answer, AnswerError, Request, Task, TaskType
+from openai_connector.tasks.task_type import (
+    CALLS,
+    NOT_ASKED_AGAIN,
+    Answer,
+    AnswerError,
+    Request,
+    Task,
+    TaskType,
+)
 
 log = logging.getLogger(__name__)
 
@@ -169,6 +177,8 @@ class Connector:
         self, answer: Answer, request: Request, task: Task, attempt: Attempt
     ) -> Answer | Decision:
         """Ask the model once more; the first answer stays, whatever comes of it."""
+        attempt.redaction.add([], [text for text in (answer.response["output"]["text"],) if text])
+        kept = attempt.memory.response or {}
         try:
             accepted = task.accept(await self._send(request, attempt, "-again"))
         except TaskError as error:
@@ -176,8 +186,9 @@ class Connector:
                 decision = self._on_error(error, task.panel, attempt)
                 return replace(decision, keeps_answer=True)
             self._events.emit(CallFailed(attempt.job, error.kind, error.code))
-            return _not_asked_again(answer, error)
-        kept = {**accepted, CALLS: 2}
+            kept = {**kept, CALLS: 2, NOT_ASKED_AGAIN: attempt.redaction.message(str(error))}
+        else:
+            kept = {**accepted, CALLS: 2}
         attempt.memory = attempt.memory.with_answer(task.request.fingerprint, kept)
         return task.read_answer(kept)
 
@@ -303,7 +314,7 @@ def _on_unexpected(
 ) -> Decision:
     """Decide what becomes of an answer that is not as asked; the error expression has the first word."""
     mapping, retries, local_names = attempt.mapping, attempt.job.retries, attempt.local_names
-    message = explained(error, panel)
+    message = attempt.redaction.message(explained(error, panel))
     shown = error_object(error.kind, error.code, message, answer.response)
     if answer.reaction == COMPLETE:
         return mapping.on_answer(answer.response, retries=retries, local_names=local_names, error=shown)
@@ -322,14 +333,6 @@ def _on_unexpected(
     )
     way_out = wording.ANSWER_WAY_OUT(unexpected_answer=UNEXPECTED_ANSWER.name, state=STATE_VARIABLE)
     return replace(decision, way_out=way_out) if isinstance(decision.outcome, Failed) else decision
-
-
-def _not_asked_again(answer: Answer, error: TaskError) -> Answer:
-    """Return an answer whose error says why the model could not be asked again."""
-    if answer.error is None:
-        return answer
-    message = wording.ANSWER_NOT_ASKED_AGAIN(problem=answer.error, error=error)
-    return replace(answer, error=AnswerError(message, answer.error.code), again=None)
 
 
 def _way_out(error: HeaderError, job: Job) -> str:

@@ -14,7 +14,7 @@ from openai_connector.openai_api.errors import (
     InvalidResponseError,
 )
 from openai_connector.openai_api.proxies import Proxies, ProxyError
-from openai_connector.openai_api.words import is_failed_choice
+from openai_connector.openai_api.words import is_error, is_failed_choice
 
 __all__ = [
     "ApiClient",
@@ -30,5 +30,6 @@ __all__ = [
     "check_answer",
     "check_status",
     "encode_body",
+    "is_error",
     "is_failed_choice",
 ]
