@@ -106,6 +106,8 @@ async def test_a_killed_process_is_seen_at_once(location: str, keys: Callable[[i
     assert await asyncio.to_thread(living.stdout.readline) == "ready\n"
     assert (await store.claim(key, CALL)).is_busy
     living.kill()
+    # It has ended, and nobody has reaped it yet: as in many a container.
+    await asyncio.to_thread(os.waitid, os.P_PID, living.pid, os.WEXITED | os.WNOWAIT)
     assert await store.claim(key, CALL) == Claim(was_lost=True, attempts=1)
     await asyncio.to_thread(living.communicate)
     await store.aclose()

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -233,6 +234,19 @@ class TestVersions:
         assert all(store.is_healthy for store in stores)
         claims = await asyncio.gather(*(store.claim(JOB, CALL) for store in stores))
         assert [claim.is_ours for claim in claims].count(True) == 1
+
+    def test_a_file_that_is_just_being_made_is_nobody_elses(self, tmp_path: Path) -> None:
+        """Workers that start at the same moment find each other's file at every stage."""
+
+        def begin(file: Path) -> None:
+            tables = sqlite.SqliteTables(file)
+            tables.open()
+            tables.close()
+
+        with ThreadPoolExecutor(8) as threads:
+            for number in range(15):
+                list(threads.map(begin, [tmp_path / f"{number}.db"] * 8))
+        assert not [file for file in tmp_path.iterdir() if "damaged" in file.name]
 
 
 @pytest.fixture

@@ -52,6 +52,8 @@ CAUSES: Final = {
     sqlite3.SQLITE_PERM: wording.STORE_NOT_WRITABLE,
     sqlite3.SQLITE_READONLY: wording.STORE_NOT_WRITABLE,
 }
+BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+PAUSE: Final = 0.02
 DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -81,12 +83,24 @@ class SqliteTables:
         if self._is_damaged:
             self._move_aside()
         try:
-            self._open()
+            self._open_patiently()
         except sqlite3.DatabaseError as error:
             if _code(error) not in DAMAGE:
                 raise
             self._move_aside()
-            self._open()
+            self._open_patiently()
+
+    def _open_patiently(self) -> None:
+        """Open the file; while others begin it too, try again: SQLite does not wait for its journal."""
+        until = time.monotonic() + self._busy_timeout
+        while True:
+            try:
+                return self._open()
+            except sqlite3.OperationalError as error:
+                if _code(error) not in BUSY or time.monotonic() > until:
+                    raise
+            self.close()
+            time.sleep(PAUSE)
 
     def _open(self) -> None:
         self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -116,10 +130,10 @@ class SqliteTables:
 
     def _check_kind(self) -> None:
         """Raise where the file is a database of something else: it must not be touched."""
+        # In this order: another worker may make the tables, and give the file its kind with them, in between.
+        is_filled = self._value("SELECT count(*) FROM sqlite_master") > 0
         application = self._value("PRAGMA application_id")
-        if application != APPLICATION_ID and (
-            application or self._value("SELECT count(*) FROM sqlite_master")
-        ):
+        if application != APPLICATION_ID and (application or is_filled):
             raise StoreError(wording.STORE_OTHER_FILE())
         self._version()
 
@@ -211,7 +225,7 @@ class SqliteTables:
             self._db.execute("PRAGMA incremental_vacuum(1000)").fetchall()
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except sqlite3.OperationalError as error:
-            if _code(error) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            if _code(error) not in BUSY:
                 raise
         finally:
             self._db.execute(f"PRAGMA busy_timeout = {round(self._busy_timeout * 1000)}").fetchall()
