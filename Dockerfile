@@ -34,7 +34,8 @@ COPY --from=build /opt/openai-connector /opt/openai-connector
 ENV PATH=/opt/openai-connector/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
-# A number, so that Kubernetes can see that it is not root (runAsNonRoot). The worker writes no files.
+# A number, so that Kubernetes can see that it is not root (runAsNonRoot). The worker writes no files but those of
+# CONNECTOR_STORE, where that names a folder: mount one that this user may write.
 USER 10001:10001
 # On SIGTERM running calls are finished (CONNECTOR_DRAIN_TIMEOUT, 60 s): give the container at least 15 s more,
 # docker stop --time 75, or terminationGracePeriodSeconds: 75.

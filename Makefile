@@ -66,17 +66,21 @@ docs: $(VENV)/dev.stamp ## Write the docs' generated tables, then the site (site
 	@$(MKDOCS)
 
 lock: $(VENV)/dev.stamp ## Renew the hash-pinned requirement files
-	$(UV_COMPILE) --upgrade pyproject.toml requirements/model.in --extra demo --group dev -o requirements/dev.txt
+	$(UV_COMPILE) --upgrade pyproject.toml requirements/model.in --extra demo --extra postgres --extra encryption \
+		--group dev -o requirements/dev.txt
 	$(UV_COMPILE) pyproject.toml requirements/model.in --extra demo --group build -c requirements/dev.txt -o requirements/demo.txt
-	$(UV_COMPILE) pyproject.toml --group build -c requirements/dev.txt -o requirements/worker.txt
+	$(UV_COMPILE) pyproject.toml --extra postgres --extra encryption --group build -c requirements/dev.txt \
+		-o requirements/worker.txt
 
-system-deps: ## Install what only the system's package manager has (Debian/Ubuntu: Chromium for the modeler tests, curl)
-	@if command -v chromium >/dev/null 2>&1 && command -v curl >/dev/null 2>&1; then exit 0; fi; \
+system-deps: ## Install what only the system's package manager has (Debian/Ubuntu: Chromium for the modeler tests, curl, PostgreSQL)
+	@if command -v chromium >/dev/null 2>&1 && command -v curl >/dev/null 2>&1 && \
+		{ command -v initdb || ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1; then exit 0; fi; \
 	if ! command -v apt-get >/dev/null 2>&1; then \
-		echo "Install Chromium and curl with this system's package manager: the modeler and wire tests need them."; exit 0; fi; \
+		echo "Install Chromium, curl and PostgreSQL with this system's package manager: the tests need them."; exit 0; fi; \
 	if [ "$$(id -u)" = 0 ]; then SUDO=; else SUDO=sudo; fi; \
 	$$SUDO apt-get update -qq && \
-	DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq --no-install-recommends chromium curl fonts-dejavu-core >/dev/null
+	DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq --no-install-recommends \
+		chromium curl fonts-dejavu-core postgresql >/dev/null
 
 clean: ## Remove the virtual environment and caches of this checkout
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis artifacts site

@@ -325,3 +325,72 @@ def test_one_table_for_readme_and_help() -> None:
 def test_durations_in_the_table_are_iso() -> None:
     """The default of a duration is shown as it may be typed."""
     assert "CONNECTOR_JOB_LEASE [PT1M]" in settings.as_text()
+
+
+KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "/var/lib/connector",
+        "a-folder",
+        "sqlite:///a/b.db",
+        "sqlite:////a/b.db",
+        "postgresql://h/d",
+        "postgres://h",
+    ],
+)
+def test_places_of_a_store(monkeypatch: pytest.MonkeyPatch, location: str) -> None:
+    """A folder, a file, a database; its password is not shown."""
+    monkeypatch.setattr("openai_connector.store.find_spec", lambda name: name)
+    given = loaded(monkeypatch, CONNECTOR_STORE=location, CONNECTOR_STORE_KEY=f"{KEY},{KEY}")
+    assert given.store is not None
+    assert given.store.get_secret_value() == location
+    assert location not in repr(given)
+    assert KEY not in repr(given)
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"CONNECTOR_STORE": "mysql://u:HIDDEN@h/d"}, "CONNECTOR_STORE must be a folder"),
+        ({"CONNECTOR_STORE": "sqlite://HIDDEN.db"}, "CONNECTOR_STORE must be a folder"),
+        ({"CONNECTOR_STORE": "sqlite:///"}, "CONNECTOR_STORE must be a folder"),
+        ({"CONNECTOR_STORE": "postgresql+asyncpg://HIDDEN@h"}, "CONNECTOR_STORE must be a folder"),
+        ({"CONNECTOR_STORE": "postgresql://HIDDEN"}, "CONNECTOR_STORE names PostgreSQL, but its driver"),
+        ({"CONNECTOR_STORE": "a", "CONNECTOR_STORE_KEY": KEY}, "CONNECTOR_STORE_KEY is set, but encryption"),
+        ({"CONNECTOR_STORE_REQUIRED": "true"}, "CONNECTOR_STORE must be set too"),
+        (
+            {"CONNECTOR_STORE": "a", "CONNECTOR_STORE_RETENTION": "0"},
+            "CONNECTOR_STORE_RETENTION must be longer",
+        ),
+        ({"CONNECTOR_STORE": "a", "CONNECTOR_STORE_MAX_SIZE": "0"}, "CONNECTOR_STORE_MAX_SIZE must be"),
+    ],
+    ids=[
+        "other database",
+        "two slashes",
+        "no file",
+        "other driver",
+        "no driver",
+        "no cipher",
+        "required",
+        "age",
+        "size",
+    ],
+)
+def test_a_store_that_cannot_be(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], says: str
+) -> None:
+    """It stops the start, and what is said of it shows none of it."""
+    monkeypatch.setattr("openai_connector.store.find_spec", lambda name: None)
+    said = problem(monkeypatch, **variables)
+    assert said.startswith(says)
+    assert "HIDDEN" not in said
+
+
+def test_a_key_of_the_store_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says how to make one, and does not show it."""
+    said = problem(monkeypatch, CONNECTOR_STORE="a", CONNECTOR_STORE_KEY=f"{KEY},HIDDEN")
+    assert said.startswith("CONNECTOR_STORE_KEY must be one or more keys of 32 bytes")
+    assert "HIDDEN" not in said

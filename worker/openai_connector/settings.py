@@ -191,6 +191,38 @@ class Settings(BaseSettings):
         about="true: also serve tasks made with Camunda's own OpenAI templates, unchanged, by the job type "
         "io.camunda:http-json:1. Must not run next to another worker of that job type.",
     )
+    store: SecretStr | None = _field(
+        None,
+        "CONNECTOR_STORE",
+        unit="folder or URL",
+        about="Where answers are kept until the engine has acknowledged them: a folder or sqlite:///file for "
+        "the workers of one machine, postgresql://user:password@host/database for a fleet. Unset: nowhere; "
+        "an answer is paid for again where its worker is killed.",
+    )
+    store_required: bool = _field(
+        False,
+        "CONNECTOR_STORE_REQUIRED",
+        about="true: take no jobs while the store does not work. false: go on without it.",
+    )
+    store_key: SecretStr | None = _field(
+        None,
+        "CONNECTOR_STORE_KEY",
+        unit="keys, comma between",
+        about="Encrypts what is stored: 32 bytes in Base64, as openssl rand -base64 32 makes them. The first "
+        "key encrypts, all of them decrypt. Unset: stored as it is.",
+    )
+    store_retention: Duration = _field(
+        timedelta(days=7),
+        "CONNECTOR_STORE_RETENTION",
+        unit="duration",
+        about="After which what is stored is removed, even where the engine has not acknowledged it.",
+    )
+    store_max_size: Positive = _field(
+        1024,
+        "CONNECTOR_STORE_MAX_SIZE",
+        unit="MB",
+        about="How much is stored at most; beyond it the worker goes on without, and says so.",
+    )
     secret_prefix: str = _field(
         "SECRET_",
         "CONNECTOR_SECRET_PREFIX",
@@ -325,6 +357,7 @@ def _check(settings: Settings) -> None:
     for name, duration in (
         ("CONNECTOR_JOB_LEASE", settings.job_lease),
         ("CONNECTOR_REQUEST_TIMEOUT", settings.request_timeout),
+        ("CONNECTOR_STORE_RETENTION", settings.store_retention),
     ):
         if duration < timedelta(milliseconds=1):  # in which the engine counts
             raise SettingsError(f"{name} must be longer than 0 seconds")
@@ -333,7 +366,26 @@ def _check(settings: Settings) -> None:
             f"CONNECTOR_JOB_TYPE must be another than {CAMUNDA_HTTP_JOB_TYPE}, "
             "which CONNECTOR_DROP_IN serves already"
         )
+    _check_store(settings)
     _check_api(settings)
+
+
+def _check_store(settings: Settings) -> None:
+    if settings.store is None:
+        if settings.store_required:
+            raise SettingsError("CONNECTOR_STORE must be set too: CONNECTOR_STORE_REQUIRED is true")
+        return
+    from openai_connector.store import check_location  # only where there is one
+    from openai_connector.store.sealing import read_keys
+
+    try:
+        check_location(settings.store.get_secret_value(), is_encrypted=settings.store_key is not None)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    try:
+        read_keys(settings.store_key.get_secret_value() if settings.store_key else "")
+    except ValueError as error:
+        raise SettingsError(f"CONNECTOR_STORE_KEY {error}") from None
 
 
 def _check_certificates(settings: Settings) -> None:

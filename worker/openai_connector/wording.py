@@ -289,6 +289,102 @@ HTTP_HOST = Sentence(
     "Camunda's own connectors"
 )
 
+# The store. None of these names a value: a location may hold a password
+
+STORE_LOST = Sentence(
+    "The store does not work: {problem}. The worker goes on without it: an answer may be paid for twice "
+    "where a worker is killed. It tries the store again by itself"
+)
+STORE_WORKS = Sentence("The store works: answers are kept until the engine has acknowledged them")
+STORE_CLOSED = Sentence("The store is not open")
+STORE_SLOW = Sentence(
+    "the store of CONNECTOR_STORE takes too long to answer. Check the load of its disk or database, and the "
+    "network to it"
+)
+STORE_FAILED = Sentence("the store of CONNECTOR_STORE failed ({kind}). Check the disk or the database of it")
+STORE_FULL = Sentence(
+    "The store has reached CONNECTOR_STORE_MAX_SIZE: this answer is not stored. Check why the engine "
+    "acknowledges nothing, or raise the limit"
+)
+STORE_LOCKED = Sentence(
+    "another program holds the file of CONNECTOR_STORE locked. End it, or name another file; workers may "
+    "share one"
+)
+STORE_DISK_FULL = Sentence(
+    "the disk or the database of CONNECTOR_STORE is full. Make room there, or name another place"
+)
+STORE_DISK_FAILED = Sentence(
+    "the disk of CONNECTOR_STORE cannot be read or written. Check the disk, or name another place"
+)
+STORE_DAMAGED = Sentence(
+    "the file of CONNECTOR_STORE is damaged. The worker moves it aside and begins a new one; check the disk"
+)
+STORE_MOVED_ASIDE = Sentence(
+    "The file of CONNECTOR_STORE was damaged. It is now {name}, and a new one is begun: answers in the old "
+    "one are paid for again. Check the disk, then delete the old file"
+)
+STORE_REPLACED = Sentence(
+    "the file of CONNECTOR_STORE was removed or replaced while the worker ran. The worker opens it again; "
+    "leave the file alone while workers run"
+)
+STORE_OTHER_FILE = Sentence(
+    "the file of CONNECTOR_STORE is a database of another program, which is left as it is. Name another file"
+)
+STORE_NOT_WRITABLE = Sentence(
+    "the file or folder of CONNECTOR_STORE cannot be written. Give the worker's user the right to, mount it "
+    "writable, or name another place"
+)
+STORE_NEWER = Sentence(
+    "the store of CONNECTOR_STORE was made by a newer worker (version {found} of its tables, this worker "
+    "knows {known}). Use the newer worker, or name another store"
+)
+STORE_NO_DRIVER = Sentence(
+    "CONNECTOR_STORE names PostgreSQL, but its driver is not installed. Install "
+    "camunda-openai-connector[postgres]"
+)
+STORE_NO_CIPHER = Sentence(
+    "CONNECTOR_STORE_KEY is set, but encryption is not installed. Install "
+    "camunda-openai-connector[encryption]"
+)
+STORE_NO_CONNECTION = Sentence(
+    "there is no connection to the database of CONNECTOR_STORE. Check host, port and network, and that the "
+    "database runs"
+)
+STORE_LOGIN = Sentence(
+    "the database of CONNECTOR_STORE refuses the login. Check user and password in it, or PGPASSWORD"
+)
+STORE_NO_DATABASE = Sentence(
+    "there is no such database as CONNECTOR_STORE names. Create it, or correct the name"
+)
+STORE_NO_RIGHTS = Sentence(
+    "the database user of CONNECTOR_STORE may not do this. Give it the right to create and write tables in "
+    "its schema"
+)
+STORE_READ_ONLY = Sentence(
+    "the database of CONNECTOR_STORE takes no writes. Name the primary server, not a copy of it "
+    "(target_session_attrs=read-write finds it among several hosts)"
+)
+STORE_URL = Sentence(
+    "the URL of CONNECTOR_STORE cannot be used. It must be as postgresql://user:password@host:5432/database"
+)
+STORE_LOCATION = Sentence(
+    "CONNECTOR_STORE must be a folder, sqlite:///file or postgresql://user:password@host:5432/database"
+)
+STORE_KEY_FORM = Sentence(
+    "must be one or more keys of 32 bytes in Base64, comma between, as openssl rand -base64 32 makes them"
+)
+STORE_KEY_MISSING = Sentence(
+    "A stored answer is encrypted with a key that CONNECTOR_STORE_KEY does not hold. Add the former key "
+    "after the new one; until then such answers are paid for again"
+)
+STORE_ENTRY_UNREADABLE = Sentence(
+    "A stored answer cannot be read: it was changed or damaged. It is paid for again"
+)
+STORE_PURGED = Sentence(
+    "{count} stored answers were older than CONNECTOR_STORE_RETENTION and are removed. The engine has not "
+    "acknowledged them: look for their jobs' incidents"
+)
+
 # Addresses
 
 URL_ASCII = Sentence("{label} must be written in ASCII: the host as xn--..., the path with %")

@@ -1,0 +1,199 @@
+"""What must outlive the worker's process: which calls have begun, their answers, and what is owed.
+
+The engine cannot keep an answer before it is told of it. The store does: a call's *intent* is written just
+before the request is sent, the *answer* before the engine is told, and what the engine has not acknowledged
+is *owed*. All of a job goes when the engine has acknowledged it.
+
+This module imports no database: a worker without a store pays nothing for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from openai_connector import wording
+
+POSTGRES: Final = ("postgresql://", "postgres://")
+SQLITE: Final = "sqlite:///"
+FILE_NAME: Final = "store.sqlite3"
+"""The file in the folder that `CONNECTOR_STORE` names."""
+
+
+class StoreError(Exception):
+    """The store could not do it; the message says why and what to do, without any value.
+
+    The caller goes on without the store.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What the store knows of a call that is about to be made."""
+
+    answer: Mapping[str, Any] | None = field(default=None, repr=False)
+    """The answer that is stored: there is nothing to buy."""
+    is_busy: bool = False
+    """Somebody who lives is in mid-call: do not call, come back later."""
+    was_lost: bool = False
+    """The intent of somebody who is gone was taken over: that call may have been paid for and lost."""
+    attempts: int = 0
+    """How often this call was begun before and never ended: a job that kills its worker counts up."""
+
+    @property
+    def is_ours(self) -> bool:
+        """The intent is held by this worker, until `keep` or `release`."""
+        return self.answer is None and not self.is_busy
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A completion that the engine has not acknowledged."""
+
+    job_key: int
+    variables_json: str = field(repr=False)
+
+
+Change = Callable[[Mapping[str, Any] | None], Mapping[str, Any]]
+"""From a shared value to the next one; may be called again where others were faster."""
+
+
+class Store(Protocol):
+    """What the worker needs of a store; every method raises `StoreError` and nothing else."""
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the store takes what it is given; it tries again by itself."""
+
+    async def start(self) -> None:
+        """Open the store, and look after it from now on: also where this raises."""
+
+    async def aclose(self) -> None:
+        """Write what is still to be written, and close; raises nothing."""
+
+    async def claim(self, job_key: int, fingerprint: str) -> Claim:
+        """Hold the intent of a call, unless it is answered or somebody else is in mid-call."""
+
+    async def keep(self, job_key: int, fingerprint: str, answer: Mapping[str, Any]) -> None:
+        """Keep an answer: it is safe when this returns. The intent is over."""
+
+    async def release(self, job_key: int, fingerprint: str) -> None:
+        """Give the intent back: the call has ended without an answer."""
+
+    async def owe(self, job_key: int, variables_json: str) -> None:
+        """Remember a completion until `forget`."""
+
+    async def forget(self, job_key: int) -> None:
+        """Remove everything of a job: the engine has acknowledged it, or knows it no more."""
+
+    async def owed(self) -> list[Owed]:
+        """Take over what workers that are gone still owe.
+
+        Each completion is handed to one worker. To be asked for at the start and now and then, as others may
+        die later; a long list comes in parts.
+        """
+
+    async def shared(self, name: str) -> Mapping[str, Any] | None:
+        """Return a value that all workers of this store share."""
+
+    async def update(self, name: str, change: Change) -> Mapping[str, Any]:
+        """Change a shared value, one worker at a time, and return it. `change` runs in another thread."""
+
+
+class NoStore:
+    """Nothing is stored."""
+
+    is_healthy = True
+
+    async def start(self) -> None:
+        """Do nothing."""
+
+    async def aclose(self) -> None:
+        """Do nothing."""
+
+    async def claim(self, job_key: int, fingerprint: str) -> Claim:
+        """Return that the call may be made."""
+        return _FREE
+
+    async def keep(self, job_key: int, fingerprint: str, answer: Mapping[str, Any]) -> None:
+        """Keep nothing."""
+
+    async def release(self, job_key: int, fingerprint: str) -> None:
+        """Do nothing."""
+
+    async def owe(self, job_key: int, variables_json: str) -> None:
+        """Remember nothing."""
+
+    async def forget(self, job_key: int) -> None:
+        """Do nothing."""
+
+    async def owed(self) -> list[Owed]:
+        """Return nothing."""
+        return []
+
+    async def shared(self, name: str) -> Mapping[str, Any] | None:
+        """Return nothing."""
+        return None
+
+    async def update(self, name: str, change: Change) -> Mapping[str, Any]:
+        """Return what the change makes of nothing."""
+        return change(None)
+
+
+_FREE: Final = Claim()
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """How a store keeps what it keeps."""
+
+    keys: Sequence[bytes] = field(default=(), repr=False)
+    """Keys of 32 bytes: the first encrypts, all decrypt. None: answers are stored as they are."""
+    retention: timedelta = timedelta(days=7)
+    """After which anything goes, acknowledged or not."""
+    max_bytes: int = 1024 * 1024 * 1024
+    """Beyond which no further answers are stored."""
+    fresh_for: timedelta = timedelta(seconds=20)
+    """How long a worker that gives no sign of life is thought to live."""
+    patience: timedelta = timedelta(seconds=10)
+    """How long to wait for the store in any one step."""
+    on_change: Callable[[StoreError | None], None] | None = None
+    """Is told when the store fails, with the reason, and with None when it works (again). Unset: logs."""
+
+
+def open_store(location: str | None, options: StoreOptions | None = None) -> Store:
+    """Return the store at a location, not yet started: a folder, `sqlite:///file` or `postgresql://...`."""
+    if not location:
+        return NoStore()
+    from openai_connector.store.durable import DurableStore  # only where there is one
+
+    return DurableStore(location, options or StoreOptions())
+
+
+def check_location(location: str, *, is_encrypted: bool) -> None:
+    """Check what can be checked of a location without touching it.
+
+    Raises:
+        ValueError: one sentence, which does not show the location.
+    """
+    if "://" in location and not location.startswith((*POSTGRES, SQLITE)):
+        raise ValueError(wording.STORE_LOCATION())
+    if location.startswith(SQLITE) and not location.removeprefix(SQLITE).strip("/."):
+        raise ValueError(wording.STORE_LOCATION())
+    if location.startswith(POSTGRES) and not find_spec("psycopg"):
+        raise ValueError(wording.STORE_NO_DRIVER())
+    if is_encrypted and not find_spec("cryptography"):
+        raise ValueError(wording.STORE_NO_CIPHER())
+
+
+def file_of(location: str) -> Path | None:
+    """Return the file of a store on this machine; None: it is a database elsewhere."""
+    if location.startswith(POSTGRES):
+        return None
+    if location.startswith(SQLITE):
+        return Path(location.removeprefix(SQLITE)).expanduser()
+    return Path(location).expanduser() / FILE_NAME

@@ -1,0 +1,302 @@
+"""The store as the event loop sees it: writes of many jobs are gathered, and none of them blocks the loop.
+
+While one transaction is being written, what comes in waits for the next one. So a lone job is written at
+once, and five hundred share a transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+
+from openai_connector import wording
+from openai_connector.store import POSTGRES, Change, Claim, Owed, StoreError, StoreOptions, file_of
+from openai_connector.store.ledger import (
+    BEATS,
+    Forget,
+    Keep,
+    Ledger,
+    Operation,
+    Owe,
+    Release,
+    Result,
+    Take,
+)
+from openai_connector.store.tables import Call, Tables
+from openai_connector.store.writer import Writer
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+AT_ONCE: Final = 64
+"""Operations of one transaction: what they wake is done in one turn of the event loop."""
+FIRST_PAUSE: Final = 0.25
+LONGEST_PAUSE: Final = 30.0
+REMEMBERED: Final = 100_000
+"""Jobs that are still to be removed when the store is back; what is beyond goes by its age."""
+
+
+class DurableStore:
+    """A store in a database; see `Store` for what its methods promise."""
+
+    def __init__(self, location: str, options: StoreOptions, tables: Tables | None = None) -> None:
+        self._tables = tables or _tables(location)
+        self._options = options
+        self._patience = options.patience.total_seconds()
+        self._beat_every = options.fresh_for.total_seconds() / BEATS
+        self._tell = options.on_change or _log_change
+        self._ledger = Ledger(self._tables, options)
+        self._writer: Writer | None = None
+        self._waiting: deque[tuple[Operation, asyncio.Future[Any]]] = deque()
+        self._pump: asyncio.Task[None] | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+        self._stuck: asyncio.Future[Any] | None = None
+        self._problem: StoreError | None = StoreError(wording.STORE_CLOSED())
+        self._held: set[Call] = set()
+        self._unreleased: set[Call] = set()
+        self._unforgotten: set[int] = set()
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the last step succeeded."""
+        return self._problem is None
+
+    async def start(self) -> None:
+        """Open the store, and look after it from now on."""
+        self._writer = Writer("store")
+        try:
+            await self._beat()
+        finally:
+            self._keeper = asyncio.create_task(self._look_after())
+
+    async def aclose(self) -> None:
+        """Write what is still to be written, and close."""
+        if self._writer is None:
+            return
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        if self._pump is not None:
+            await asyncio.gather(self._pump, return_exceptions=True)
+        if self.is_healthy and (self._unreleased or self._unforgotten):
+            with contextlib.suppress(StoreError):
+                await self._beat()
+        self._problem = StoreError(wording.STORE_CLOSED())
+        if self._stuck is None or self._stuck.done():
+            await asyncio.wait([self._writer.call(self._ledger.close)], timeout=self._patience)
+        self._writer.end()
+        self._writer = None
+
+    async def claim(self, job_key: int, fingerprint: str) -> Claim:
+        """Hold the intent of a call, unless it is answered or somebody else is in mid-call."""
+        call = (job_key, fingerprint)
+        self._check()
+        if call in self._held:
+            return Claim(is_busy=True)  # an earlier activation of the job is in mid-call, here
+        self._held.add(call)
+        is_ours = False
+        try:
+            claim: Claim = await self._do(Take(job_key, fingerprint))
+            is_ours = claim.is_ours
+            self._unreleased.discard(call)
+            return claim
+        except BaseException:
+            self._unreleased.add(call)  # it may have been written nevertheless
+            raise
+        finally:
+            if not is_ours:
+                self._held.discard(call)
+
+    async def keep(self, job_key: int, fingerprint: str, answer: Mapping[str, Any]) -> None:
+        """Keep an answer: it is safe when this returns."""
+        await self._end((job_key, fingerprint), Keep(job_key, fingerprint, answer))
+
+    async def release(self, job_key: int, fingerprint: str) -> None:
+        """Give the intent back: the call has ended without an answer."""
+        await self._end((job_key, fingerprint), Release(job_key, fingerprint))
+
+    async def owe(self, job_key: int, variables_json: str) -> None:
+        """Remember a completion until `forget`."""
+        await self._do(Owe(job_key, variables_json))
+
+    async def forget(self, job_key: int) -> None:
+        """Remove everything of a job."""
+        try:
+            await self._do(Forget(job_key))
+        except BaseException:
+            if len(self._unforgotten) < REMEMBERED:
+                self._unforgotten.add(job_key)
+            raise
+
+    async def owed(self) -> list[Owed]:
+        """Take over what workers that are gone still owe."""
+        return await self._ask(self._ledger.owed)
+
+    async def shared(self, name: str) -> Mapping[str, Any] | None:
+        """Return a value that all workers of this store share."""
+        value: Mapping[str, Any] | None = await self._ask(lambda: self._ledger.shared(name))
+        return value
+
+    async def update(self, name: str, change: Change) -> Mapping[str, Any]:
+        """Change a shared value, one worker at a time, and return it."""
+        value: Mapping[str, Any] = await self._ask(lambda: self._ledger.update(name, change))
+        return value
+
+    # Gathering
+
+    async def _end(self, call: Call, operation: Keep | Release) -> None:
+        try:
+            await self._do(operation)
+        except BaseException:
+            if call in self._held:
+                self._unreleased.add(call)
+            raise
+        finally:
+            self._held.discard(call)
+
+    async def _do(self, operation: Operation) -> Any:
+        self._check()
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append((operation, future))
+        if self._pump is None:
+            self._pump = asyncio.create_task(self._write())
+        return await future
+
+    async def _write(self) -> None:
+        try:
+            while self._waiting:
+                batch = self._next_batch()
+                operations = [operation for operation, _ in batch]
+                try:
+                    results = await self._ask(lambda given=operations: self._ledger.apply(given))  # type: ignore[misc]
+                except StoreError as error:
+                    _fail(batch, error)
+                    self._refuse_waiting()
+                else:
+                    _finish(batch, results)
+        finally:
+            self._pump = None
+
+    def _next_batch(self) -> list[tuple[Operation, asyncio.Future[Any]]]:
+        """Return what comes next, up to a second operation of the same job: its order counts."""
+        batch: list[tuple[Operation, asyncio.Future[Any]]] = []
+        jobs: set[int] = set()
+        while self._waiting and len(batch) < AT_ONCE:
+            job_key = self._waiting[0][0].job_key
+            if job_key in jobs:
+                break
+            jobs.add(job_key)
+            batch.append(self._waiting.popleft())
+        return batch
+
+    def _refuse_waiting(self) -> None:
+        if self._problem is not None:
+            _fail(self._waiting, self._problem)
+            self._waiting.clear()
+
+    # Health
+
+    async def _ask(self, function: Callable[[], T]) -> T:
+        """Return what the function returns in the store's thread; whatever goes wrong, the store is lost."""
+        self._check()
+        return await self._call(function)
+
+    def _check(self) -> None:
+        if self._problem is not None:
+            raise StoreError(str(self._problem))
+
+    async def _call(self, function: Callable[[], T]) -> T:
+        if self._writer is None:
+            raise StoreError(wording.STORE_CLOSED())
+        future = self._writer.call(function)
+        done, _ = await asyncio.wait([future], timeout=self._patience)
+        if not done:
+            self._stuck = future
+            future.add_done_callback(_ignore)
+            self._change(StoreError(wording.STORE_SLOW()))
+            raise StoreError(wording.STORE_SLOW())
+        try:
+            return future.result()
+        except StoreError as error:
+            self._change(error)
+            raise
+        except Exception as error:
+            log.error("The store failed unexpectedly (%s)", type(error).__name__)
+            self._change(StoreError(wording.STORE_FAILED(kind=type(error).__name__)))
+            raise StoreError(wording.STORE_FAILED(kind=type(error).__name__)) from None
+
+    def _change(self, problem: StoreError | None) -> None:
+        before, self._problem = self._problem, problem
+        if str(before) != str(problem):
+            self._tell(problem)
+        if problem is not None:
+            self._wake.set()
+
+    async def _look_after(self) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            self._wake.clear()
+            if self.is_healthy:
+                with contextlib.suppress(TimeoutError):  # wait_for of Python 3.11 may lose a cancellation
+                    async with asyncio.timeout(self._beat_every):
+                        await self._wake.wait()
+                pause = FIRST_PAUSE
+            if not self.is_healthy:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+            if self._stuck is None or self._stuck.done():
+                with contextlib.suppress(StoreError):
+                    await self._beat()
+
+    async def _beat(self) -> None:
+        releases, forgotten = self._unreleased - self._held, set(self._unforgotten)
+        await self._call(lambda: self._ledger.beat(releases, forgotten))
+        self._unreleased -= releases
+        self._unforgotten -= forgotten
+        self._change(None)
+
+
+def _tables(location: str) -> Tables:
+    if location.startswith(POSTGRES):
+        from openai_connector.store.postgres import PostgresTables  # either database is imported alone
+
+        return PostgresTables(location)
+    from openai_connector.store.sqlite import SqliteTables
+
+    file = file_of(location)
+    assert file is not None
+    return SqliteTables(file)
+
+
+def _finish(batch: list[tuple[Operation, asyncio.Future[Any]]], results: list[Result]) -> None:
+    for (_, future), result in zip(batch, results, strict=True):
+        if future.done():
+            continue
+        if isinstance(result, StoreError):
+            future.set_exception(result)
+        else:
+            future.set_result(result)
+
+
+def _fail(waiting: list[Any] | deque[Any], error: StoreError) -> None:
+    for _, future in waiting:
+        if not future.done():
+            future.set_exception(StoreError(str(error)))
+
+
+def _ignore(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()
+
+
+def _log_change(problem: StoreError | None) -> None:
+    if problem is None:
+        log.info(wording.STORE_WORKS())
+    else:
+        log.warning(wording.STORE_LOST(problem=problem))

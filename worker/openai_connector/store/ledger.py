@@ -1,0 +1,333 @@
+"""The rules of the store, in the thread of its database: whose is a call, what fits, what is owed by whom."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, Final, TypeVar
+
+from openai_connector import wording
+from openai_connector.store import Change, Claim, Owed, StoreError, StoreOptions
+from openai_connector.store.owner import has_ended, new_owner, process_mark
+from openai_connector.store.sealing import Sealing, encode
+from openai_connector.store.tables import Call, Found, Tables, in_order
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+REPEATS: Final = 3
+BEATS: Final = 4
+"""Signs of life that an owner gives within the time for which it is thought to live."""
+PURGE_EVERY: Final = 600.0
+ADOPTED_AT_ONCE: Final = 32 * 1024 * 1024
+OWNERS_KEPT: Final = 100
+"""How many times `fresh_for` an owner without a sign of life is remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """Claim a call."""
+
+    job_key: int
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Store an answer."""
+
+    job_key: int
+    fingerprint: str
+    answer: Any = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Give an intent back."""
+
+    job_key: int
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Owe:
+    """Store a completion."""
+
+    job_key: int
+    variables: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Remove a job."""
+
+    job_key: int
+
+
+Operation = Take | Keep | Release | Owe | Forget
+Result = Claim | StoreError | None
+
+
+class Ledger:
+    """One worker's view of the store; all of it runs in one thread."""
+
+    def __init__(self, tables: Tables, options: StoreOptions) -> None:
+        self.owner = new_owner()
+        self._mark = process_mark()
+        self._tables = tables
+        self._sealing = Sealing(options.keys)
+        self._fresh_for = options.fresh_for.total_seconds()
+        self._retention = options.retention.total_seconds()
+        self._max_bytes = options.max_bytes
+        self._is_open = False
+        self._has_failed = False
+        self._trusted_from = 0.0
+        self._purged_at = 0.0
+
+    # One step each, called by the store
+
+    def apply(self, operations: Sequence[Operation]) -> list[Result]:
+        """Do all of these in one transaction; a job comes at most once in it."""
+        return self._step(lambda: self._apply(operations))
+
+    def beat(self, releases: Iterable[Call], forgotten: Iterable[int]) -> None:
+        """Give a sign of life, and do what could not be done in time."""
+        self._step(lambda: self._beat(list(releases), list(forgotten)))
+
+    def owed(self) -> list[Owed]:
+        """Take over what owners that are gone still owe."""
+        return self._step(self._owed)
+
+    def shared(self, name: str) -> Any:
+        """Return a shared value."""
+
+        def read() -> Any:
+            with self._tables.transaction():
+                text = self._tables.read_shared(name, is_to_change=False)
+            return None if text is None else json.loads(text)
+
+        return self._step(read)
+
+    def update(self, name: str, change: Change) -> Any:
+        """Change a shared value."""
+
+        def write() -> Any:
+            with self._tables.transaction():
+                text = self._tables.read_shared(name, is_to_change=True)
+                value = change(None if text is None else json.loads(text))
+                self._tables.write_shared(name, json.dumps(value), self._tables.now())
+            return value
+
+        return self._step(write)
+
+    def close(self) -> None:
+        """Say that this owner has ended, and close; raises nothing."""
+        try:
+            if self._is_open:
+                with self._tables.transaction():
+                    self._tables.retire(self.owner)
+                self._tables.tidy()
+        except Exception as error:
+            log.debug("The store was not closed in order: %s", type(error).__name__)
+        self._tables.close()
+        self._is_open = False
+
+    def _step(self, step: Callable[[], T]) -> T:
+        """Return what a step returns; where that may help, repeat it.
+
+        Whether a transaction was written before its connection broke is not known. To repeat it does no harm:
+        an intent that is this worker's own is found to be so.
+        """
+        for repeat in range(1, REPEATS + 1):
+            was_open = self._is_open
+            try:
+                self._open()
+                return step()
+            except StoreError:
+                self._lose()
+                raise
+            except Exception as error:
+                is_repeated = was_open and repeat < REPEATS and self._tables.is_worth_repeating(error)
+                if not is_repeated or not self._tables.is_connected:
+                    self._lose()
+                if not is_repeated:
+                    raise self._tables.explain(error) from None
+        raise AssertionError("the last repetition returns or raises")
+
+    def _open(self) -> None:
+        if self._is_open:
+            return
+        self._tables.open()
+        self._is_open = True
+        if self._has_failed:  # others may have had no store either: they get time for a sign of life
+            self._trusted_from = monotonic() + 2 * self._fresh_for / BEATS
+        with self._tables.transaction():
+            self._tables.beat(self.owner, self._mark, self._tables.now())
+
+    def _lose(self) -> None:
+        self._tables.close()
+        self._is_open = False
+        self._has_failed = True
+
+    # The rules
+
+    def _apply(self, operations: Sequence[Operation]) -> list[Result]:
+        results: list[Result] = [None] * len(operations)
+        sealed = self._seal_all(operations, results)
+        takes = {(op.job_key, op.fingerprint): i for i, op in enumerate(operations) if isinstance(op, Take)}
+        with self._tables.transaction():
+            now = self._tables.now()
+            if takes:  # whoever begins a call lives
+                self._tables.beat(self.owner, self._mark, now)
+            for call, claim in self._claims(list(takes), now).items():
+                results[takes[call]] = claim
+            self._check_size(sealed, results)
+            self._write(operations, sealed, now)
+        return results
+
+    def _write(self, operations: Sequence[Operation], sealed: dict[int, bytes], now: float) -> None:
+        answers: list[tuple[int, str, bytes]] = []
+        completions: list[tuple[int, bytes]] = []
+        releases: list[Call] = []
+        forgotten: list[int] = []
+        for index, operation in enumerate(operations):
+            match operation:
+                case Keep(job_key, fingerprint) if index in sealed:
+                    answers.append((job_key, fingerprint, sealed[index]))
+                case Owe(job_key) if index in sealed:
+                    completions.append((job_key, sealed[index]))
+                case Release(job_key, fingerprint):
+                    releases.append((job_key, fingerprint))
+                case Forget(job_key):
+                    forgotten.append(job_key)
+        if answers:
+            self._tables.keep(sorted(answers), self.owner, now)
+        if completions:
+            self._tables.owe(sorted(completions), self.owner, now)
+        if releases:
+            self._tables.release(in_order(releases), self.owner)
+        if forgotten:
+            self._tables.forget(sorted(forgotten))
+
+    def _seal_all(self, operations: Sequence[Operation], results: list[Result]) -> dict[int, bytes]:
+        sealed: dict[int, bytes] = {}
+        for index, operation in enumerate(operations):
+            if not isinstance(operation, Keep | Owe):
+                continue
+            try:
+                sealed[index] = self._sealed(operation)
+            except (
+                Exception
+            ) as error:  # one answer that is no JSON must not keep the others from being stored
+                results[index] = StoreError(wording.STORE_FAILED(kind=type(error).__name__))
+        return sealed
+
+    def _sealed(self, operation: Keep | Owe) -> bytes:
+        if isinstance(operation, Keep):
+            return self._sealing.seal(
+                encode(operation.answer), _place(operation.job_key, operation.fingerprint)
+            )
+        return self._sealing.seal(operation.variables, _place(operation.job_key))
+
+    def _check_size(self, sealed: dict[int, bytes], results: list[Result]) -> None:
+        if not sealed:
+            return
+        used = self._tables.size()
+        for index, data in list(sealed.items()):
+            if used + len(data) > self._max_bytes:
+                results[index] = StoreError(wording.STORE_FULL())
+                del sealed[index]
+            else:
+                used += len(data)
+
+    def _claims(self, calls: list[Call], now: float) -> dict[Call, Result]:
+        if not calls:
+            return {}
+        begun = self._tables.begin(in_order(calls), self.owner, now)
+        claims: dict[Call, Result] = dict.fromkeys(begun, _FIRST)
+        others = in_order(call for call in calls if call not in begun)
+        if not others:
+            return claims
+        found = self._tables.find(others)
+        claims |= {call: self._claim(call, found.get(call), now) for call in others}
+        ours = [call for call in others if isinstance(claim := claims[call], Claim) and claim.is_ours]
+        taken = [call for call in ours if found[call].owner != self.owner]
+        if taken:
+            self._tables.take_over(taken, self.owner, now)
+        return claims
+
+    def _claim(self, call: Call, found: Found | None, now: float) -> Result:
+        if found is None:
+            return Claim(is_busy=True)  # removed in this moment: the engine has acknowledged the job
+        if found.answer is not None:
+            try:
+                answer = json.loads(self._sealing.unseal(found.answer, _place(*call)))
+            except StoreError as error:
+                return error
+            except (ValueError, RecursionError):
+                return StoreError(wording.STORE_ENTRY_UNREADABLE())
+            return Claim(answer, attempts=found.attempts)
+        if found.owner == self.owner:  # begun by this worker, but its end could not be written
+            return Claim(attempts=max(found.attempts - 1, 0))
+        if found.owner is None:
+            return Claim(attempts=found.attempts)
+        if self._is_alive(found.beaten_at, found.process, now):
+            return Claim(is_busy=True, attempts=found.attempts)
+        return Claim(was_lost=True, attempts=found.attempts)
+
+    def _is_alive(self, beaten_at: float | None, process: str | None, now: float) -> bool:
+        if process and has_ended(process):
+            return False
+        if monotonic() < self._trusted_from:
+            return True
+        # Also a sign of life from far ahead is none: the clock was set back.
+        return beaten_at is not None and abs(now - beaten_at) <= self._fresh_for
+
+    def _beat(self, releases: list[Call], forgotten: list[int]) -> None:
+        self._tables.check()
+        purged = 0
+        with self._tables.transaction():
+            now = self._tables.now()
+            self._tables.beat(self.owner, self._mark, now)
+            if releases:
+                self._tables.release(in_order(releases), self.owner)
+            if forgotten:
+                self._tables.forget(sorted(forgotten))
+            if abs(now - self._purged_at) >= min(PURGE_EVERY, self._retention):
+                self._purged_at = now
+                purged = self._tables.purge(now - self._retention, now - OWNERS_KEPT * self._fresh_for)
+        if purged:
+            log.warning(wording.STORE_PURGED(count=purged))
+        self._tables.tidy()
+
+    def _owed(self) -> list[Owed]:
+        with self._tables.transaction():
+            now = self._tables.now()
+            keys: list[int] = []
+            size = 0
+            for debt in self._tables.debts(self.owner):
+                if self._is_alive(debt.beaten_at, debt.process, now):
+                    continue
+                if keys and size + debt.size > ADOPTED_AT_ONCE:
+                    break
+                keys.append(debt.job_key)
+                size += debt.size
+            adopted = self._tables.adopt(keys, self.owner) if keys else {}
+        owed: list[Owed] = []
+        for job_key, data in adopted.items():
+            try:
+                owed.append(Owed(job_key, self._sealing.unseal(data, _place(job_key))))
+            except StoreError as error:
+                log.error("Job %d: %s", job_key, error)
+        return owed
+
+
+_FIRST: Final = Claim()
+
+
+def _place(job_key: int, fingerprint: str = "") -> str:
+    return f"{job_key} {fingerprint}"

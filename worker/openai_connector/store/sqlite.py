@@ -1,0 +1,366 @@
+"""The store in one file of this machine, which several workers on it may share."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Final
+
+from openai_connector import wording
+from openai_connector.store import StoreError
+from openai_connector.store.tables import Call, Debt, Found
+
+log = logging.getLogger(__name__)
+
+APPLICATION_ID: Final = 0x4F414953  # so that another program's file is not taken for a store
+MIGRATIONS: Final = (
+    """
+    CREATE TABLE calls (
+        job_key INTEGER NOT NULL, fingerprint TEXT NOT NULL, owner TEXT, attempts INTEGER NOT NULL,
+        updated_at REAL NOT NULL, answer BLOB, PRIMARY KEY (job_key, fingerprint));
+    CREATE TABLE owed (
+        job_key INTEGER PRIMARY KEY, owner TEXT NOT NULL, updated_at REAL NOT NULL, variables BLOB NOT NULL);
+    CREATE TABLE owners (owner TEXT PRIMARY KEY, process TEXT NOT NULL, beaten_at REAL NOT NULL);
+    CREATE TABLE shared (name TEXT PRIMARY KEY, value TEXT NOT NULL, updated_at REAL NOT NULL);
+    """,
+)
+"""From each version of the tables to the next. Never change one that is released: add another."""
+BUSY_TIMEOUT: Final = 5.0
+PRIMARY: Final = 0xFF  # of an error code of SQLite, whose higher bits tell more
+PRAGMAS: Final = (
+    "PRAGMA auto_vacuum = INCREMENTAL",  # only has an effect before the first table
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",  # an answer that is kept survives a power cut
+    "PRAGMA secure_delete = ON",  # a deleted answer is overwritten
+    "PRAGMA temp_store = MEMORY",
+)
+CAUSES: Final = {
+    sqlite3.SQLITE_BUSY: wording.STORE_LOCKED,
+    sqlite3.SQLITE_LOCKED: wording.STORE_LOCKED,
+    sqlite3.SQLITE_FULL: wording.STORE_DISK_FULL,
+    sqlite3.SQLITE_IOERR: wording.STORE_DISK_FAILED,
+    sqlite3.SQLITE_CORRUPT: wording.STORE_DAMAGED,
+    sqlite3.SQLITE_NOTADB: wording.STORE_DAMAGED,
+    sqlite3.SQLITE_CANTOPEN: wording.STORE_NOT_WRITABLE,
+    sqlite3.SQLITE_PERM: wording.STORE_NOT_WRITABLE,
+    sqlite3.SQLITE_READONLY: wording.STORE_NOT_WRITABLE,
+}
+BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+PAUSE: Final = 0.02
+DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+class SqliteTables:
+    """The tables in a file; `clock` is the time in seconds that all workers on this machine share."""
+
+    def __init__(
+        self,
+        file: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        migrations: Sequence[str] = MIGRATIONS,
+        busy_timeout: float = BUSY_TIMEOUT,
+    ) -> None:
+        self._file = file
+        self._clock = clock
+        self._migrations = migrations
+        self._busy_timeout = busy_timeout
+        self._connection: sqlite3.Connection | None = None
+        self._inode = 0
+        self._is_damaged = False
+
+    # Opening and closing
+
+    def open(self) -> None:
+        """Open the file; a damaged one is moved aside, and a new one begun."""
+        if self._is_damaged:
+            self._move_aside()
+        try:
+            self._open_patiently()
+        except sqlite3.DatabaseError as error:
+            if _code(error) not in DAMAGE:
+                raise
+            self._move_aside()
+            self._open_patiently()
+
+    def _open_patiently(self) -> None:
+        """Open the file; while others begin it too, try again: SQLite does not wait for its journal."""
+        until = time.monotonic() + self._busy_timeout
+        while True:
+            try:
+                return self._open()
+            except sqlite3.OperationalError as error:
+                if _code(error) not in BUSY or time.monotonic() > until:
+                    raise
+            self.close()
+            time.sleep(PAUSE)
+
+    def _open(self) -> None:
+        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self._inode = os.fstat(descriptor).st_ino
+            with contextlib.suppress(OSError, AttributeError):  # another user's file, or Windows
+                os.fchmod(descriptor, 0o600)
+        finally:
+            os.close(descriptor)
+        connection = sqlite3.connect(
+            self._file,
+            timeout=self._busy_timeout,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=64,
+        )
+        self._connection = connection
+        self._check_kind()
+        for pragma in PRAGMAS:
+            connection.execute(pragma)
+        if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            error = sqlite3.DatabaseError("quick_check")
+            error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise error
+        self._migrate()
+
+    def _check_kind(self) -> None:
+        """Raise where the file is a database of something else: it must not be touched."""
+        # In this order: another worker may make the tables, and give the file its kind with them, in between.
+        is_filled = self._value("SELECT count(*) FROM sqlite_master") > 0
+        application = self._value("PRAGMA application_id")
+        if application != APPLICATION_ID and (application or is_filled):
+            raise StoreError(wording.STORE_OTHER_FILE())
+        self._version()
+
+    def _version(self) -> int:
+        version = self._value("PRAGMA user_version")
+        if version > len(self._migrations):
+            raise StoreError(wording.STORE_NEWER(found=version, known=len(self._migrations)))
+        return version
+
+    def _migrate(self) -> None:
+        if self._version() == len(self._migrations):
+            return
+        with self.transaction():
+            version = self._version()  # another worker may have been faster
+            for script in self._migrations[version:]:
+                for statement in script.split(";"):
+                    self._db.execute(statement)
+            self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            self._db.execute(f"PRAGMA user_version = {len(self._migrations)}")
+
+    def _value(self, statement: str) -> int:
+        (value,) = self._db.execute(statement).fetchone()
+        return int(value)
+
+    def _move_aside(self) -> None:
+        inode = self._inode
+        self.close()
+        self._is_damaged = False
+        if not self._file.exists() or self._file.stat().st_ino != inode:
+            return  # another worker has done it
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+        aside = self._file.with_name(f"{self._file.name}.damaged-{stamp}")
+        for end in ("", "-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(f"{self._file}{end}", f"{aside}{end}")
+        log.error(wording.STORE_MOVED_ASIDE(name=aside.name))
+
+    def close(self) -> None:
+        """Close the file."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        assert self._connection is not None
+        return self._connection
+
+    def explain(self, error: Exception) -> StoreError:
+        """Return what is wrong and what to do."""
+        if isinstance(error, sqlite3.Error):
+            code = _code(error)
+            self._is_damaged = self._is_damaged or code in DAMAGE
+            if code in CAUSES:
+                return StoreError(CAUSES[code]())
+        if isinstance(error, OSError):
+            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            return StoreError((wording.STORE_DISK_FULL if is_full else wording.STORE_NOT_WRITABLE)())
+        return StoreError(wording.STORE_FAILED(kind=type(error).__name__))
+
+    def is_worth_repeating(self, error: Exception) -> bool:
+        """Return False: SQLite waits by itself."""
+        return False
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the file is open."""
+        return self._connection is not None
+
+    def transaction(self) -> AbstractContextManager[object]:
+        """Begin a transaction that nobody else writes beside."""
+        return _transaction(self._db)
+
+    def check(self) -> None:
+        """Raise where another file, or none, has the name now."""
+        try:
+            is_same = self._file.stat().st_ino == self._inode
+        except FileNotFoundError:
+            is_same = False
+        if not is_same:
+            raise StoreError(wording.STORE_REPLACED())
+
+    def tidy(self) -> None:
+        """Give free pages back, and what was deleted out of the log."""
+        # Without waiting for others, who may read for long: it is done the next time then.
+        self._db.execute("PRAGMA busy_timeout = 0").fetchall()
+        try:
+            self._db.execute("PRAGMA incremental_vacuum(1000)").fetchall()
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.OperationalError as error:
+            if _code(error) not in BUSY:
+                raise
+        finally:
+            self._db.execute(f"PRAGMA busy_timeout = {round(self._busy_timeout * 1000)}").fetchall()
+
+    def now(self) -> float:
+        """Return the time of this machine."""
+        return self._clock()
+
+    def size(self) -> int:
+        """Return the bytes of the pages in use."""
+        pages = self._value("PRAGMA page_count") - self._value("PRAGMA freelist_count")
+        return pages * self._value("PRAGMA page_size")
+
+    # Calls
+
+    def begin(self, calls: Sequence[Call], owner: str, now: float) -> set[Call]:
+        """Write intents where nothing is stored; return those written."""
+        execute = self._db.execute
+        statement = "INSERT OR IGNORE INTO calls VALUES (?, ?, ?, 1, ?, NULL)"
+        return {call for call in calls if execute(statement, (*call, owner, now)).rowcount}
+
+    def find(self, calls: Sequence[Call]) -> dict[Call, Found]:
+        """Return what is stored."""
+        found: dict[Call, Found] = {}
+        for call in calls:
+            row = self._db.execute(
+                "SELECT calls.owner, attempts, answer, beaten_at, process FROM calls "
+                "LEFT JOIN owners ON owners.owner = calls.owner WHERE job_key = ? AND fingerprint = ?",
+                call,
+            ).fetchone()
+            if row is not None:
+                found[call] = Found(*row)
+        return found
+
+    def take_over(self, calls: Sequence[Call], owner: str, now: float) -> None:
+        """Make intents this owner's, and count an attempt."""
+        self._db.executemany(
+            "UPDATE calls SET owner = ?, attempts = attempts + 1, updated_at = ? "
+            "WHERE job_key = ? AND fingerprint = ?",
+            [(owner, now, *call) for call in calls],
+        )
+
+    def keep(self, answers: Sequence[tuple[int, str, bytes]], owner: str, now: float) -> None:
+        """Store answers, and end the intents."""
+        self._db.executemany(
+            "INSERT INTO calls VALUES (?, ?, NULL, 0, ?, ?) ON CONFLICT DO UPDATE SET "
+            "attempts = attempts - (owner IS ?), owner = NULL, updated_at = excluded.updated_at, "
+            "answer = excluded.answer",
+            [(job_key, fingerprint, now, data, owner) for job_key, fingerprint, data in answers],
+        )
+
+    def release(self, calls: Sequence[Call], owner: str) -> None:
+        """End intents of this owner that have no answer."""
+        ours = "WHERE job_key = ? AND fingerprint = ? AND owner = ? AND answer IS NULL"
+        rows = [(*call, owner) for call in calls]
+        self._db.executemany(f"DELETE FROM calls {ours} AND attempts <= 1", rows)
+        self._db.executemany(f"UPDATE calls SET owner = NULL, attempts = attempts - 1 {ours}", rows)
+
+    # Jobs
+
+    def owe(self, completions: Sequence[tuple[int, bytes]], owner: str, now: float) -> None:
+        """Store completions."""
+        self._db.executemany(
+            "INSERT OR REPLACE INTO owed VALUES (?, ?, ?, ?)",
+            [(job_key, owner, now, data) for job_key, data in completions],
+        )
+
+    def forget(self, job_keys: Sequence[int]) -> None:
+        """Remove all of these jobs."""
+        rows = [(job_key,) for job_key in job_keys]
+        self._db.executemany("DELETE FROM calls WHERE job_key = ?", rows)
+        self._db.executemany("DELETE FROM owed WHERE job_key = ?", rows)
+
+    def debts(self, owner: str) -> list[Debt]:
+        """Return what others owe, the oldest first."""
+        rows = self._db.execute(
+            "SELECT job_key, length(variables), beaten_at, process FROM owed "
+            "LEFT JOIN owners ON owners.owner = owed.owner WHERE owed.owner <> ? ORDER BY updated_at",
+            (owner,),
+        )
+        return [Debt(*row) for row in rows]
+
+    def adopt(self, job_keys: Sequence[int], owner: str) -> Mapping[int, bytes]:
+        """Make completions this owner's, and return them."""
+        self._db.executemany(
+            "UPDATE owed SET owner = ? WHERE job_key = ?", [(owner, job_key) for job_key in job_keys]
+        )
+        read = "SELECT variables FROM owed WHERE job_key = ?"
+        return {job_key: self._db.execute(read, (job_key,)).fetchone()[0] for job_key in job_keys}
+
+    # Owners, age, shared values
+
+    def beat(self, owner: str, process: str, now: float) -> None:
+        """Give a sign of life."""
+        self._db.execute("INSERT OR REPLACE INTO owners VALUES (?, ?, ?)", (owner, process, now))
+
+    def retire(self, owner: str) -> None:
+        """Remove an owner."""
+        self._db.execute("DELETE FROM owners WHERE owner = ?", (owner,))
+
+    def purge(self, before: float, owners_before: float) -> int:
+        """Remove what is older; return how many answers went."""
+        execute = self._db.execute
+        execute("DELETE FROM owners WHERE beaten_at < ?", (owners_before,))
+        count = execute("DELETE FROM calls WHERE updated_at < ? AND answer IS NOT NULL", (before,)).rowcount
+        execute(
+            "DELETE FROM calls WHERE updated_at < ? AND (owner IS NULL OR owner NOT IN "
+            "(SELECT owner FROM owners))",
+            (before,),
+        )
+        execute("DELETE FROM owed WHERE updated_at < ?", (before,))
+        execute("DELETE FROM shared WHERE updated_at < ?", (before,))
+        return count
+
+    def read_shared(self, name: str, *, is_to_change: bool) -> str | None:
+        """Return a shared value."""
+        row = self._db.execute("SELECT value FROM shared WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def write_shared(self, name: str, value: str, now: float) -> None:
+        """Store a shared value."""
+        self._db.execute("INSERT OR REPLACE INTO shared VALUES (?, ?, ?)", (name, value, now))
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):  # some errors have ended it already
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _code(error: sqlite3.Error) -> int:
+    return int(getattr(error, "sqlite_errorcode", 0)) & PRIMARY

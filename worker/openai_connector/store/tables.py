@@ -1,0 +1,124 @@
+"""The tables of a store: what the two databases have in common, and what is asked of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from openai_connector.store import StoreError
+
+Call = tuple[int, str]
+"""Job key and fingerprint of the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A call as it is stored."""
+
+    owner: str | None
+    attempts: int
+    """How often it was begun and has not ended, the present one included."""
+    answer: bytes | None = field(repr=False)
+    beaten_at: float | None
+    """The owner's last sign of life; None: it is not known any more."""
+    process: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """An owed completion as it is stored, without its variables."""
+
+    job_key: int
+    size: int
+    beaten_at: float | None
+    process: str | None
+
+
+class Tables(Protocol):
+    """A database of one store, used by one thread; methods raise what the database raises.
+
+    Methods that change something are called within a transaction.
+    """
+
+    def open(self) -> None:
+        """Connect, and bring the tables to this version."""
+
+    def close(self) -> None:
+        """Close; raises nothing."""
+
+    def explain(self, error: Exception) -> StoreError:
+        """Return what is wrong and what to do, in one sentence without values."""
+
+    def is_worth_repeating(self, error: Exception) -> bool:
+        """Whether the same transaction may succeed at once."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the database is open, as far as is known."""
+
+    def transaction(self) -> AbstractContextManager[object]:
+        """Begin a transaction, which ends with the block."""
+
+    def check(self) -> None:
+        """Raise where the store is not the one any more that was opened."""
+
+    def tidy(self) -> None:
+        """Give back space; outside of a transaction, when there is nothing else to do."""
+
+    def now(self) -> float:
+        """Return the time that all workers of this store share, in seconds."""
+
+    def size(self) -> int:
+        """Return the bytes that are stored, roughly."""
+
+    def begin(self, calls: Sequence[Call], owner: str, now: float) -> set[Call]:
+        """Write intents where nothing is stored; return those written."""
+
+    def find(self, calls: Sequence[Call]) -> dict[Call, Found]:
+        """Return what is stored, and let nobody else change it."""
+
+    def take_over(self, calls: Sequence[Call], owner: str, now: float) -> None:
+        """Make intents this owner's, and count an attempt."""
+
+    def keep(self, answers: Sequence[tuple[int, str, bytes]], owner: str, now: float) -> None:
+        """Store answers, and end the intents."""
+
+    def release(self, calls: Sequence[Call], owner: str) -> None:
+        """End intents of this owner that have no answer."""
+
+    def owe(self, completions: Sequence[tuple[int, bytes]], owner: str, now: float) -> None:
+        """Store completions."""
+
+    def forget(self, job_keys: Sequence[int]) -> None:
+        """Remove all of these jobs."""
+
+    def beat(self, owner: str, process: str, now: float) -> None:
+        """Give a sign of life."""
+
+    def retire(self, owner: str) -> None:
+        """Remove an owner: it has ended."""
+
+    def debts(self, owner: str) -> list[Debt]:
+        """Return what others than this owner owe, the oldest first, and let nobody else take it."""
+
+    def adopt(self, job_keys: Sequence[int], owner: str) -> Mapping[int, bytes]:
+        """Make completions this owner's, and return them."""
+
+    def purge(self, before: float, owners_before: float) -> int:
+        """Remove what is older, and owners without a sign of life since; return how many answers went.
+
+        Calls of owners that live are left.
+        """
+
+    def read_shared(self, name: str, *, is_to_change: bool) -> str | None:
+        """Return a shared value; where it is to be changed, let nobody else change it."""
+
+    def write_shared(self, name: str, value: str, now: float) -> None:
+        """Store a shared value."""
+
+
+def in_order(calls: Iterable[Call]) -> list[Call]:
+    """Return calls in the order in which every worker locks them, so that no two wait for each other."""
+    return sorted(calls)
