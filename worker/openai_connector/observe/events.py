@@ -54,6 +54,31 @@ class CallFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldBack:
+    """Nothing was sent for a job: it goes back for a while."""
+
+    job: Job
+    reason: str
+    """Why, as a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostLost:
+    """A host has failed several jobs in a row: only one job now and then asks it."""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostFound:
+    """A host that was lost answers again."""
+
+    host: str
+    seconds: float
+    """For how long it had failed."""
+
+
+@dataclass(frozen=True, slots=True)
 class NullFound:
     """An expression, or a part of it, gave null."""
 
@@ -101,6 +126,9 @@ Event = (
     | AnswerReceived
     | AnswerUnexpected
     | CallFailed
+    | HeldBack
+    | HostLost
+    | HostFound
     | NullFound
     | JobEnded
     | EngineLost
