@@ -25,7 +25,7 @@ from openai_connector.contract import (
 )
 from openai_connector.duration import parse_duration, spoken_duration
 from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome, Recovery, TaskError
-from openai_connector.limits import Gate
+from openai_connector.limits import Gate, Pause
 from openai_connector.observe.events import AnswerUnexpected, CallFailed, Events, HeldBack, NullFound
 from openai_connector.observe.logs import place_of
 from openai_connector.openai_api import ApiError
@@ -178,14 +178,14 @@ class Connector:
         )
 
     def _held_back(self, error: HeldBackError, plan: Plan, attempt: Attempt) -> Decision:
-        """Decide what becomes of a job for which nothing was sent: no failure yet that expressions could see."""
+        """Decide what becomes of a job for which nothing was sent: no expression sees it yet."""
         message = attempt.redaction.message(str(error))
         self._events.emit(HeldBack(attempt.job, message))
         attempt.memory = plan.memory
         return Decision(Failed(message + _outlook(error, plan), plan.retries, plan.backoff))
 
-    def pause_hint(self) -> float:
-        """Return the seconds to wait before more jobs are fetched: some, while most are held back."""
+    def pause_hint(self) -> Pause | None:
+        """Return how to slow down polling while most jobs are held back; None: there is no need."""
         return self._calls.gate.pause_hint()
 
     def time_needed(self, job: Job) -> timedelta:

@@ -16,9 +16,9 @@ SILENCE: Final = 1.0
 """... where it has answered nobody for so many seconds: one call in five may fail without an outage."""
 REMEMBERED: Final = 300.0
 """Seconds for which a failure counts."""
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 12.0
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 10.0
 """Seconds between two jobs that ask a host that is down; they double."""
-SPREAD: Final = 8.0
+SPREAD: Final = 6.0
 """Seconds over which the jobs that were held back come back."""
 
 

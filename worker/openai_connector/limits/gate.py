@@ -25,8 +25,10 @@ RECENT: Final = 5.0
 """Seconds that the pause between polls looks back."""
 FEW: Final = 10
 """Jobs in that time from which it is known what becomes of most."""
-LONGEST_PAUSE: Final = 5.0
-"""Seconds between two polls, where most jobs are held back."""
+MOST: Final = 0.8
+"""Of them held back, from which on polling slows down."""
+LEAST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
+"""Seconds between two polls then: the next comes as soon as something may be sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class Held:
     reason: str
     """`limit`, `host`, `share` or `payload`."""
     host: str
+    opens: float
+    """Seconds after which something may be sent, though not for all that wait."""
     since: float | None = None
     """For how many seconds the host has been down."""
 
@@ -71,6 +75,16 @@ class HostChange:
     is_down: bool
     seconds: float
     """How long it has been failing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """How polling slows down."""
+
+    seconds: float
+    """To wait before the next poll."""
+    jobs: int
+    """To fetch with it at most."""
 
 
 class Gate:
@@ -104,7 +118,7 @@ class Gate:
         self._limiters: dict[Key, Limiter] = {}
         self._breakers: dict[str, Breaker] = {}
         self._recent: deque[tuple[float, float]] = deque(maxlen=1000)
-        """Of jobs that came in: when, and for how long they were held back."""
+        """Of jobs that came in: when, and when something might be sent again for those held back; else 0."""
 
     async def enter(self, asking: Asking) -> Admission | Held:
         """Return leave to send, after a moment's wait at most, or why the job must go back."""
@@ -120,14 +134,16 @@ class Gate:
                 self._shares.give_back(asking.groups, asking.size, self._clock())
         return self._noted(now, entered)
 
-    def pause_hint(self) -> float:
-        """Return the seconds to wait before the next poll: some, while most jobs are held back."""
+    def pause_hint(self) -> Pause | None:
+        """Return how to slow down polling while most jobs are held back; None: there is no need."""
         now = self._clock()
-        waits = [wait for at, wait in self._recent if at > now - RECENT]
-        held = sorted(wait for wait in waits if wait)
-        if len(waits) < FEW or len(held) < 0.8 * len(waits):
-            return 0.0
-        return min(held[0], LONGEST_PAUSE)
+        recent = [opens_at for at, opens_at in self._recent if at > now - RECENT]
+        held = [opens_at for opens_at in recent if opens_at > 0]
+        admitted = len(recent) - len(held)
+        if len(recent) < FEW or len(held) < MOST * len(recent):
+            return None
+        seconds = min(max(min(held[-FEW:]) - now - IN_PLACE / 2, LEAST_PAUSE), LONGEST_PAUSE)
+        return Pause(seconds, max(self._shares.slots // 10, 2 * admitted, 1))
 
     def _refused_slot(self, asking: Asking, now: float) -> Held | None:
         reason = ""
@@ -135,7 +151,8 @@ class Gate:
             reason = "share"
         elif not self._shares.has_room(asking.size):
             reason = "payload"
-        return Held(self._chance.uniform(*GOES_BACK), reason, asking.key.host) if reason else None
+        wait = self._chance.uniform(*GOES_BACK)
+        return Held(wait, reason, asking.key.host, opens=wait) if reason else None
 
     async def _turn(self, asking: Asking, patience_ends: float) -> Admission | Held:
         """Wait for a turn that comes soon."""
@@ -143,15 +160,15 @@ class Gate:
         breaker, limiter = self._known(key)
         while True:
             now = self._clock()
-            if breaker.held_for(now) is not None:
-                return Held(breaker.wait(now), "host", key.host, now - breaker.since)
+            if (opens := breaker.held_for(now)) is not None:
+                return Held(breaker.wait(now), "host", key.host, opens, now - breaker.since)
             ready_at = limiter.ready_at(now, tokens)
             if ready_at > now + IN_PLACE:
-                return Held(limiter.hold(now, ready_at, tokens), "limit", key.host)
+                return _held(limiter, key, now, ready_at, tokens)
             if not limiter.is_full(now):
                 break
             if now >= patience_ends:
-                return Held(limiter.hold(now, now, tokens), "limit", key.host)
+                return _held(limiter, key, now, now, tokens)
             await self._sleep(limiter.opens_in(now))
         admission = Admission(self, asking, breaker, limiter, limiter.send(ready_at, tokens))
         breaker.asked(now)
@@ -160,7 +177,7 @@ class Gate:
             now = self._clock()
             if limiter.is_held(now):  # refused meanwhile, to another job
                 admission.withdraw()
-                return Held(limiter.hold(now, limiter.ready_at(now, tokens), tokens), "limit", key.host)
+                return _held(limiter, key, now, limiter.ready_at(now, tokens), tokens)
         return admission
 
     async def _sleep_before(self, seconds: float, admission: Admission) -> None:
@@ -173,7 +190,7 @@ class Gate:
                 admission.withdraw()
 
     def _noted(self, now: float, entered: Admission | Held) -> Admission | Held:
-        self._recent.append((now, entered.wait if isinstance(entered, Held) else 0.0))
+        self._recent.append((now, now + entered.opens if isinstance(entered, Held) else 0.0))
         return entered
 
     def _known(self, key: Key) -> tuple[Breaker, Limiter]:
@@ -213,6 +230,10 @@ class Gate:
         if breaker.is_down and not was_down:
             self._on_change(HostChange(asking.key.host, is_down=True, seconds=now - breaker.since))
         return trouble
+
+
+def _held(limiter: Limiter, key: Key, now: float, ready_at: float, tokens: float) -> Held:
+    return Held(limiter.hold(now, ready_at, tokens), "limit", key.host, max(ready_at - now, IN_PLACE))
 
 
 class Admission:

@@ -65,6 +65,7 @@ class Limiter:
         requests, tokens = fixed.requests_per_minute, fixed.tokens_per_minute
         self._requests = None if requests is None else FixedRate(requests)
         self._tokens = None if tokens is None else FixedRate(tokens)
+        self._untold = UNTOLD / 2
         self._window = NEVER
         self._since = now
         self._is_opening = True
@@ -86,7 +87,7 @@ class Limiter:
 
     def is_full(self, now: float) -> bool:
         """Check whether as many calls are under way as may be."""
-        return self._in_flight >= math.floor(self._most_at_once(now))
+        return self._in_flight + 1 > self._most_at_once(now)
 
     def opens_in(self, now: float) -> float:
         """Return the seconds after which it is worth asking again while it is full."""
@@ -144,12 +145,16 @@ class Limiter:
             self._window += 1 / max(self._window, 1.0)
             if self._learned.per_second(now) is None:
                 self._window = NEVER
+        if sent.at >= self._held_until:
+            self._untold = max(self._untold * 0.9, UNTOLD / 2)
         if used is not None and self._tokens is not None:
             self._tokens.take(now, used - sent.tokens)
 
     def refused(self, now: float, sent: Sent, wait: float | None) -> None:
         """Learn from a refusal: wait as it was told, then go slower, and with half as many at once."""
-        told = UNTOLD if wait is None else min(wait, LONGEST_TOLD)
+        if wait is None and sent.at >= self._held_until:  # again, after the last guess was over
+            self._untold = min(self._untold * 2, LONGEST_HOLD)
+        told = self._untold if wait is None else min(wait, LONGEST_TOLD)
         self._held_until = max(self._held_until, now + told)
         present = min(self._most_at_once(now), float(self._in_flight + 1))
         if self._learned.refused(sent.at, now, self._held_until):
