@@ -24,8 +24,8 @@ from openai_connector.contract import (
     UNEXPECTED_ANSWER,
 )
 from openai_connector.duration import parse_duration, spoken_duration
-from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome, Recovery, TaskError
-from openai_connector.limits import Gate, Pause
+from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome, Pause, Recovery, TaskError
+from openai_connector.limits import Gate
 from openai_connector.observe.events import AnswerUnexpected, CallFailed, Events, HeldBack, NullFound
 from openai_connector.observe.logs import place_of
 from openai_connector.openai_api import ApiError

@@ -111,6 +111,16 @@ class TaskError(Exception):
         return {}
 
 
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """How polling slows down while most jobs are given back at once."""
+
+    seconds: float
+    """To wait before the next poll."""
+    jobs: int
+    """To fetch with it at most."""
+
+
 class Worker(Protocol):
     """What the engine's side needs of the connector: decisions, whatever happens to a job."""
 

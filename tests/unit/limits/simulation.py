@@ -17,10 +17,9 @@ from random import Random
 from typing import Any, TypeVar
 
 from openai_connector.connector import Connector
-from openai_connector.job import Completed, Failed, Job
+from openai_connector.job import Completed, Failed, Job, Recovery
 from openai_connector.limits import Gate, Shares
 from openai_connector.openai_api import ApiConnectionError, ApiResponse
-from openai_connector.job import Recovery
 from openai_connector.outcome.retry_policy import RetryPolicy
 from tests.make import ANSWER, job, tasks
 
@@ -239,7 +238,14 @@ class Worker:
     """One worker process: fetches for free slots, as the poller does."""
 
     def __init__(
-        self, engine: Engine, api: Any, *, seed: int = 1, slots: int = 100, gate: Gate | None = None, **policy: Any
+        self,
+        engine: Engine,
+        api: Any,
+        *,
+        seed: int = 1,
+        slots: int = 100,
+        gate: Gate | None = None,
+        **policy: Any,
     ) -> None:
         self.engine = engine
         self.slots = slots

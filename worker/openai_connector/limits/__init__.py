@@ -7,7 +7,7 @@ are handed in as plain values.
 from __future__ import annotations
 
 from openai_connector.limits.breaker import Trouble
-from openai_connector.limits.gate import Admission, Asking, Gate, Held, HostChange, Pause
+from openai_connector.limits.gate import Admission, Asking, Gate, Held, HostChange
 from openai_connector.limits.keys import Key, key_of
 from openai_connector.limits.limiter import FixedLimits
 from openai_connector.limits.shares import Shares
@@ -20,7 +20,6 @@ __all__ = [
     "Held",
     "HostChange",
     "Key",
-    "Pause",
     "Shares",
     "Trouble",
     "key_of",

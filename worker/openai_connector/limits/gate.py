@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
+from openai_connector.job import Pause
 from openai_connector.limits.breaker import Breaker, Trouble
 from openai_connector.limits.keys import Key
 from openai_connector.limits.limiter import IN_PLACE, FixedLimits, Limiter, Sent, Told
@@ -75,16 +76,6 @@ class HostChange:
     is_down: bool
     seconds: float
     """How long it has been failing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """How polling slows down."""
-
-    seconds: float
-    """To wait before the next poll."""
-    jobs: int
-    """To fetch with it at most."""
 
 
 class Gate:

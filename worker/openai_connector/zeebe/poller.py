@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ import grpc
 import grpc.aio
 from pyzeebe.proto import gateway_pb2 as pb
 
-from openai_connector.job import Worker
+from openai_connector.job import Pause, Worker
 from openai_connector.observe.events import EngineFound, EngineLost, Events
 from openai_connector.observe.logs import place_of
 from openai_connector.zeebe.backoff import delays
@@ -60,6 +60,7 @@ class Poller:
         lease: For how long the engine gives an activated job to nobody else; prolonged before work that
             takes longer.
         long_poll: How long the engine keeps a poll open while there are no jobs.
+        pause: Says how to slow down polling while most jobs are given back at once.
         events: Are told what happens.
     """
 
@@ -76,6 +77,7 @@ class Poller:
         max_jobs: int = 100,
         lease: timedelta = timedelta(minutes=5),
         long_poll: timedelta = LONG_POLL,
+        pause: Callable[[], Pause | None] = lambda: None,
         events: Events | None = None,
     ) -> None:
         if max_jobs < 1:
@@ -84,6 +86,7 @@ class Poller:
         self._commands = commands
         self._max_jobs = max_jobs
         self._long_poll = long_poll.total_seconds()
+        self._pause = pause
         self._events = events or Events()
         self._request = pb.ActivateJobsRequest(
             type=job_type,
@@ -133,6 +136,7 @@ class Poller:
         try:
             waits: Iterator[float] | None = None
             refused = 0
+            most = self._max_jobs
             while not self._stopping.is_set():
                 free = self._max_jobs - len(self._runs)
                 if free <= 0:
@@ -141,7 +145,7 @@ class Poller:
                     await asyncio.sleep(PAUSE)
                     continue
                 try:
-                    jobs = await self._poll(free)
+                    jobs = await self._poll(min(free, most))
                 except Exception as error:
                     refused = refused + 1 if _is_busy(error) else 0
                     is_load = self._connected and 0 < refused < BUSY_POLLS
@@ -153,6 +157,7 @@ class Poller:
                     waits, refused = None, 0
                     if jobs:
                         await asyncio.sleep(PAUSE)
+                    most = await self._slow_down()
         finally:
             self._call = None
             self._ended.set()
@@ -196,6 +201,14 @@ class Poller:
                 "%d jobs could not be reported; the engine offers them again after their lease", self.running
             )
         return interrupted
+
+    async def _slow_down(self) -> int:
+        """Wait while most jobs would be given back at once; return how many to fetch at most after it."""
+        pause = self._pause()
+        if pause is None:
+            return self._max_jobs
+        await self._sleep(pause.seconds)
+        return pause.jobs
 
     async def _wait_for_end(self, seconds: float) -> None:
         """Wait until run() has ended, or the time is over."""
