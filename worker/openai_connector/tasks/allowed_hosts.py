@@ -76,6 +76,11 @@ def host_of(url: str) -> str:
     return _split(url)[1]
 
 
+def is_openai(url: str) -> bool:
+    """Check whether a URL is OpenAI's own, its regions' among them: it wants a key."""
+    return f".{host_of(url)}".endswith(f".{OPENAI_HOST}")
+
+
 def pattern_of(url: str) -> str:
     """Return the pattern that allows the host of a URL, and the port where the URL names one."""
     parts, host, port = _split(url)

@@ -13,7 +13,6 @@ from openai_connector.contract import (
     DEFAULT_BASE_URL,
     DEFAULT_TIMEOUT_SECONDS,
     JOB_TYPE,
-    OPENAI_HOST,
     PANEL,
     REPAIR,
     TIMEOUT,
@@ -22,7 +21,7 @@ from openai_connector.duration import parse_duration
 from openai_connector.openai_api import ApiResponse, check_answer, encode_body
 from openai_connector.redaction import Redaction
 from openai_connector.tasks.address import address_of
-from openai_connector.tasks.allowed_hosts import AllowedHosts, host_of
+from openai_connector.tasks.allowed_hosts import AllowedHosts, is_openai
 from openai_connector.tasks.operations import (
     INPUT_NAMES,
     Endpoint,
@@ -56,7 +55,12 @@ class OpenAiTask:
     operation: Operation = field(repr=False)
     request_body: dict[str, Any] = field(repr=False)
     request: Request
-    panel: Mapping[str, str] = field(repr=False)
+    endpoint: Endpoint = field(repr=False)
+
+    @property
+    def panel(self) -> Mapping[str, str]:
+        """The labels that the task's modeler sees; only messages need them."""
+        return panel_of(self.endpoint, self.operation, self.request.url)
 
     def accept(self, response: ApiResponse) -> dict[str, Any]:
         """Return what is kept of an answer.
@@ -108,9 +112,9 @@ class OpenAiTasks:
         if key is None and is_own:
             key = self.defaults.api_key
         url = address.of(operation.path)
-        panel = panel_of(endpoint, operation, url)
-        if key is None and (endpoint.azure_resource is not None or host_of(url) == OPENAI_HOST):
+        if key is None and (endpoint.azure_resource is not None or is_openai(url)):
             required = wording.KEY_REQUIRED_OR_WORKER if is_own else wording.KEY_REQUIRED
+            panel = panel_of(endpoint, operation, url)
             raise InvalidInputsError([required(but=but(variables, API_KEY.name), **panel)])
         request_body = operation.request_body()
         body = _encoded(request_body)
@@ -124,7 +128,7 @@ class OpenAiTasks:
             str(request_body.get("model") or ""),
         )
         redaction.add(used.given if key is None else [*used.given, key], operation.private_texts())
-        return OpenAiTask(operation, request_body, request, panel)
+        return OpenAiTask(operation, request_body, request, endpoint)
 
     def time_needed(self, variables: Mapping[str, Any]) -> timedelta:
         """Return how long a task's call may take, or its two calls where it may ask again.

@@ -9,7 +9,6 @@ from openai_connector.contract import (
     CUSTOM_MODEL,
     MODERATION_INPUT,
     MODERATION_MODEL,
-    OPENAI_HOST,
     ORGANIZATION,
     OTHERS_KEY_LABEL,
     PANEL,
@@ -17,7 +16,7 @@ from openai_connector.contract import (
     WORKERS_BASE_URL,
     WORKERS_KEY,
 )
-from openai_connector.tasks.allowed_hosts import host_of
+from openai_connector.tasks.allowed_hosts import is_openai
 from openai_connector.tasks.operations import Chat, Endpoint, Moderation, Operation
 from openai_connector.tasks.operations.chat import CUSTOM
 
@@ -38,7 +37,7 @@ def panel_of(endpoint: Endpoint, operation: Operation, url: str) -> Mapping[str,
     panel = dict(PANEL)
     if endpoint.base_url is None:
         panel["base_url"] = panel["address"] = WORKERS_BASE_URL
-    if host_of(url) != OPENAI_HOST:
+    if not is_openai(url):
         panel["api_key"] = OTHERS_KEY_LABEL
     if isinstance(operation, Moderation):
         panel["model"] = MODERATION_MODEL.label

@@ -421,7 +421,7 @@ class Chat(Operation):
         value, problem = _json(
             first.get("content"), responses[0], is_asked=format_asked(request_body) is not None
         )
-        shortfall = shortfall_of(request_body, choices[0], responses[0], value, problem)
+        shortfall = shortfall_of(request_body, choices[0], first, responses[0], value, problem)
         said = [said_in(message) for message in messages if message is not None]
         output = {
             "text": responses[0],

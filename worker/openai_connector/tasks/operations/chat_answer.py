@@ -220,6 +220,7 @@ def _without_fence(text: str) -> str:
 def shortfall_of(
     request_body: Mapping[str, Any],
     choice: Mapping[str, Any],
+    message: Mapping[str, Any],
     text: str | None,
     value: Any,
     problem: str | None,
@@ -229,11 +230,11 @@ def shortfall_of(
     Args:
         request_body: what was asked.
         choice: the choice.
+        message: its message.
         text: what it says.
         value: the same, read as JSON, where that was asked for.
         problem: why it could not be read as JSON.
     """
-    message = message_of(choice) or {}
     reason = finish_reason(choice)
     if reason in FILTERED:
         return Shortfall(ANSWER_FILTERED, wording.ANSWER_FILTERED(reason=reason))
