@@ -185,13 +185,13 @@ class Gate:
         return entered
 
     def _known(self, key: Key) -> tuple[Breaker, Limiter]:
-        breaker = self._breakers.get(key.host)
-        if breaker is None:
-            breaker = self._breakers[key.host] = Breaker(self._chance)
         limiter = self._limiters.get(key)
         if limiter is None:
             self._forget()
             limiter = self._limiters[key] = Limiter(self._fixed, self._chance, self._clock())
+        breaker = self._breakers.get(key.host)
+        if breaker is None:
+            breaker = self._breakers[key.host] = Breaker(self._chance)
         return breaker, limiter
 
     def _forget(self) -> None:

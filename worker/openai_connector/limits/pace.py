@@ -117,7 +117,7 @@ class ToldRate:
         """
         if sent_at < self._told_by and now < self._resets_at:
             return
-        self._told_by, self._limit = sent_at, limit
+        self._told_by, self._limit, self._last = sent_at, limit, max(self._last, sent_at)
         self._left = max(left - taken, 0.0)
         self._resets_at = now + reset
         self._longest_reset = max(min(reset, MINUTE), self._longest_reset * 0.9)

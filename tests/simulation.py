@@ -1,5 +1,6 @@
-"""Whole workers without processes: the real connector, an engine and APIs made of a few lines, and time that
-passes as fast as the machine computes.
+"""Whole workers without processes, in time that passes as fast as the machine computes.
+
+The connector is the real one; engine and APIs are made of a few lines.
 """
 
 from __future__ import annotations
