@@ -210,7 +210,7 @@ class Settings(BaseSettings):
         256,
         "CONNECTOR_MAX_PAYLOAD",
         unit="MB",
-        about="All requests in work together; a job beyond it goes back for a moment. One that is larger "
+        about="All requests under way together; a job beyond it goes back for a moment. One that is larger "
         "goes alone.",
     )
     drop_in: bool = _field(

@@ -61,7 +61,9 @@ HELD_TOO_LONG = Sentence(
 HELD_BY_LIMIT = Sentence("Nothing was sent: as much as the rate limit allows is asked of {host} already")
 HELD_BY_HOST = Sentence("Nothing was sent: {host} is down")
 HELD_BY_SHARE = Sentence("Nothing was sent: others wait for the worker's slots (CONNECTOR_FAIR_SHARE)")
-HELD_BY_PAYLOAD = Sentence("Nothing was sent: the requests in work are large enough (CONNECTOR_MAX_PAYLOAD)")
+HELD_BY_PAYLOAD = Sentence(
+    "Nothing was sent: the requests under way are large enough (CONNECTOR_MAX_PAYLOAD)"
+)
 
 # What the engine's side meets
 
