@@ -80,6 +80,19 @@ class Breaker:
         self._asks_at = -math.inf
         return was_down
 
+    @property
+    def answered_at(self) -> float:
+        """When it answered last."""
+        return self._answered_at
+
+    def lost_elsewhere(self, since: float, now: float) -> bool:
+        """Take over that others find it down; return whether that is news."""
+        if self._is_down or since <= self._answered_at:
+            return False
+        self._is_down, self.since = True, since
+        self._asks_at = now + self._pause * self._chance.uniform(0.8, 1.2)
+        return True
+
     def failed(self, job: int, now: float) -> Trouble | None:
         """Count a failure; return what it means where it is the host's fault, not the job's."""
         self.used_at = now

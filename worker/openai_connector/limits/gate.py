@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Final
@@ -13,7 +14,7 @@ from typing import Final
 from openai_connector.job import Pause
 from openai_connector.limits.breaker import Breaker, Trouble
 from openai_connector.limits.keys import Key
-from openai_connector.limits.limiter import IN_PLACE, FixedLimits, Limiter, Sent, Told
+from openai_connector.limits.limiter import IN_PLACE, SAME, FixedLimits, Limiter, Sent, Told
 from openai_connector.limits.shares import Groups, Shares
 
 PATIENCE: Final = 2.0
@@ -135,6 +136,40 @@ class Gate:
             return None
         seconds = min(max(min(held[-FEW:]) - now - IN_PLACE / 2, LEAST_PAUSE), LONGEST_PAUSE)
         return Pause(seconds, max(self._shares.slots // 10, 2 * admitted, 1))
+
+    def now(self) -> float:
+        """Return the present by this gate's clock."""
+        return self._clock()
+
+    def facts(self) -> dict[str, dict[str, float]]:
+        """Return what others may learn from: by key and by host the moments of what happened last."""
+        facts: dict[str, dict[str, float]] = {}
+        for key, limiter in self._limiters.items():
+            told = {"refusedAt": limiter.refused_at, "heldUntil": limiter.held_until}
+            facts["limit " + " ".join(key)] = told
+        for host, breaker in self._breakers.items():
+            since = breaker.since if breaker.is_down else -math.inf
+            facts["host " + host] = {"downSince": since, "answeredAt": breaker.answered_at}
+        return {
+            name: {what: at for what, at in told.items() if at > -math.inf} for name, told in facts.items()
+        }
+
+    def learn(self, name: str, facts: Mapping[str, float]) -> None:
+        """Learn what another worker has met; moments are by this gate's clock."""
+        now = self._clock()
+        kind, _, rest = name.partition(" ")
+        if kind == "limit" and {"refusedAt", "heldUntil"} <= facts.keys():
+            for key, limiter in self._limiters.items():
+                if " ".join(key) == rest:
+                    limiter.refused_elsewhere(now, facts["refusedAt"], facts["heldUntil"])
+        breaker = self._breakers.get(rest) if kind == "host" else None
+        if breaker is None:
+            return
+        answered, since = facts.get("answeredAt", -math.inf), facts.get("downSince", -math.inf)
+        if breaker.is_down and answered > breaker.since + SAME:
+            self._answered(rest, breaker, now)
+        elif since > answered and breaker.lost_elsewhere(since, now):
+            self._on_change(HostChange(rest, is_down=True, seconds=now - since))
 
     def _refused_slot(self, asking: Asking, now: float) -> Held | None:
         reason = ""

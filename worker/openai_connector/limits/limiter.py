@@ -22,6 +22,8 @@ LONGEST_HOLD: Final = 30.0
 """Seconds for which a job is held back for its turn: what is known by then decides anew."""
 IN_PLACE: Final = 1.0
 """Seconds for which a job waits in its slot for its turn."""
+SAME: Final = 0.01
+"""Seconds within which two moments, told by way of the wall clock, are the same."""
 NEVER: Final = math.inf
 
 
@@ -75,6 +77,8 @@ class Limiter:
         self._back_at = -math.inf
         self.used_at = now
         """When it was last asked or answered; kept long enough, it is forgotten."""
+        self.refused_at = -math.inf
+        """When a call of this worker or another was refused last."""
 
     @property
     def is_idle(self) -> bool:
@@ -159,6 +163,21 @@ class Limiter:
         present = min(self._most_at_once(now), float(self._in_flight + 1))
         if self._learned.refused(sent.at, now, self._held_until):
             self._window = max(1.0, present / 2)
+        self._is_opening = False
+        self.refused_at = now
+
+    @property
+    def held_until(self) -> float:
+        """When the last wait that was told is over."""
+        return self._held_until
+
+    def refused_elsewhere(self, now: float, refused_at: float, held_until: float) -> None:
+        """Learn from a refusal that another worker has met."""
+        if refused_at <= self.refused_at + SAME:
+            return
+        self.refused_at = refused_at
+        self._held_until = max(self._held_until, min(held_until, now + LONGEST_TOLD))
+        self._learned.slow_down(refused_at, now, self._held_until)
         self._is_opening = False
 
     def told(self, now: float, sent: Sent, limits: Iterable[Told]) -> None:

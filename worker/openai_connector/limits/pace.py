@@ -71,6 +71,10 @@ class LearnedRate:
         """
         if self._passed:
             self._passed.pop()  # it did not pass, whichever of them it was
+        return self.slow_down(sent_at, now, resumes_at)
+
+    def slow_down(self, sent_at: float, now: float, resumes_at: float) -> bool:
+        """Learn from a refusal of this worker's or another's, as `refused` says."""
         passed = sum(at > now - MINUTE for at in self._passed) / MINUTE
         present = self.per_second(now)
         self._grows_from = max(now, resumes_at)
