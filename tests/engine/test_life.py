@@ -9,6 +9,8 @@ import signal
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from openai_connector.tools.demo.engine import Engine
 from tests.diagrams import process, task
 from tests.engine.records import Record, Records
@@ -125,6 +127,30 @@ async def test_what_does_not_drain_in_time_is_given_back(
         assert await worker.ended() == 0
     async with Worker(engine.address, tmp_path / "two.log", settings):
         (job,) = await completed(records, "give-back", jobs=1)
+    assert job["value"]["retries"] == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_second_signal_gives_back_at_once(
+    engine: Engine, zeebe: ZeebeClient, records: Records, api: StandIn, tmp_path: Path, number: signal.Signals
+) -> None:
+    """The drain is cut short with exit code 130; the job has its retries, the log says what may be paid."""
+    api.answer(Answer(delay=600))
+    name = f"hurry-{number.name}"
+    settings = {"CONNECTOR_JOB_TYPE": name}
+    await zeebe.deploy(diagram(name, api).replace('type="openai-connector:1"', f'type="{name}"'))
+    async with Worker(engine.address, tmp_path / "one.log", settings) as worker:
+        await zeebe.create_instance(name, {"number": 1})
+        await api.until(lambda: api.calls == 1)
+        worker.signal(number)
+        await worker.said("Draining")
+        worker.signal(number)
+        assert await worker.ended() == 130
+    said = (tmp_path / "one.log").read_text("utf-8")
+    assert "it may have been paid for" in said
+    assert "Traceback" not in said
+    async with Worker(engine.address, tmp_path / "two.log", settings):
+        (job,) = await completed(records, name, jobs=1)
     assert job["value"]["retries"] == 3
 
 

@@ -14,7 +14,16 @@ import pytest
 
 from openai_connector.connector import Connector
 from openai_connector.job import BpmnError, Completed, Failed, Outcome
-from openai_connector.observe.events import Event, Events, HeldBack, HostFound, HostLost, JobEnded
+from openai_connector.observe.events import (
+    CallCut,
+    Event,
+    Events,
+    HeldBack,
+    HostFound,
+    HostLost,
+    JobEnded,
+    JobGone,
+)
 from openai_connector.observe.logs import JsonFormatter, configure, log_event
 from openai_connector.openai_api import ApiClient
 from openai_connector.tasks.allowed_hosts import AllowedHosts
@@ -135,6 +144,26 @@ def test_the_end_of_a_job_has_fields(
             "seconds": 1.235,
         }.items()
     )
+
+
+@pytest.mark.parametrize(
+    ("event", "words", "shown"),
+    [
+        pytest.param(
+            CallCut(bare_job(key=7), 1.23456), "it may have been paid for", {"callSeconds": 1.235}, id="cut"
+        ),
+        pytest.param(JobGone(bare_job(key=7), 1.23456), "nothing is reported", {"seconds": 1.235}, id="gone"),
+    ],
+)
+def test_work_that_was_stopped_is_told(
+    event: Event, words: str, shown: dict[str, float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who pays learns at the level INFO which call was cut off, and which job was taken away."""
+    configure("INFO", "json")
+    log_event(event)
+    line = json.loads(capsys.readouterr().err)
+    assert words in line["message"]
+    assert line.items() >= {**shown, "jobKey": 7, "severity": "INFO"}.items()
 
 
 # Nothing private leaves, whatever happens to a call

@@ -45,7 +45,7 @@ def test_defaults() -> None:
     """What holds when nothing is set."""
     got = load()
     assert got.gateway() == ("localhost:26500", False)
-    assert (got.job_type, got.max_jobs, got.job_lease) == ("openai-connector:1", 100, timedelta(minutes=5))
+    assert (got.job_type, got.max_jobs, got.job_lease) == ("openai-connector:1", 100, timedelta(minutes=1))
     assert (got.request_timeout, got.drain_timeout) == (timedelta(minutes=3), timedelta(seconds=60))
     assert (got.secret_prefix, got.secrets_dir, got.allowed_hosts) == ("SECRET_", None, ())
     assert (got.base_url, got.api_key) == ("https://api.openai.com/v1", None)
@@ -70,7 +70,7 @@ VALUES: list[tuple[str, str, str, Any]] = [
     ("ZEEBE_TENANT_IDS", "tenant_ids", "a, b,,", ("a", "b")),
     ("CONNECTOR_JOB_TYPE", "job_type", "t", "t"),
     ("CONNECTOR_MAX_JOBS", "max_jobs", "7", 7),
-    ("CONNECTOR_JOB_LEASE", "job_lease", "PT1M", timedelta(minutes=1)),
+    ("CONNECTOR_JOB_LEASE", "job_lease", "PT2M", timedelta(minutes=2)),
     ("CONNECTOR_JOB_LEASE", "job_lease", "90", timedelta(seconds=90)),
     ("CONNECTOR_DRAIN_TIMEOUT", "drain_timeout", "0", timedelta(0)),
     ("CONNECTOR_REQUEST_TIMEOUT", "request_timeout", "0.5", timedelta(seconds=0.5)),
@@ -333,4 +333,4 @@ def test_one_table_for_readme_and_help() -> None:
 
 def test_durations_in_the_table_are_iso() -> None:
     """The default of a duration is shown as it may be typed."""
-    assert "CONNECTOR_JOB_LEASE [PT5M]" in settings.as_text()
+    assert "CONNECTOR_JOB_LEASE [PT1M]" in settings.as_text()

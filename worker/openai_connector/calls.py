@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -12,7 +13,7 @@ from openai_connector.contract import HELD_BACK
 from openai_connector.job import Job, Recovery, TaskError
 from openai_connector.limits import Admission, Asking, Gate, Held, key_of
 from openai_connector.limits.limiter import Told
-from openai_connector.observe.events import AnswerReceived, CallSent, Events
+from openai_connector.observe.events import AnswerReceived, CallCut, CallSent, Events
 from openai_connector.openai_api import (
     ApiConnectionError,
     ApiError,
@@ -106,9 +107,13 @@ class Calls:
         headers = {**request.headers, "X-Client-Request-Id": request_id}
         self._events.emit(CallSent(job))
         begin = monotonic()
-        response = await self._api.send(
-            request.method, request.url, body=request.body, headers=headers, timeout=request.timeout
-        )
+        try:
+            response = await self._api.send(
+                request.method, request.url, body=request.body, headers=headers, timeout=request.timeout
+            )
+        except asyncio.CancelledError:
+            self._events.emit(CallCut(job, monotonic() - begin))
+            raise
         self._events.emit(AnswerReceived(job, response.status, monotonic() - begin))
         return response
 

@@ -38,7 +38,15 @@ from openai_connector.outcome.mapping import (
 from openai_connector.outcome.memory import TaskMemory
 from openai_connector.outcome.release import Attempt, release
 from openai_connector.outcome.retry_policy import DEFAULT_POLICY, Plan, RetryPolicy
-from openai_connector.tasks.task_type import CALLS, Answer, AnswerError, Request, Task, TaskType
+from openai_connector.tasks.task_type import (
+    CALLS,
+    NOT_ASKED_AGAIN,
+    Answer,
+    AnswerError,
+    Request,
+    Task,
+    TaskType,
+)
 
 log = logging.getLogger(__name__)
 
@@ -140,6 +148,8 @@ class Connector:
         self, answer: Answer, request: Request, task: Task, attempt: Attempt
     ) -> Answer | Decision:
         """Ask the model once more; the first answer stays, whatever comes of it."""
+        attempt.redaction.add([], [text for text in (answer.response["output"]["text"],) if text])
+        kept = attempt.memory.response or {}
         try:
             request_id = _request_id(attempt) + "-again"
             accepted = await self._calls.answer_to(request, task, attempt.job, request_id)
@@ -148,8 +158,9 @@ class Connector:
                 decision = self._on_error(error, task.panel, attempt)
                 return replace(decision, keeps_answer=True)
             self._events.emit(CallFailed(attempt.job, error.kind, error.code))
-            return _not_asked_again(answer, error)
-        kept = {**accepted, CALLS: 2}
+            kept = {**kept, CALLS: 2, NOT_ASKED_AGAIN: attempt.redaction.message(str(error))}
+        else:
+            kept = {**accepted, CALLS: 2}
         attempt.memory = attempt.memory.with_answer(task.request.fingerprint, kept)
         return task.read_answer(kept)
 
@@ -189,15 +200,18 @@ class Connector:
         return self._calls.gate.pause_hint()
 
     def time_needed(self, job: Job) -> timedelta:
-        """Return how long the job's lease must last.
+        """Return how long the job may be this worker's.
 
         Its job timeout header, and at least the call's timeout.
         """
-        needed = self.task_type.time_needed(job.variables)
+        return max(self.task_type.time_needed(job.variables), self.lease_asked(job))
+
+    def lease_asked(self, job: Job) -> timedelta:
+        """Return the job timeout header, 0 without one."""
         try:
-            return max(needed, parse_duration(job.headers.get(JOB_TIMEOUT) or needed))
+            return parse_duration(job.headers.get(JOB_TIMEOUT) or 0)
         except ValueError:
-            return needed  # the work on the job says what is wrong with the header
+            return timedelta(0)  # the work on the job says what is wrong with the header
 
     # What the engine's side meets
 
@@ -292,7 +306,7 @@ def _on_unexpected(
 ) -> Decision:
     """Decide what becomes of an answer that is not as asked; the error expression has the first word."""
     mapping, retries, local_names = attempt.mapping, attempt.job.retries, attempt.local_names
-    message = explained(error, panel)
+    message = attempt.redaction.message(explained(error, panel))
     shown = error_object(error.kind, error.code, message, answer.response)
     if answer.reaction == COMPLETE:
         return mapping.on_answer(answer.response, retries=retries, local_names=local_names, error=shown)
@@ -311,14 +325,6 @@ def _on_unexpected(
     )
     way_out = wording.ANSWER_WAY_OUT(unexpected_answer=UNEXPECTED_ANSWER.name, state=STATE_VARIABLE)
     return replace(decision, way_out=way_out) if isinstance(decision.outcome, Failed) else decision
-
-
-def _not_asked_again(answer: Answer, error: TaskError) -> Answer:
-    """Return an answer whose error says why the model could not be asked again."""
-    if answer.error is None:
-        return answer
-    message = wording.ANSWER_NOT_ASKED_AGAIN(problem=answer.error, error=error)
-    return replace(answer, error=AnswerError(message, answer.error.code), again=None)
 
 
 def _way_out(error: HeaderError, job: Job) -> str:

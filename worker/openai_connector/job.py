@@ -130,6 +130,9 @@ class Worker(Protocol):
     def time_needed(self, job: Job) -> timedelta:
         """Return how long the work on a job may take."""
 
+    def lease_asked(self, job: Job) -> timedelta:
+        """Return how long the engine shall leave a job to its worker; 0: as long as is usual here."""
+
     def unreadable(self, job: Job, problem: str) -> Outcome:
         """Return what becomes of a job whose data cannot be decoded."""
 
@@ -137,7 +140,7 @@ class Worker(Protocol):
         """Return what becomes of a job that the worker gives back because it stops."""
 
     def lease_too_short(self, job: Job, lease: timedelta, wanted: timedelta) -> Outcome:
-        """Return what becomes of a job whose lease cannot be prolonged for as long as the work may take."""
+        """Return what becomes of a job that may take longer than a lease that cannot be prolonged."""
 
     def failed_unexpectedly(self, job: Job, error: BaseException, outcome: Outcome | None = None) -> Outcome:
         """Return what becomes of a job after an error that nobody expected, maybe in reporting an outcome."""

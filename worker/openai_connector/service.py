@@ -26,6 +26,7 @@ from openai_connector.tasks.secrets import ChainedSecrets, EnvironmentSecrets, F
 from openai_connector.tasks.task_type import TaskType
 from openai_connector.zeebe.channel import Connection, gateway, open_channel
 from openai_connector.zeebe.commands import Commands
+from openai_connector.zeebe.lease import Leases
 from openai_connector.zeebe.oauth import ClientCredentials
 from openai_connector.zeebe.poller import Poller
 
@@ -55,6 +56,7 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
     try:
         stub = gateway(channel)
         commands = Commands(stub)
+        leases = Leases(commands)
         events = Events(log_event)
         pollers = [
             Poller(
@@ -68,6 +70,7 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
                 max_jobs=settings.max_jobs,
                 lease=settings.job_lease,
                 pause=connector.pause_hint,
+                leases=leases,
                 events=events,
             )
             for connector in connectors(settings, client, events)

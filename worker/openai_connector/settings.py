@@ -154,11 +154,11 @@ class Settings(BaseSettings):
         "so none waits here while its lease runs. Each costs about 0.1 MB while it waits for the API.",
     )
     job_lease: Duration = _field(
-        timedelta(minutes=5),
+        timedelta(seconds=60),
         "CONNECTOR_JOB_LEASE",
         unit="duration",
-        about="How long the engine reserves a job for this worker; prolonged where a task's timeout needs "
-        "more.",
+        about="How long the engine reserves a job for this worker; prolonged again and again while it is "
+        "worked on. The jobs of a worker that dies are another's within that time.",
     )
     drain_timeout: Duration = _field(
         timedelta(seconds=60),

@@ -407,7 +407,7 @@ GATEWAY_GAVE_UP = Sentence(
     "for less"
 )
 CHECK_URL = Sentence("Check {address}")
-CHECK_URL_AND_SERVICE = Sentence("Check {address}: another service seems to answer there")
+CHECK_URL_AND_SERVICE = Sentence("Check {address}: what answers there does not answer as OpenAI's API does")
 CHECK_URL_AND_BETWEEN = Sentence("Check {address}, and the proxy or server in between")
 CHECK_BETWEEN = Sentence("Check the proxy or server in between")
 READ_THE_ERROR = Sentence("Check what the error says, and {address}")

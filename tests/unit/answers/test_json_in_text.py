@@ -25,6 +25,8 @@ FENCED = [
     f"```json {OBJECT} ```",
     f"```{OBJECT}```",
     f"```json5 title=a.json\n{OBJECT}\n```",
+    f'```json title="an order"\n{OBJECT}\n```',
+    f"```{{.json}}\n{OBJECT}\n```",
     f"```json\n\n\n{OBJECT}\n\n```",
 ]
 UNFENCED = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import jsonschema
@@ -16,7 +17,7 @@ from openai_connector.tasks.operations.schema import (
     check_schema,
 )
 from tests.unit.answers.answering import AS_SCHEMA, SCHEMA, read_content
-from tests.unit.operations.reading import CHAT, chat, violations
+from tests.unit.operations.reading import CHAT, chat_request, violations
 
 SECRET = "Jean-Luc Picard"
 BROKEN: list[tuple[dict[str, Any], Any, str, str]] = [
@@ -185,8 +186,78 @@ def test_the_verdict_is_that_of_another_implementation(schema: dict[str, Any], v
     assert (broken_rule(schema, value) is None) == expected
 
 
-def test_no_schema_no_check() -> None:
-    """A response format of the extra body without a schema is checked as JSON alone."""
-    inputs = {"extraBody": {"response_format": {"type": "json_schema"}}}
-    assert chat(**inputs).request_body()["response_format"] == {"type": "json_schema"}
-    assert read_content("[1]", **inputs).shortfall is None
+NAMED: dict[str, Any] = {"name": "n", "schema": SCHEMA}
+TEXT = json.dumps(SCHEMA)
+FORMS: dict[str, dict[str, Any]] = {
+    "schema as text": {"jsonSchema": NAMED | {"schema": TEXT}},
+    "without a name": {"jsonSchema": {"strict": True, "schema": SCHEMA}},
+    "without a type": {"jsonSchema": {"json_schema": NAMED}},
+    "parameters of a function": {"jsonSchema": {"name": "n", "parameters": SCHEMA}},
+    "whole, schema as text": {"jsonSchema": {"type": "json_schema", "json_schema": NAMED | {"schema": TEXT}}},
+    "all as text": {"jsonSchema": json.dumps(NAMED)},
+    "llama.cpp": {"extraBody": {"response_format": {"type": "json_object", "schema": SCHEMA}}},
+    "flat": {"extraBody": {"response_format": {"type": "json_schema", "schema": SCHEMA}}},
+    "bare in the format": {"extraBody": {"response_format": {"type": "json_schema", "json_schema": SCHEMA}}},
+    "vLLM": {"extraBody": {"guided_json": SCHEMA}},
+    "vLLM, as text": {"extraBody": {"guided_json": TEXT}},
+    "vLLM, later": {"extraBody": {"structured_outputs": {"json": SCHEMA}}},
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_spelling_of_a_schema_is_checked(form: str) -> None:
+    """A schema that is asked for in any place is never left unchecked."""
+    inputs = FORMS[form] | ({"responseFormat": "json_schema"} if "jsonSchema" in FORMS[form] else {})
+    assert read_content('{"city": "Paris"}', **inputs).shortfall is None
+    assert read_content('{"city": 5}', **inputs).output["condition"] == "ANSWER_OFF_SCHEMA"
+    assert read_content("no", **inputs).output["condition"] == "ANSWER_NOT_JSON"
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if "jsonSchema" in FORMS[form]])
+def test_every_spelling_is_sent_as_the_api_has_it(form: str) -> None:
+    """The request has a name and a schema that is an object, however they were given."""
+    sent = chat_request(responseFormat="json_schema", **FORMS[form])["response_format"]["json_schema"]
+    assert sent["schema"] == SCHEMA
+    assert sent["name"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        NAMED | {"schema": False},
+        NAMED | {"schema": [SCHEMA]},
+        NAMED | {"schema": None},
+        NAMED | {"schema": "no JSON"},
+        {"name": "n", "strict": True},
+        {"type": "json_schema", "json_schema": {"name": "n"}},
+        {"city": "Paris"},
+    ],
+    ids=repr,
+)
+def test_a_schema_that_says_nothing_is_refused(given: dict[str, Any]) -> None:
+    """What would let everything pass is no schema."""
+    [message] = violations(CHAT | {"responseFormat": "json_schema", "jsonSchema": given})
+    assert "is no JSON schema that answers can be checked against" in message
+
+
+@pytest.mark.parametrize("kind", ["JSON_OBJECT", "json_object", " Json_Object "])
+def test_any_spelling_of_the_format_asks_for_json(kind: str) -> None:
+    """A server that takes another spelling is asked for JSON all the same."""
+    answer = read_content("no", extraBody={"response_format": {"type": kind}})
+    assert answer.output["condition"] == "ANSWER_NOT_JSON"
+
+
+def test_ways_as_good_as_each_other_are_not_told_apart() -> None:
+    """With two ways that an answer might have gone, neither is named: it would steer the model to one."""
+    ways = [{"properties": {"k": {"const": value}}} for value in "AB"]
+    assert broken_rule({"anyOf": ways}, {"k": "C"}) == ("", "anyOf")
+
+
+def test_a_chain_of_doubled_references_cannot_hang_the_worker() -> None:
+    """Each level refers to the next one twice: 2^30 ways, of which none is followed to its end."""
+    defs: dict[str, Any] = {
+        f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}, {"$ref": f"#/$defs/d{n + 1}", "minProperties": 1}]}
+        for n in range(30)
+    }
+    schema = {"$ref": "#/$defs/d0", "$defs": defs | {"d30": {"type": "string"}}}
+    assert broken_rule(schema, {}) == ("", "")

@@ -14,7 +14,7 @@ from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome
 from openai_connector.observe.events import AnswerUnexpected, CallFailed, Event, Events
 from openai_connector.openai_api import ApiError, ApiResponse, ApiTimeoutError
 from openai_connector.tasks.operations import InvalidInputsError
-from tests.make import FakeApi, connector, job, refused, sentences_in, tasks
+from tests.make import KEY, PROMPT, FakeApi, connector, job, refused, sentences_in, tasks
 from tests.unit.answers.answering import AS_OBJECT, AS_SCHEMA, body_of, choice_of
 from tests.unit.test_connector import again
 
@@ -249,6 +249,46 @@ class TestAskedAgain:
         else:
             assert isinstance(outcome, BpmnError)
             assert "ANSWER_NOT_ASKED_AGAIN" in sentences_in(outcome.message)
+
+    @pytest.mark.parametrize(
+        "error", [refused(400), ApiResponse(200, {}, "<html>")], ids=["status", "no answer"]
+    )
+    @pytest.mark.parametrize(
+        ("inputs", "headers"),
+        [
+            ({}, {}),
+            ({"unexpectedAnswer": "complete"}, {}),
+            ({"unexpectedAnswer": "complete"}, {"resultExpression": "=1"}),
+            ({"unexpectedAnswer": "bpmnError"}, {}),
+        ],
+        ids=["incident", "complete", "bad expression", "uncaught error"],
+    )
+    async def test_asking_again_is_over_when_it_has_failed_for_good(
+        self, error: Any, inputs: dict[str, Any], headers: dict[str, str]
+    ) -> None:
+        """However often the job comes back, the model is not asked a third time."""
+        asked = api("Paris", error)
+        current = job(headers, repair="true", **AS_OBJECT, **inputs)
+        for _ in range(3):
+            outcome = await connector(asked).work(current)
+            if isinstance(outcome, Completed):
+                break
+            current = again(current, outcome, retries=1)
+        assert len(asked.requests) == 2
+
+    @pytest.mark.parametrize("reaction", ["fail", "bpmnError", "complete"])
+    async def test_what_the_api_quotes_is_masked(self, reaction: str) -> None:
+        """The key, the prompt and the first answer reach no message, whatever the second call's error quotes."""
+        said = "an answer of more than twenty characters"
+        error = refused(400, words=f"bad key {KEY}, prompt {PROMPT}, after: {said}")
+        headers = {"errorExpression": "=ignoreError({m: error.message})"}
+        outcome = await outcome_of(
+            api(said, error), headers, repair="true", unexpectedAnswer=reaction, **AS_OBJECT
+        )
+        assert isinstance(outcome, Completed)
+        assert "***" in outcome.variables["m"]
+        for private in (KEY, PROMPT, said):
+            assert private not in outcome.variables["m"]
 
     async def test_it_is_said_in_the_log(self) -> None:
         """An event tells that the answer was not as asked, and that a second call follows."""

@@ -222,7 +222,7 @@ async def test_missing_parts_are_named(client: ApiClient, api: StandIn) -> None:
     with pytest.raises(InvalidResponseError, match="has no choices") as caught:
         check_answer(response, missing_in=lambda _: "choices")
     assert explained(caught.value, PANEL).endswith(
-        "has no choices. Check Base URL: another service seems to answer there"
+        "has no choices. Check Base URL: what answers there does not answer as OpenAI's API does"
     )
 
 

@@ -522,9 +522,9 @@ def test_json_is_null_when_none_was_asked() -> None:
         ({"choices": None}, "choices"),
         ({"choices": []}, "choices"),
         ({"choices": {"a": 1}}, "choices"),
-        ({"choices": [None]}, "a message in its choices whose content can be read"),
-        ({"choices": [{"text": "old"}]}, "a message in its choices whose content can be read"),
-        ({"choices": [{"message": "old"}]}, "a message in its choices whose content can be read"),
+        ({"choices": [None]}, "message in its choices that can be read"),
+        ({"choices": [{"text": "old"}]}, "message in its choices that can be read"),
+        ({"choices": [{"message": "old"}]}, "message in its choices that can be read"),
     ],
 )
 def test_an_answer_without_choices_is_none(body: object, missing: str) -> None:

@@ -229,3 +229,54 @@ async def test_harmful_is_thrown(result: object) -> None:
     outcome = await connector(FakeApi([ApiResponse(200, {}, {"results": [result]})])).work(task)
     assert isinstance(outcome, BpmnError)
     assert outcome.code == "FLAGGED"
+
+
+IMAGE = {"type": "image_url", "image_url": {"url": "https://x.example/a.png"}}
+TEXT_ONLY = {**HARMLESS, "category_applied_input_types": {"hate": ["text"]}}
+BOTH = {**HARMLESS, "category_applied_input_types": {"hate": ["text"], "violence": ["text", "image"]}}
+
+
+class TestWhatWasNotLookedAt:
+    """A no counts only for what was judged."""
+
+    @pytest.mark.parametrize(
+        "trouble",
+        [
+            {"error": {"code": "timeout", "message": "classifier unavailable"}},
+            {"error": "timeout"},
+            {"status": "error"},
+            {"status": "Failed"},
+        ],
+        ids=repr,
+    )
+    def test_an_error_in_a_result_is_no_no(self, trouble: dict[str, Any]) -> None:
+        """A result that failed has judged nothing; a yes in it counts all the same."""
+        assert wording.LACKS_VERDICT.id in sentences_in(lacks(HARMLESS | trouble))
+        assert output(HARMFUL | trouble)["flagged"] is True
+
+    def test_an_image_that_no_category_was_applied_to(self) -> None:
+        """The API tells which types each category looked at: an image that none did was not judged."""
+        asked = [{"type": "text", "text": "a"}, IMAGE]
+        assert wording.LACKS_VERDICT.id in sentences_in(lacks(TEXT_ONLY, asked=asked))
+        assert output(BOTH, asked=asked)["flagged"] is False
+        assert output(TEXT_ONLY, asked="a")["flagged"] is False
+
+    def test_two_results_of_the_same_text(self) -> None:
+        """Results that say which text they are for count once for each."""
+        twice = HARMLESS | {"index": 1}
+        assert wording.LACKS_RESULTS.id in sentences_in(lacks(twice, twice, asked=["a", "b"]))
+        assert output(HARMLESS | {"index": 0}, twice, asked=["a", "b"])["flagged"] is False
+
+
+@pytest.mark.parametrize(
+    "yes",
+    [{"is_flagged": True}, {"isFlagged": 1}, {"action": "block"}, {"unsafe": "yes"}, {"blocked": True}],
+    ids=repr,
+)
+def test_a_yes_under_another_name(yes: dict[str, Any]) -> None:
+    """A yes beside a no is a yes, in the result or beside the results."""
+    assert output(HARMLESS | yes)["flagged"] is True
+    task = moderation()
+    body = {"results": [HARMLESS], **yes}
+    assert task.missing_in(body) is None
+    assert task.output(task.request_body(), body)["flagged"] is True

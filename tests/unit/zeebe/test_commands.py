@@ -301,14 +301,14 @@ async def test_extreme_numbers(engine: FakeGateway, commands: Commands, job: Job
 
 async def test_prolong(engine: FakeGateway, commands: Commands, job: Job) -> None:
     """A lease is prolonged for a job that is there, and not for one that is gone."""
-    assert await commands.prolong(job, timedelta(minutes=7)) is Delivery.DONE
+    assert await commands.prolong(job.key, timedelta(minutes=7)) is Delivery.DONE
     assert engine.calls[0][1].timeout == 420_000
     engine.jobs[100].ended = "completed"
-    assert await commands.prolong(job, timedelta(minutes=7)) is Delivery.GONE
+    assert await commands.prolong(job.key, timedelta(minutes=7)) is Delivery.GONE
 
 
 async def test_prolong_unknown_to_the_engine(engine: FakeGateway, commands: Commands, job: Job) -> None:
     """An engine too old for the command is not asked twice."""
     engine.faults["UpdateJobTimeout"].append(status(grpc.StatusCode.UNIMPLEMENTED))
-    assert await commands.prolong(job, SECOND) is Delivery.REFUSED
+    assert await commands.prolong(job.key, SECOND) is Delivery.REFUSED
     assert engine.count("UpdateJobTimeout") == 1

@@ -54,6 +54,15 @@ class CallFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class CallCut:
+    """The call was cut off, because the worker stops or the job is gone: it may have been paid for."""
+
+    job: Job
+    seconds: float
+    """Since the request was sent."""
+
+
+@dataclass(frozen=True, slots=True)
 class HeldBack:
     """Nothing was sent for a job: it goes back for a while."""
 
@@ -98,7 +107,16 @@ class JobEnded:
     job: Job
     outcome: Outcome
     delivery: str
-    """What became of the command: done, gone, refused, undelivered."""
+    """What became of the command: done, gone, refused, undelivered, lease lost."""
+    seconds: float
+    """Since the job came in."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobGone:
+    """The engine has the job no more, while it was worked on: the work was stopped, nothing is reported."""
+
+    job: Job
     seconds: float
     """Since the job came in."""
 
@@ -129,8 +147,10 @@ Event = (
     | HeldBack
     | HostLost
     | HostFound
+    | CallCut
     | NullFound
     | JobEnded
+    | JobGone
     | EngineLost
     | EngineFound
 )

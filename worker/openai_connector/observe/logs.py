@@ -18,6 +18,7 @@ from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome
 from openai_connector.observe.events import (
     AnswerReceived,
     AnswerUnexpected,
+    CallCut,
     CallFailed,
     CallSent,
     EngineFound,
@@ -27,6 +28,7 @@ from openai_connector.observe.events import (
     HostFound,
     HostLost,
     JobEnded,
+    JobGone,
     JobStarted,
     NullFound,
 )
@@ -77,7 +79,7 @@ def _level(event: Event) -> int:
     match event:
         case EngineLost() | HostLost():
             return logging.WARNING
-        case EngineFound() | HostFound() | CallFailed() | AnswerUnexpected():
+        case EngineFound() | HostFound() | CallFailed() | CallCut() | AnswerUnexpected() | JobGone():
             return logging.INFO
         case JobEnded(outcome=outcome):
             return logging.INFO if isinstance(outcome, Failed) else logging.DEBUG
@@ -105,6 +107,15 @@ def _described(event: Event) -> tuple[str, dict[str, Any]]:
             return f"{_named(job)}: {kind}, code {code}", _fields(job, errorType=kind, errorCode=code)
         case HeldBack(job=job, reason=reason):
             return f"{_named(job)}: {reason}", _fields(job)
+        case CallCut(job=job, seconds=seconds):
+            text = f"{_named(job)}: its API call was cut off after {seconds:.2f} s; it may have been paid for"
+            return text, _fields(job, callSeconds=round(seconds, 3))
+        case JobGone(job=job, seconds=seconds):
+            text = (
+                f"{_named(job)}: finished by another worker, or cancelled, while it was worked on for "
+                f"{seconds:.2f} s; nothing is reported"
+            )
+            return text, _fields(job, seconds=round(seconds, 3))
         case NullFound(job=job, label=label, kind=kind, line=line, column=column):
             place = f"line {line}, column {column}"
             text = f"{_named(job)}: {label} has a null, {place}: {kind}"

@@ -15,7 +15,7 @@ from openai_connector.openai_api.errors import (
 )
 from openai_connector.openai_api.proxies import Proxies, ProxyError
 from openai_connector.openai_api.waits import allowances
-from openai_connector.openai_api.words import is_failed_choice
+from openai_connector.openai_api.words import is_error, is_failed_choice
 
 __all__ = [
     "ApiClient",
@@ -32,5 +32,6 @@ __all__ = [
     "check_answer",
     "check_status",
     "encode_body",
+    "is_error",
     "is_failed_choice",
 ]

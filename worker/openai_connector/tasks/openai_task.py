@@ -33,9 +33,10 @@ from openai_connector.tasks.operations.fields import but, scalar_text
 from openai_connector.tasks.operations.operation import Shortfall
 from openai_connector.tasks.panel import panel_of
 from openai_connector.tasks.secrets import RecordedSecrets, SecretProvider, resolve
-from openai_connector.tasks.task_type import CALLS, Answer, AnswerError, Request, fingerprint
+from openai_connector.tasks.task_type import CALLS, NOT_ASKED_AGAIN, Answer, AnswerError, Request, fingerprint
 
 METHOD: Final = "POST"
+RESPONSE_PARTS: Final = ("status", "headers", "body")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +76,14 @@ class OpenAiTask:
         """Return an answer whose response is status, headers, body and output."""
         operation, calls = self.operation, kept.get(CALLS, 1)
         read = operation.read_answer(self.request_body, kept["body"], calls)
-        response = {part: value for part, value in kept.items() if part != CALLS} | {"output": read.output}
+        response = {part: kept[part] for part in RESPONSE_PARTS} | {"output": read.output}
         if read.shortfall is None:
             return Answer(response)
-        problem = read.shortfall.problem
-        message = problem if calls == 1 else wording.ANSWER_ALSO_AGAIN(problem=problem)
+        message = read.shortfall.problem
+        if NOT_ASKED_AGAIN in kept:
+            message = wording.ANSWER_NOT_ASKED_AGAIN(problem=message, error=kept[NOT_ASKED_AGAIN])
+        elif calls > 1:
+            message = wording.ANSWER_ALSO_AGAIN(problem=message)
         again = self._again(read.output, read.shortfall) if calls == 1 else None
         error = AnswerError(message, read.shortfall.condition)
         return Answer(response, error, operation.reaction(self.request_body), again)

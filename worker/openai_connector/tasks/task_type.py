@@ -40,6 +40,8 @@ def fingerprint(method: str, url: str, body: bytes, organization: str | None, pr
 
 CALLS: Final = "calls"
 """In what is kept of an answer: how many calls were made for it, where it was more than one."""
+NOT_ASKED_AGAIN: Final = "notAskedAgain"
+"""In what is kept of an answer: why the model could not be asked again. It is not tried once more."""
 
 
 class AnswerError(TaskError):

@@ -39,10 +39,12 @@ class ActiveJob(Generic[Sent]):
     """A job that is worked on. All moments are those of the clock, in seconds."""
 
     key: int
-    since: float
-    """When the poll that brought it was sent: its lease did not begin before that."""
-    lease: float
-    """Seconds that the lease lasts from then on, at least."""
+    retries: int
+    """The retries left, as the engine sent them."""
+    until: float
+    """Until when the lease lasts at least, measured from before the poll or prolongation was sent."""
+    was_over: bool = False
+    """The lease may have been over since: another worker may have the job."""
     retry_from: float = math.inf
     """From when on another activation may be the retry of a reported failure: not during its back-off. An
     earlier one is of this very attempt, whose lease was over."""
@@ -72,10 +74,15 @@ class ActiveJobs(Generic[Sent]):
             # Its lease was over before the work was; the lease has begun again.
             if now >= active.retry_from:
                 active.again = sent, since
+            elif sent.retries == active.retries and now < since + lease:
+                # Nobody has failed it meanwhile, and nobody else has it now.
+                active.until, active.was_over = since + lease, False
             return None
         if now < self._stale_until(sent.key, now):
             return None
-        active = self._active[sent.key] = ActiveJob(sent.key, since, lease)
+        if now >= since + lease:
+            return None  # this worker stood still, and another may have the job
+        active = self._active[sent.key] = ActiveJob(sent.key, sent.retries, since + lease)
         return active
 
     def _stale_until(self, key: int, now: float) -> float:
@@ -86,10 +93,30 @@ class ActiveJobs(Generic[Sent]):
             del self._stale[oldest]
         return self._stale.get(key, (0.0, 0.0))[0]
 
-    def prolonged(self, active: ActiveJob[Sent], lease: float) -> None:
-        """Note a longer lease, unless the first one was over before that."""
-        if self._clock() - active.since < active.lease:
-            active.lease = max(lease, active.lease)
+    def seconds_left(self, active: ActiveJob[Sent]) -> float:
+        """Return for how many seconds the lease is surely held; 0: another worker may have the job.
+
+        Over once, it stays so: the engine prolongs the lease of whoever has the job.
+        """
+        left = active.until - self._clock()
+        if left <= 0:
+            active.was_over = True
+        return 0.0 if active.was_over else left
+
+    def prolonged(self, active: ActiveJob[Sent], sent: float, lease: float) -> None:
+        """Note that the engine has acknowledged a lease of so many seconds.
+
+        Args:
+            active: the job.
+            sent: the moment before the command was sent.
+            lease: in seconds.
+        """
+        if self.seconds_left(active):
+            active.until = sent + lease
+
+    def lost(self, active: ActiveJob[Sent]) -> None:
+        """Note that the lease was over, as the engine says."""
+        active.was_over = True
 
     def decided(self, active: ActiveJob[Sent], outcome: Outcome) -> None:
         """Note what is going to be reported."""
@@ -109,7 +136,7 @@ class ActiveJobs(Generic[Sent]):
             is_delivered: the engine was reached.
         """
         is_retried = isinstance(outcome, Failed) and outcome.retries > 0
-        if self._clock() - active.since >= active.lease:
+        if not self.seconds_left(active):
             # The lease may have been over: what the engine sent then can arrive after the outcome is taken.
             # Of an incident it is dropped too: a person who resolves that at once waits for a lease, and pays
             # nothing.

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,6 +20,7 @@ from pyzeebe.proto import gateway_pb2 as pb
 
 from openai_connector.document import Document, DocumentError
 from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome
+from openai_connector.zeebe import clock
 from openai_connector.zeebe.backoff import delays
 
 if TYPE_CHECKING:
@@ -27,7 +30,6 @@ logger = logging.getLogger(__name__)
 
 DEADLINE = timedelta(seconds=10)  # of one command; the engine takes about 20 ms
 PATIENCE = timedelta(minutes=10)  # over all attempts: a broker's restart or the move of its pod takes minutes
-PROLONG_PATIENCE = timedelta(minutes=1)  # nothing is paid yet, and the lease runs
 FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0  # seconds between attempts
 MAX_MESSAGE = 10_000  # characters; the engine shortens error messages to this length itself
 AT_ONCE = 32  # commands under way; hundreds of them make the engine refuse most, and polls too (measured)
@@ -35,6 +37,15 @@ UNKNOWN_ATTEMPTS = 3  # for UNKNOWN: the engine uses it for what it will never t
 
 _GONE = frozenset({grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION})
 _REFUSED = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE})
+_NOT_SENT = "failed to connect"  # in gRPC's words for a call that has never left this machine
+_NOT_TAKEN = frozenset(
+    {
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.UNAUTHENTICATED,
+        grpc.StatusCode.PERMISSION_DENIED,
+    }
+)
+"""With these the engine has surely not taken a command."""
 _REFUSED_DETAILS = ("EXCEEDED_BATCH_RECORD_SIZE", "exceeds maximum size", "larger than max")
 """Said by the engine and by gRPC of what is too large, under status codes that otherwise pass (measured)."""
 
@@ -52,6 +63,13 @@ class Delivery(Enum):
     UNDELIVERED = "undelivered"
     """The engine could not be reached for as long as it made sense: it offers the job again after its
     lease."""
+    LEASE_LOST = "lease lost"
+    """It was not sent, or only while the job was still ours: another worker may have the job by now. Of a
+    prolongation: nobody works on the job, as the engine sees it."""
+
+
+Held = Callable[[], float]
+"""Returns for how many seconds the lease of a job is surely held; 0: another worker may have the job."""
 
 
 class Reported(NamedTuple):
@@ -59,6 +77,49 @@ class Reported(NamedTuple):
 
     delivery: Delivery
     reason: str = ""
+
+
+class _LeaseLostError(Exception):
+    """A command is not sent, because another worker may have the job."""
+
+
+@dataclass(slots=True)
+class _Command:
+    """One command, and until when it may be sent.
+
+    **The rule of the lease**: a completion may always be sent, the engine takes the first. All else may only
+    be sent while the job is surely this worker's, for it would end the attempt of another. It is no longer
+    ours once the engine has taken a failure, even if it could not tell us so, and the back-off is over.
+    """
+
+    rpc: Any
+    request: Any
+    job: Job
+    held: Held | None = None
+    """None: it may be sent at any time."""
+    backoff: float = math.inf
+    """Seconds after which the engine offers the job to others, once it has taken the command."""
+    taken_at: float | None = None
+    """When it was sent for the first time such that the engine may have taken it."""
+
+    @property
+    def name(self) -> str:
+        """What the engine calls it."""
+        return type(self.request).__name__.removesuffix("Request")
+
+    def seconds_left(self) -> float:
+        """Return for how many seconds the command may be sent."""
+        if self.held is None:
+            return math.inf
+        if self.taken_at is None:
+            return self.held()
+        return min(self.held(), self.taken_at + self.backoff - clock.now())
+
+    def failed(self, sent: float, error: grpc.aio.AioRpcError) -> None:
+        """Note that an attempt has failed: the engine may have taken the command all the same."""
+        is_sure = error.code() in _NOT_TAKEN or _NOT_SENT in (error.details() or "")
+        if self.taken_at is None and not is_sure:
+            self.taken_at = sent
 
 
 class Commands:
@@ -84,48 +145,59 @@ class Commands:
         """Give up what is not delivered within this time from now, because the worker stops."""
         self._last_moment = asyncio.get_running_loop().time() + patience.total_seconds()
 
-    async def report(self, job: Job, outcome: Outcome) -> Reported:
-        """End a job with its outcome; what is refused is left to the caller."""
+    async def report(self, job: Job, outcome: Outcome, held: Held | None = None) -> Reported:
+        """End a job with its outcome; what is refused is left to the caller.
+
+        Args:
+            job: the job.
+            outcome: what becomes of it.
+            held: whether the job is still this worker's; without it the job is nobody else's for sure.
+        """
         try:
             match outcome:
                 case Completed():
                     return await self._complete(job, outcome)
                 case BpmnError():
-                    return await self._throw(job, outcome)
+                    return await self._throw(job, outcome, held)
                 case Failed():
-                    return await self._fail(job, outcome)
+                    return await self._fail(job, outcome, held)
         except DocumentError as error:
             return Reported(Delivery.REFUSED, str(error))
 
-    async def prolong(self, job: Job, duration: timedelta) -> Delivery:
-        """Set the end of the job's lease to now + duration.
+    async def prolong(self, key: int, length: timedelta, deadline: timedelta = DEADLINE) -> Delivery:
+        """Set the end of a job's lease to now + length, with one attempt.
 
         `REFUSED`: the engine does not know the command.
         """
-        request = pb.UpdateJobTimeoutRequest(jobKey=job.key, timeout=_milliseconds(duration))
-        delivery, _ = await self._send(
-            self._stub.UpdateJobTimeout, request, job, PROLONG_PATIENCE.total_seconds()
-        )
-        return delivery
+        request = pb.UpdateJobTimeoutRequest(jobKey=key, timeout=_milliseconds(length))
+        try:
+            await self._stub.UpdateJobTimeout(request, timeout=deadline.total_seconds())
+        except grpc.aio.AioRpcError as error:
+            delivery = _PROLONGED.get(error.code(), Delivery.UNDELIVERED)
+            logger.debug("Job %s: its lease was not prolonged (%s)", key, _reason(error))
+            return delivery
+        return Delivery.DONE
 
     async def _complete(self, job: Job, outcome: Completed) -> Reported:
         variables = Document.of(outcome.variables).text
         request = pb.CompleteJobRequest(jobKey=job.key, variables=variables)
-        return await self._send(self._stub.CompleteJob, request, job, self._patience)
+        return await self._send(_Command(self._stub.CompleteJob, request, job))
 
-    async def _throw(self, job: Job, outcome: BpmnError) -> Reported:
+    async def _throw(self, job: Job, outcome: BpmnError, held: Held | None) -> Reported:
         variables = Document.of(outcome.variables)
-        if outcome.keep and await self._keep(job, outcome.keep) is Delivery.GONE:
-            return Reported(Delivery.GONE)
+        if outcome.keep:
+            kept = await self._keep(job, outcome.keep, held)
+            if kept in (Delivery.GONE, Delivery.LEASE_LOST):
+                return Reported(kept)
         request = pb.ThrowErrorRequest(
             jobKey=job.key,
             errorCode=_text(outcome.code),
             errorMessage=_text(outcome.message),
             variables=variables.text if variables else "",
         )
-        return await self._send(self._stub.ThrowError, request, job, self._patience)
+        return await self._send(_Command(self._stub.ThrowError, request, job, held))
 
-    async def _keep(self, job: Job, variables: Mapping[str, Any]) -> Delivery:
+    async def _keep(self, job: Job, variables: Mapping[str, Any], held: Held | None) -> Delivery:
         """Keep variables at the task.
 
         The error is thrown even if they are refused: the process waits for it.
@@ -138,40 +210,57 @@ class Commands:
         request = pb.SetVariablesRequest(
             elementInstanceKey=job.element_instance_key, variables=document, local=True
         )
-        delivery, reason = await self._send(self._stub.SetVariables, request, job, self._patience)
+        delivery, reason = await self._send(_Command(self._stub.SetVariables, request, job, held))
         if delivery is Delivery.REFUSED:
             logger.warning("Job %s: the engine refused to keep variables at the task (%s)", job.key, reason)
         return delivery
 
-    async def _fail(self, job: Job, outcome: Failed) -> Reported:
+    async def _fail(self, job: Job, outcome: Failed, held: Held | None) -> Reported:
+        backoff = _milliseconds(outcome.backoff) if outcome.backoff else 0
         request = pb.FailJobRequest(
             jobKey=job.key,
             retries=max(0, outcome.retries),
             errorMessage=_text(outcome.message),
-            retryBackOff=_milliseconds(outcome.backoff) if outcome.backoff else 0,
+            retryBackOff=backoff,
             variables=Document.of(outcome.variables).text if outcome.variables else "",
         )
-        return await self._send(self._stub.FailJob, request, job, self._patience)
+        # Without retries it is an incident: nobody gets the job.
+        offered_after = backoff / 1000 if request.retries else math.inf
+        return await self._send(_Command(self._stub.FailJob, request, job, held, offered_after))
 
-    async def _send(self, rpc: Any, request: Any, job: Job, patience: float) -> Reported:
+    async def _send(self, command: _Command) -> Reported:
         """Send a command until its fate is known."""
         try:
-            await self._attempt(rpc, request)
-        except grpc.aio.AioRpcError as error:
-            return await self._insist(rpc, request, job, patience, error)
+            try:
+                await self._attempt(command)
+            except grpc.aio.AioRpcError as error:
+                return await self._insist(command, error)
+        except _LeaseLostError:
+            logger.info(
+                "Job %s: its lease was not prolonged in time, another worker may have it: %s is not sent",
+                command.job.key,
+                command.name,
+            )
+            return Reported(Delivery.LEASE_LOST)
         return Reported(Delivery.DONE)
 
-    async def _attempt(self, rpc: Any, request: Any) -> None:
+    async def _attempt(self, command: _Command) -> None:
         async with self._turns:
-            await rpc(request, timeout=self._deadline)
+            left = command.seconds_left()
+            if left <= 0:
+                raise _LeaseLostError
+            sent = clock.now()
+            try:
+                await command.rpc(command.request, timeout=min(self._deadline, left))
+            except grpc.aio.AioRpcError as error:
+                command.failed(sent, error)
+                raise
 
-    async def _insist(
-        self, rpc: Any, request: Any, job: Job, patience: float, error: grpc.aio.AioRpcError
-    ) -> Reported:
+    async def _insist(self, command: _Command, error: grpc.aio.AioRpcError) -> Reported:
         loop = asyncio.get_running_loop()
-        end = loop.time() + patience
+        end = loop.time() + self._patience
         unknown = 0
-        name = type(request).__name__.removesuffix("Request")
+        key = command.job.key
         for delay in delays(FIRST_DELAY, LONGEST_DELAY):
             code, reason = error.code(), _reason(error)
             unknown += code is grpc.StatusCode.UNKNOWN
@@ -179,8 +268,8 @@ class Commands:
                 # After an attempt whose answer was lost this is what success looks like.
                 logger.info(
                     "Job %s: ended before %s: by an earlier attempt, or elsewhere (%s)",
-                    job.key,
-                    name,
+                    key,
+                    command.name,
                     code.name,
                 )
                 return Reported(Delivery.GONE, reason)
@@ -190,25 +279,31 @@ class Commands:
                 or any(text in reason for text in _REFUSED_DETAILS)
             ):
                 return Reported(Delivery.REFUSED, reason)
-            if code is grpc.StatusCode.UNIMPLEMENTED and rpc is self._stub.UpdateJobTimeout:
-                return Reported(Delivery.REFUSED, reason)
             if loop.time() + delay > min(end, self._last_moment):
                 logger.error(
                     "Job %s: %s could not be delivered (%s); the engine offers the job again after its lease",
-                    job.key,
-                    name,
+                    key,
+                    command.name,
                     reason,
                 )
                 return Reported(Delivery.UNDELIVERED, reason)
-            logger.debug("Job %s: %s is sent again in %.1f s (%s)", job.key, name, delay, reason)
+            logger.debug("Job %s: %s is sent again in %.1f s (%s)", key, command.name, delay, reason)
             await asyncio.sleep(delay)
             try:
-                await self._attempt(rpc, request)
+                await self._attempt(command)
             except grpc.aio.AioRpcError as next_error:
                 error = next_error
             else:
                 return Reported(Delivery.DONE)
         raise AssertionError("delays never end")
+
+
+_PROLONGED = {
+    grpc.StatusCode.NOT_FOUND: Delivery.GONE,
+    grpc.StatusCode.FAILED_PRECONDITION: Delivery.LEASE_LOST,
+    grpc.StatusCode.UNIMPLEMENTED: Delivery.REFUSED,
+}
+"""What the status of a refused prolongation means; any other one passes."""
 
 
 def _reason(error: grpc.aio.AioRpcError) -> str:

@@ -16,8 +16,10 @@ from pyzeebe.proto import gateway_pb2 as pb
 from openai_connector.job import Pause, Worker
 from openai_connector.observe.events import EngineFound, EngineLost, Events
 from openai_connector.observe.logs import place_of
+from openai_connector.zeebe import clock
 from openai_connector.zeebe.backoff import delays
 from openai_connector.zeebe.commands import Commands
+from openai_connector.zeebe.lease import Leases
 from openai_connector.zeebe.runs import Runs
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LONG_POLL = timedelta(seconds=10)  # how long the engine keeps a poll open while there are no jobs
+POLL_SHARE = 4  # of a short lease, this part at most: the lease of a job counts from when its poll was sent
 POLL_MARGIN = 10.0  # seconds beyond that until a poll without an answer is given up: the gateway hangs
 PAUSE = 0.02  # seconds after a poll with jobs: they are fetched, and slots become free, in batches
 FIRST_DELAY, LONGEST_DELAY = 0.2, 3.0  # seconds between polls that fail
@@ -57,8 +60,8 @@ class Poller:
         fetch_variables: Names of the variables that come with a job; empty = all.
         tenant_ids: The tenants whose jobs are fetched; empty = the engine's default.
         max_jobs: Jobs that are worked on at once, 1 or more.
-        lease: For how long the engine gives an activated job to nobody else; prolonged before work that
-            takes longer.
+        lease: For how long the engine gives an activated job to nobody else.
+        leases: Prolong the leases of jobs that are worked on; None = of this poller alone.
         long_poll: How long the engine keeps a poll open while there are no jobs.
         pause: Says how to slow down polling while most jobs are given back at once.
         events: Are told what happens.
@@ -75,7 +78,8 @@ class Poller:
         fetch_variables: Collection[str] = (),
         tenant_ids: Collection[str] = (),
         max_jobs: int = 100,
-        lease: timedelta = timedelta(minutes=5),
+        lease: timedelta = timedelta(seconds=60),
+        leases: Leases | None = None,
         long_poll: timedelta = LONG_POLL,
         pause: Callable[[], Pause | None] = lambda: None,
         events: Events | None = None,
@@ -85,8 +89,8 @@ class Poller:
         self._stub = stub
         self._commands = commands
         self._max_jobs = max_jobs
-        self._long_poll = long_poll.total_seconds()
         self._pause = pause
+        self._long_poll = min(long_poll, lease / POLL_SHARE).total_seconds()
         self._events = events or Events()
         self._request = pb.ActivateJobsRequest(
             type=job_type,
@@ -96,7 +100,8 @@ class Poller:
             tenantIds=tenant_ids,
         )
         self._slot_free = asyncio.Event()
-        self._runs = Runs(commands, worker, lease, self._events, self._slot_free.set)
+        leases = leases or Leases(commands)
+        self._runs = Runs(commands, worker, lease, leases, self._events, self._slot_free.set)
         self._stopping = asyncio.Event()
         self._ended = asyncio.Event()  # run() is not running
         self._ended.set()
@@ -230,7 +235,7 @@ class Poller:
         # back.
         request.requestTimeout = round(self._long_poll * 1000) if self._connected else -1
         jobs = 0
-        sent = asyncio.get_running_loop().time()
+        sent = clock.now()
         self._call = self._stub.ActivateJobs(request, timeout=self._long_poll + POLL_MARGIN)
         try:
             async for response in self._call:

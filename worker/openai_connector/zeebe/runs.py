@@ -1,4 +1,4 @@
-"""The life of one activation: decoded, its lease covered, worked on, reported."""
+"""The life of one activation: decoded, its lease kept, worked on, reported."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from openai_connector.job import Job, Outcome, Worker
-from openai_connector.observe.events import Events, JobEnded, JobStarted
+from openai_connector.observe.events import Events, JobEnded, JobGone, JobStarted
 from openai_connector.observe.logs import place_of
-from openai_connector.zeebe import lease as job_lease
+from openai_connector.zeebe import clock
 from openai_connector.zeebe.active_jobs import ActiveJob, ActiveJobs
-from openai_connector.zeebe.commands import Commands, Delivery
+from openai_connector.zeebe.commands import Commands, Delivery, Held
 from openai_connector.zeebe.decoding import DecodeError, bare_job, decode_job
+from openai_connector.zeebe.lease import Lease, Leases, wanted
 
 if TYPE_CHECKING:
     from pyzeebe.proto.gateway_pb2 import ActivatedJob
@@ -26,14 +27,28 @@ logger = logging.getLogger(__name__)
 class _Run:
     """One activation under way."""
 
-    __slots__ = ("active", "is_working", "task")
+    __slots__ = ("active", "is_gone", "is_working", "lease", "since", "task")
 
-    def __init__(self, active: ActiveJob[ActivatedJob]) -> None:
+    def __init__(self, active: ActiveJob[ActivatedJob], since: float, lease: Lease) -> None:
         self.active = active
+        self.since = since
+        self.lease = lease
         self.task: asyncio.Task[None] | None = None
         self.is_working = False
         """The work has begun and has no outcome yet. Only then may the task be cancelled: before its first
         step it would end without a report, and while reporting it has an answer to deliver."""
+        self.is_gone = False
+        """The engine has the job no more: nothing is reported."""
+
+    def stop(self) -> bool:
+        """Cancel the work, if there is some to cancel; return whether there was."""
+        return self.task is not None and self.is_working and self.task.cancel()
+
+    def gone(self) -> None:
+        """Stop the work, because the engine has the job no more; a report under way learns that itself."""
+        if self.is_working:
+            self.is_gone = True
+            self.stop()
 
 
 class Runs:
@@ -43,6 +58,7 @@ class Runs:
         commands: report the outcomes.
         worker: decides what becomes of jobs.
         lease: for how long the engine gives an activated job to nobody else.
+        leases: prolong the leases of jobs that are worked on.
         events: are told when jobs begin and end.
         on_end: called when a slot is free again.
     """
@@ -52,16 +68,18 @@ class Runs:
         commands: Commands,
         worker: Worker,
         lease: timedelta,
+        leases: Leases,
         events: Events,
         on_end: Callable[[], None],
     ) -> None:
         self._commands = commands
         self._worker = worker
         self._lease = lease
+        self._leases = leases
         self._events = events
         self._on_end = on_end
         self._clock = asyncio.get_running_loop().time
-        self._active: ActiveJobs[ActivatedJob] = ActiveJobs(self._clock)
+        self._active: ActiveJobs[ActivatedJob] = ActiveJobs(clock.now)
         # Also what keeps the tasks alive: the event loop itself holds only weak references to them.
         self._runs: dict[int, _Run] = {}
         self.is_stopping = False
@@ -75,13 +93,25 @@ class Runs:
 
         Args:
             raw: as the engine sent it.
-            since: when the poll that brought it was sent, by the event loop's clock.
+            since: when the poll that brought it was sent, by the clock of leases.
         """
-        active = self._active.accept(raw, since, self._lease.total_seconds())
+        seconds = self._lease.total_seconds()
+        active = self._active.accept(raw, since, seconds)
         if active is None:
-            logger.debug("Job %s is worked on already, or has ended; this activation is dropped", raw.key)
+            logger.debug(
+                "Job %s is worked on already, has ended, or its lease is over; this activation is dropped",
+                raw.key,
+            )
             return
-        run = self._runs[raw.key] = _Run(active)
+        lease = Lease(
+            raw.key,
+            seconds,
+            seconds,
+            on_prolonged=partial(self._active.prolonged, active),
+            on_lost=partial(self._active.lost, active),
+            on_gone=partial(self._gone, raw.key),
+        )
+        run = self._runs[raw.key] = _Run(active, since, lease)
         run.task = asyncio.create_task(self._life(raw, run))
         run.task.add_done_callback(partial(self._end, run))
 
@@ -93,11 +123,15 @@ class Runs:
 
     def interrupt(self) -> int:
         """Cancel the work of all jobs without an outcome, which gives them back; return how many."""
-        working = [run.task for run in self._runs.values() if run.task and run.is_working]
-        return sum(task.cancel() for task in working)
+        return sum(run.stop() for run in self._runs.values())
+
+    def _gone(self, key: int) -> None:
+        if (run := self._runs.get(key)) is not None:
+            run.gone()
 
     def _end(self, run: _Run, task: asyncio.Task[None]) -> None:
         del self._runs[run.active.key]
+        self._leases.let_go(run.lease)
         again = self._active.end(run.active)
         self._on_end()
         if task.cancelled():
@@ -124,24 +158,28 @@ class Runs:
             del raw  # it would keep the whole answer with its neighbours in memory while the work takes
             self._events.emit(JobStarted(job))
             run.is_working = True
-            outcome = await self._outcome(job, run.active)
+            outcome = await self._outcome(job, run)
             run.is_working = False
-        if outcome is not None:
-            await self._report(job, outcome, run.active, begun)
+            if run.is_gone:
+                self._events.emit(JobGone(job, self._clock() - begun))
+                return
+        await self._report(job, outcome, run, begun)
 
-    async def _outcome(self, job: Job, active: ActiveJob[ActivatedJob]) -> Outcome | None:
-        """Do the work; None says that the job is not to be worked on, and needs no report."""
+    async def _outcome(self, job: Job, run: _Run) -> Outcome:
+        """Do the work; what it gives counts only while the engine has the job."""
         try:
             if self.is_stopping:
                 return self._worker.interrupted(job, is_begun=False)
-            needed = self._needed(job)
-            covered = await job_lease.cover(self._commands, job, needed, self._lease)
-            if covered.delivery is Delivery.REFUSED:
-                return self._worker.lease_too_short(job, self._lease, covered.lease)
-            if covered.delivery is not Delivery.DONE:
-                logger.debug("Job %s: its lease could not be prolonged (%s)", job.key, covered.delivery.value)
-                return None
-            self._active.prolonged(active, max(needed, self._lease).total_seconds())
+            needed = self._asked(self._worker.time_needed, job)
+            asked = self._asked(self._worker.lease_asked, job).total_seconds()
+            run.lease.length = max(run.lease.own, asked)
+            if not await self._leases.covers(run.lease, needed):
+                return self._worker.lease_too_short(job, self._lease, wanted(needed, run.lease.own))
+            if not self._active.seconds_left(
+                run.active
+            ):  # the answer took too long: another may have the job
+                return self._worker.interrupted(job, is_begun=False)
+            self._leases.keep(run.lease, run.since)
             outcome = await self._worker.work(job)
             if not isinstance(outcome, Outcome):
                 raise TypeError("the work gave no outcome")
@@ -157,27 +195,33 @@ class Runs:
         except Exception as error:
             return self._worker.failed_unexpectedly(job, error)
 
-    def _needed(self, job: Job) -> timedelta:
+    def _asked(self, what: Callable[[Job], timedelta], job: Job) -> timedelta:
         try:
-            return self._worker.time_needed(job)
-        except Exception as error:  # the work will say what is wrong with the job's duration
+            return what(job)
+        except Exception as error:  # the work will say what is wrong with the job's durations
             logger.debug("Job %s: the time it needs is not known (%s)", job.key, type(error).__name__)
             return timedelta(0)
 
-    async def _report(
-        self, job: Job, outcome: Outcome, active: ActiveJob[ActivatedJob], begun: float
-    ) -> None:
+    async def _report(self, job: Job, outcome: Outcome, run: _Run, begun: float) -> None:
+        active = run.active
         delivered = await deliver(
-            self._commands, self._worker, job, outcome, partial(self._active.decided, active)
+            self._commands,
+            self._worker,
+            job,
+            outcome,
+            partial(self._active.decided, active),
+            partial(self._active.seconds_left, active),
         )
-        self._active.reported(
-            active,
-            delivered.outcome,
-            is_done=delivered.delivery is Delivery.DONE,
-            is_delivered=delivered.delivery is not Delivery.UNDELIVERED,
-        )
+        delivery = delivered.delivery
+        if delivery is not Delivery.LEASE_LOST:  # else the engine knows nothing: what it sends is current
+            self._active.reported(
+                active,
+                delivered.outcome,
+                is_done=delivery is Delivery.DONE,
+                is_delivered=delivery is not Delivery.UNDELIVERED,
+            )
         seconds = self._clock() - begun
-        self._events.emit(JobEnded(job, delivered.outcome, delivered.delivery.value, seconds))
+        self._events.emit(JobEnded(job, delivered.outcome, delivery.value, seconds))
 
 
 class Delivered(NamedTuple):
@@ -193,6 +237,7 @@ async def deliver(
     job: Job,
     outcome: Outcome,
     on_decided: Callable[[Outcome], None] = lambda _outcome: None,
+    held: Held | None = None,
 ) -> Delivered:
     """Report an outcome; what the engine refuses goes back to the worker, which decides again.
 
@@ -202,12 +247,13 @@ async def deliver(
         job: the job.
         outcome: what becomes of it.
         on_decided: called with each outcome before it is sent.
+        held: whether the job is still this worker's.
     """
     is_unexpected = False
     while True:
         on_decided(outcome)
         try:
-            delivery, reason = await commands.report(job, outcome)
+            delivery, reason = await commands.report(job, outcome, held)
         except Exception as error:
             if is_unexpected:
                 raise  # not even that there was a bug can be reported

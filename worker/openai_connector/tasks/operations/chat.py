@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
@@ -12,14 +11,12 @@ from openai_connector import contract, wording
 from openai_connector.contract import AS_ASKED, BPMN_ERROR, COMPLETE, FAIL
 from openai_connector.tasks.operations.chat_answer import (
     HOW_TO_DO_BETTER,
-    format_asked,
     in_order,
     is_json_content,
     message_of,
     read_json,
     refusal_of,
     said_in,
-    schema_asked,
     shortfall_of,
     text_of,
 )
@@ -40,7 +37,13 @@ from openai_connector.tasks.operations.fields import (
 from openai_connector.tasks.operations.messages import Message, conversation, history, texts_of
 from openai_connector.tasks.operations.models import CHAT_MODEL_CHOICES, DEFAULT_CHAT_MODEL
 from openai_connector.tasks.operations.operation import Operation, ReadAnswer, Shortfall
-from openai_connector.tasks.operations.schema import SchemaError, check_schema
+from openai_connector.tasks.operations.response_format import (
+    check,
+    format_asked,
+    response_format_of,
+    schema_asked,
+)
+from openai_connector.tasks.operations.schema import SchemaError
 
 CUSTOM = "custom"
 _LABELS = {
@@ -60,10 +63,6 @@ MAX_TOKENS_PARAMETERS = {
     "max_completion_tokens": "max_completion_tokens (OpenAI)",
     "max_tokens": "max_tokens (older compatible servers)",
 }
-ANSWER_NAME = "response"  # of a schema without a usable title
-# What the API wants of a schema's name (API reference).
-_NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]+")
-MOST_IN_NAMES = 64  # characters
 
 
 def _read_extra_body(value: Any) -> dict[str, Any] | None:
@@ -73,24 +72,21 @@ def _read_extra_body(value: Any) -> dict[str, Any] | None:
     taken = [key for key in RESERVED if key in body and not (key == "stream" and body[key] is False)]
     if taken:
         raise violation(wording.INPUT_NOT_TO_SET(names=", ".join(taken)), private=True)
-    _check_schema(body.get("response_format"))
+    try:
+        schema = schema_asked(body)
+        if schema is not None:
+            check(schema)
+    except SchemaError as error:
+        raise violation(wording.INPUT_SCHEMA(problem=error), private=True) from None
     return body
 
 
 def _read_schema(value: Any) -> dict[str, Any] | None:
-    """Read a JSON schema in any of the three forms; answers will be checked against it."""
+    """Read a JSON schema, bare, with its name or as a whole response format, as the latter."""
     if not is_given(value):
         return None
-    schema = read_context(value)
-    _check_schema(_response_format(schema))
-    return schema
-
-
-def _check_schema(response_format: Any) -> None:
-    schema = schema_asked({"response_format": response_format})
     try:
-        if schema is not None:
-            check_schema(schema)
+        return response_format_of(read_context(value))
     except SchemaError as error:
         raise violation(wording.INPUT_SCHEMA(problem=error), private=True) from None
 
@@ -377,7 +373,7 @@ class Chat(Operation):
     def _format(self) -> dict[str, Any] | None:
         if self.response_format == "json_object":
             return {"type": "json_object"}
-        return None if self.json_schema is None else _response_format(self.json_schema)
+        return self.json_schema
 
     def private_texts(self) -> list[str]:
         """Return everything that was said in the conversation."""
@@ -389,7 +385,7 @@ class Chat(Operation):
         if not isinstance(choices, list) or not choices:
             return "choices"
         if all(message_of(choice) is None for choice in choices):
-            return "a message in its choices whose content can be read"
+            return "message in its choices that can be read"
         return None
 
     @classmethod
@@ -453,27 +449,6 @@ class Chat(Operation):
         better = HOW_TO_DO_BETTER[shortfall.condition](problem=shortfall.problem)
         more = [*said, {"role": "user", "content": better}]
         return request_body | {"messages": [*request_body["messages"], *more]}
-
-
-def _response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the response format of a schema that is given bare, with its name, or as a whole format."""
-    if schema.get("type") == "json_schema" and isinstance(schema.get("json_schema"), Mapping):
-        schema = dict(schema["json_schema"])
-    if "name" not in schema or "schema" not in schema:
-        schema = {"name": _name_of(schema), "strict": True, "schema": schema}
-    return {"type": "json_schema", "json_schema": schema}
-
-
-def is_schema_name(name: str) -> bool:
-    """Check whether the API takes this name of a schema."""
-    return 0 < len(name) <= MOST_IN_NAMES and not _NOT_IN_NAMES.search(name)
-
-
-def _name_of(schema: Mapping[str, Any]) -> str:
-    """Return a name for a bare schema: its title."""
-    title = schema.get("title")
-    name = _NOT_IN_NAMES.sub("_", title).strip("_")[:MOST_IN_NAMES] if isinstance(title, str) else ""
-    return name or ANSWER_NAME
 
 
 def _json(content: Any, text: str | None, *, is_asked: bool) -> tuple[Any, str | None]:

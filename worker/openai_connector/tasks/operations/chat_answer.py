@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from openai_connector.openai_api import is_failed_choice
 from openai_connector.tasks.operations.fields import is_content_parts, is_given, kind_of, scalar_text
 from openai_connector.tasks.operations.messages import ROLES, Message
 from openai_connector.tasks.operations.operation import Shortfall
+from openai_connector.tasks.operations.response_format import JSON_OBJECT, format_asked, schema_asked
 from openai_connector.tasks.operations.schema import broken_rule
 
 TRUNCATED: Final = frozenset(
@@ -34,6 +36,12 @@ TRUNCATED: Final = frozenset(
         "context_length_exceeded",
         "model_context_window_exceeded",
         "token_limit",
+        "abort",
+        "aborted",
+        "cancelled",
+        "canceled",
+        "interrupted",
+        "insufficient_system_resource",
     }
 )
 """`finish_reason` of an answer that is cut off: OpenAI's, and those of other vendors."""
@@ -52,12 +60,26 @@ FILTERED: Final = frozenset(
     }
 )
 REFUSED: Final = frozenset({"refusal", "refused"})
-_TEXT_PARTS: Final = ("text", "output_text")
-_INSTEAD_OF_TEXT: Final = ("tool_calls", "function_call", "audio", "images")
-"""Keys of a message that are an answer without any text."""
 _NOT_SAID: Final = ("thinking", "redacted_thinking", "reasoning", "reasoning_text", "summary_text", "refusal")
 """Types of content parts whose text is no part of the answer's."""
+_TEXT_PARTS: Final = ("text", "output_text")
+_PARTS: Final = frozenset(
+    {
+        *_NOT_SAID,
+        *_TEXT_PARTS,
+        *(
+            f"{way}{kind}"
+            for way in ("", "input_", "output_")
+            for kind in ("image", "audio", "video", "file")
+        ),
+        *("image_url", "video_url", "audio_url", "file_url", "tool_use", "tool_call", "function_call"),
+    }
+)
+"""Types of content parts."""
+_CALLS: Final = ("tool_calls", "function_call")
 _FENCES: Final = ("```", "~~~")
+_LABEL: Final = re.compile(r"[ \t]*([A-Za-z.]|\{[ \t]*[.#]|\r?$)")
+"""What may stand behind the opening fence: `json`, `json title="x"`, `{.json}`."""
 
 
 def message_of(choice: Any) -> Mapping[str, Any] | None:
@@ -90,9 +112,18 @@ def in_order(choices: list[Any]) -> list[Mapping[str, Any]]:
 
 def _is_understood(content: Any) -> bool:
     """Check whether content is a text, a scalar, an object, or a list with something of these in it."""
-    if not isinstance(content, list):
-        return True
-    return not content or any(isinstance(part, (str, Mapping)) for part in content)
+    return (
+        not isinstance(content, list) or not content or is_json_content(content) or any(map(_says, content))
+    )
+
+
+def _says(item: Any) -> bool:
+    """Check whether an item of a list is a part of a message, or a piece of its text."""
+    return (
+        scalar_text(item) is not None
+        or isinstance(item, Mapping)
+        or (isinstance(item, list) and any(map(_says, item)))
+    )
 
 
 def text_of(content: Any) -> str | None:
@@ -108,7 +139,7 @@ def text_of(content: Any) -> str | None:
     if isinstance(content, Mapping):
         return _part_text(content)
     if isinstance(content, list):
-        texts = [part if isinstance(part, str) else _part_text(part) for part in content]
+        texts = [_part_text(part) if isinstance(part, Mapping) else text_of(part) for part in content]
         return "".join(text for text in texts if text is not None)
     return scalar_text(content)
 
@@ -117,13 +148,14 @@ def is_json_content(content: Any) -> bool:
     """Check whether content is a JSON object or array of its own, not made of parts of a message."""
     if isinstance(content, Mapping):
         return content.get("type") not in _TEXT_PARTS or _part_text(content) is None
-    return isinstance(content, list) and bool(content) and not any(_is_part(item) for item in content)
+    return isinstance(content, list) and bool(content) and all(map(_is_data, content))
 
 
-def _is_part(item: Any) -> bool:
-    return isinstance(item, str) or (
-        isinstance(item, Mapping) and ("type" in item or _part_text(item) is not None)
-    )
+def _is_data(item: Any) -> bool:
+    """Check whether an item of a list is JSON of its own: a number, or an object that is no known part."""
+    if isinstance(item, Mapping):
+        return item.get("type") not in _PARTS and _part_text(item) is None
+    return isinstance(item, (int, float))
 
 
 def _part_text(part: Any) -> str | None:
@@ -134,6 +166,28 @@ def _part_text(part: Any) -> str | None:
     if isinstance(text, Mapping):
         text = text.get("value")
     return text if isinstance(text, str) else None
+
+
+def _stands_for_text(message: Mapping[str, Any]) -> bool:
+    """Check whether a message is an answer without any text: a call of a tool, sound, or images."""
+    function, audio = message.get("function_call"), message.get("audio")
+    return (
+        any(
+            isinstance(item, Mapping) and item
+            for key in ("tool_calls", "images")
+            for item in _items(message, key)
+        )
+        or (isinstance(function, Mapping) and is_given(function.get("name")))
+        or (
+            isinstance(audio, Mapping)
+            and any(is_given(audio.get(key)) for key in ("id", "data", "transcript"))
+        )
+    )
+
+
+def _items(message: Mapping[str, Any], key: str) -> list[Any]:
+    value = message.get(key)
+    return value if isinstance(value, list) else []
 
 
 def json_text(value: Any) -> str:
@@ -173,21 +227,6 @@ def said_in(message: Mapping[str, Any]) -> Message | None:
 # JSON
 
 
-def format_asked(request_body: Mapping[str, Any]) -> str | None:
-    """Return the JSON format that a request asks for; None where it asks for text."""
-    asked = request_body.get("response_format")
-    kind = asked.get("type") if isinstance(asked, Mapping) else None
-    return kind if kind in ("json_object", "json_schema") else None
-
-
-def schema_asked(request_body: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the JSON schema that a request asks for, if any."""
-    asked = request_body.get("response_format")
-    named = asked.get("json_schema") if isinstance(asked, Mapping) else None
-    schema = named.get("schema") if isinstance(named, Mapping) else None
-    return schema if isinstance(schema, Mapping) else None
-
-
 def read_json(text: str) -> Any:
     """Read the JSON that a text is: after a byte order mark, or with a Markdown fence around the whole.
 
@@ -210,7 +249,7 @@ def _without_fence(text: str) -> str:
     first, _, rest = inside.partition("\n")
     if not rest:  # all on one line
         first, rest = "", inside.lstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-    is_label = all(letter not in first for letter in '{}[]"')
+    is_label = _LABEL.match(first) is not None
     return (rest if is_label else inside).strip("\ufeff \t\r\n" + mark[0])
 
 
@@ -243,8 +282,7 @@ def shortfall_of(
     if reason in TRUNCATED:
         said = wording.ANSWER_TRUNCATED if is_given(text) else wording.ANSWER_TRUNCATED_UNSAID
         return Shortfall(ANSWER_TRUNCATED, said(reason=reason), can_ask_again=True)
-    is_more = any(is_given(message.get(key)) and message.get(key) != [] for key in _INSTEAD_OF_TEXT)
-    if is_more and (reason in _INSTEAD_OF_TEXT or not is_given(text)):
+    if _stands_for_text(message) and (reason in _CALLS or not is_given(text)):
         return None
     if not is_given(text):
         return Shortfall(ANSWER_EMPTY, wording.ANSWER_EMPTY(), can_ask_again=True)
@@ -258,7 +296,7 @@ def _of_json(request_body: Mapping[str, Any], value: Any, problem: str | None) -
     if schema is not None:
         broken = broken_rule(schema, value)
         return None if broken is None else _off_schema(*broken)
-    if format_asked(request_body) == "json_object" and not isinstance(value, Mapping):
+    if format_asked(request_body) == JSON_OBJECT and not isinstance(value, Mapping):
         said = wording.ANSWER_NO_OBJECT(kind=kind_of(value))
         return Shortfall(ANSWER_OFF_SCHEMA, said, can_ask_again=True)
     return None

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator
 
 from openai_connector import contract, wording
+from openai_connector.openai_api import is_error
 from openai_connector.tasks.operations.fields import (
     SHOWN_CHARACTERS,
     ContentParts,
@@ -30,6 +31,16 @@ from openai_connector.tasks.operations.operation import Operation
 YES = frozenset({"true", "yes", "y", "t", "on", "1"})
 NO = frozenset({"false", "no", "n", "f", "off", "0"})
 """What servers write for a boolean, in small letters."""
+_ALSO_YES = frozenset(
+    {"flagged", "isflagged", "harmful", "isharmful", "unsafe", "blocked", "violation", "action"}
+)
+_DONE_TO_HARMFUL = frozenset(
+    {"block", "blocked", "reject", "rejected", "deny", "denied", "flag", "flagged", "unsafe"}
+)
+"""Other names and words that servers say yes by; none of them is ever read as a no."""
+_FAILED = frozenset({"error", "failed", "failure", "incomplete", "timeout"})
+_TYPES = {"text": "text", "image_url": "image"}
+"""Of parts, and as `category_applied_input_types` names them."""
 
 
 def _read_input(value: Any) -> str | list[str] | ContentParts | None:
@@ -127,12 +138,25 @@ class Moderation(Operation):
         if not isinstance(results, list) or not results or not all(isinstance(r, Mapping) for r in results):
             return "results"
         asked = self._results_expected()
-        if len(results) < asked:
-            return wording.LACKS_RESULTS(asked=asked, got=len(results))
+        indices = [r["index"] for r in results if isinstance(r.get("index"), int)]
+        told = len(results) - len(indices) + len(set(indices))
+        if told < asked:
+            return wording.LACKS_RESULTS(asked=asked, got=told)
+        if _says_yes_outside(body):
+            return None
         for position, result in enumerate(results, 1):
-            if _verdict(result) is None:
+            if _verdict(result) is None or (_verdict(result) is False and self._left_out(result)):
                 return wording.LACKS_VERDICT(position=position)
         return None
+
+    def _left_out(self, result: Mapping[str, Any]) -> bool:
+        """Check whether a result tells that no category was applied to one of the types that were given."""
+        applied = result.get("category_applied_input_types")
+        if not isinstance(applied, Mapping) or not isinstance(self.input, list):
+            return False
+        looked_at = {kind for kinds in applied.values() if isinstance(kinds, list) for kind in kinds if kind}
+        given = {_TYPES.get(str(item.get("type"))) for item in self.input if isinstance(item, Mapping)}
+        return bool(looked_at) and not given <= looked_at
 
     def _results_expected(self) -> int:
         """Return how many results there must be: one for each text of a list, one for all parts together."""
@@ -154,10 +178,15 @@ class Moderation(Operation):
                     scores[category] = max(score, scores.get(category, score))
             flagged.update(name for name, value in _entries(result.get("categories")) if _said(value))
         return {
-            "flagged": any(_verdict(result) is not False for result in body["results"]),
+            "flagged": _says_yes_outside(body) or any(_verdict(r) is not False for r in body["results"]),
             "flaggedCategories": sorted(flagged, key=lambda category: (-scores.get(category, 0.0), category)),
             "categoryScores": scores,
         }
+
+
+def _says_yes_outside(body: Mapping[str, Any]) -> bool:
+    """Check whether a server says beside the results that something is harmful."""
+    return any(_plain(name) in _ALSO_YES and _says_yes(value) for name, value in body.items())
 
 
 def _said(value: Any) -> bool | None:
@@ -167,7 +196,9 @@ def _said(value: Any) -> bool | None:
     if isinstance(value, (int, float)):
         return bool(value) if value in (0, 1) else None
     word = value.strip().lower() if isinstance(value, str) else None
-    return True if word in YES else False if word in NO else None
+    if word in YES or word in NO:
+        return word in YES
+    return None
 
 
 def _verdict(result: Mapping[str, Any]) -> bool | None:
@@ -183,9 +214,19 @@ def _verdict(result: Mapping[str, Any]) -> bool | None:
     elif categories:
         given.append(categories)
     said = [_said(value) for value in given]
+    said += [True for name, value in result.items() if _plain(name) in _ALSO_YES and _says_yes(value)]
     if True in said:
         return True
-    return False if said and None not in said else None
+    has_failed = is_error(result.get("error")) or str(result.get("status")).lower() in _FAILED
+    return False if said and None not in said and not has_failed else None
+
+
+def _says_yes(value: Any) -> bool:
+    return _said(value) is True or str(value).strip().lower() in _DONE_TO_HARMFUL
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()
 
 
 def _is_score(value: Any) -> bool:

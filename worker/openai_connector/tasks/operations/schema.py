@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CACHED_SCHEMAS = 500
 MAX_PATTERN_BYTES = 1_000_000  # of one compiled pattern
 MAX_BACKTRACKS = 500  # from one place of a text, where a pattern looks around or back: 1 MB then takes 1.5 s
-MAX_EXPLAINED_DEPTH = 8  # below which every way through a recursive schema can be followed
+MAX_EXPLAINED_DEPTH, MAX_REFERENCES = 8, 16  # below which every way through a schema can be followed
 SHOWN_CHARACTERS = 60
 _LOOKS_AROUND: Final = re.compile(r"\(\?<?[=!]|\\\\[1-9k]")
 """What only a backtracking search of patterns knows, in a schema's JSON text."""
@@ -61,11 +61,18 @@ def broken_rule(schema: Mapping[str, Any], value: Any) -> tuple[str, str] | None
 def _broken_rule(validator: Validator, text: str, value: Any) -> tuple[str, str] | None:
     if validator.is_valid(value):
         return None
-    # With references, the errors of all ways through the schema can be endless.
-    if '"$ref"' in text and _is_deeper(value, MAX_EXPLAINED_DEPTH):
+    if _has_endless_ways(text, value):
         return "", ""
     error = _first_error(validator, value)
     return ("", "") if error is None else (_place(error, text), _rule(error))
+
+
+def _has_endless_ways(schema: str, value: Any) -> bool:
+    """Check whether the errors of all ways through a schema can be too many: with references they double."""
+    references = schema.count('"$ref"') + schema.count('"$dynamicRef"')
+    if not references or not ('"anyOf"' in schema or '"oneOf"' in schema):
+        return False
+    return references > MAX_REFERENCES or _is_deeper(value, MAX_EXPLAINED_DEPTH)
 
 
 def _text(value: Any) -> str:
@@ -102,10 +109,11 @@ def _first_error(validator: Validator, value: Any) -> ValidationError | None:
         while found.kind.name in ("anyOf", "oneOf"):
             context = getattr(found.kind, "context", [])
             ways = [errors[0] for errors in context if errors]
-            farthest = max(ways, key=lambda way: len(way.instance_path), default=None)
-            if farthest is None or len(farthest.instance_path) <= len(found.instance_path):
-                break
-            found = farthest
+            deepest = max((len(way.instance_path) for way in ways), default=0)
+            farthest = [way for way in ways if len(way.instance_path) == deepest]
+            if len(farthest) != 1 or deepest <= len(found.instance_path):
+                break  # one way is as good as the other
+            found = farthest[0]
         return found
     return None
 

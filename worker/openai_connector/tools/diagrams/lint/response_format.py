@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from openai_connector.tasks.operations.chat import MOST_IN_NAMES, is_schema_name
+from openai_connector.tasks.operations.response_format import MOST_IN_NAMES, is_schema_name
 from openai_connector.tools.diagrams.lint.subject import Finding, Subject
 
 _MESSAGE_INPUTS = ("openai_prompt", "openai_systemMessage", "openai_chatHistory")
