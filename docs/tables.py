@@ -30,6 +30,11 @@ ERRORS: Final = (
     ),
     ("HostRefusedError", f"`{contract.HOST_NOT_ALLOWED}`", "the base URL's host is not allowed"),
     ("SecretError", f"`{contract.SECRET_NOT_AVAILABLE}`", "a secret is missing or empty"),
+    (
+        "HeldBackError",
+        f"`{contract.HELD_BACK}`",
+        "nothing was sent, by a limit or an outage, for as long as `CONNECTOR_MAX_WAIT_TIME` allows",
+    ),
     ("InvalidInputsError", f"`{contract.INVALID_INPUTS}`", "inputs are wrong; the message has all of them"),
     (
         "MappingError",
@@ -167,6 +172,8 @@ def _failures() -> Iterator[tuple[str, str, str]]:
     yield "success with a blank body of some bytes", "transient", ADVICE["blank"](**PANEL)
     yield "success with an error in the body", "as that error's code", "See below"
     yield "timeout, connection", "transient", "Possibly paid where the message says so"
+    yield "connection or status 5xx, after another job's of the same host", "held back", "Costs time alone"
+    yield "nothing was sent: a limit, an outage, a share", "held back", "Costs time alone, or nothing"
     yield "tunnel refused by the proxy (4xx)", "permanent", ADVICE["no_tunnel"](**PANEL)
     yield "every other [error code](error-codes.md)", "permanent", "The message says what to correct"
 

@@ -14,7 +14,16 @@ import pytest
 
 from openai_connector.connector import Connector
 from openai_connector.job import BpmnError, Completed, Failed, Outcome
-from openai_connector.observe.events import CallCut, Event, Events, JobEnded, JobGone
+from openai_connector.observe.events import (
+    CallCut,
+    Event,
+    Events,
+    HeldBack,
+    HostFound,
+    HostLost,
+    JobEnded,
+    JobGone,
+)
 from openai_connector.observe.logs import JsonFormatter, configure, log_event
 from openai_connector.openai_api import ApiClient
 from openai_connector.tasks.allowed_hosts import AllowedHosts
@@ -72,6 +81,25 @@ def test_libraries_do_not_log_addresses(name: str) -> None:
     configure("DEBUG", "text")
     assert not logging.getLogger(name).isEnabledFor(logging.INFO)
     assert logging.getLogger("openai_connector").isEnabledFor(logging.DEBUG)
+
+
+@pytest.mark.parametrize(
+    ("event", "level", "says"),
+    [
+        pytest.param(HostLost("llm.example.com"), "WARNING", "llm.example.com", id="lost"),
+        pytest.param(HostFound("llm.example.com", 61.4), "INFO", "after 61 s", id="found"),
+        pytest.param(HeldBack(bare_job(), "Nothing was sent"), "DEBUG", "Nothing was sent", id="held"),
+    ],
+)
+def test_limits_and_outages_are_told(
+    event: Event, level: str, says: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An outage is told once, and its end; a job that is held back at DEBUG alone: there may be thousands."""
+    caplog.set_level("DEBUG", "openai_connector")
+    log_event(event)
+    [record] = caplog.records
+    assert record.levelname == level
+    assert says in record.getMessage()
 
 
 def test_an_exception_is_part_of_the_record() -> None:

@@ -12,10 +12,9 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from time import monotonic
-from typing import Protocol
 
 from openai_connector import wording
+from openai_connector.calls import Api, Calls, HeldBackError
 from openai_connector.contract import (
     BPMN_ERROR,
     COMPLETE,
@@ -25,19 +24,11 @@ from openai_connector.contract import (
     UNEXPECTED_ANSWER,
 )
 from openai_connector.duration import parse_duration, spoken_duration
-from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome, TaskError
-from openai_connector.observe.events import (
-    AnswerReceived,
-    AnswerUnexpected,
-    CallCut,
-    CallFailed,
-    CallSent,
-    Events,
-    NullFound,
-)
+from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome, Pause, Recovery, TaskError
+from openai_connector.limits import Gate
+from openai_connector.observe.events import AnswerUnexpected, CallFailed, Events, HeldBack, NullFound
 from openai_connector.observe.logs import place_of
-from openai_connector.observe.points import during, reached
-from openai_connector.openai_api import ApiError, ApiResponse
+from openai_connector.openai_api import ApiError
 from openai_connector.outcome.mapping import (
     Decision,
     HeaderError,
@@ -60,19 +51,6 @@ from openai_connector.tasks.task_type import (
 log = logging.getLogger(__name__)
 
 
-class Api(Protocol):
-    """What sends requests: `openai_api.ApiClient`, or a recorded answer."""
-
-    async def send(
-        self, method: str, url: str, *, body: bytes | None, headers: Mapping[str, str], timeout: timedelta
-    ) -> ApiResponse:
-        """Return the response to one request, whatever its status.
-
-        Raises an `ApiError` where there is none.
-        """
-        ...
-
-
 class Connector:
     """Turns one job into one outcome; shared by all jobs of a type, keeps nothing between them.
 
@@ -80,6 +58,7 @@ class Connector:
         api: sends requests.
         task_type: reads the tasks.
         retry_policy: counts retries and waits.
+        gate: says when a call may be sent; shared by all that send.
         events: are told what happens.
     """
 
@@ -89,12 +68,13 @@ class Connector:
         task_type: TaskType,
         *,
         retry_policy: RetryPolicy = DEFAULT_POLICY,
+        gate: Gate | None = None,
         events: Events | None = None,
     ) -> None:
         self.task_type = task_type
-        self._api = api
         self._retry_policy = retry_policy
         self._events = events or Events()
+        self._calls = Calls(api, gate or Gate(), self._events)
 
     async def work(self, job: Job) -> Outcome:
         """Return what becomes of a job; raises nothing."""
@@ -126,10 +106,8 @@ class Connector:
         try:
             task = self.task_type.read(job.variables, attempt.redaction)
             if attempt.memory.answer_to(task.request.fingerprint) is None:
-                accepted = task.accept(await self._send(task.request, attempt))
-                reached("answer_received")
+                accepted = await self._calls.answer_to(task.request, task, job, _request_id(attempt))
                 attempt.memory = attempt.memory.with_answer(task.request.fingerprint, accepted)
-                reached("answer_stored")
         except TaskError as error:
             panel = self.task_type.panel if task is None else task.panel
             return self._on_error(error, panel, attempt)
@@ -137,23 +115,6 @@ class Connector:
         if not decision.keeps_answer:
             attempt.memory = attempt.memory.without_answer()
         return decision
-
-    async def _send(self, request: Request, attempt: Attempt, suffix: str = "") -> ApiResponse:
-        job = attempt.job
-        headers = {**request.headers, "X-Client-Request-Id": _request_id(attempt) + suffix}
-        reached("before_send")
-        self._events.emit(CallSent(job))
-        begin = monotonic()
-        try:
-            with during("in_call", 0.05):
-                response = await self._api.send(
-                    request.method, request.url, body=request.body, headers=headers, timeout=request.timeout
-                )
-        except asyncio.CancelledError:
-            self._events.emit(CallCut(job, monotonic() - begin))
-            raise
-        self._events.emit(AnswerReceived(job, response.status, monotonic() - begin))
-        return response
 
     async def _on_answer(self, task: Task, attempt: Attempt) -> Decision:
         """Decide what becomes of an answer; it is paid for, so that not even a bug may lose it."""
@@ -190,7 +151,8 @@ class Connector:
         attempt.redaction.add([], [text for text in (answer.response["output"]["text"],) if text])
         kept = attempt.memory.response or {}
         try:
-            accepted = task.accept(await self._send(request, attempt, "-again"))
+            request_id = _request_id(attempt) + "-again"
+            accepted = await self._calls.answer_to(request, task, attempt.job, request_id)
         except TaskError as error:
             if self._plan(error, attempt).retries:
                 decision = self._on_error(error, task.panel, attempt)
@@ -210,12 +172,14 @@ class Connector:
     def _on_error(self, error: TaskError, panel: Mapping[str, str], attempt: Attempt) -> Decision:
         """Decide what a failure before or during the call means; the error expression has the first word."""
         job, masked = attempt.job, attempt.redaction
+        plan = self._plan(error, attempt)
+        if isinstance(error, HeldBackError) and plan.retries:
+            return self._held_back(error, plan, attempt)
         self._events.emit(CallFailed(job, error.kind, error.code))
         message = masked.message(explained(error, panel))
         # The parts one by one: a dummy key such as "1" must not change codes and names that expressions
         # compare.
         response = {part: masked.value(value) for part, value in error.response_shown().items()}
-        plan = self._plan(error, attempt)
         attempt.memory = plan.memory
         return attempt.mapping.on_error(
             error.recorded or error_object(error.kind, error.code, message, response),
@@ -223,6 +187,17 @@ class Connector:
             default=Failed(message + _outlook(error, plan), plan.retries, plan.backoff),
             local_names=attempt.local_names,
         )
+
+    def _held_back(self, error: HeldBackError, plan: Plan, attempt: Attempt) -> Decision:
+        """Decide what becomes of a job for which nothing was sent: no expression sees it yet."""
+        message = attempt.redaction.message(str(error))
+        self._events.emit(HeldBack(attempt.job, message))
+        attempt.memory = plan.memory
+        return Decision(Failed(message + _outlook(error, plan), plan.retries, plan.backoff))
+
+    def pause_hint(self) -> Pause | None:
+        """Return how to slow down polling while most jobs are held back; None: there is no need."""
+        return self._calls.gate.pause_hint()
 
     def time_needed(self, job: Job) -> timedelta:
         """Return how long the job may be this worker's.
@@ -315,6 +290,10 @@ def explained(error: TaskError, panel: Mapping[str, str]) -> str:
 
 def _outlook(error: TaskError, plan: Plan) -> str:
     """Return what becomes of the job, for the message of a failure that no error expression decides."""
+    if error.recovery is Recovery.HELD_BACK:
+        end = wording.HELD_TOO_LONG() if plan.too_long is not None else wording.GOES_BACK()
+        since = error.down_since
+        return end if since is None else wording.HOST_DOWN_SINCE(since=f"{since:%Y-%m-%d %H:%M:%S} UTC") + end
     if not isinstance(error, ApiError):
         return ""
     if plan.too_long is not None:

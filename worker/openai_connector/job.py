@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Final, Protocol
 
@@ -76,6 +76,8 @@ class Recovery(Enum):
     """It may succeed: it costs a retry, after the template's back-off."""
     RATE_LIMITED = "rate-limited"
     """The API said when to come back: an attempt then costs no retry."""
+    HELD_BACK = "held back"
+    """Nothing was sent, or the host fails everybody: it costs neither a retry nor a wait, only time."""
     PERMANENT = "permanent"
     """It cannot succeed: a person must act."""
 
@@ -91,6 +93,10 @@ class TaskError(Exception):
     recovery: Recovery = Recovery.PERMANENT
     wait: timedelta | None = None
     """How long the API asked to wait at least."""
+    is_wait_counted: bool = True
+    """Held back, the job has only so much time for it."""
+    down_since: datetime | None = None
+    """Since when the host has failed everybody, where that is why."""
 
     recorded: Mapping[str, Any] | None = None
     """The whole error object of expressions, where it was recorded elsewhere."""
@@ -103,6 +109,16 @@ class TaskError(Exception):
     def response_shown(self) -> Mapping[str, Any]:
         """Return the response as error expressions see it; empty where there was no response."""
         return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """How polling slows down while most jobs are given back at once."""
+
+    seconds: float
+    """To wait before the next poll."""
+    jobs: int
+    """To fetch with it at most."""
 
 
 class Worker(Protocol):

@@ -14,7 +14,8 @@ from datetime import timedelta
 from openai_connector import __version__, wording
 from openai_connector.connector import Connector
 from openai_connector.contract import OWN_VARIABLES
-from openai_connector.observe.events import Events
+from openai_connector.limits import FixedLimits, Gate, HostChange, Shares
+from openai_connector.observe.events import Events, HostFound, HostLost
 from openai_connector.observe.logs import log_event
 from openai_connector.openai_api import ApiClient, Proxies, ProxyError
 from openai_connector.outcome.retry_policy import RetryPolicy
@@ -68,6 +69,7 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
                 tenant_ids=settings.tenant_ids,
                 max_jobs=settings.max_jobs,
                 lease=settings.job_lease,
+                pause=connector.pause_hint,
                 leases=leases,
                 events=events,
             )
@@ -124,10 +126,24 @@ def client_of_environment() -> ApiClient:
 
 def connectors(settings: Settings, client: ApiClient, events: Events | None = None) -> list[Connector]:
     """Return a connector for each type of task that is served."""
-    policy = RetryPolicy(settings.max_waits, settings.max_wait_time)
+    policy, served = RetryPolicy(settings.max_waits, settings.max_wait_time), task_types(settings)
+    gate = gate_of(settings, len(served), events or Events())
     return [
-        Connector(client, task_type, retry_policy=policy, events=events) for task_type in task_types(settings)
+        Connector(client, task_type, retry_policy=policy, gate=gate, events=events) for task_type in served
     ]
+
+
+def gate_of(settings: Settings, types: int, events: Events) -> Gate:
+    """Return what holds calls back: one for all types of task, for they may ask with the same key."""
+
+    def tell(change: HostChange) -> None:
+        events.emit(HostLost(change.host) if change.is_down else HostFound(change.host, change.seconds))
+
+    return Gate(
+        fixed=FixedLimits(settings.requests_per_minute, settings.tokens_per_minute),
+        shares=Shares(settings.max_jobs * types, settings.fair_share, settings.max_payload * 1_000_000),
+        on_change=tell,
+    )
 
 
 def task_types(settings: Settings) -> list[TaskType]:

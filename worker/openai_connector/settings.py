@@ -28,6 +28,7 @@ from openai_connector.duration import format_duration, parse_duration
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]  # the engine's own numbers have 32 bits
 Natural = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 def _split(value: Any) -> Any:
@@ -182,8 +183,35 @@ class Settings(BaseSettings):
         timedelta(hours=1),
         "CONNECTOR_MAX_WAIT_TIME",
         unit="duration",
-        about="How long all these waits of a job may be together. Asked to wait longer than is left of it, "
-        "a job becomes an incident at once.",
+        about="How long all these waits of a job may be together, and the time for which it is held back by "
+        "a rate limit or a host that is down. Asked to wait longer than is left of it, a job becomes an "
+        "incident at once.",
+    )
+    requests_per_minute: Positive | None = _field(
+        None,
+        "CONNECTOR_REQUESTS_PER_MINUTE",
+        unit="requests",
+        about="What this worker may ask with one key of one model. Unset: what the API says, and how it "
+        "refuses, decides.",
+    )
+    tokens_per_minute: Positive | None = _field(
+        None,
+        "CONNECTOR_TOKENS_PER_MINUTE",
+        unit="tokens",
+        about="The same in tokens: estimated from the size of a request, corrected by what its answer says.",
+    )
+    fair_share: Share = _field(
+        0.5,
+        "CONNECTOR_FAIR_SHARE",
+        unit="of 1",
+        about="The part of the slots that one key, process or model may take while others want them. 1: all.",
+    )
+    max_payload: Positive = _field(
+        256,
+        "CONNECTOR_MAX_PAYLOAD",
+        unit="MB",
+        about="All requests under way together; a job beyond it goes back for a moment. One that is larger "
+        "goes alone.",
     )
     drop_in: bool = _field(
         False,
@@ -303,7 +331,11 @@ class Settings(BaseSettings):
         return f"{host}:{port or (443 if tls else 26500)}", tls
 
 
-_REASONS = {"bool_parsing": "must be true or false", "int_parsing": "must be a whole number"}
+_REASONS = {
+    "bool_parsing": "must be true or false",
+    "int_parsing": "must be a whole number",
+    "float_parsing": "must be a number",
+}
 """What pydantic says in a programmer's words."""
 
 

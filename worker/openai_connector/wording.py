@@ -50,6 +50,21 @@ WAIT_TOO_LONG = Sentence(
     "that time"
 )
 
+GOES_BACK = Sentence(". The job goes back to the engine and loses no retry")
+HOST_DOWN_SINCE = Sentence(". The API has failed every task since {since}")
+HELD_TOO_LONG = Sentence(
+    ". That is as long as CONNECTOR_MAX_WAIT_TIME lets a job wait: retry the incident when this is over"
+)
+
+# Why nothing was sent for a job
+
+HELD_BY_LIMIT = Sentence("Nothing was sent: as much as the rate limit allows is asked of {host} already")
+HELD_BY_HOST = Sentence("Nothing was sent: {host} is down")
+HELD_BY_SHARE = Sentence("Nothing was sent: others wait for the worker's slots (CONNECTOR_FAIR_SHARE)")
+HELD_BY_PAYLOAD = Sentence(
+    "Nothing was sent: the requests under way are large enough (CONNECTOR_MAX_PAYLOAD)"
+)
+
 # What the engine's side meets
 
 JOB_UNREADABLE = Sentence(

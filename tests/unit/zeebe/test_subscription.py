@@ -13,7 +13,7 @@ import pytest
 from grpc import StatusCode
 from pyzeebe.proto import gateway_pb2 as pb
 
-from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome
+from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome, Pause
 from openai_connector.observe.events import Events, JobEnded
 from openai_connector.observe.logs import log_event
 from openai_connector.zeebe.channel import Connection, gateway, open_channel
@@ -104,6 +104,27 @@ async def test_poll_asks_for_what_it_needs(engine: FakeGateway, subscribe: Subsc
     )
     # the first poll does not wait for jobs, so that the worker knows at once that the engine is there
     assert (first.requestTimeout, second.requestTimeout) == (-1, 10_000)
+
+
+async def test_polls_slow_down_as_they_are_told(engine: FakeGateway, subscribe: Subscribe) -> None:
+    """While most jobs are given back the next poll waits, and asks for few; then it is as before."""
+    pauses: list[Pause | None] = [Pause(0.2, 2), None]
+    engine.add(*(FakeJob(key) for key in range(1, 8)))
+    handler = Handler()
+    handler.gate.set()
+    async with subscribe(handler, max_jobs=3, pause=lambda: pauses.pop(0) if pauses else None):
+        await engine.until(lambda: all(job.ended for job in engine.jobs.values()))
+    most = [request.maxJobsToActivate for name, request in engine.calls if name == "ActivateJobs"]
+    assert most[:3] == [3, 2, 3]
+
+
+async def test_a_pause_between_polls_ends_with_the_worker(engine: FakeGateway, subscribe: Subscribe) -> None:
+    """A worker that stops does not wait for the end of a pause."""
+    engine.add(FakeJob(1))
+    handler = Handler()
+    handler.gate.set()
+    async with asyncio.timeout(30), subscribe(handler, pause=lambda: Pause(3600, 1)):
+        await engine.until(lambda: engine.jobs[1].ended == "completed")
 
 
 async def test_never_more_jobs_than_slots(engine: FakeGateway, subscribe: Subscribe) -> None:

@@ -63,6 +63,31 @@ class CallCut:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldBack:
+    """Nothing was sent for a job: it goes back for a while."""
+
+    job: Job
+    reason: str
+    """Why, as a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostLost:
+    """A host has failed several jobs in a row: only one job now and then asks it."""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostFound:
+    """A host that was lost answers again."""
+
+    host: str
+    seconds: float
+    """For how long it had failed."""
+
+
+@dataclass(frozen=True, slots=True)
 class NullFound:
     """An expression, or a part of it, gave null."""
 
@@ -119,6 +144,9 @@ Event = (
     | AnswerReceived
     | AnswerUnexpected
     | CallFailed
+    | HeldBack
+    | HostLost
+    | HostFound
     | CallCut
     | NullFound
     | JobEnded

@@ -24,6 +24,9 @@ from openai_connector.observe.events import (
     EngineFound,
     EngineLost,
     Event,
+    HeldBack,
+    HostFound,
+    HostLost,
     JobEnded,
     JobGone,
     JobStarted,
@@ -74,9 +77,9 @@ def log_event(event: Event) -> None:
 
 def _level(event: Event) -> int:
     match event:
-        case EngineLost():
+        case EngineLost() | HostLost():
             return logging.WARNING
-        case EngineFound() | CallFailed() | CallCut() | AnswerUnexpected() | JobGone():
+        case EngineFound() | HostFound() | CallFailed() | CallCut() | AnswerUnexpected() | JobGone():
             return logging.INFO
         case JobEnded(outcome=outcome):
             return logging.INFO if isinstance(outcome, Failed) else logging.DEBUG
@@ -87,11 +90,8 @@ def _level(event: Event) -> int:
 def _described(event: Event) -> tuple[str, dict[str, Any]]:
     """Return an event as a sentence for people, and as fields for machines."""
     match event:
-        case EngineLost(kind=kind, details=details, advice=advice):
-            return f"Zeebe gives no jobs ({kind}: {details}). {advice}; waiting for it", {"errorCode": kind}
-        case EngineFound(job_type=job_type, is_again=is_again):
-            again = " again" if is_again else ""
-            return f"Zeebe answers{again}: fetching jobs of type {job_type}", {"jobType": job_type}
+        case EngineLost() | EngineFound() | HostLost() | HostFound():
+            return _other_side(event)
         case JobStarted(job=job):
             return f"{_named(job)}: begun", _fields(job)
         case CallSent(job=job):
@@ -105,6 +105,8 @@ def _described(event: Event) -> tuple[str, dict[str, Any]]:
             return text, _fields(job, condition=condition, askedAgain=is_asked_again)
         case CallFailed(job=job, kind=kind, code=code):
             return f"{_named(job)}: {kind}, code {code}", _fields(job, errorType=kind, errorCode=code)
+        case HeldBack(job=job, reason=reason):
+            return f"{_named(job)}: {reason}", _fields(job)
         case CallCut(job=job, seconds=seconds):
             text = f"{_named(job)}: its API call was cut off after {seconds:.2f} s; it may have been paid for"
             return text, _fields(job, callSeconds=round(seconds, 3))
@@ -124,6 +126,22 @@ def _described(event: Event) -> tuple[str, dict[str, Any]]:
             text = f"{_named(job)}: {name}{with_code}, after {seconds:.2f} s ({delivery})"
             more = {"errorCode": code} if code else {}
             return text, _fields(job, outcome=name, delivery=delivery, seconds=round(seconds, 3), **more)
+
+
+def _other_side(event: EngineLost | EngineFound | HostLost | HostFound) -> tuple[str, dict[str, Any]]:
+    """Return an event of the engine or an API, which no job alone has met."""
+    match event:
+        case EngineLost(kind=kind, details=details, advice=advice):
+            return f"Zeebe gives no jobs ({kind}: {details}). {advice}; waiting for it", {"errorCode": kind}
+        case EngineFound(job_type=job_type, is_again=is_again):
+            again = " again" if is_again else ""
+            return f"Zeebe answers{again}: fetching jobs of type {job_type}", {"jobType": job_type}
+        case HostLost(host=host):
+            text = f"The API at {host} fails every job: only one now and then asks it; the others wait"
+            return text, {"host": host}
+        case HostFound(host=host, seconds=seconds):
+            text = f"The API at {host} answers again, after {seconds:.0f} s"
+            return text, {"host": host, "seconds": round(seconds)}
 
 
 def _named(job: Job) -> str:

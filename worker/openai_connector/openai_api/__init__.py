@@ -14,6 +14,7 @@ from openai_connector.openai_api.errors import (
     InvalidResponseError,
 )
 from openai_connector.openai_api.proxies import Proxies, ProxyError
+from openai_connector.openai_api.waits import allowances
 from openai_connector.openai_api.words import is_error, is_failed_choice
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "InvalidResponseError",
     "Proxies",
     "ProxyError",
+    "allowances",
     "check_answer",
     "check_status",
     "encode_body",

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from openai_connector.openai_api.words import Said
 
@@ -96,25 +96,67 @@ def _used_up(lower: Mapping[str, str], now: datetime) -> Iterator[timedelta]:
 
     The names are many: `x-ratelimit-reset-tokens`, `ratelimit-reset`, `anthropic-ratelimit-tokens-reset`.
     """
-    resets: dict[str, timedelta] = {}
-    left: dict[str, str] = {}
-    for name, value in lower.items():
-        parts = re.split(r"[-_]", name.replace("rate-limit", "ratelimit"))
-        if "ratelimit" not in parts:
-            continue
-        key = "-".join(part for part in parts if part not in ("remaining", "reset", "after", "ratelimit"))
-        if "remaining" in parts:
-            left[key] = value
-        elif "reset" in parts and (wait := _length(value, now)) is not None:
-            resets[key] = wait
-    used_up = [wait for key, wait in resets.items() if _is_zero(left.get(key, ""))]
-    for fields in re.split(r"[,]\s*(?=\")", lower.get("ratelimit", "")):  # the IETF's: "name";r=0;t=5
-        given: dict[str, str] = dict(re.findall(r"\b(r|t|remaining|reset)\s*=\s*(\d{1,12})", fields))
-        if _is_zero(given.get("r", given.get("remaining", ""))):
-            used_up += _present(_length(given.get("t", given.get("reset", "")), now))
-    if not left and "ratelimit-reset" in lower:
+    used_up: list[timedelta] = []
+    limits = list(_limits(lower))
+    for _, given in limits:
+        if _is_zero(given.get("remaining", "")):
+            used_up += _present(_length(given.get("reset", ""), now))
+    if "ratelimit-reset" in lower and not any("remaining" in given for _, given in limits):
         used_up += _present(_length(lower["ratelimit-reset"], now))
     yield from sorted(used_up, reverse=True)
+
+
+class Allowance(NamedTuple):
+    """What the API says is left of one of its limits."""
+
+    is_tokens: bool
+    """It counts tokens; otherwise requests."""
+    limit: float | None
+    """The whole of it; None where it is not told."""
+    remaining: float
+    reset: timedelta
+    """After which it is whole again."""
+
+
+def allowances(headers: Mapping[str, str | list[str]], now: datetime | None = None) -> list[Allowance]:
+    """Return what the API says is left of its limits; what cannot be read, -1 among it, is unknown."""
+    now = now or datetime.now(UTC)
+    found = []
+    for name, given in _limits(_lower(headers)):
+        limit, remaining = _count(given.get("limit", "")), _count(given.get("remaining", ""))
+        reset = _length(given.get("reset", ""), now)
+        if remaining is not None and reset is not None:
+            found.append(Allowance("token" in name, limit, remaining, reset))
+    return found
+
+
+def _count(text: str) -> float | None:
+    """Read a number of requests or tokens; of a list, as some proxies send it, the first."""
+    number = re.split(r"[,;]", text, maxsplit=1)[0].strip()
+    return float(number) if _NUMBER.fullmatch(number) else None
+
+
+_PART_OF_LIMIT: Final = ("remaining", "reset", "limit")
+
+
+def _limits(lower: Mapping[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield each limit that headers tell of: its name, and its limit, remaining and reset as they stand."""
+    limits: dict[str, dict[str, str]] = {}
+    for name, value in lower.items():
+        parts = re.split(r"[-_]", name.replace("rate-limit", "ratelimit"))
+        what = next((part for part in _PART_OF_LIMIT if part in parts), None)
+        if what is not None and "ratelimit" in parts:
+            key = "-".join(part for part in parts if part not in (*_PART_OF_LIMIT, "after", "ratelimit"))
+            limits.setdefault(key, {})[what] = value
+    yield from limits.items()
+    for fields in re.split(r"[,]\s*(?=\")", lower.get("ratelimit", "")):  # the IETF's: "name";r=0;t=5
+        given: dict[str, str] = dict(re.findall(r"\b(r|t|remaining|reset)\s*=\s*(\d{1,12})", fields))
+        if given:
+            remaining, reset = (
+                given.get("r", given.get("remaining", "")),
+                given.get("t", given.get("reset", "")),
+            )
+            yield fields.partition(";")[0], {"remaining": remaining, "reset": reset}
 
 
 def _is_zero(text: str) -> bool:

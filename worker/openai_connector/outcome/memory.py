@@ -84,6 +84,14 @@ class TaskMemory:
         """Count one more wait."""
         return replace(self, waits=self.waits + 1, waited=self.waited + wait)
 
+    def held(self, wait: timedelta) -> TaskMemory:
+        """Count the time for which the job is held back; the API was not asked."""
+        return replace(self, waited=self.waited + wait)
+
+    def rested(self) -> TaskMemory:
+        """Begin to count the time anew: a person who retries the incident gives the job all of it."""
+        return replace(self, waited=timedelta(0))
+
     def without_answer(self) -> TaskMemory:
         """Forget the kept answer: the next activation is to call again."""
         return self if self.request is None is self.response else replace(self, request=None, response=None)

@@ -47,6 +47,8 @@ class RetryPolicy:
         """
         if error.recovery is Recovery.PERMANENT:
             return Plan(0, None, memory)
+        if error.recovery is Recovery.HELD_BACK:
+            return self._held(error, retries, memory)
         fewer = max(retries - 1, 0)
         if error.wait is not None and error.wait > self.total - memory.waited:
             # Nobody would see the job while it waits: a failed job with retries left is shown nowhere.
@@ -59,6 +61,15 @@ class RetryPolicy:
         if waiting.waits <= self.times and waiting.waited <= self.total:
             return Plan(retries, wait, waiting)
         return Plan(fewer, wait, memory)
+
+    def _held(self, error: TaskError, retries: int, memory: TaskMemory) -> Plan:
+        """Return what it costs that nothing was sent: time alone, for it troubles nobody."""
+        wait = max(error.wait or LEAST_WAIT, LEAST_WAIT)
+        if not error.is_wait_counted:
+            return Plan(retries, wait, memory)
+        if wait > self.total - memory.waited:
+            return Plan(0, None, memory.rested(), too_long=wait)
+        return Plan(retries, wait, memory.held(wait))
 
     def after_surprise(self, retries: int) -> int:
         """Return the retries left after a failure that nobody expected."""

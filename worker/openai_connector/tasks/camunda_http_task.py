@@ -110,7 +110,7 @@ class CamundaHttpTasks:
         mark = fingerprint(method, url, content or b"", organization, project)
         timeout = self.time_needed(variables)
         redaction.add([*used.given, *credentials], texts_of([{"body": body}]))
-        return CamundaHttpTask(Request(method, url, headers, content, timeout, mark))
+        return CamundaHttpTask(Request(method, url, headers, content, timeout, mark, _model(body)))
 
     def time_needed(self, variables: Mapping[str, Any]) -> timedelta:
         """Return the timeout of a call.
@@ -224,6 +224,11 @@ def _authenticate(
         case other:
             shown = f"'{other[:50]}'" if isinstance(other, str) else kind_of(other)
             raise InvalidInputsError([wording.HTTP_AUTHENTICATION(shown=shown)])
+
+
+def _model(body: Any) -> str:
+    """Return the model that a body names."""
+    return (scalar_text(body.get("model")) or "") if isinstance(body, Mapping) else ""
 
 
 def _content(body: Any) -> bytes | None:

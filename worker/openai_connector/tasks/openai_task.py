@@ -129,6 +129,7 @@ class OpenAiTasks:
             body,
             self.defaults.timeout if endpoint.timeout is None else timedelta(seconds=endpoint.timeout),
             fingerprint(METHOD, url, body, organization, project),
+            str(request_body.get("model") or ""),
         )
         redaction.add(used.given if key is None else [*used.given, key], operation.private_texts())
         return OpenAiTask(operation, request_body, request, endpoint)

@@ -25,6 +25,8 @@ class Request:
     """For the whole call, from the connection to the last byte."""
     fingerprint: str
     """Of what is asked, as which organization and project; a kept answer belongs to it."""
+    model: str = ""
+    """That is asked, where it is known: models have limits of their own."""
 
 
 def fingerprint(method: str, url: str, body: bytes, organization: str | None, project: str | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ import grpc
 import grpc.aio
 from pyzeebe.proto import gateway_pb2 as pb
 
-from openai_connector.job import Worker
+from openai_connector.job import Pause, Worker
 from openai_connector.observe.events import EngineFound, EngineLost, Events
 from openai_connector.observe.logs import place_of
 from openai_connector.zeebe import clock
@@ -63,6 +63,7 @@ class Poller:
         lease: For how long the engine gives an activated job to nobody else.
         leases: Prolong the leases of jobs that are worked on; None = of this poller alone.
         long_poll: How long the engine keeps a poll open while there are no jobs.
+        pause: Says how to slow down polling while most jobs are given back at once.
         events: Are told what happens.
     """
 
@@ -80,6 +81,7 @@ class Poller:
         lease: timedelta = timedelta(seconds=60),
         leases: Leases | None = None,
         long_poll: timedelta = LONG_POLL,
+        pause: Callable[[], Pause | None] = lambda: None,
         events: Events | None = None,
     ) -> None:
         if max_jobs < 1:
@@ -87,6 +89,7 @@ class Poller:
         self._stub = stub
         self._commands = commands
         self._max_jobs = max_jobs
+        self._pause = pause
         self._long_poll = min(long_poll, lease / POLL_SHARE).total_seconds()
         self._events = events or Events()
         self._request = pb.ActivateJobsRequest(
@@ -138,6 +141,7 @@ class Poller:
         try:
             waits: Iterator[float] | None = None
             refused = 0
+            most = self._max_jobs
             while not self._stopping.is_set():
                 free = self._max_jobs - len(self._runs)
                 if free <= 0:
@@ -146,7 +150,7 @@ class Poller:
                     await asyncio.sleep(PAUSE)
                     continue
                 try:
-                    jobs = await self._poll(free)
+                    jobs = await self._poll(min(free, most))
                 except Exception as error:
                     refused = refused + 1 if _is_busy(error) else 0
                     is_load = self._connected and 0 < refused < BUSY_POLLS
@@ -158,6 +162,7 @@ class Poller:
                     waits, refused = None, 0
                     if jobs:
                         await asyncio.sleep(PAUSE)
+                    most = await self._slow_down()
         finally:
             self._call = None
             self._ended.set()
@@ -201,6 +206,14 @@ class Poller:
                 "%d jobs could not be reported; the engine offers them again after their lease", self.running
             )
         return interrupted
+
+    async def _slow_down(self) -> int:
+        """Wait while most jobs would be given back at once; return how many to fetch at most after it."""
+        pause = self._pause()
+        if pause is None:
+            return self._max_jobs
+        await self._sleep(pause.seconds)
+        return pause.jobs
 
     async def _wait_for_end(self, seconds: float) -> None:
         """Wait until run() has ended, or the time is over."""

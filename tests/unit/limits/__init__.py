@@ -1,0 +1,1 @@
+"""When calls may be sent: limits, hosts that are down, fair slots."""

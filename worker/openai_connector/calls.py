@@ -1,0 +1,175 @@
+"""One call to the API: sent when the limits let it, and what they learn from how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import Any, Final, Protocol
+
+from openai_connector import wording
+from openai_connector.contract import HELD_BACK
+from openai_connector.job import Job, Recovery, TaskError
+from openai_connector.limits import Admission, Asking, Gate, Held, key_of
+from openai_connector.limits.limiter import Told
+from openai_connector.observe.events import AnswerReceived, CallCut, CallSent, Events
+from openai_connector.observe.points import during, reached
+from openai_connector.openai_api import (
+    ApiConnectionError,
+    ApiError,
+    ApiResponse,
+    ApiStatusError,
+    allowances,
+)
+from openai_connector.tasks.task_type import Request, Task
+
+LIMIT_STATUSES: Final = (429, 529)
+"""Whatever else they mean, these ask for fewer calls."""
+
+_REASONS: Final[Mapping[str, wording.Sentence]] = {
+    "limit": wording.HELD_BY_LIMIT,
+    "host": wording.HELD_BY_HOST,
+    "share": wording.HELD_BY_SHARE,
+    "payload": wording.HELD_BY_PAYLOAD,
+}
+
+
+class Api(Protocol):
+    """What sends requests: `openai_api.ApiClient`, or a recorded answer."""
+
+    async def send(
+        self, method: str, url: str, *, body: bytes | None, headers: Mapping[str, str], timeout: timedelta
+    ) -> ApiResponse:
+        """Return the response to one request, whatever its status.
+
+        Raises an `ApiError` where there is none.
+        """
+        ...
+
+
+class HeldBackError(TaskError):
+    """Nothing was sent: a limit, a host that is down, or others who wait for the slots hold the job back."""
+
+    code = HELD_BACK
+    recovery = Recovery.HELD_BACK
+
+    def __init__(self, held: Held) -> None:
+        super().__init__(_REASONS[held.reason](host=held.host))
+        self.wait = timedelta(seconds=held.wait)
+        self.is_wait_counted = held.reason in ("limit", "host")
+        if held.since is not None:
+            self.down_since = _ago(held.since)
+
+
+class Calls:
+    """Makes the calls of all jobs.
+
+    Args:
+        api: sends requests.
+        gate: says when.
+        events: are told what happens.
+    """
+
+    def __init__(self, api: Api, gate: Gate, events: Events) -> None:
+        self._api = api
+        self._gate = gate
+        self._events = events
+
+    @property
+    def gate(self) -> Gate:
+        """What says when a call may be sent."""
+        return self._gate
+
+    async def answer_to(self, request: Request, task: Task, job: Job, request_id: str) -> Mapping[str, Any]:
+        """Return what is kept of the answer to a request.
+
+        Raises:
+            HeldBackError: it was not sent; the job may come back.
+            ApiError: there is no answer. Where that is the host's fault, it loses no retry.
+        """
+        key = key_of(request.url, request.headers, request.model)
+        asking = Asking(key, job.key, job.bpmn_process_id, len(request.body or b""))
+        entered = await self._gate.enter(asking)
+        if isinstance(entered, Held):
+            raise HeldBackError(entered)
+        try:
+            response = await self._send(request, job, request_id)
+            accepted = task.accept(response)
+            entered.answered(_told(response), _tokens(response))
+        except ApiError as error:
+            _learn(entered, error)
+            raise
+        finally:
+            entered.done()
+        return accepted
+
+    async def _send(self, request: Request, job: Job, request_id: str) -> ApiResponse:
+        headers = {**request.headers, "X-Client-Request-Id": request_id}
+        reached("before_send")
+        self._events.emit(CallSent(job))
+        begin = monotonic()
+        try:
+            with during("in_call", 0.05):
+                response = await self._api.send(
+                    request.method, request.url, body=request.body, headers=headers, timeout=request.timeout
+                )
+        except asyncio.CancelledError:
+            self._events.emit(CallCut(job, monotonic() - begin))
+            raise
+        self._events.emit(AnswerReceived(job, response.status, monotonic() - begin))
+        return response
+
+
+def _learn(entered: Admission, error: ApiError) -> None:
+    """Tell the limits how a call failed; what is the host's fault costs the job no retry.
+
+    A timeout says nothing of the host: the request may ask for too much, or the task may wait too little.
+    """
+    response = error.response
+    if response is not None and _is_limit(error, response):
+        entered.refused(_told(response), None if error.wait is None else error.wait.total_seconds())
+    elif _is_host(error, response):
+        trouble = entered.failed()
+        if trouble is not None:
+            error.recovery = Recovery.HELD_BACK
+            error.wait = max(error.wait or timedelta(0), timedelta(seconds=trouble.wait))
+            error.down_since = _ago(trouble.since)
+    elif response is not None:
+        entered.answered(_told(response))
+
+
+def _is_limit(error: ApiError, response: ApiResponse) -> bool:
+    """Check whether the API wants fewer calls: not where it is one conversation alone that must wait."""
+    if error.recovery is Recovery.RATE_LIMITED:
+        return error.reason != "conversation_locked"
+    return error.recovery is Recovery.TRANSIENT and response.status in LIMIT_STATUSES
+
+
+def _is_host(error: ApiError, response: ApiResponse | None) -> bool:
+    """Check whether a failure may be the host's fault."""
+    if error.recovery is not Recovery.TRANSIENT:
+        return False
+    if isinstance(error, ApiConnectionError):
+        return True
+    return isinstance(error, ApiStatusError) and response is not None and response.status >= 500
+
+
+def _told(response: ApiResponse) -> list[Told]:
+    return [
+        (given.is_tokens, given.limit, given.remaining, given.reset.total_seconds())
+        for given in allowances(response.headers)
+    ]
+
+
+def _tokens(response: ApiResponse) -> float | None:
+    """Return what an answer cost, where it says so."""
+    usage = response.body.get("usage") if isinstance(response.body, Mapping) else None
+    total = usage.get("total_tokens") if isinstance(usage, Mapping) else None
+    if isinstance(total, bool) or not isinstance(total, (int, float)) or not 0 <= total < 1e9:
+        return None
+    return float(total)
+
+
+def _ago(seconds: float) -> datetime:
+    return datetime.now(UTC) - timedelta(seconds=seconds)
