@@ -9,8 +9,7 @@ from time import monotonic
 from typing import Any, Final, Protocol
 
 from openai_connector import wording
-from openai_connector.contract import HELD_BACK
-from openai_connector.job import Job, Recovery, TaskError
+from openai_connector.job import Job, Recovery
 from openai_connector.limits import Admission, Asking, Gate, Held, key_of
 from openai_connector.limits.limiter import Told
 from openai_connector.observe.events import AnswerReceived, CallCut, CallSent, Events
@@ -22,6 +21,7 @@ from openai_connector.openai_api import (
     ApiStatusError,
     allowances,
 )
+from openai_connector.purchases import NotSentError, Purchases
 from openai_connector.tasks.task_type import Request, Task
 
 LIMIT_STATUSES: Final = (429, 529)
@@ -48,11 +48,8 @@ class Api(Protocol):
         ...
 
 
-class HeldBackError(TaskError):
+class HeldBackError(NotSentError):
     """Nothing was sent: a limit, a host that is down, or others who wait for the slots hold the job back."""
-
-    code = HELD_BACK
-    recovery = Recovery.HELD_BACK
 
     def __init__(self, held: Held) -> None:
         super().__init__(_REASONS[held.reason](host=held.host))
@@ -68,12 +65,14 @@ class Calls:
     Args:
         api: sends requests.
         gate: says when.
+        purchases: know what is bought already.
         events: are told what happens.
     """
 
-    def __init__(self, api: Api, gate: Gate, events: Events) -> None:
+    def __init__(self, api: Api, gate: Gate, purchases: Purchases, events: Events) -> None:
         self._api = api
         self._gate = gate
+        self._purchases = purchases
         self._events = events
 
     @property
@@ -82,12 +81,27 @@ class Calls:
         return self._gate
 
     async def answer_to(self, request: Request, task: Task, job: Job, request_id: str) -> Mapping[str, Any]:
-        """Return what is kept of the answer to a request.
+        """Return what is kept of the answer to a request, bought now or before.
 
         Raises:
-            HeldBackError: it was not sent; the job may come back.
+            NotSentError: it was not sent; the job may come back.
             ApiError: there is no answer. Where that is the host's fault, it loses no retry.
         """
+        stored = await self._purchases.begin(job, request.fingerprint)
+        if stored is not None:
+            return stored
+        try:
+            accepted = await self.buy(request, task, job, request_id)
+        except BaseException:
+            await self._purchases.call_off(job, request.fingerprint)
+            raise
+        reached("answer_received")
+        await self._purchases.keep(job, request.fingerprint, accepted)
+        reached("answer_stored")
+        return accepted
+
+    async def buy(self, request: Request, task: Task, job: Job, request_id: str) -> Mapping[str, Any]:
+        """Return what is kept of the answer to a request that is sent now; raises as `answer_to` does."""
         key = key_of(request.url, request.headers, request.model)
         asking = Asking(key, job.key, job.bpmn_process_id, len(request.body or b""))
         entered = await self._gate.enter(asking)

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from openai_connector import wording
-from openai_connector.calls import Api, Calls, HeldBackError
+from openai_connector.calls import Api, Calls
 from openai_connector.contract import (
     BPMN_ERROR,
     COMPLETE,
@@ -23,6 +23,7 @@ from openai_connector.contract import (
     STATE_VARIABLE,
     UNEXPECTED_ANSWER,
 )
+from openai_connector.document import Document
 from openai_connector.duration import parse_duration, spoken_duration
 from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome, Pause, Recovery, TaskError
 from openai_connector.limits import Gate
@@ -38,6 +39,7 @@ from openai_connector.outcome.mapping import (
 from openai_connector.outcome.memory import TaskMemory
 from openai_connector.outcome.release import Attempt, release
 from openai_connector.outcome.retry_policy import DEFAULT_POLICY, Plan, RetryPolicy
+from openai_connector.purchases import NotSentError, Purchases
 from openai_connector.tasks.task_type import (
     CALLS,
     NOT_ASKED_AGAIN,
@@ -59,6 +61,7 @@ class Connector:
         task_type: reads the tasks.
         retry_policy: counts retries and waits.
         gate: says when a call may be sent; shared by all that send.
+        purchases: know what is bought, and what is owed; shared likewise.
         events: are told what happens.
     """
 
@@ -69,12 +72,14 @@ class Connector:
         *,
         retry_policy: RetryPolicy = DEFAULT_POLICY,
         gate: Gate | None = None,
+        purchases: Purchases | None = None,
         events: Events | None = None,
     ) -> None:
         self.task_type = task_type
         self._retry_policy = retry_policy
         self._events = events or Events()
-        self._calls = Calls(api, gate or Gate(), self._events)
+        self._purchases = purchases or Purchases()
+        self._calls = Calls(api, gate or Gate(), self._purchases, self._events)
 
     async def work(self, job: Job) -> Outcome:
         """Return what becomes of a job; raises nothing."""
@@ -83,7 +88,10 @@ class Connector:
             decision = await self.decide(attempt)
             for reason in decision.nulls:
                 self._events.emit(NullFound(job, reason.label, reason.kind, reason.line, reason.column))
-            return release(decision.outcome, attempt, is_kept=decision.keeps_answer, end=decision.way_out)
+            outcome = release(decision.outcome, attempt, is_kept=decision.keeps_answer, end=decision.way_out)
+            if isinstance(outcome, Completed) and attempt.memory.response is not None:
+                await self._purchases.owe(job, Document.of(outcome.variables).text)
+            return outcome
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if attempt.memory.response is None or task is None or not task.cancelling():
@@ -152,7 +160,7 @@ class Connector:
         kept = attempt.memory.response or {}
         try:
             request_id = _request_id(attempt) + "-again"
-            accepted = await self._calls.answer_to(request, task, attempt.job, request_id)
+            accepted = await self._calls.buy(request, task, attempt.job, request_id)
         except TaskError as error:
             if self._plan(error, attempt).retries:
                 decision = self._on_error(error, task.panel, attempt)
@@ -162,6 +170,7 @@ class Connector:
         else:
             kept = {**accepted, CALLS: 2}
         attempt.memory = attempt.memory.with_answer(task.request.fingerprint, kept)
+        await self._purchases.keep(attempt.job, task.request.fingerprint, kept)
         return task.read_answer(kept)
 
     def _plan(self, error: TaskError, attempt: Attempt) -> Plan:
@@ -173,7 +182,7 @@ class Connector:
         """Decide what a failure before or during the call means; the error expression has the first word."""
         job, masked = attempt.job, attempt.redaction
         plan = self._plan(error, attempt)
-        if isinstance(error, HeldBackError) and plan.retries:
+        if isinstance(error, NotSentError) and plan.retries:
             return self._held_back(error, plan, attempt)
         self._events.emit(CallFailed(job, error.kind, error.code))
         message = masked.message(explained(error, panel))
@@ -188,7 +197,7 @@ class Connector:
             local_names=attempt.local_names,
         )
 
-    def _held_back(self, error: HeldBackError, plan: Plan, attempt: Attempt) -> Decision:
+    def _held_back(self, error: NotSentError, plan: Plan, attempt: Attempt) -> Decision:
         """Decide what becomes of a job for which nothing was sent: no expression sees it yet."""
         message = attempt.redaction.message(str(error))
         self._events.emit(HeldBack(attempt.job, message))
@@ -197,7 +206,7 @@ class Connector:
 
     def pause_hint(self) -> Pause | None:
         """Return how to slow down polling while most jobs are held back; None: there is no need."""
-        return self._calls.gate.pause_hint()
+        return self._purchases.pause() or self._calls.gate.pause_hint()
 
     def time_needed(self, job: Job) -> timedelta:
         """Return how long the job may be this worker's.
@@ -214,6 +223,10 @@ class Connector:
             return timedelta(0)  # the work on the job says what is wrong with the header
 
     # What the engine's side meets
+
+    async def settled(self, job: Job) -> None:
+        """Note that the engine has acknowledged a job's outcome, or has the job no more."""
+        await self._purchases.settle(job.key)
 
     def unreadable(self, job: Job, problem: str) -> Failed:
         """Return what becomes of a job whose data cannot be decoded: a person must correct them."""

@@ -14,24 +14,29 @@ from datetime import timedelta
 from openai_connector import __version__, wording
 from openai_connector.connector import Connector
 from openai_connector.contract import OWN_VARIABLES
+from openai_connector.document import Document, parse_json
+from openai_connector.job import Completed, Job
 from openai_connector.limits import FixedLimits, Gate, HostChange, Shares
 from openai_connector.observe.events import Events, HostFound, HostLost
 from openai_connector.observe.logs import log_event
 from openai_connector.openai_api import ApiClient, Proxies, ProxyError
 from openai_connector.outcome.retry_policy import RetryPolicy
+from openai_connector.purchases import Purchases
 from openai_connector.settings import SAAS_AUDIENCE, SAAS_TOKEN_URL, Settings, SettingsError, misspelt
+from openai_connector.store import NoStore, Store, StoreError, StoreOptions, open_store
 from openai_connector.tasks.allowed_hosts import ALWAYS_ALLOWED, AllowedHosts, pattern_of
 from openai_connector.tasks.openai_task import ApiDefaults, OpenAiTasks
 from openai_connector.tasks.secrets import ChainedSecrets, EnvironmentSecrets, FolderSecrets, SecretProvider
 from openai_connector.tasks.task_type import TaskType
 from openai_connector.zeebe.channel import Connection, gateway, open_channel
-from openai_connector.zeebe.commands import Commands
+from openai_connector.zeebe.commands import Commands, Delivery
 from openai_connector.zeebe.lease import Leases
 from openai_connector.zeebe.oauth import ClientCredentials
 from openai_connector.zeebe.poller import Poller
 
 log = logging.getLogger(__name__)
 
+OWED_EVERY = 5.0  # seconds between two looks at what workers that are gone still owe
 LAST_SECONDS = 3.0  # after a second signal, to give back the jobs under way
 
 
@@ -53,11 +58,18 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
     connection = connection_of(settings)
     client = client_of_environment()
     channel = open_channel(connection)
+    store: Store = NoStore()
+    owing: asyncio.Task[None] | None = None
     try:
         stub = gateway(channel)
         commands = Commands(stub)
         leases = Leases(commands)
         events = Events(log_event)
+        store = store_of(settings)
+        purchases = Purchases(store, is_required=settings.store_required, events=events)
+        with contextlib.suppress(StoreError):  # which it has told of, and tries again by itself
+            await store.start()
+        owing = asyncio.create_task(pay_what_is_owed(purchases, commands))
         pollers = [
             Poller(
                 stub,
@@ -73,7 +85,7 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
                 leases=leases,
                 events=events,
             )
-            for connector in connectors(settings, client, events)
+            for connector in connectors(settings, client, events, purchases)
         ]
         _announce(settings, connection)
         working = asyncio.gather(*(poller.run() for poller in pollers))
@@ -97,6 +109,9 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
         await working
         log.info("Stopped; %d jobs were given back to the engine", interrupted)
     finally:
+        if owing is not None:
+            owing.cancel()
+        await store.aclose()
         await client.aclose()
         await channel.close()
 
@@ -124,12 +139,48 @@ def client_of_environment() -> ApiClient:
     return client
 
 
-def connectors(settings: Settings, client: ApiClient, events: Events | None = None) -> list[Connector]:
+def store_of(settings: Settings) -> Store:
+    """Return the store, not yet started."""
+    if settings.store is None:
+        return NoStore()
+    from openai_connector.store.sealing import read_keys  # only where there is a store
+
+    keys = read_keys(settings.store_key.get_secret_value()) if settings.store_key else ()
+    options = StoreOptions(
+        keys=keys,
+        retention=settings.store_retention,
+        max_bytes=settings.store_max_size * 1024 * 1024,
+        fresh_for=min(StoreOptions().fresh_for, settings.job_lease / 3),
+    )
+    return open_store(settings.store.get_secret_value(), options)
+
+
+async def pay_what_is_owed(purchases: Purchases, commands: Commands) -> None:
+    """Report the completions that workers that are gone still owe, now and then."""
+    while True:
+        for owed in await purchases.owed():
+            document = Document(parse_json(owed.variables_json))
+            document.text = owed.variables_json
+            job = Job(owed.job_key, "", 0, 0, "", "", 0, 0, "", {}, {})
+            delivery, _ = await commands.report(job, Completed(document))
+            if delivery in (Delivery.DONE, Delivery.GONE):
+                log.info("Job %d: the completion that was owed is reported (%s)", job.key, delivery.value)
+                await purchases.settle(job.key)
+        await asyncio.sleep(OWED_EVERY)
+
+
+def connectors(
+    settings: Settings,
+    client: ApiClient,
+    events: Events | None = None,
+    purchases: Purchases | None = None,
+) -> list[Connector]:
     """Return a connector for each type of task that is served."""
     policy, served = RetryPolicy(settings.max_waits, settings.max_wait_time), task_types(settings)
     gate = gate_of(settings, len(served), events or Events())
     return [
-        Connector(client, task_type, retry_policy=policy, gate=gate, events=events) for task_type in served
+        Connector(client, task_type, retry_policy=policy, gate=gate, purchases=purchases, events=events)
+        for task_type in served
     ]
 
 

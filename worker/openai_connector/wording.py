@@ -60,6 +60,11 @@ HELD_TOO_LONG = Sentence(
 
 HELD_BY_LIMIT = Sentence("Nothing was sent: as much as the rate limit allows is asked of {host} already")
 HELD_BY_HOST = Sentence("Nothing was sent: {host} is down")
+IN_MID_CALL = Sentence("Nothing was sent: another worker is in mid-call for this job")
+WORKER_ENDED = Sentence(
+    "Nothing was sent: {times} workers have ended in mid-call for this job, and it may be what ends them. "
+    "Look at the workers' logs of that time, then retry the incident"
+)
 HELD_BY_SHARE = Sentence("Nothing was sent: others wait for the worker's slots (CONNECTOR_FAIR_SHARE)")
 HELD_BY_PAYLOAD = Sentence(
     "Nothing was sent: the requests under way are large enough (CONNECTOR_MAX_PAYLOAD)"

@@ -44,6 +44,20 @@ class AnswerUnexpected:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerReused:
+    """An answer that is stored is used; the API is not asked."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class CallLost:
+    """A call of a worker that is gone may have been paid for and lost; it is made again."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
 class CallFailed:
     """A job has no answer: its inputs, its secrets, the API or the network are to blame."""
 
@@ -143,6 +157,8 @@ Event = (
     | CallSent
     | AnswerReceived
     | AnswerUnexpected
+    | AnswerReused
+    | CallLost
     | CallFailed
     | HeldBack
     | HostLost

@@ -17,9 +17,11 @@ from openai_connector.contract import ERROR_VARIABLE
 from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome
 from openai_connector.observe.events import (
     AnswerReceived,
+    AnswerReused,
     AnswerUnexpected,
     CallCut,
     CallFailed,
+    CallLost,
     CallSent,
     EngineFound,
     EngineLost,
@@ -35,6 +37,17 @@ from openai_connector.observe.events import (
 
 log = logging.getLogger(__name__)
 
+CallEvent = (
+    CallSent
+    | AnswerReceived
+    | AnswerUnexpected
+    | AnswerReused
+    | CallLost
+    | CallFailed
+    | HeldBack
+    | CallCut
+    | JobGone
+)
 FIELDS: Final = "fields"
 """The attribute of a log record that holds its fields."""
 _TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -77,9 +90,17 @@ def log_event(event: Event) -> None:
 
 def _level(event: Event) -> int:
     match event:
-        case EngineLost() | HostLost():
+        case EngineLost() | HostLost() | CallLost():
             return logging.WARNING
-        case EngineFound() | HostFound() | CallFailed() | CallCut() | AnswerUnexpected() | JobGone():
+        case (
+            EngineFound()
+            | HostFound()
+            | CallFailed()
+            | CallCut()
+            | AnswerUnexpected()
+            | AnswerReused()
+            | JobGone()
+        ):
             return logging.INFO
         case JobEnded(outcome=outcome):
             return logging.INFO if isinstance(outcome, Failed) else logging.DEBUG
@@ -94,6 +115,23 @@ def _described(event: Event) -> tuple[str, dict[str, Any]]:
             return _other_side(event)
         case JobStarted(job=job):
             return f"{_named(job)}: begun", _fields(job)
+        case NullFound(job=job, label=label, kind=kind, line=line, column=column):
+            place = f"line {line}, column {column}"
+            text = f"{_named(job)}: {label} has a null, {place}: {kind}"
+            return text, _fields(job, expression=label, reason=kind, line=line, column=column)
+        case JobEnded(job=job, outcome=outcome, delivery=delivery, seconds=seconds):
+            name, code = _outcome(outcome)
+            with_code = f", code {code}" if code else ""
+            text = f"{_named(job)}: {name}{with_code}, after {seconds:.2f} s ({delivery})"
+            more = {"errorCode": code} if code else {}
+            return text, _fields(job, outcome=name, delivery=delivery, seconds=round(seconds, 3), **more)
+        case _:
+            return _of_call(event)
+
+
+def _of_call(event: CallEvent) -> tuple[str, dict[str, Any]]:
+    """Return what happened with a job's call, or instead of it."""
+    match event:
         case CallSent(job=job):
             return f"{_named(job)}: the API is asked", _fields(job)
         case AnswerReceived(job=job, status=status, seconds=seconds):
@@ -103,6 +141,11 @@ def _described(event: Event) -> tuple[str, dict[str, Any]]:
             again = "; the model is asked again, which is a second call" if is_asked_again else ""
             text = f"{_named(job)}: the answer is not as asked, {condition}{again}"
             return text, _fields(job, condition=condition, askedAgain=is_asked_again)
+        case AnswerReused(job=job):
+            return f"{_named(job)}: its stored answer is used; the API is not asked", _fields(job)
+        case CallLost(job=job):
+            text = f"{_named(job)}: a worker ended in mid-call; that call may have been paid for and lost"
+            return text, _fields(job)
         case CallFailed(job=job, kind=kind, code=code):
             return f"{_named(job)}: {kind}, code {code}", _fields(job, errorType=kind, errorCode=code)
         case HeldBack(job=job, reason=reason):
@@ -116,16 +159,6 @@ def _described(event: Event) -> tuple[str, dict[str, Any]]:
                 f"{seconds:.2f} s; nothing is reported"
             )
             return text, _fields(job, seconds=round(seconds, 3))
-        case NullFound(job=job, label=label, kind=kind, line=line, column=column):
-            place = f"line {line}, column {column}"
-            text = f"{_named(job)}: {label} has a null, {place}: {kind}"
-            return text, _fields(job, expression=label, reason=kind, line=line, column=column)
-        case JobEnded(job=job, outcome=outcome, delivery=delivery, seconds=seconds):
-            name, code = _outcome(outcome)
-            with_code = f", code {code}" if code else ""
-            text = f"{_named(job)}: {name}{with_code}, after {seconds:.2f} s ({delivery})"
-            more = {"errorCode": code} if code else {}
-            return text, _fields(job, outcome=name, delivery=delivery, seconds=round(seconds, 3), **more)
 
 
 def _other_side(event: EngineLost | EngineFound | HostLost | HostFound) -> tuple[str, dict[str, Any]]:

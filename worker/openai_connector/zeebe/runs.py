@@ -163,6 +163,7 @@ class Runs:
             outcome = await self._outcome(job, run)
             run.is_working = False
             if run.is_gone:
+                await self._worker.settled(job)
                 self._events.emit(JobGone(job, self._clock() - begun))
                 return
         await self._report(job, outcome, run, begun)
@@ -224,6 +225,8 @@ class Runs:
                 is_done=delivery is Delivery.DONE,
                 is_delivered=delivery is not Delivery.UNDELIVERED,
             )
+        if delivery in (Delivery.DONE, Delivery.GONE):
+            await self._worker.settled(job)
         seconds = self._clock() - begun
         self._events.emit(JobEnded(job, delivered.outcome, delivery.value, seconds))
 
