@@ -181,7 +181,7 @@ def test_any_literal_is_kept(prompt: str, model: str, temperature: str) -> None:
 def test_everything_of_the_task_is_carried() -> None:
     """Key, organization, timeout, headers, retries, hand-made mappings, documentation and multi-instance stay."""
     inputs = chat_inputs(
-        internal_organization="{{secrets.ORG}}", own="=order.id", connectionTimeoutInSeconds="=limit"
+        internal_organization="{{secrets.ORG}}", own="=order.id", readTimeoutInSeconds="=limit"
     )
     headers = {
         "resultVariable": "answer",
@@ -401,7 +401,7 @@ def test_other_elements_are_moved_over_whole(kind: str) -> None:
         (chat_inputs(internal_model=None), "Model is missing"),
         (chat_inputs(operation="=what"), "the input operation is an expression"),
         (chat_inputs(internal_prompt="Use {{secrets.TOKEN}}"), "Prompt asks for the secret TOKEN"),
-        (chat_inputs(connectionTimeoutInSeconds="{{secrets.T}}"), "Request timeout asks for the secret T"),
+        (chat_inputs(readTimeoutInSeconds='="{{secrets.T}}" + own'), "Request timeout asks for the secret T"),
         (chat_inputs(own="=internal_prompt"), "the input own reads the variable internal_prompt"),
         (
             azure_inputs(operation="completion", completion_prompt="x"),

@@ -15,7 +15,8 @@ from openai_connector.tasks.operations import (
     Endpoint,
 )
 from openai_connector.tools.diagrams.camunda import LABELS
-from openai_connector.tools.diagrams.lint.expressions import null_findings, syntax_findings, value_of
+from openai_connector.tools.diagrams.constants import value_of
+from openai_connector.tools.diagrams.lint.expressions import null_findings, syntax_findings
 from openai_connector.tools.diagrams.lint.stand_ins import FIELDS_OF
 from openai_connector.tools.diagrams.lint.subject import Finding, Severity, Subject, label_of
 from openai_connector.tools.diagrams.placeholders import secrets_asked
