@@ -93,6 +93,7 @@ RULES: Final[Mapping[str, tuple[str, str]]] = {
         "warning",
         "an expression reads an HTTP header that servers usually write otherwise: capitals count",
     ),
+    "header-twice": ("warning", "a header of the task is given more than once: one of them is lost"),
     "json-not-said": (
         "error",
         "*JSON object* is asked for, but no message has the word JSON: the API refuses that",

@@ -164,12 +164,12 @@ class _Rewriting:
     def edits(self) -> Iterator[Edit]:
         """Yield the edits; none overlaps another."""
         yield from self._link()
-        kind = self._task.definition.attributes.get(("", "type"))
-        assert kind is not None
-        yield Edit(kind.span, escaped(self._job_type))
-        if self._task.definition.get("retries") is None:
+        definition = self._task.definition
+        assert definition is not None
+        yield Edit(_attribute(definition, "type").span, escaped(self._job_type))
+        if self._task.retries is None:
             # Templates before version 8 write none: the engine's default, which the panel wants to see.
-            yield _insertion(_end_of_attributes(self._task.definition), f' retries="{RETRIES.default}"')
+            yield _insertion(_end_of_attributes(definition), f' retries="{RETRIES.default}"')
         yield from self._inputs()
         yield from self._headers()
 
@@ -264,6 +264,7 @@ class _Rewriting:
 
         A declaration at the mappings themselves is not valid outside of them.
         """
+        assert self._task.extensions is not None
         if self._task.extensions.prefixes.get(prefix) == ZEEBE:
             return ""
         return f' xmlns:{prefix}="{ZEEBE}"' if prefix else f' xmlns="{ZEEBE}"'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from openai_connector.contract import DEFAULT_TIMEOUT_SECONDS
+from openai_connector.contract import CAMUNDA_HTTP_JOB_TYPE, DEFAULT_TIMEOUT_SECONDS
 from openai_connector.tasks.camunda_http_task import seconds_of
 from openai_connector.tools.diagrams.camunda.azure_template import carry_azure
 from openai_connector.tools.diagrams.camunda.carried import Carried, shown, source_of
@@ -41,6 +41,7 @@ def carry(task: Task) -> Carried:
     given = task.without_absent()
     carried = carry_azure(given) if template_of(task) == AZURE_TEMPLATE else carry_openai(given)
     carried.removed += [mapped.target for mapped in given.inputs if mapped.target in MADE]
+    _name_job_type(given, carried)
     _carry_timeout(given, carried)
     _leave_out_default_temperature(given, carried)
     _drop_absent(task, carried)
@@ -48,6 +49,18 @@ def carry(task: Task) -> Carried:
     refuse_secrets(given, carried)
     check_expressions(given, carried)
     return carried
+
+
+def _name_job_type(task: Task, carried: Carried) -> None:
+    """Say that a job type is replaced which somebody chose."""
+    value = value_of(task.job_type)
+    if value == CAMUNDA_HTTP_JOB_TYPE:
+        return
+    carried.changes.append(f"The job type {task.job_type} is replaced by this connector's")
+    if value is NOT_CONSTANT:
+        carried.warnings.append(
+            f"The job type was an expression, {task.job_type}, which may have chosen another worker"
+        )
 
 
 def _drop_absent(task: Task, carried: Carried) -> None:

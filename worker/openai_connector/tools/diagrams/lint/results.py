@@ -41,6 +41,12 @@ def header_values(subject: Subject) -> Iterator[Finding]:
             OutputMapping.read({key: subject.headers[key]})
         except HeaderError as error:
             yield Finding("bad-header", "error", str(error), subject.line_of_header(key))
+    given = [header for header in subject.task.headers if not header.is_absent]
+    keys = [header.key for header in given]
+    for header in given:
+        if keys.count(header.key) > 1:
+            message = f"The header {header.key} is given more than once: remove all but one"
+            yield Finding("header-twice", "warning", message, header.node.line)
     for override in OVERRIDES.values():
         source = subject.sources.get(override, "")
         if not source.startswith("="):
