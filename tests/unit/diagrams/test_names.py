@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from openai_connector.tasks.operations import OPERATIONS
 from openai_connector.tools.diagrams.lint import Finding, check
+from openai_connector.tools.diagrams.reads import json_paths_of
 from tests.unit.diagrams.camunda_diagrams import chat_inputs, diagram, task
 
 TODAY = date(2026, 11, 22)
@@ -145,6 +146,22 @@ ASKED = {
 def test_whoever_asks_whether_a_key_is_there_is_not_told(expression: str) -> None:
     """A key that is asked for by `is defined` or `get value`, or by a path that may match, is no finding."""
     assert of_rule("unknown-key", found(expression)) == []
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.from_regex("x[a-z_]{1,5}", fullmatch=True), st.sampled_from([".{}", "['{}']", '[\\"{}\\"]'])
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    st.sampled_from(["", "[0]", "[*]", ".*", "..y"]),
+)
+def test_any_spelling_of_a_json_path_is_read(steps: list[tuple[str, str]], end: str) -> None:
+    """Keys are read after dots and in brackets, up to what may match several places."""
+    path = "$" + "".join(form.format(key) for key, form in steps) + end
+    assert json_paths_of(f'{{"a": "{path}"}}') == (("response", *(key for key, _ in steps)),)
 
 
 FUNCTIONS = {

@@ -103,7 +103,8 @@ def _look_at(content: bytes, reports: list[TaskReport], today: date) -> None:
     for task in tasks_of(Markup.read(content)):
         report = by_id.get(task.element_id)
         if report is not None:
-            report.warnings += [finding.message for finding in check_task(task, today)]
+            found = (finding.message for finding in check_task(task, today))
+            report.warnings += dict.fromkeys(found)
 
 
 def _replace_model(task: Task, carried: Carried, today: date) -> None:

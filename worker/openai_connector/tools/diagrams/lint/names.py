@@ -30,6 +30,11 @@ _SCALARS: Mapping[Path, str] = {
     ("job", "retries"): "number",
 }
 """What is no context: it has no keys, and is only ever equal to its like."""
+_QUOTES = {
+    ("text", "number"): '. Put the number in quotes, as in "429"',
+    ("number", "text"): ". Write the number without quotes",
+    ("boolean", "text"): ". Write true or false without quotes",
+}
 _USUAL = {
     name.lower(): name
     for name in (
@@ -113,11 +118,9 @@ def _compared_otherwise(label: str, comparisons: Iterable[tuple[Path, str]], lin
     for path, kind in comparisons:
         known = _SCALARS.get(path[1:] if path[0] == "response" else path)
         if known is not None and known != kind:
-            hint = ': write it in quotes, as "429"' if known == "text" else ": write it without quotes"
-            message = (
-                f"{label} compares {'.'.join(path)}, which is a {known}, with a {kind}: that is never true"
-                f"{hint}"
-            )
+            hint = _QUOTES.get((known, kind), "")
+            what = f"{'.'.join(path)}, which is a {known}, with a {kind}"
+            message = f"{label} compares {what}: that is never true{hint}"
             yield Finding("never-true", "warning", message, line)
 
 
