@@ -160,6 +160,7 @@ def _unknown_key(
                 f"{', '.join(known)}{meant}"
             )
             yield Finding("unknown-key", "warning", message, line)
+            return
 
 
 def _spelled_otherwise(label: str, path: Path, line: int) -> Iterator[Finding]:
