@@ -98,6 +98,7 @@ RULES: Final[Mapping[str, tuple[str, str]]] = {
         "warning",
         "an expression reads an HTTP header that servers usually write otherwise: capitals count",
     ),
+    "header-twice": ("warning", "a header of the task is given more than once: one of them is lost"),
     "json-not-said": (
         "error",
         "*JSON object* is asked for, but no message has the word JSON: the API refuses that",
@@ -116,6 +117,10 @@ RULES: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "misplaced-secret": ("error", "a secret is in an input where it is not resolved"),
     "model-shutdown": ("error, warning", "the model is shut down (error) or about to be (warning)"),
+    "never-true": (
+        "warning",
+        "the error expression compares a text such as `error.code` with a number, or a number with a text",
+    ),
     "no-context": ("error", "the result expression gives no context"),
     "no-source": (
         "error, warning",
@@ -125,10 +130,12 @@ RULES: Final[Mapping[str, tuple[str, str]]] = {
     "not-migratable": ("warning", "`migrate` cannot carry the task over"),
     "refused-parameter": ("error, warning", "the model's family refuses a parameter"),
     "temperature-and-top-p": ("warning", "both are given: set one of them"),
+    "unknown-function": ("warning", "a result or error expression calls a function that there is not"),
     "unknown-input": ("error", "the worker does not know this input"),
     "unknown-key": (
         "warning",
-        "an expression reads a key of `output`, the response, the error or the job that there is not",
+        "an expression, or a JSONPath, reads a key of `output`, the response, the error or the job that "
+        "there is not, or a key of a text; one that `is defined` or `get value` asks for is no finding",
     ),
     "unknown-model": (
         "warning",

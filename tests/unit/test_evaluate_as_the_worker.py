@@ -74,6 +74,45 @@ async def test_a_status_costs_the_same(
     assert (evaluated["retries"], evaluated["retryBackoff"]) == (worked.retries, shown)
 
 
+SHORTFALLS = {
+    "ANSWER_EMPTY": ("", "stop"),
+    "ANSWER_TRUNCATED": ('{"a": 1', "length"),
+    "ANSWER_FILTERED": ("", "content_filter"),
+    "ANSWER_NOT_JSON": ("Sure! Here it is.", "stop"),
+    "ANSWER_OFF_SCHEMA": ("[1]", "stop"),
+}
+
+
+@pytest.mark.parametrize(("code", "said"), SHORTFALLS.items(), ids=SHORTFALLS)
+async def test_an_answer_that_is_not_as_asked_costs_the_same(code: str, said: tuple[str, str]) -> None:
+    """The model's answer is there: it is not bought again, neither in the worker nor in `evaluate`."""
+    text, reason = said
+    body = {"choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": reason}]}
+    api = FakeApi([ApiResponse(200, {}, body)])
+    worked = await connector(api).work(job(prompt="Give JSON", responseFormat="json_object"))
+    assert isinstance(worked, Failed)
+    recorded = worked.variables["error"]
+    assert (recorded["type"], recorded["code"]) == ("AnswerError", code)
+    assert outcome_of({"error": recorded})["retries"] == worked.retries == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        error_object("MappingError", "MAPPING_FAILED", "m"),
+        error_object("HeaderError", None, "m"),
+        error_object("SecretError", "SECRET_NOT_AVAILABLE", "m"),
+        error_object("AnswerError", "ANSWER_REFUSED", "m", {"status": 200, "headers": {}, "body": {}}),
+        error_object("ApiConnectionError", "407", "m"),
+    ],
+    ids=lambda error: str(error["type"]),
+)
+def test_an_error_that_no_attempt_can_mend_is_an_incident(error: dict[str, Any]) -> None:
+    """Retries end at once, whatever the back-off is."""
+    shown = outcome_of({"error": error, "headers": {"retryBackoff": "PT10S"}})
+    assert (shown["outcome"], shown["retries"], shown["retryBackoff"]) == ("fail", 0, None)
+
+
 def vars_of(response: ApiResponse) -> dict[str, Any]:
     """Return a response as expressions see it."""
     return {"status": response.status, "headers": response.headers, "body": response.body}

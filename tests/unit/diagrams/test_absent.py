@@ -93,6 +93,27 @@ def test_valueless_header_hides_no_other() -> None:
     assert [finding.rule for finding in check(broken.encode(), TODAY)] == ["bad-header"]
 
 
+TWICE = {
+    "result": ("resultExpression", "={z: 1}"),
+    "same value": ("resultExpression", "={openAiResponse: response.body}"),
+    "template's": ("elementTemplateId", "x"),
+}
+
+
+@pytest.mark.parametrize(("key", "value"), TWICE.values(), ids=TWICE)
+def test_header_given_twice_is_named(key: str, value: str) -> None:
+    """Both commands say that a header is given more than once: only one of them can reach the job."""
+    text = with_header(diagram(task(chat_inputs())), f'<zeebe:header key="{key}" value="{value}" />')
+    findings = of_rule("header-twice", text)
+    assert [finding.message for finding in findings] == [
+        f"The header {key} is given more than once: remove all but one"
+    ] * 2
+    assert len({finding.line for finding in findings}) == 2
+    assert moved(text)[1].warnings.count(findings[0].message) == 1
+    own = diagram(task(OWN, {"resultVariable": "a", key: value}, template=None, version=None))
+    assert len(of_rule("header-twice", with_header(own, f'<zeebe:header key="{key}" value="b" />'))) == 2
+
+
 @pytest.mark.parametrize("job_type", [' type=""', "", ' type=" "'], ids=["empty", "none", "blank"])
 def test_missing_job_type_is_named(job_type: str) -> None:
     """Where the job type is what is missing, migrate and lint say just that."""

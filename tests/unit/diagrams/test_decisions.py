@@ -8,6 +8,7 @@ import pytest
 
 from openai_connector.tasks.allowed_hosts import AllowedHosts
 from openai_connector.tasks.camunda_http_task import CamundaHttpTasks
+from openai_connector.tools.diagrams.constants import value_of
 from openai_connector.tools.diagrams.markup import Markup
 from openai_connector.tools.diagrams.migrate import TaskReport, migrate
 from openai_connector.tools.diagrams.placeholders import AskedSecrets
@@ -34,6 +35,11 @@ def moved(inputs: dict[str, str]) -> tuple[str | None, TaskReport]:
     (result,) = tasks_of(Markup.read(migration.content))
     mapped = result.input("openai_timeout")
     return (None if mapped is None else mapped.source), report
+
+
+def put_last(inputs: dict[str, str], name: str) -> dict[str, str]:
+    """Move a mapping behind all others."""
+    return {target: source for target, source in inputs.items() if target != name} | {name: inputs[name]}
 
 
 TIMEOUTS: dict[str, tuple[dict[str, str | None], str | None]] = {
@@ -73,10 +79,90 @@ def test_timeouts_mean_the_same_in_both_ways(
         assert any(name in change for change in report.changes)
 
 
-def test_expression_of_a_timeout_is_kept() -> None:
-    """Somebody wrote an expression: that is a decision."""
-    assert moved(chat_inputs(connectionTimeoutInSeconds="=limit"))[0] == "=limit"
-    assert moved(chat_inputs(readTimeoutInSeconds="=limit"))[0] == "=limit"
+def test_expression_of_a_timeout() -> None:
+    """That of reading is kept; that of connecting is no limit for an answer. Both are pointed at."""
+    timeout, report = moved(chat_inputs(readTimeoutInSeconds="=limit"))
+    assert timeout == "=limit"
+    assert any("readTimeoutInSeconds =limit" in warning for warning in report.warnings)
+    timeout, report = moved(chat_inputs(connectionTimeoutInSeconds="=limit"))
+    assert timeout is None
+    assert any("connectionTimeoutInSeconds =limit is dropped" in change for change in report.changes)
+    assert any("connectionTimeoutInSeconds was an expression" in warning for warning in report.warnings)
+
+
+WRITTEN = ["30", "=30", "30.0", " 30 ", "PT30S", '="PT30S"', "=15 * 2", "030", "=null", "soon", "PT3M", "180"]
+LONGER = ["400", "=400", "400.0", "PT400S", '="400"', "=200 * 2", "pt6m40s"]
+
+
+@pytest.mark.parametrize("how", WRITTEN)
+def test_time_to_connect_means_the_same_however_it_is_written(how: str) -> None:
+    """A time to connect up to the worker's own timeout is dropped and named, in any spelling."""
+    timeout, report = moved(chat_inputs(connectionTimeoutInSeconds=how))
+    assert timeout is None
+    assert any("connectionTimeoutInSeconds" in change and "dropped" in change for change in report.changes)
+    assert not any("connectionTimeoutInSeconds" in warning for warning in report.warnings)
+    assert served(connectionTimeoutInSeconds=how) == 180
+
+
+@pytest.mark.parametrize("how", LONGER)
+def test_longer_time_to_connect_means_the_same_however_it_is_written(how: str) -> None:
+    """A longer time to connect is the request timeout in both ways."""
+    assert moved(chat_inputs(connectionTimeoutInSeconds=how))[0] == how
+    assert served(connectionTimeoutInSeconds=how) == 400
+
+
+@pytest.mark.parametrize("how", ["20", "=20", "20.0", "PT20S", '="20"'])
+def test_time_to_read_is_carried_and_pointed_at(how: str) -> None:
+    """A time to read is for the whole call here, which a person should know."""
+    timeout, report = moved(chat_inputs(readTimeoutInSeconds=how))
+    assert timeout == how
+    assert served(readTimeoutInSeconds=how) == 20
+    assert any("readTimeoutInSeconds" in warning and "whole call" in warning for warning in report.warnings)
+
+
+@pytest.mark.parametrize("how", ["0", "=0", "0.0", "PT0S", "=null", "soon", "-1"])
+def test_time_to_read_that_is_none_is_dropped(how: str) -> None:
+    """No limit, or nothing that can be read, leaves the worker's own timeout, in both ways."""
+    timeout, report = moved(chat_inputs(readTimeoutInSeconds=how))
+    assert (timeout, served(readTimeoutInSeconds=how)) == (None, 180)
+    assert any(change.startswith("readTimeoutInSeconds") for change in report.changes)
+
+
+def served(**timeouts: str) -> float:
+    """Return for how long the drop-in waits, in seconds."""
+    values = {name: value_of(source.strip()) for name, source in timeouts.items()}
+    tasks = CamundaHttpTasks(AllowedHosts(["*"]), AskedSecrets(), timedelta(seconds=180))
+    return tasks.time_needed(values).total_seconds()
+
+
+@pytest.mark.parametrize(
+    ("temperature", "expected"),
+    [
+        ("1", None),
+        ("=1", None),
+        ("=1.0", None),
+        ("1.0", None),
+        (" 1 ", None),
+        ('="1"', None),
+        ("=0.5 + 0.5", None),
+        ("0.7", "0.7"),
+        ("=0.7", "=0.7"),
+        ("=warmth", "=warmth"),
+    ],
+)
+@pytest.mark.parametrize("of", ["openai", "azure"])
+def test_temperature_means_the_same_however_it_is_written(
+    of: str, temperature: str, expected: str | None
+) -> None:
+    """The default 1 is left empty in any spelling; what a person or the process decides is kept."""
+    if of == "openai":
+        inputs, template = chat_inputs(internal_temperature=temperature), OPENAI
+    else:
+        inputs, template = azure_inputs(chatCompletion_temperature=temperature), AZURE
+    migration = migrate(diagram(task(inputs, template=template)).encode(), TODAY)
+    (result,) = tasks_of(Markup.read(migration.content))
+    mapped = result.input("openai_temperature")
+    assert (None if mapped is None else mapped.source) == expected
 
 
 REASONS = {
@@ -112,6 +198,81 @@ def test_refusal_names_the_setting(inputs: dict[str, str], reason: str) -> None:
     assert not report.migrated
     assert reason in (report.reason or "")
     assert "by hand" not in (report.reason or "")
+
+
+NOT_SENT = {
+    "tools": (azure_inputs(chatCompletion_tools="=[{}]"), "chatCompletion_tools =[{}] is set"),
+    "enhancements": (
+        azure_inputs(chatCompletion_enhancements="={a: 1}"),
+        "chatCompletion_enhancements ={a: 1}",
+    ),
+    "data sources": (azure_inputs(chatCompletion_dataSources="=[{}]"), "chatCompletion_dataSources =[{}]"),
+    "content part": (azure_inputs(chatCompletion_contentPart="x"), "chatCompletion_contentPart x"),
+    "history of Azure": (
+        put_last(azure_inputs(chatCompletion_messages="=h"), "chatCompletion_messages"),
+        "=h",
+    ),
+    "resource of Azure": (put_last(azure_inputs(), "chatCompletion_resourceName"), "contoso is set"),
+    "limit of Azure": (
+        put_last(azure_inputs(chatCompletion_maxTokens="9"), "chatCompletion_maxTokens"),
+        "(chatCompletion_maxTokens) 9",
+    ),
+    "system message": (
+        put_last(chat_inputs(internal_systemMessage="=rules"), "internal_systemMessage"),
+        "(internal_systemMessage) =rules",
+    ),
+    "organization": (
+        put_last(chat_inputs(internal_organization="org-1"), "internal_organization"),
+        "(internal_organization) org-1",
+    ),
+    "tools of an older body": (
+        put_last(
+            azure_inputs(
+                chatCompletion_tools="=[{}]", body=AZURE_BODY.replace("chatCompletion_tools", "null")
+            ),
+            "body",
+        ),
+        "the input body does not read it",
+    ),
+}
+
+
+@pytest.mark.parametrize(("inputs", "named"), NOT_SENT.values(), ids=NOT_SENT)
+def test_setting_that_is_not_sent_is_named(inputs: dict[str, str], named: str) -> None:
+    """A setting that the request has not, for the order of the mappings or an older body, is named as that."""
+    _, report = moved(inputs)
+    assert named in (report.reason or "")
+    assert "is set, but not sent" in (report.reason or "")
+    assert "by hand" not in (report.reason or "")
+
+
+@pytest.mark.parametrize("name", ["tools", "enhancements", "dataSources", "contentPart"])
+def test_setting_that_is_sent_is_carried(name: str) -> None:
+    """Before the body, where Modeler puts it, such a setting becomes an entry of the extra body."""
+    _, report = moved(put_last(azure_inputs(**{f"chatCompletion_{name}": "=things"}), "body"))
+    assert report.migrated
+    assert f"chatCompletion_{name} is now the entry {name} of Extra body" in report.changes
+
+
+@pytest.mark.parametrize(
+    ("stream", "is_named", "is_warned"),
+    [
+        ("=x", True, True),
+        ("=if a then b else c", True, True),
+        ("=true", True, False),
+        ("true", True, False),
+        ("False", False, False),
+        ("=false", False, False),
+        ('="False"', False, False),
+        (None, False, False),
+    ],
+)
+def test_stream_that_is_dropped_is_named(stream: str | None, is_named: bool, is_warned: bool) -> None:
+    """Whatever may have been meant as a stream is named among the changes; an expression is to be looked at."""
+    _, report = moved(azure_inputs(chatCompletion_stream=stream))
+    assert report.migrated
+    assert any("chatCompletion_stream" in change for change in report.changes) == is_named
+    assert any("chatCompletion_stream" in warning for warning in report.warnings) == is_warned
 
 
 def test_stream_that_is_off_is_carried() -> None:

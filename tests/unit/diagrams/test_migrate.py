@@ -181,7 +181,7 @@ def test_any_literal_is_kept(prompt: str, model: str, temperature: str) -> None:
 def test_everything_of_the_task_is_carried() -> None:
     """Key, organization, timeout, headers, retries, hand-made mappings, documentation and multi-instance stay."""
     inputs = chat_inputs(
-        internal_organization="{{secrets.ORG}}", own="=order.id", connectionTimeoutInSeconds="=limit"
+        internal_organization="{{secrets.ORG}}", own="=order.id", readTimeoutInSeconds="=limit"
     )
     headers = {
         "resultVariable": "answer",
@@ -212,7 +212,7 @@ def test_everything_of_the_task_is_carried() -> None:
         "elementTemplateId": template["id"],
         "elementTemplateVersion": str(template["version"]),
     }
-    assert (result.job_type, result.definition.get("retries")) == ("openai-connector:1", "=tries")
+    assert (result.job_type, result.retries) == ("openai-connector:1", "=tries")
     assert result.has_outputs()
     assert [child.name for child in result.node.children] == [
         "documentation",
@@ -245,11 +245,11 @@ def test_retries_that_old_templates_do_not_write() -> None:
     They are written, since the panel wants to see a number.
     """
     old = diagram(task(chat_inputs(4), version=4, retries=None))
-    assert moved(old)[0].definition.get("retries") == "3"
+    assert moved(old)[0].retries == "3"
     assert moved(old.replace('type="io.camunda:http-json:1" />', "type='io.camunda:http-json:1'/>"))[
         0
     ].job_type == ("openai-connector:1")
-    assert moved(diagram(task(chat_inputs(), retries="=tries")))[0].definition.get("retries") == "=tries"
+    assert moved(diagram(task(chat_inputs(), retries="=tries")))[0].retries == "=tries"
 
 
 def plain_outside(text: str) -> list[str]:
@@ -401,7 +401,7 @@ def test_other_elements_are_moved_over_whole(kind: str) -> None:
         (chat_inputs(internal_model=None), "Model is missing"),
         (chat_inputs(operation="=what"), "the input operation is an expression"),
         (chat_inputs(internal_prompt="Use {{secrets.TOKEN}}"), "Prompt asks for the secret TOKEN"),
-        (chat_inputs(connectionTimeoutInSeconds="{{secrets.T}}"), "Request timeout asks for the secret T"),
+        (chat_inputs(readTimeoutInSeconds='="{{secrets.T}}" + own'), "Request timeout asks for the secret T"),
         (chat_inputs(own="=internal_prompt"), "the input own reads the variable internal_prompt"),
         (
             azure_inputs(operation="completion", completion_prompt="x"),

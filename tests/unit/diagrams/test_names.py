@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from openai_connector.tasks.operations import OPERATIONS
 from openai_connector.tools.diagrams.lint import Finding, check
+from openai_connector.tools.diagrams.reads import json_paths_of
 from tests.unit.diagrams.camunda_diagrams import chat_inputs, diagram, task
 
 TODAY = date(2026, 11, 22)
@@ -100,7 +101,16 @@ UNKNOWN = {
     "output of the response": ("={a: response.output.finish_reason}", "response.output.finish_reason", ""),
     "deep": ("={a: {b: [response.output.texts]}}", "response.output.texts", "is text meant?"),
     "in a condition": ('={a: if output.reason = "stop" then 1 else 2}', "output.reason", ""),
-    "after get value": ('={a: get value(response.output, "txt")}', "response.output.txt", ""),
+    "JSONPath": ('{"a": "$.output.txt"}', "response.output.txt", "is text meant?"),
+    "JSONPath of the response": ('{"a": "$.response.output.txt"}', "response.output.txt", "is text meant?"),
+    "JSONPath in brackets": ("{\"a\": \"$['output']['txt'][0]\"}", "response.output.txt", ""),
+    "JSONPath of the response itself": ('{"a": "$.outputs.text", "b": "$.body"}', "response.outputs", ""),
+    "JSONPath below a text": ('{"a": "$.output.text.value"}', "response.output.text.value", "is a text"),
+    "below a text": ("={a: output.text.foo}", "output.text.foo", "output.text is a text"),
+    "far below a text": ("={a: response.output.text.foo.bar}", "response.output.text.foo", "is a text"),
+    "below a number": ("={a: response.status.x}", "response.status.x", "response.status is a number"),
+    "below a status": ("={a: status.code}", "status.code", "status is a number"),
+    "below a condition": ("={a: output.condition.name}", "output.condition.name", "is a text"),
     "in brackets": ("={a: (response.output).txt}", "response.output.txt", ""),
     "response": ("={a: response.reason}", "response.reason", ""),
     "response by another name": ("={a: response.text}", "response.text", ""),
@@ -116,6 +126,133 @@ def test_key_that_there_is_not_is_found(expression: str, path: str, hint: str) -
     assert f"reads {path}, which there is not" in message
     assert hint in message
     assert {finding.severity for finding in findings} == {"warning"}
+
+
+ASKED = {
+    "is defined": "={a: is defined(output.txt)}",
+    "is defined, then read": "={a: if is defined(output.txt) then output.txt else null}",
+    "is defined of the response": "={a: is defined(response.reason)}",
+    "not": "={a: not(is defined(output.text.foo))}",
+    "get value": '={a: get value(output, "txt")}',
+    "get value of the response": '={a: get value(response.output, "txt")}',
+    "get value of keys": '={a: get value(response, ["output", "txt"])}',
+    "JSONPath that may be": '{"a": "$.body.txt.x", "b": "$.output.json.x", "c": "$.headers.X", "d": "$..txt"}',
+    "JSONPath of a list": '{"a": "$.output.responses[0]", "b": "$.output.*", "c": "$"}',
+    "JSONPath with a function": '{"a": "$.output.responses.`len`", "b": "$.output[?(@.x)]"}',
+}
+
+
+@pytest.mark.parametrize("expression", ASKED.values(), ids=ASKED)
+def test_whoever_asks_whether_a_key_is_there_is_not_told(expression: str) -> None:
+    """A key that is asked for by `is defined` or `get value`, or by a path that may match, is no finding."""
+    assert of_rule("unknown-key", found(expression)) == []
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.from_regex("x[a-z_]{1,5}", fullmatch=True), st.sampled_from([".{}", "['{}']", '[\\"{}\\"]'])
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    st.sampled_from(["", "[0]", "[*]", ".*", "..y"]),
+)
+def test_any_spelling_of_a_json_path_is_read(steps: list[tuple[str, str]], end: str) -> None:
+    """Keys are read after dots and in brackets, up to what may match several places."""
+    path = "$" + "".join(form.format(key) for key, form in steps) + end
+    assert json_paths_of(f'{{"a": "{path}"}}') == (("response", *(key for key, _ in steps)),)
+
+
+FUNCTIONS = {
+    "misspelt": ('=if error != null then bpmnErorr("X") else null', "bpmnErorr", "is bpmnError meant?"),
+    "on no sample": ('=if error.code = "777" then bpmnErorr("X") else null', "bpmnErorr", "bpmnError"),
+    "in capitals": ('=if error != null then BpmnError("X") else null', "BpmnError", "bpmnError"),
+    "job error": ("=if error = null then null else jobErr(error.message)", "jobErr", "jobError"),
+    "within a condition": (
+        '=if contain(error.message, "x") then bpmnError("X") else null',
+        "contain",
+        "contains",
+    ),
+    "in a filter": ("=if count(body.choices[uper(item.a) = 1]) > 9 then null else null", "uper", ""),
+    "of another language": (
+        '=if error.message.includes("x") then null else null',
+        "error.message.includes",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize(("expression", "name", "hint"), FUNCTIONS.values(), ids=FUNCTIONS)
+def test_function_that_there_is_not_is_found(expression: str, name: str, hint: str) -> None:
+    """A function that nobody has is named wherever it stands, whether a sample leads there or not."""
+    findings = found(error=expression)
+    (message,) = of_rule("unknown-function", findings)
+    assert f"calls {name}," in message
+    assert hint in message
+    assert len([finding for finding in findings if name in finding.message]) == 1
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "={double: function(x) x * 2, a: double(4)}",
+        "={a: for f in [function(x) x] return f(1)}",
+        "={a: (function(g) g(1))(function(x) x)}",
+        "={a: upper case(output.text), b: string join(output.responses)}",
+    ],
+)
+def test_function_of_ones_own_is_no_finding(expression: str) -> None:
+    """Functions that the expression defines, and FEEL's own, pass."""
+    assert of_rule("unknown-function", found(expression)) == []
+
+
+NEVER = {
+    "equal": "error.code = 429",
+    "the other way": "429 = error.code",
+    "greater": "error.code >= 400",
+    "of the response": "response.error.code = 429",
+    "after another condition": 'error.type = "X" and error.code = 429',
+    "one of": "error.code in (429, 500)",
+    "one of a list": "error.code in [429, 500]",
+    "range": "error.code in [400..499]",
+    "between": "error.code between 400 and 499",
+    "list contains": "list contains([429, 500], error.code)",
+    "negative": "error.code = -1",
+    "unequal": "error.code != 429",
+    "status as a text": 'response.status = "200"',
+    "condition as a number": "output.condition = 1",
+    "retries as a text": 'job.retries = "1"',
+}
+
+
+@pytest.mark.parametrize("condition", NEVER.values(), ids=NEVER)
+def test_comparison_with_another_type_is_found(condition: str) -> None:
+    """Codes are texts, statuses are numbers: a comparison with the other is never true."""
+    messages = of_rule("never-true", found(error=f'=if {condition} then bpmnError("X", "y") else null'))
+    assert len(messages) == 1
+    assert "never true" in messages[0]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        'error.code = "429"',
+        'error.code in ("429", "500")',
+        "number(error.code) >= 400",
+        'list contains(["429"], error.code)',
+        "error.code = string(429)",
+        "response.status >= 400",
+        "job.retries = 1",
+        "count(body.choices[code = 429]) = 1",
+        "error.variables.response.body.error.code = 429",
+        "some error in [{code: 429}] satisfies error.code = 429",
+    ],
+)
+def test_comparison_with_its_like_is_no_finding(condition: str) -> None:
+    """What may be true passes."""
+    findings = found(error=f'=if error != null and {condition} then bpmnError("X", "y") else null')
+    assert of_rule("never-true", findings) == []
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

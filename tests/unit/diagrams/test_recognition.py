@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from datetime import date
 
 import pytest
@@ -102,3 +104,79 @@ def test_copy_of_an_own_template_is_checked(operation: dict[str, str], template:
     """A task of this connector is found by its inputs, too, with a job type and a template of a company's own."""
     text = diagram(task(OWN | operation, {}, template=template, job_type="acme:ai"))
     assert "feel-syntax" in [finding.rule for finding in check(text.encode(), TODAY)]
+
+
+WITHOUT = {
+    "no definition": lambda text: re.sub(r" *<zeebe:taskDefinition[^>]*/>\n", "", text),
+    "no extensions": lambda text: re.sub(
+        r" *<bpmn:extensionElements>.*?</bpmn:extensionElements>\n", "", text, flags=re.DOTALL
+    ),
+    "nothing": lambda text: re.sub(
+        r"(<bpmn:serviceTask[^>]*)>.*?</bpmn:serviceTask>", r"\1 />", text, flags=re.DOTALL
+    ),
+    "no definition, another kind": lambda text: re.sub(
+        r" *<zeebe:taskDefinition[^>]*/>\n", "", text.replace("bpmn:serviceTask", "bpmn:scriptTask")
+    ),
+}
+
+
+@pytest.mark.parametrize("without", WITHOUT.values(), ids=WITHOUT)
+@pytest.mark.parametrize(("template", "kind"), [(OPENAI, "chat"), (OPENAI, "moderation"), (AZURE, "azure")])
+def test_linked_task_without_a_definition_is_named(
+    template: str, kind: str, without: Callable[[str], str]
+) -> None:
+    """A task that is linked to a template, but has lost what makes it one, is named by both commands."""
+    text = without(diagram(task(INPUTS[kind], template=template))).encode()
+    migration = migrate(text, TODAY)
+    (report,) = migration.tasks
+    assert (report.reason, migration.content) == ("its job type is missing", text)
+    assert "not-migratable" in [finding.rule for finding in check(text, TODAY)]
+
+
+def test_unlinked_tasks_without_a_definition() -> None:
+    """Camunda's inputs look like a task of its templates, this connector's are one; other elements are none."""
+    unlinked = WITHOUT["no definition"](diagram(task(chat_inputs(), template=None)))
+    (report,) = migrate(unlinked.encode(), TODAY).tasks
+    assert "its job type is missing" in (report.reason or "")
+    assert [finding.rule for finding in check(unlinked.encode(), TODAY)] == ["looks-like"]
+    own = WITHOUT["no definition"](diagram(task(OWN | {"openai_prompt": "=q"}, {}, template=None)))
+    assert "The job type is missing: engines refuse that" in [f.message for f in check(own.encode(), TODAY)]
+    for element in ('<bpmn:userTask id="u" />', '<bpmn:serviceTask id="s" />'):
+        assert check(diagram(element).encode(), TODAY) == []
+    other = WITHOUT["no definition"](diagram(task({"url": "=u"}, template="com.acme.other")))
+    assert (migrate(other.encode(), TODAY).tasks, check(other.encode(), TODAY)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("job_type", "is_named", "is_warned"),
+    [
+        ("=t", True, True),
+        ("=if test then a else b", True, True),
+        ("acme:ai", True, False),
+        ("=&quot;acme:ai&quot;", True, False),
+        ("=&quot;io.camunda:http-json:1&quot;", False, False),
+        (" io.camunda:http-json:1 ", False, False),
+    ],
+)
+@pytest.mark.parametrize("kind", INPUTS)
+def test_job_type_that_somebody_chose_is_named(
+    kind: str, job_type: str, is_named: bool, is_warned: bool
+) -> None:
+    """Another job type of a linked task is replaced, and that is said; an expression is to be looked at."""
+    template = AZURE if kind == "azure" else OPENAI
+    result, report = moved(diagram(task(INPUTS[kind], template=template, job_type=job_type)))
+    assert result.job_type == "openai-connector:1"
+    assert any("The job type" in change for change in report.changes) == is_named
+    assert any("The job type" in warning for warning in report.warnings) == is_warned
+
+
+def test_job_type_that_is_no_expression_is_found() -> None:
+    """A job type's syntax is checked as that of any other expression."""
+    (finding,) = [
+        f
+        for f in check(
+            diagram(task(OWN | {"openai_prompt": "=q"}, {}, template=None, job_type="=1 +")).encode(), TODAY
+        )
+        if f.rule == "feel-syntax"
+    ]
+    assert finding.message.startswith("The job type has a FEEL syntax error")

@@ -65,6 +65,40 @@ def test_paid_successes_are_named() -> None:
     assert "if error = null then null else" in finding.message
 
 
+UNEXPECTED = {
+    "type of a code": '=if error.type = "AnswerError" then bpmnError(1, "x") else null',
+    "type of one code": '=if error.code = "ANSWER_REFUSED" then bpmnError("X", 1) else null',
+    "no action": '=if error.code = "ANSWER_NOT_JSON" then error.code else null',
+    "output": '=if error.code = "ANSWER_EMPTY" then bpmnError("X", output.calls) else null',
+}
+
+
+@pytest.mark.parametrize("expression", UNEXPECTED.values(), ids=UNEXPECTED)
+def test_error_expression_is_tried_on_answers_that_are_not_as_asked(expression: str) -> None:
+    """A branch for such an answer alone is tried, too; a moderation has none."""
+    assert told(found("={answer: output.text}", expression)) == [("error", "bad-error-expression")]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        '=if error.type = "AnswerError" then bpmnError(error.code, output.text) else null',
+        '=if error.code = "ANSWER_OFF_SCHEMA" then bpmnError("X", output.json.why) else null',
+        '=if error.code = "ANSWER_EMPTY" then jobError("again", {}, job.retries - 1) else null',
+    ],
+)
+def test_error_expression_for_such_an_answer_may_be_right(expression: str) -> None:
+    """What a real answer may have is not complained of."""
+    assert told(found(error=expression)) == []
+
+
+def test_reason_for_a_null_in_the_error_expression_is_said_once() -> None:
+    """A function with too many arguments gives null on each sample: one warning says so."""
+    (finding,) = found(error='=if error != null then bpmnError("X", "a", {}, 2) else null')
+    assert (finding.rule, finding.severity) == ("gives-null", "warning")
+    assert "bpmnError" in finding.message
+
+
 ACTING = {
     "BPMN error": '=bpmnError("X")',
     "BPMN error with words": '=bpmnError("X", "it failed")',
@@ -127,10 +161,9 @@ def test_error_expression_of_a_moderation(expression: str, rules: list[str]) -> 
 NULLS = {
     "text and number": ('={n: "a" + 1}', "line 1, column 8"),
     "text of the answer and number": ("={n: output.text + 1}", "column"),
-    "no such function": ("={n: upper(output.text)}", "upper"),
     "no such number of arguments": ('={n: substring("a")}', "substring"),
     "deep": ('={a: {b: [1, "x" - 2]}}', "column"),
-    "no function beside an unknown entry": ("={a: body.x.y, b: upper(body.z)}", "upper"),
+    "no such number beside an unknown entry": ("={a: body.x.y, b: substring(body.z)}", "substring"),
 }
 
 

@@ -27,7 +27,14 @@ from openai_connector.redaction import Redaction
 from openai_connector.tasks.operations import INPUT_NAMES
 from openai_connector.tasks.task_type import Answer, Request
 
-PERMANENT_TYPES = ("HostRefusedError", "InvalidInputsError", "SecretError")
+PERMANENT_TYPES = (
+    "AnswerError",
+    "HeaderError",
+    "HostRefusedError",
+    "InvalidInputsError",
+    "MappingError",
+    "SecretError",
+)
 """Types of errors that are permanent whatever their code."""
 
 
@@ -177,6 +184,8 @@ class _Recorded:
 def _recovery(error: Mapping[str, Any]) -> tuple[Recovery, timedelta | None]:
     kind, code = str(error.get("type") or ""), str(error.get("code") or "")
     if kind in PERMANENT_TYPES:
+        return Recovery.PERMANENT, None
+    if kind == "ApiConnectionError" and code == "407":  # a proxy wants credentials
         return Recovery.PERMANENT, None
     response = _part(_part(error, "variables"), "response")
     if kind == "InvalidResponseError":

@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from openai_connector import wording
 from openai_connector.contract import CAMUNDA_HTTP_JOB_TYPE, CAMUNDA_HTTP_PANEL
+from openai_connector.duration import parse_duration
 from openai_connector.openai_api import ApiResponse, check_status, encode_body
 from openai_connector.redaction import Redaction
 from openai_connector.tasks.address import resolved_url
@@ -117,10 +118,10 @@ class CamundaHttpTasks:
 
         That of reading, else the worker's own or a longer one of connecting.
         """
-        read = _seconds(variables.get("readTimeoutInSeconds"))
+        read = seconds_of(variables.get("readTimeoutInSeconds"))
         if read is not None:
             return read
-        connect = _seconds(variables.get("connectionTimeoutInSeconds"))
+        connect = seconds_of(variables.get("connectionTimeoutInSeconds"))
         return self.default_timeout if connect is None else max(connect, self.default_timeout)
 
 
@@ -148,12 +149,15 @@ def _header_name(name: str) -> str:
     return _SPELLED.get(name.lower(), name)
 
 
-def _seconds(value: Any) -> timedelta | None:
-    """Read seconds; 0, which Camunda takes for "no limit", and anything odd count as not given."""
-    text = (scalar_text(value) or "").strip()
-    if not text.isascii() or not text.isdigit() or len(text) > 6 or int(text) == 0:
+def seconds_of(value: Any) -> timedelta | None:
+    """Read a timeout: seconds, or a duration such as PT30S, as this connector's own input is read.
+
+    0, which Camunda takes for "no limit", and anything odd count as not given.
+    """
+    try:
+        return parse_duration(scalar_text(value) or "") or None
+    except ValueError:
         return None
-    return timedelta(seconds=int(text))
 
 
 def _url(given: Any, hosts: AllowedHosts, secrets: SecretProvider) -> str:

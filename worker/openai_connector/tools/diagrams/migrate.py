@@ -103,7 +103,8 @@ def _look_at(content: bytes, reports: list[TaskReport], today: date) -> None:
     for task in tasks_of(Markup.read(content)):
         report = by_id.get(task.element_id)
         if report is not None:
-            report.warnings += [finding.message for finding in check_task(task, today)]
+            found = (finding.message for finding in check_task(task, today))
+            report.warnings += dict.fromkeys(found)
 
 
 def _replace_model(task: Task, carried: Carried, today: date) -> None:
@@ -164,12 +165,12 @@ class _Rewriting:
     def edits(self) -> Iterator[Edit]:
         """Yield the edits; none overlaps another."""
         yield from self._link()
-        kind = self._task.definition.attributes.get(("", "type"))
-        assert kind is not None
-        yield Edit(kind.span, escaped(self._job_type))
-        if self._task.definition.get("retries") is None:
+        definition = self._task.definition
+        assert definition is not None
+        yield Edit(_attribute(definition, "type").span, escaped(self._job_type))
+        if self._task.retries is None:
             # Templates before version 8 write none: the engine's default, which the panel wants to see.
-            yield _insertion(_end_of_attributes(self._task.definition), f' retries="{RETRIES.default}"')
+            yield _insertion(_end_of_attributes(definition), f' retries="{RETRIES.default}"')
         yield from self._inputs()
         yield from self._headers()
 
@@ -264,6 +265,7 @@ class _Rewriting:
 
         A declaration at the mappings themselves is not valid outside of them.
         """
+        assert self._task.extensions is not None
         if self._task.extensions.prefixes.get(prefix) == ZEEBE:
             return ""
         return f' xmlns:{prefix}="{ZEEBE}"' if prefix else f' xmlns="{ZEEBE}"'

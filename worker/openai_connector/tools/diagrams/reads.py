@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from openai_connector.document import parse_json
 from openai_connector.outcome.expressions import expression_text
+from openai_connector.outcome.jsonpath import PathError, PathMapping
+
+_STEP = re.compile(r"\.([^\W\d]\w*)(?!\w|\()|\.?\[?'([^']*)'\]?|\[\"([^\"]*)\"\]")
 
 Path = tuple[str, ...]
 """A variable and the keys that are read of it: `response.output.text`."""
@@ -17,6 +22,12 @@ class Reads:
 
     paths: tuple[Path, ...] = ()
     is_conditional: bool = False
+    asked: frozenset[Path] = frozenset()
+    """Paths of which the expression asks whether they are there, by `is defined` or `get value`."""
+    functions: frozenset[str] = frozenset()
+    """Names of the functions that it calls and does not define itself."""
+    comparisons: tuple[tuple[Path, str], ...] = ()
+    """Paths that are compared with a literal, and its kind: `number` or `text`."""
 
 
 def reads_of(header: str) -> Reads:
@@ -34,14 +45,121 @@ def reads_of(header: str) -> Reads:
     try:
         node = parse_expression(text, DEFAULT_LIMITS)
         paths = tuple(dict.fromkeys(_paths(node, frozenset())))
+        comparisons = tuple(dict.fromkeys(_comparisons(node, frozenset())))
     except (FeelError, RecursionError):
         return Reads()
-    pending, is_conditional = [node], False
-    while pending and not is_conditional:
+    parts = list(_parts(node))
+    return Reads(
+        paths,
+        any(isinstance(part, If) for part in parts),
+        frozenset(path for part in parts if (path := _asked(part)) is not None),
+        _functions(parts),
+        comparisons,
+    )
+
+
+def json_paths_of(header: str) -> tuple[Path, ...]:
+    """Return what a JSONPath mapping reads of the response, each up to its first index or wildcard."""
+    text = expression_text(header)
+    try:
+        if PathMapping.read(text) is None:
+            return ()
+    except PathError:
+        return ()
+    found = []
+    for written in parse_json(text).values():
+        keys, place = [], 1
+        while step := _STEP.match(written, place):
+            keys.append(next(key for key in step.groups() if key is not None))
+            place = step.end()
+        found.append(("response", *(keys[1:] if keys[:1] == ["response"] else keys)))
+    return tuple(dict.fromkeys(found))
+
+
+def _parts(node: object) -> Iterator[object]:
+    from camunda_feel import ast
+
+    pending = [node]
+    while pending:
         part = pending.pop()
-        is_conditional = isinstance(part, If)
+        yield part
+        assert isinstance(part, ast.Node)
         pending.extend(part.children())
-    return Reads(paths, is_conditional)
+
+
+def _asked(node: object) -> Path | None:
+    from camunda_feel import ast
+
+    match node:
+        case ast.Call(target=None, name="is defined", positional=(of,)):
+            return _path(of)
+        case ast.Call(target=None, name="get value"):
+            return _path(node)
+    return None
+
+
+def _functions(parts: list[object]) -> frozenset[str]:
+    from camunda_feel import ast
+
+    called: set[str] = set()
+    own: set[str] = set()
+    held: set[Path] = set()  # by a context, as in `text.includes(...)`; one of JSON holds none
+    for part in parts:
+        match part:
+            case ast.Call(target=None, name=name):
+                called.add(name)
+            case ast.Call(target=ast.Name(names=names), name=name):
+                held.add((*names, name))
+            case ast.ContextLiteral(entries=entries):
+                own.update(key for key, _ in entries)
+            case ast.FunctionLiteral(parameters=parameters):
+                own.update(parameters)
+            case ast.For(iterators=iterators) | ast.Quantified(iterators=iterators):
+                own.update(name for name, _ in iterators)
+    return frozenset(called - own) | {".".join(path) for path in held if path[0] not in own}
+
+
+def _comparisons(node: object, bound: frozenset[str]) -> Iterator[tuple[Path, str]]:
+    """Yield the paths that are compared with literals, where no scope of FEEL's own supplies them."""
+    for left, right in _compared(node):
+        path, kind = _path(left), _kind(right)
+        if path is not None and kind is not None and path[0] not in bound:
+            yield path, kind
+    for child, names in _inner(node, bound):
+        yield from _comparisons(child, names)
+
+
+def _compared(node: object) -> Iterator[tuple[object, object]]:
+    """Yield what a node compares with what."""
+    from camunda_feel import ast
+
+    match node:
+        case ast.Comparison(left=left, right=right):
+            yield left, right
+            yield right, left
+        case ast.Between(operand=operand, low=low, high=high):
+            yield operand, low
+            yield operand, high
+        case ast.In(operand=operand, test=test):
+            for part in _parts(test):
+                if _kind(part) is not None:
+                    yield operand, part
+        case ast.Call(target=None, name="list contains", positional=(ast.ListLiteral(items=items), of)):
+            for item in items:
+                yield of, item
+
+
+def _kind(node: object) -> str | None:
+    from camunda_feel import ast
+
+    match node:
+        case ast.Negation(operand=operand):
+            return _kind(operand)
+        case ast.NumberLiteral():
+            return "number"
+        case ast.Literal(value=str()):
+            return "text"
+    return None
 
 
 def _paths(node: object, bound: frozenset[str]) -> Iterator[Path]:
@@ -53,23 +171,32 @@ def _paths(node: object, bound: frozenset[str]) -> Iterator[Path]:
         if path[0] not in bound:
             yield path
         return
+    for child, names in _inner(node, bound):
+        yield from _paths(child, names)
+
+
+def _inner(node: object, bound: frozenset[str]) -> Iterator[tuple[object, frozenset[str]]]:
+    """Yield the parts of a node, each with the names that FEEL's own scopes supply to it."""
+    from camunda_feel import ast
+
+    assert isinstance(node, ast.Node)
     match node:
         case ast.Filter(operand=operand):
-            yield from _paths(operand, bound)
+            yield operand, bound
         case ast.ContextLiteral(entries=entries):
             for key, value in entries:
-                yield from _paths(value, bound)
+                yield value, bound
                 if not isinstance(value, ast.FunctionLiteral):
                     bound |= {key}
         case ast.For(iterators=iterators, body=body) | ast.Quantified(iterators=iterators, body=body):
             for _, source in iterators:
-                yield from _paths(source, bound)
-            yield from _paths(body, bound | {name for name, _ in iterators} | {"partial"})
+                yield source, bound
+            yield body, bound | {name for name, _ in iterators} | {"partial"}
         case ast.FunctionLiteral(parameters=parameters, body=body):
-            yield from _paths(body, bound | set(parameters))
+            yield body, bound | set(parameters)
         case _:
             for child in node.children():
-                yield from _paths(child, bound)
+                yield child, bound
 
 
 def _path(node: object) -> Path | None:

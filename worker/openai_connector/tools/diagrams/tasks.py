@@ -13,6 +13,8 @@ MODELER = "http://camunda.org/schema/modeler/1.0"
 TEMPLATE = "modelerTemplate"
 TEMPLATE_VERSION = "modelerTemplateVersion"
 TEMPLATE_ICON = "modelerTemplateIcon"
+_WORKED_ON = ("serviceTask", "sendTask")
+"""Elements that engines refuse without a job type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,9 @@ class Task:
     """A service task, or another element that a job worker works on."""
 
     node: Node
-    definition: Node
-    extensions: Node
+    definition: Node | None
+    """None: the element is not there, which gives a job its type."""
+    extensions: Node | None
     io_mapping: Node | None
     task_headers: Node | None
     inputs: tuple[Input, ...]
@@ -80,8 +83,13 @@ class Task:
 
     @property
     def job_type(self) -> str:
-        """Return the job type as it is written."""
-        return (self.definition.get("type") or "").strip()
+        """Return the job type as it is written; empty for a task without one."""
+        return ((self.definition.get("type") if self.definition else None) or "").strip()
+
+    @property
+    def retries(self) -> str | None:
+        """Return the number of retries as it is written; None for a task without one."""
+        return self.definition.get("retries") if self.definition else None
 
     @property
     def template_id(self) -> str | None:
@@ -111,7 +119,7 @@ class Task:
 
 
 def tasks_of(markup: Markup) -> list[Task]:
-    """Find the tasks with a job type, in the file's order.
+    """Find the tasks with a job type, and those that should have one, in the file's order.
 
     Raises:
         DiagramError: the file is XML, but no BPMN diagram.
@@ -140,10 +148,10 @@ def _engine(root: Node) -> tuple[int, int] | None:
 def _task(node: Node, engine: tuple[int, int] | None) -> Task | None:
     extensions = node.child(BPMN, "extensionElements")
     definition = extensions.child(ZEEBE, "taskDefinition") if extensions else None
-    if extensions is None or definition is None:
+    if definition is None and node.get(TEMPLATE, ZEEBE) is None and node.name not in _WORKED_ON:
         return None
-    io_mapping = extensions.child(ZEEBE, "ioMapping")
-    task_headers = extensions.child(ZEEBE, "taskHeaders")
+    io_mapping = extensions.child(ZEEBE, "ioMapping") if extensions else None
+    task_headers = extensions.child(ZEEBE, "taskHeaders") if extensions else None
     return Task(
         node,
         definition,

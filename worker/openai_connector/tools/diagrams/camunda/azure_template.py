@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from openai_connector.tasks.operations import OPERATION_INPUT, Chat
-from openai_connector.tools.diagrams.camunda.carried import Carried, NotCarriedError, literal
-from openai_connector.tools.diagrams.camunda.request import Request, mark, number, require_same
+from openai_connector.tools.diagrams.camunda.carried import Carried, NotCarriedError, literal, shown
+from openai_connector.tools.diagrams.camunda.request import Request, mark, number, require_same, require_url
 from openai_connector.tools.diagrams.camunda.templates import (
     AZURE_EXTRAS,
     AZURE_INPUTS,
     AZURE_PARAMETERS,
     LABELS,
 )
+from openai_connector.tools.diagrams.constants import NOT_CONSTANT, value_of
 from openai_connector.tools.diagrams.tasks import Task
+
+_STREAM = "chatCompletion_stream"
 
 
 def carry_azure(task: Task) -> Carried:
@@ -37,9 +40,8 @@ def carry_azure(task: Task) -> Carried:
         if task.input(f"chatCompletion_{name}") is None:
             raise NotCarriedError(f"{LABELS[AZURE_INPUTS[f'chatCompletion_{name}']]} is missing")
     sent = request.body()
-    require_same(sent, _expected(task))
-    if request.url != _expected_url():
-        raise NotCarriedError("the URL was changed by hand")
+    require_same(task, sent, _expected(task))
+    require_url(task, request.url, _expected_url())
     request.require_post()
     request.require_headers(organization=task.input("internal_organization") is not None)
     _carry_targets(task, carried)
@@ -47,6 +49,7 @@ def carry_azure(task: Task) -> Carried:
     if task.input("chatCompletion_maxTokens") is not None:
         carried.sources["openai_maxTokensParameter"] = "max_tokens"  # as it was sent
     _carry_extras(task, carried)
+    _name_stream(task, carried)
     return carried
 
 
@@ -88,6 +91,20 @@ def _carry_targets(task: Task, carried: Carried) -> None:
             carried.changes.append(
                 f"{mapped.target} is dropped: the operation chatCompletion does not use it"
             )
+
+
+def _name_stream(task: Task, carried: Carried) -> None:
+    """Say that a stream which somebody may have asked for is left out: only the dropdown's False is none."""
+    stream = task.input(_STREAM)
+    if stream is None or value_of((stream.source or "").strip()) in ("False", False):
+        return
+    change = f"{_STREAM} {shown(stream)} is dropped: this connector does not stream"
+    carried.changes.append(change)
+    if value_of(stream.source or "") is NOT_CONSTANT:
+        carried.warnings.append(
+            f"{_STREAM} was an expression, {shown(stream)}: where it gave True, the answer came as a stream, "
+            "which no answer does here"
+        )
 
 
 def _carry_extras(task: Task, carried: Carried) -> None:

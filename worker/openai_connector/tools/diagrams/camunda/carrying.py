@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from openai_connector.contract import DEFAULT_TIMEOUT_SECONDS
+from datetime import timedelta
+
+from openai_connector.contract import CAMUNDA_HTTP_JOB_TYPE, DEFAULT_TIMEOUT_SECONDS
+from openai_connector.tasks.camunda_http_task import seconds_of
 from openai_connector.tools.diagrams.camunda.azure_template import carry_azure
 from openai_connector.tools.diagrams.camunda.carried import Carried, shown, source_of
 from openai_connector.tools.diagrams.camunda.openai_template import carry_openai
@@ -13,7 +16,7 @@ from openai_connector.tools.diagrams.camunda.refusals import (
     refuse_secrets,
     refuse_unreadable,
 )
-from openai_connector.tools.diagrams.camunda.request import number
+from openai_connector.tools.diagrams.camunda.request import number_of
 from openai_connector.tools.diagrams.camunda.templates import (
     AZURE_TEMPLATE,
     CONNECTION_TIMEOUT,
@@ -22,7 +25,10 @@ from openai_connector.tools.diagrams.camunda.templates import (
     WRITE_TIMEOUT,
     template_of,
 )
+from openai_connector.tools.diagrams.constants import NOT_CONSTANT, value_of
 from openai_connector.tools.diagrams.tasks import Task
+
+_WHOLE_CALL = "Request timeout is for the whole call"
 
 
 def carry(task: Task) -> Carried:
@@ -35,6 +41,7 @@ def carry(task: Task) -> Carried:
     given = task.without_absent()
     carried = carry_azure(given) if template_of(task) == AZURE_TEMPLATE else carry_openai(given)
     carried.removed += [mapped.target for mapped in given.inputs if mapped.target in MADE]
+    _name_job_type(given, carried)
     _carry_timeout(given, carried)
     _leave_out_default_temperature(given, carried)
     _drop_absent(task, carried)
@@ -42,6 +49,18 @@ def carry(task: Task) -> Carried:
     refuse_secrets(given, carried)
     check_expressions(given, carried)
     return carried
+
+
+def _name_job_type(task: Task, carried: Carried) -> None:
+    """Say that a job type is replaced which somebody chose."""
+    value = value_of(task.job_type)
+    if value == CAMUNDA_HTTP_JOB_TYPE:
+        return
+    carried.changes.append(f"The job type {task.job_type} is replaced by this connector's")
+    if value is NOT_CONSTANT:
+        carried.warnings.append(
+            f"The job type was an expression, {task.job_type}, which may have chosen another worker"
+        )
 
 
 def _drop_absent(task: Task, carried: Carried) -> None:
@@ -58,32 +77,52 @@ def _carry_timeout(task: Task, carried: Carried) -> None:
     Camunda's template sets 30 seconds for connecting, which is no decision about how long an answer may take.
     """
     if task.input(WRITE_TIMEOUT) is not None:
-        _drop_timeout(task, carried, WRITE_TIMEOUT, "Request timeout is for the whole call")
-    connection = source_of(task, CONNECTION_TIMEOUT).strip()
-    if task.input(READ_TIMEOUT) is not None:
-        if source_of(task, READ_TIMEOUT).strip() == "0":
-            _drop_timeout(task, carried, READ_TIMEOUT, "the worker's own request timeout holds")
-        else:
-            _set_timeout(task, carried, READ_TIMEOUT)
-            if connection:
-                _drop_timeout(task, carried, CONNECTION_TIMEOUT, "Request timeout is for the whole call")
-            return
-    if not connection:
+        _drop_timeout(task, carried, WRITE_TIMEOUT, _WHOLE_CALL)
+    if _carry_read_timeout(task, carried):
+        if task.input(CONNECTION_TIMEOUT) is not None:
+            _drop_timeout(task, carried, CONNECTION_TIMEOUT, _WHOLE_CALL)
         return
-    if connection.isascii() and connection.isdigit() and int(connection) <= DEFAULT_TIMEOUT_SECONDS:
-        why = (
-            "it is the time to connect, and no limit for an answer. Request timeout is left empty: the "
-            f"worker's own holds ({DEFAULT_TIMEOUT_SECONDS} s unless set otherwise)"
-        )
-        _drop_timeout(task, carried, CONNECTION_TIMEOUT, why)
-    else:
+    connection = task.input(CONNECTION_TIMEOUT)
+    if connection is None or not (connection.source or "").strip():
+        return
+    value = value_of((connection.source or "").strip())
+    if (seconds_of(value) or timedelta()) > timedelta(seconds=DEFAULT_TIMEOUT_SECONDS):
         _set_timeout(task, carried, CONNECTION_TIMEOUT)
+        return
+    why = (
+        "it is the time to connect, and no limit for an answer. Request timeout is left empty: the "
+        f"worker's own holds ({DEFAULT_TIMEOUT_SECONDS} s unless set otherwise)"
+    )
+    _drop_timeout(task, carried, CONNECTION_TIMEOUT, why)
+    if value is NOT_CONSTANT:
+        carried.warnings.append(
+            f"{CONNECTION_TIMEOUT} was an expression, {shown(connection)}: where it gave more than "
+            f"{DEFAULT_TIMEOUT_SECONDS} s, an answer may need a request timeout of its own"
+        )
+
+
+def _carry_read_timeout(task: Task, carried: Carried) -> bool:
+    """Carry the timeout of reading; return whether it is the request timeout now."""
+    reading = task.input(READ_TIMEOUT)
+    if reading is None:
+        return False
+    value = value_of((reading.source or "").strip())
+    if value is not NOT_CONSTANT and seconds_of(value) is None:
+        _drop_timeout(task, carried, READ_TIMEOUT, "the worker's own request timeout holds")
+        return False
+    _set_timeout(task, carried, READ_TIMEOUT)
+    carried.warnings.append(
+        f"{READ_TIMEOUT} {shown(reading)} limited each wait for a part of the answer; Request timeout is for "
+        "the whole call, from connecting to the last byte: see whether that is long enough"
+    )
+    return True
 
 
 def _drop_timeout(task: Task, carried: Carried, name: str, why: str) -> None:
     carried.removed.append(name)
     given = shown(task.input(name)).strip()
-    carried.changes.append(f"{name} {'0 (none)' if given == '0' else given} is dropped: {why}")
+    is_none = number_of(value_of(given)) == 0
+    carried.changes.append(f"{name} {given}{' (none)' if is_none else ''} is dropped: {why}")
 
 
 def _set_timeout(task: Task, carried: Carried, name: str) -> None:
@@ -97,8 +136,7 @@ def _leave_out_default_temperature(task: Task, carried: Carried) -> None:
     Camunda's template always sends it, so it is no choice of a person.
     """
     for old, new in list(carried.targets.items()):
-        source = source_of(task, old).strip()
-        if new == "openai_temperature" and number(source) == 1:
+        if new == "openai_temperature" and number_of(value_of(source_of(task, old).strip())) == 1:
             del carried.targets[old]
             carried.removed.append(old)
             carried.changes.append(

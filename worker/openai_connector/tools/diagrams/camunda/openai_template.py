@@ -48,9 +48,9 @@ def carry_openai(task: Task) -> Carried:
     _carry_targets(task, operation, carried)
     sent = request.body()
     if operation == Moderation.name:
-        require_same(sent, {"input": mark("internal_textToAnalyze")})
+        require_same(task, sent, {"input": mark("internal_textToAnalyze")})
     else:
-        require_same(sent, _expected_chat(task, sent))
+        require_same(task, sent, _expected_chat(task, sent))
         _carry_model(task, carried, sent)
         _drop_unsent(carried, sent)
     request.require_headers(organization=task.input("internal_organization") is not None)

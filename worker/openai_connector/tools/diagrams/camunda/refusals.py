@@ -7,6 +7,7 @@ import re
 from openai_connector.contract import ERROR_EXPRESSION, RESULT_EXPRESSION, RESULT_VARIABLE
 from openai_connector.tasks.operations import SECRET_INPUTS
 from openai_connector.tools.diagrams.camunda.carried import Carried, NotCarriedError
+from openai_connector.tools.diagrams.camunda.request import variables_of
 from openai_connector.tools.diagrams.camunda.templates import (
     AZURE_EXTRAS,
     AZURE_INPUTS,
@@ -64,7 +65,7 @@ def refuse_lost_reads(task: Task, carried: Carried) -> None:
 
 
 def _refuse_reads(source: str | None, leaving: set[str], where: str) -> None:
-    read = sorted(_variables(source or "") & leaving)
+    read = sorted(variables_of(source or "") & leaving)
     if read:
         is_certain = any(path[0] == read[0] for path in reads_of(source or "").paths)
         how = "reads" if is_certain else "has a filter that may read"
@@ -95,12 +96,3 @@ def check_expressions(task: Task, carried: Carried) -> None:
             f"{ERROR_EXPRESSION} reads response: after a success it is the whole response here, "
             "in Camunda's runtime it was the result variables (those are there under their own names, too)"
         )
-
-
-def _variables(source: str) -> frozenset[str]:
-    from camunda_feel import FeelError, parse
-
-    try:
-        return parse(source[1:]).variables
-    except FeelError:
-        return frozenset()  # as broken afterwards as it is now; `lint` says so

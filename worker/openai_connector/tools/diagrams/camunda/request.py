@@ -7,11 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 from openai_connector.contract import API_KEY
-from openai_connector.tools.diagrams.camunda.carried import NotCarriedError
+from openai_connector.tools.diagrams.camunda.carried import NotCarriedError, shown
 from openai_connector.tools.diagrams.camunda.templates import (
     AZURE_EXTRAS,
     AZURE_INPUTS,
     AZURE_PARAMETERS,
+    LABELS,
     MADE,
     OPENAI_INPUTS,
 )
@@ -26,8 +27,9 @@ _NUMBERS = ("internal_temperature", "internal_choices", *AZURE_PARAMETERS)
 class Request:
     """What the REST connector would send, with marks for what a person filled in."""
 
-    def __init__(self, made: Mapping[str, Any]) -> None:
-        """Hold the values of the mappings, as the REST connector would get them."""
+    def __init__(self, task: Task, made: Mapping[str, Any]) -> None:
+        """Hold the values of a task's mappings, as the REST connector would get them."""
+        self._task = task
         self._made = made
 
     @classmethod
@@ -52,7 +54,7 @@ class Request:
             elif mapped.is_feel:
                 continue  # made by hand, from variables that only the process knows
             _set(made, mapped.target.split("."), value)
-        return cls(made)
+        return cls(task, made)
 
     @property
     def url(self) -> Any:
@@ -115,14 +117,57 @@ class Request:
                 continue
             raise NotCarriedError(f"the HTTP header {name} was added by hand: there is no input for it")
         if organization and "OpenAI-Organization" not in given:
-            raise NotCarriedError("the HTTP headers were changed by hand: Organization is not sent")
+            made = "the HTTP headers were changed by hand: Organization is not sent"
+            raise NotCarriedError(_not_sent(self._task) or made)
 
 
-def require_same(sent: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+def require_same(task: Task, sent: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
     """Raise NotCarriedError for a body other than this connector would send."""
     different = sorted(key for key in sent.keys() | expected.keys() if sent.get(key) != expected.get(key))
     if different:
-        raise NotCarriedError(f"the request body was changed by hand: see {', '.join(different)} in it")
+        made = f"the request body was changed by hand: see {', '.join(different)} in it"
+        raise NotCarriedError(_not_sent(task) or made)
+
+
+def require_url(task: Task, url: Any, expected: str) -> None:
+    """Raise NotCarriedError for another URL than this connector would ask."""
+    if url != expected:
+        raise NotCarriedError(_not_sent(task) or "the URL was changed by hand")
+
+
+def _not_sent(task: Task) -> str | None:
+    """Return which of a person's settings the request has not, and why; None where it has all of them.
+
+    Mappings are evaluated in their order: what comes after the one that reads it is not there for it. And a
+    body of the template's older versions does not read what newer ones have.
+    """
+    readers = [mapped for mapped in task.inputs if mapped.is_feel and mapped.target in MADE]
+    read = {mapped.target: variables_of(mapped.source or "") for mapped in readers}
+    place = {mapped.target: number for number, mapped in enumerate(task.inputs)}
+    for mapped in task.inputs:
+        if mapped.target not in _FILLED_IN or "." in mapped.target:
+            continue
+        of = [target for target, names in read.items() if mapped.target in names]
+        if early := [target for target in of if place[target] < place[mapped.target]]:
+            why = f"its mapping stands after that of {early[0]}, which reads it: move it before that"
+        elif not of and mapped.target in AZURE_EXTRAS:
+            why = "the input body does not read it: have it read"
+        else:
+            continue
+        label = LABELS.get({**OPENAI_INPUTS, **AZURE_INPUTS}.get(mapped.target, ""))
+        named = f"{label} ({mapped.target})" if label else mapped.target
+        return f"{named} {shown(mapped)} is set, but not sent: {why}, or remove it"
+    return None
+
+
+def variables_of(source: str) -> frozenset[str]:
+    """Return the variables that an expression reads; none for a broken one."""
+    from camunda_feel import FeelError, parse
+
+    try:
+        return parse(source[1:]).variables
+    except FeelError:
+        return frozenset()  # as broken afterwards as it is now; `lint` says so
 
 
 def mark(target: str) -> Any:
@@ -140,6 +185,15 @@ def number(text: Any) -> Any:
         return int(text) if text.isdigit() else float(Decimal(text))
     except (ArithmeticError, ValueError):
         return None
+
+
+def number_of(value: Any) -> Any:
+    """Return a number, or the one that a text is; None for anything else."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        return number(value.strip())
+    return value if isinstance(value, (int, float)) else None
 
 
 def _set(scope: dict[str, Any], path: list[str], value: Any) -> None:

@@ -7,9 +7,9 @@ Where each rule is:
 
 - `inputs`: no-source, mapped-twice, feel-syntax, gives-null, unknown-input, unused-input, literal-key,
   misplaced-secret, and bad-input of job type and Retries
-- `results`: bad-header, lost-result, no-context, gives-null
-- `names`: unseen-variable, unknown-key, header-name
-- `error_expression`: bad-error-expression, acts-on-success
+- `results`: bad-header, header-twice, lost-result, no-context, gives-null
+- `names`: unseen-variable, unknown-key, unknown-function, never-true, header-name
+- `error_expression`: bad-error-expression, acts-on-success, gives-null
 - `request`: bad-input of everything else, temperature-and-top-p
 - `models`: model-shutdown, unknown-model, refused-parameter
 - `response_format`: json-not-said, bad-schema-name, loose-schema

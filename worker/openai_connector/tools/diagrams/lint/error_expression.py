@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from openai_connector.contract import ERROR_EXPRESSION, HEADER_LABELS, RESULT_EXPRESSION
 from openai_connector.job import Completed, Failed, Outcome
-from openai_connector.outcome.mapping import HeaderError, OutputMapping
+from openai_connector.outcome.mapping import Decision, HeaderError, OutputMapping
+from openai_connector.tasks.operations import Chat
+from openai_connector.tasks.task_type import AnswerError
 from openai_connector.tools.diagrams.lint import samples
+from openai_connector.tools.diagrams.lint.names import unknown_functions
 from openai_connector.tools.diagrams.lint.subject import Finding, Subject
 from openai_connector.tools.diagrams.reads import reads_of
 
@@ -37,6 +41,7 @@ def error_expression(subject: Subject) -> Iterator[Finding]:
     elif _acts_on_each(subject, mapping):
         message = f"{_LABEL} acts on each success, as there is no condition on an error. {_GUARD}"
         yield Finding("acts-on-success", "warning", message, line)
+    yield from _nulls(subject, mapping, line)
 
 
 def _is_known(subject: Subject) -> bool:
@@ -77,12 +82,31 @@ def _problem_on_errors(subject: Subject, mapping: OutputMapping) -> str | None:
     paths = reads_of(subject.headers.get(ERROR_EXPRESSION, "")).paths
     if not all(samples.is_in_errors(path) for path in paths):
         return None
-    default = Failed("", _RETRIES)
-    for error in samples.errors():
-        outcome = mapping.on_error(error, retries=_RETRIES, default=default).outcome
+    are_answers_known = all(samples.is_in_unexpected_answers(path) for path in paths)
+    for error in samples.errors(subject.operation):
+        if error["type"] == AnswerError.__name__ and not are_answers_known:
+            continue
+        outcome = _on_error(mapping, error).outcome
         if _is_failure(outcome):
             return _message(outcome)
     return None
+
+
+def _nulls(subject: Subject, mapping: OutputMapping, line: int) -> Iterator[Finding]:
+    """Say FEEL's own reasons for a null that lie in the expression alone: a function's arguments."""
+    unknown = unknown_functions(reads_of(subject.headers.get(ERROR_EXPRESSION, "")))
+    plain = replace(mapping, result_expression=None, result_variable=None)
+    decisions = [plain.on_answer(one, retries=_RETRIES) for one in samples.answers(subject.operation)]
+    decisions += [_on_error(mapping, error) for error in samples.errors(subject.operation)]
+    for reason in dict.fromkeys(reason for decision in decisions for reason in decision.nulls):
+        is_told = any(f"'{name.rpartition('.')[2]}'" in reason.text for name in unknown)
+        if reason.kind == "NO_FUNCTION_FOUND" and not is_told:
+            yield Finding("gives-null", "warning", f"{reason.label} gives null: {reason.text}", line)
+
+
+def _on_error(mapping: OutputMapping, error: Mapping[str, Any]) -> Decision:
+    output = samples.answers(Chat.name)[0]["output"] if error["type"] == AnswerError.__name__ else None
+    return mapping.on_error(error, retries=_RETRIES, default=Failed("", _RETRIES), output=output)
 
 
 def _acts_on_each(subject: Subject, mapping: OutputMapping) -> bool:

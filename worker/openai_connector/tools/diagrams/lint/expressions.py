@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
 
 from openai_connector.tools.diagrams.lint.subject import Finding
-
-NOT_CONSTANT: Final = object()
 
 
 def syntax_findings(label: str, source: str, line: int) -> Iterator[Finding]:
@@ -31,16 +28,3 @@ def null_findings(label: str, source: str, line: int) -> Iterator[Finding]:
         return
     for warning in warnings:
         yield Finding("gives-null", "warning", f"{label} gives null: {warning}", line)
-
-
-def value_of(source: str) -> Any:
-    """Return an input's value if the diagram alone decides it, else NOT_CONSTANT."""
-    from camunda_feel import FeelError, parse, to_json
-
-    if not source.startswith("="):
-        return source
-    try:
-        expression = parse(source[1:])
-        return NOT_CONSTANT if expression.variables else to_json(expression.evaluate({}).value)
-    except FeelError:
-        return NOT_CONSTANT

@@ -15,7 +15,8 @@ from openai_connector.tasks.operations import (
     Endpoint,
 )
 from openai_connector.tools.diagrams.camunda import LABELS
-from openai_connector.tools.diagrams.lint.expressions import null_findings, syntax_findings, value_of
+from openai_connector.tools.diagrams.constants import value_of
+from openai_connector.tools.diagrams.lint.expressions import null_findings, syntax_findings
 from openai_connector.tools.diagrams.lint.stand_ins import FIELDS_OF
 from openai_connector.tools.diagrams.lint.subject import Finding, Severity, Subject, label_of
 from openai_connector.tools.diagrams.placeholders import secrets_asked
@@ -51,17 +52,19 @@ def syntax(subject: Subject) -> Iterator[Finding]:
             label = label_of(subject.ours(mapped.target))
             yield from syntax_findings(label, mapped.source or "", mapped.node.line)
             yield from null_findings(label, mapped.source or "", mapped.node.line)
-    definition = subject.task.definition
+    line = (subject.task.definition or subject.task.node).line
     if not subject.task.job_type:
-        yield Finding("bad-input", "error", "The job type is missing: engines refuse that", definition.line)
-    retries = definition.get("retries")
+        yield Finding("bad-input", "error", "The job type is missing: engines refuse that", line)
+    elif subject.task.job_type.startswith("="):
+        yield from syntax_findings("The job type", subject.task.job_type, line)
+    retries = subject.task.retries
     if retries is None:
         return
     if retries.startswith("="):
-        yield from syntax_findings("Retries", retries, definition.line)
+        yield from syntax_findings("Retries", retries, line)
     elif not re.fullmatch(r"[0-9]+", retries.strip()):
         message = f"Retries must be a whole number, got '{retries[:100]}'"
-        yield Finding("bad-input", "error", message, definition.line)
+        yield Finding("bad-input", "error", message, line)
 
 
 def literal_keys(subject: Subject) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from typing import Any
 from openai_connector.tasks.operations import Moderation
 from openai_connector.tasks.operations.chat import CUSTOM
 from openai_connector.tasks.operations.models import CHECKED, is_known, is_reasoning, refused_by, shutdown_of
-from openai_connector.tools.diagrams.lint.expressions import value_of
+from openai_connector.tools.diagrams.constants import value_of
 from openai_connector.tools.diagrams.lint.subject import Finding, Severity, Subject, label_of
 
 _SENT_AS = {

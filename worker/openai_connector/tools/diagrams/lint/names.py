@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import pairwise
 
 from openai_connector.contract import ERROR_EXPRESSION, HEADER_LABELS, RESULT_EXPRESSION
 from openai_connector.tasks.operations import OPERATIONS
 from openai_connector.tools.diagrams.camunda import template_of
 from openai_connector.tools.diagrams.lint.subject import Finding, Subject
-from openai_connector.tools.diagrams.reads import Path, reads_of
+from openai_connector.tools.diagrams.reads import Path, Reads, json_paths_of, reads_of
 
 _RESPONSE = ("status", "headers", "body", "output")
 _OF_CAMUNDAS_RUNTIME = ("reason", "document")
 """What Camunda's runtime gives beside them to tasks of its own templates."""
+_SCALARS: Mapping[Path, str] = {
+    ("status",): "number",
+    ("output", "text"): "text",
+    ("output", "finishReason"): "text",
+    ("output", "model"): "text",
+    ("output", "refusal"): "text",
+    ("output", "condition"): "text",
+    ("output", "calls"): "number",
+    ("output", "flagged"): "boolean",
+    ("error", "type"): "text",
+    ("error", "code"): "text",
+    ("error", "message"): "text",
+    ("job", "retries"): "number",
+}
+"""What is no context: it has no keys, and is only ever equal to its like."""
+_QUOTES = {
+    ("text", "number"): '. Put the number in quotes, as in "429"',
+    ("number", "text"): ". Write the number without quotes",
+    ("boolean", "text"): ". Write true or false without quotes",
+}
 _USUAL = {
     name.lower(): name
     for name in (
@@ -54,7 +74,9 @@ def names_read(subject: Subject, results: Collection[str]) -> Iterator[Finding]:
         if template_of(subject.task) is not None:
             seen.update(_OF_CAMUNDAS_RUNTIME)
         label, line = HEADER_LABELS[key], subject.line_of_header(key)
-        paths = reads_of(subject.headers.get(key, "")).paths
+        reads = reads_of(subject.headers.get(key, ""))
+        paths = reads.paths
+        yield from _unknown_functions(label, reads, line)
         for name in sorted({path[0] for path in paths} - seen):
             message = (
                 f"{label} reads '{name}', which it does not see: it knows the response, not the "
@@ -62,10 +84,44 @@ def names_read(subject: Subject, results: Collection[str]) -> Iterator[Finding]:
             )
             yield Finding("unseen-variable", "warning", message, line)
         hidden = set(results) if is_error else set()  # a result of such a name is what is read
-        for path in paths:
+        for path in (*paths, *json_paths_of(subject.headers.get(key, ""))):
             if path[0] not in hidden:
-                yield from _unknown_key(label, path, keys, line)
+                if path not in reads.asked:  # whoever asks whether it is there knows that it may not be
+                    yield from _unknown_key(label, path, keys, line)
                 yield from _spelled_otherwise(label, path, line)
+        if is_error:
+            seen_here = [(path, kind) for path, kind in reads.comparisons if path[0] not in hidden]
+            yield from _compared_otherwise(label, seen_here, line)
+
+
+def unknown_functions(reads: Reads) -> list[str]:
+    """Return the functions that an expression calls and that neither FEEL nor the runtime has."""
+    from camunda_feel.builtins import BUILTINS
+    from openai_connector.outcome.feel_functions import CONNECTOR_FUNCTIONS
+
+    return sorted(reads.functions - BUILTINS.by_name.keys() - CONNECTOR_FUNCTIONS.by_name.keys())
+
+
+def _unknown_functions(label: str, reads: Reads, line: int) -> Iterator[Finding]:
+    from camunda_feel.builtins import BUILTINS
+    from openai_connector.outcome.feel_functions import CONNECTOR_FUNCTIONS
+
+    for name in unknown_functions(reads):
+        close = difflib.get_close_matches(name, (*CONNECTOR_FUNCTIONS.by_name, *BUILTINS.by_name), 1)
+        meant = f"; is {close[0]} meant?" if close else ""
+        message = f"{label} calls {name}, a function that there is not, so that it gives null there{meant}"
+        yield Finding("unknown-function", "warning", message, line)
+
+
+def _compared_otherwise(label: str, comparisons: Iterable[tuple[Path, str]], line: int) -> Iterator[Finding]:
+    """Report comparisons that are never true: FEEL takes no text for a number."""
+    for path, kind in comparisons:
+        known = _SCALARS.get(path[1:] if path[0] == "response" else path)
+        if known is not None and known != kind:
+            hint = _QUOTES.get((known, kind), "")
+            what = f"{'.'.join(path)}, which is a {known}, with a {kind}"
+            message = f"{label} compares {what}: that is never true{hint}"
+            yield Finding("never-true", "warning", message, line)
 
 
 def _keys(subject: Subject, *, is_error: bool) -> Mapping[Path, tuple[str, ...]]:
@@ -87,6 +143,14 @@ def _unknown_key(
     label: str, path: Path, keys: Mapping[Path, tuple[str, ...]], line: int
 ) -> Iterator[Finding]:
     for end in range(1, len(path)):
+        kind = _SCALARS.get(path[1:end] if path[0] == "response" else path[:end])
+        if kind is not None:
+            message = (
+                f"{label} reads {'.'.join(path[: end + 1])}, which there is not: {'.'.join(path[:end])} is a "
+                f"{kind}"
+            )
+            yield Finding("unknown-key", "warning", message, line)
+            return
         known = keys.get(path[:end])
         if known is not None and path[end] not in known:
             close = difflib.get_close_matches(path[end], known, 1)
@@ -96,6 +160,7 @@ def _unknown_key(
                 f"{', '.join(known)}{meant}"
             )
             yield Finding("unknown-key", "warning", message, line)
+            return
 
 
 def _spelled_otherwise(label: str, path: Path, line: int) -> Iterator[Finding]:

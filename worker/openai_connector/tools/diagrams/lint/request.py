@@ -13,8 +13,8 @@ from openai_connector.tasks.openai_task import ApiDefaults, OpenAiTasks
 from openai_connector.tasks.operations import INPUT_NAMES, OPERATION_INPUT, InvalidInputsError
 from openai_connector.tasks.operations.chat import CUSTOM
 from openai_connector.tools.diagrams.camunda import LABELS
+from openai_connector.tools.diagrams.constants import NOT_CONSTANT, value_of
 from openai_connector.tools.diagrams.lint import models, response_format
-from openai_connector.tools.diagrams.lint.expressions import NOT_CONSTANT, value_of
 from openai_connector.tools.diagrams.lint.stand_ins import stand_in
 from openai_connector.tools.diagrams.lint.subject import Finding, Subject
 from openai_connector.tools.diagrams.placeholders import AskedSecrets, url_with_stand_ins

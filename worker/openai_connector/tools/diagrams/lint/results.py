@@ -22,7 +22,7 @@ from openai_connector.outcome.mapping import Decision, HeaderError, OutputMappin
 from openai_connector.tasks.operations import INPUT_NAMES
 from openai_connector.tasks.operations.fields import kind_of
 from openai_connector.tools.diagrams.lint import samples
-from openai_connector.tools.diagrams.lint.names import names_read
+from openai_connector.tools.diagrams.lint.names import names_read, unknown_functions
 from openai_connector.tools.diagrams.lint.subject import Finding, Subject
 from openai_connector.tools.diagrams.reads import reads_of
 from openai_connector.tools.templates.panel import RESULT_VARIABLE as RESULT_VARIABLE_FIELD
@@ -41,6 +41,12 @@ def header_values(subject: Subject) -> Iterator[Finding]:
             OutputMapping.read({key: subject.headers[key]})
         except HeaderError as error:
             yield Finding("bad-header", "error", str(error), subject.line_of_header(key))
+    given = [header for header in subject.task.headers if not header.is_absent]
+    keys = [header.key for header in given]
+    for header in given:
+        if keys.count(header.key) > 1:
+            message = f"The header {header.key} is given more than once: remove all but one"
+            yield Finding("header-twice", "warning", message, header.node.line)
     for override in OVERRIDES.values():
         source = subject.sources.get(override, "")
         if not source.startswith("="):
@@ -97,9 +103,12 @@ def _no_context(
 
 def _nulls(subject: Subject, decision: Decision) -> Iterator[Finding]:
     """Say FEEL's own reasons for a null that any real answer leads to as well."""
-    paths = reads_of(subject.headers.get(RESULT_EXPRESSION, "")).paths
-    is_known = all(samples.is_in_answers(path, subject.operation) for path in paths)
+    reads = reads_of(subject.headers.get(RESULT_EXPRESSION, ""))
+    is_known = all(samples.is_in_answers(path, subject.operation) for path in reads.paths)
+    unknown = [f"'{name.rpartition('.')[2]}'" for name in unknown_functions(reads)]
     for reason in decision.nulls:
+        if any(name in reason.text for name in unknown):
+            continue  # which is a finding of its own
         if reason.kind in _OF_ANY_DATA or (is_known and reason.kind in _OF_TYPES):
             message = f"{reason.label} gives null: {reason.text}"
             yield Finding("gives-null", "warning", message, subject.line_of_header(RESULT_EXPRESSION))

@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from openai_connector.contract import (
+    ANSWER_EMPTY,
+    ANSWER_FILTERED,
+    ANSWER_NOT_JSON,
+    ANSWER_OFF_SCHEMA,
+    ANSWER_REFUSED,
+    ANSWER_TRUNCATED,
+)
 from openai_connector.outcome.mapping import error_object
 from openai_connector.tasks.operations import Chat, Moderation
+from openai_connector.tasks.task_type import AnswerError
 from openai_connector.tools.diagrams.reads import Path
 
 # Of each operation, without the parts that are contexts: an expression that reads it has a value of the same
@@ -39,6 +48,14 @@ _ANSWERS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
         for flagged in (False, True)
     ),
 }
+_CONDITIONS = (
+    ANSWER_EMPTY,
+    ANSWER_TRUNCATED,
+    ANSWER_REFUSED,
+    ANSWER_FILTERED,
+    ANSWER_NOT_JSON,
+    ANSWER_OFF_SCHEMA,
+)
 _ERRORS = (("400", "Bad Request"), ("401", "Unauthorized"), ("429", "Too Many Requests"), ("500", "Error"))
 
 
@@ -48,12 +65,16 @@ def answers(operation: str) -> list[dict[str, Any]]:
     return [{"status": 200, "headers": {}, "body": {}, "output": {}, **parts} for parts in known]
 
 
-def errors() -> Iterator[dict[str, Any]]:
-    """Yield sample errors of a call, as expressions see them."""
+def errors(operation: str) -> Iterator[dict[str, Any]]:
+    """Yield sample errors, as expressions see them: of calls, and of answers not as asked."""
     for status, phrase in _ERRORS:
         body = {"error": {"message": phrase, "type": "stand-in", "param": None, "code": None}}
         response = {"status": int(status), "headers": {}, "body": body}
         yield error_object("ApiStatusError", status, f"The API answered {status} {phrase}", response)
+    if operation == Chat.name:
+        for condition in _CONDITIONS:
+            response = answers(operation)[0]
+            yield error_object(AnswerError.__name__, condition, "The answer is not as asked", response)
 
 
 def is_in_errors(path: Path) -> bool:
@@ -62,6 +83,12 @@ def is_in_errors(path: Path) -> bool:
     if path[:3] == ("error", "variables", "response"):
         path = path[3:]
     return not (len(path) > 1 and path[0] in ("body", "headers"))
+
+
+def is_in_unexpected_answers(path: Path) -> bool:
+    """Check whether sample answers that are not as asked have what is at a path just as real ones have it."""
+    inner = path[1:] if path[0] == "response" else path
+    return inner[:1] != ("output",) or is_in_answers(inner, Chat.name)
 
 
 def is_in_answers(path: Path, operation: str) -> bool:
