@@ -154,7 +154,7 @@ def is_json_content(content: Any) -> bool:
 def _is_data(item: Any) -> bool:
     """Check whether an item of a list is JSON of its own: a number, or an object that is no known part."""
     if isinstance(item, Mapping):
-        return item.get("type") not in _PARTS and _part_text(item) is None
+        return str(item.get("type")) not in _PARTS and _part_text(item) is None
     return isinstance(item, (int, float))
 
 
