@@ -349,6 +349,9 @@ API_TOO_LARGE = Sentence("The API's answer is larger than {limit} MB; it may hav
 API_TIMEOUT = Sentence(
     "The API did not answer within {seconds} s; the answer may have been made and paid for"
 )
+API_UNFINISHED = Sentence(
+    "The API's answer began but did not end within {seconds} s; it may have been made and paid for"
+)
 API_NO_CONNECTION = Sentence("No connection to the API ({reason}); nothing was paid for")
 API_TLS = Sentence("No secure connection to the API ({reason}); nothing was paid for")
 API_BROKEN = Sentence(

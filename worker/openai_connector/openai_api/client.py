@@ -88,6 +88,8 @@ class ApiClient:
             InvalidResponseError: there is one, but it cannot be read.
         """
         connect_seconds = min(timeout * CONNECT_SHARE, CONNECT_TIMEOUT).total_seconds()
+        response: httpx.Response | None = None
+        chunks: list[bytes] = []
         try:
             request = httpx.Request(
                 method,
@@ -104,18 +106,19 @@ class ApiClient:
             )
             async with asyncio.timeout(timeout.total_seconds()):
                 response = await self._transport.handle_async_request(request)
-                content, fault = await self._read(response)
+                fault = await self._read(response, chunks)
         except TimeoutError:
-            raise _timed_out(timeout) from None
+            if response is None:
+                raise _timed_out(wording.API_TIMEOUT, timeout) from None
+            fault = _timed_out(wording.API_UNFINISHED, timeout)  # what has arrived may be all there is
         except Malformed as error:
             return _of_head(error)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             raise _no_response(error) from None
-        return self._received(response, content, fault)
+        return self._received(response, b"".join(chunks), fault)
 
-    async def _read(self, response: httpx.Response) -> tuple[bytes, Exception | None]:
-        """Read the body as it was sent, and what ended it too early."""
-        chunks: list[bytes] = []
+    async def _read(self, response: httpx.Response, chunks: list[bytes]) -> Exception | None:
+        """Read the body as it was sent into `chunks`; return what ended it too early."""
         size = 0
         assert isinstance(response.stream, httpx.AsyncByteStream)
         try:
@@ -125,10 +128,10 @@ class ApiClient:
                 if size > self._max_response_bytes:  # the rest is not read
                     break
         except (Broken, Malformed) as error:
-            return b"".join(chunks), error
+            return error
         finally:
             await response.stream.aclose()
-        return b"".join(chunks), None
+        return None
 
     def _received(self, response: httpx.Response, content: bytes, fault: Exception | None) -> ApiResponse:
         """Return what has been received; an error's status counts even where its body cannot be read."""
@@ -145,6 +148,8 @@ class ApiClient:
         if response.status_code >= 400:
             return received
         is_whole = problem is None and isinstance(body, (dict, list))
+        if isinstance(fault, ApiTimeoutError) and not is_whole:
+            raise fault
         if isinstance(fault, Broken) and not (fault.is_clean and is_whole):
             raise _no_response(fault)
         if isinstance(fault, Malformed):
@@ -221,8 +226,8 @@ def _malformed(error: Malformed, response: ApiResponse) -> InvalidResponseError:
     return invalid(wording.API_MALFORMED(problem=error), "malformed", response)
 
 
-def _timed_out(timeout: timedelta) -> ApiTimeoutError:
-    message = wording.API_TIMEOUT(seconds=f"{timeout.total_seconds():g}")
+def _timed_out(sentence: wording.Sentence, timeout: timedelta) -> ApiTimeoutError:
+    message = sentence(seconds=f"{timeout.total_seconds():g}")
     return ApiTimeoutError(message, code=CONNECTION_FAILED, recovery=Recovery.TRANSIENT, reason="timeout")
 
 

@@ -21,6 +21,8 @@ LONGEST_IDLE: Final = 4.0
 5 s: a request that crosses that on its way is lost, and may not be repeated."""
 IDLE_MARGIN: Final = 1.0  # less than the seconds that `Keep-Alive: timeout` promises
 _SIGNATURE: Final = b"HTTP/"
+_BARE_CHUNK: Final = re.compile(rb"[0-9A-Fa-f]{1,20}[ \t]*(?:;[^\r\n]*)?\n")
+"""The size of a chunk, ended in a way that h11 would wait behind for ever."""
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -185,6 +187,8 @@ class Connection(asyncio.Protocol):
                 yield bytes(event.data)
             elif event is not h11.NEED_DATA:
                 return
+            elif _BARE_CHUNK.match(http.trailing_data[0]):
+                raise Malformed("illegal chunk header")
             elif data := await self._receive():
                 http.receive_data(data)
             else:
@@ -198,9 +202,6 @@ class Connection(asyncio.Protocol):
         try:
             http.next_event()
         except h11.RemoteProtocolError:
-            rest = http.trailing_data[0]
-            if b"\n" in rest and b"\r\n" not in rest:
-                raise Malformed("illegal chunk header") from None
             raise Broken("it was closed before the answer's end", is_clean=True) from None
 
     async def _receive(self) -> bytes:
