@@ -27,8 +27,10 @@ from openai_connector.openai_api.errors import (
 )
 from openai_connector.openai_api.faults import Broken, Malformed, NoSecureConnection, NotSent, TunnelRefused
 from openai_connector.openai_api.leniency import salvaged
+from openai_connector.openai_api.policy import WAIT_STATUSES
 from openai_connector.openai_api.proxies import Proxies
 from openai_connector.openai_api.transport import Transport
+from openai_connector.openai_api.waits import wait_asked
 
 MAX_RESPONSE_BYTES = 10 * 1024 * 1024  # of one response's body, packed and unpacked
 CONNECT_TIMEOUT = timedelta(seconds=20)  # for the connection alone; as long as Camunda's REST connector waits
@@ -144,7 +146,10 @@ class ApiClient:
             text = "" if error.reason != "charset" else content.decode("utf-8", "replace")
         body = _parse(text)
         phrase = _line(response.extensions["reason_phrase"])
-        received = ApiResponse(response.status_code, _headers(response), body, phrase, len(content))
+        is_proxy_told = response.extensions["is_proxy_told"]
+        received = ApiResponse(
+            response.status_code, _headers(response), body, phrase, len(content), is_proxy_told
+        )
         if response.status_code >= 400:
             return received
         is_whole = problem is None and isinstance(body, (dict, list))
@@ -250,13 +255,20 @@ def _no_response(error: Exception) -> ApiConnectionError:
 def _no_tunnel(error: TunnelRefused) -> ApiConnectionError:
     message = wording.API_NO_CONNECTION(reason=error)
     if error.status == 407:
-        return _failed(message, "407", "407", Recovery.PERMANENT)
+        return _failed(message, "407", "proxy_password" if error.is_known else "407", Recovery.PERMANENT)
+    wait = wait_asked(error.headers) if error.status in WAIT_STATUSES else None
+    if wait is not None:
+        return _failed(message, CONNECTION_FAILED, "no_connection", Recovery.RATE_LIMITED, wait)
     if error.status >= 500 or error.status in PASSING_REFUSALS:
         return _failed(message, CONNECTION_FAILED, "no_connection")
     return _failed(message, CONNECTION_FAILED, "no_tunnel", Recovery.PERMANENT)
 
 
 def _failed(
-    message: str, code: str, reason: str, recovery: Recovery = Recovery.TRANSIENT
+    message: str,
+    code: str,
+    reason: str,
+    recovery: Recovery = Recovery.TRANSIENT,
+    wait: timedelta | None = None,
 ) -> ApiConnectionError:
-    return ApiConnectionError(message, code=code, recovery=recovery, reason=reason)
+    return ApiConnectionError(message, code=code, recovery=recovery, reason=reason, wait=wait)

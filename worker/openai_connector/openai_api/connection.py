@@ -240,7 +240,7 @@ class Connection(asyncio.Protocol):
         """Wait for the next exchange, where both sides allow it.
 
         Args:
-            keep_alive: the header of this name; `timeout` in it is how long the server waits.
+            keep_alive: the header of this name: how long the server waits, and for how many.
         """
         http = self._http
         seconds = min(LONGEST_IDLE, _promised(keep_alive) - IDLE_MARGIN)
@@ -300,11 +300,16 @@ def _named(error: h11.RemoteProtocolError) -> str:
 
 
 def _promised(keep_alive: str) -> float:
+    """Return the seconds for which the server waits; 0 where it takes no other request."""
+    promised = float("inf")
     for part in keep_alive.split(","):
-        name, _, seconds = part.strip().partition("=")
-        if name.strip().lower() == "timeout" and seconds.strip().isdecimal():
-            return float(seconds)
-    return float("inf")
+        name, _, written = part.strip().partition("=")
+        name, number = name.strip().lower(), written.strip().strip('"')
+        if name == "timeout" and number.isdecimal():
+            promised = min(promised, float(number))
+        elif name == "max" and number.isdecimal() and not int(number[:9]):
+            return 0
+    return promised
 
 
 def _is_readable(transport: asyncio.Transport) -> bool:
