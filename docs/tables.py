@@ -175,6 +175,8 @@ def _failures() -> Iterator[tuple[str, str, str]]:
     yield f"status {waits} with a wait", "rate-limited", "The job goes back for at least that long"
     for name, recovery in policy.STATUSES.items():
         yield f"status {name}", recovery.value, ADVICE[name](**PANEL)
+    for old, new in policy.OLD_NUMBERS.items():
+        yield f"status {old}", f"as {new}", "An old number of the same"
     yield "a wait beyond what is left of `CONNECTOR_MAX_WAIT_TIME`", "permanent", "The message names the time"
     yield "success with a blank body of some bytes", "transient", ADVICE["blank"](**PANEL)
     yield "success with an error in the body", "as that error's code", "See below"

@@ -155,3 +155,26 @@ def test_no_secret_is_left(secrets: list[str], message: str) -> None:
     """Secrets that overlap or hold one another leave nothing but masks."""
     masked = Redaction(secrets).message(message)
     assert all("*" in secret or secret not in masked for secret in secrets)
+
+
+@pytest.mark.parametrize(
+    "spell", [str.upper, str.lower, str.title, str.swapcase], ids=lambda spell: spell.__name__
+)
+@pytest.mark.parametrize(
+    "prompt",
+    [PROMPT, "Anna Muster", "Die Kundin Frau Möllers wohnt in Köln", "Ο ΠΕΛΑΤΗΣ ΟΝΟΜΑΖΕΤΑΙ ΓΙΩΡΓΟΣ"],
+    ids=["long", "short", "umlauts", "final sigma"],
+)
+def test_a_prompt_in_other_letters_is_masked(prompt: str, spell: Any) -> None:
+    """Some APIs repeat in small or capital letters what they refuse; the words around it stay."""
+    masked = Redaction(private=[prompt]).message(f"Refused: {spell(prompt)} (code 7)")
+    assert masked.startswith("Refused: ***")
+    assert masked.endswith("*** (code 7)")
+
+
+@given(st.text() | st.sampled_from(["İİİ", "ẞß", "ΣΑΣ ", "ŉ"]))
+def test_letters_of_any_kind_are_masked_in_their_place(text: str) -> None:
+    """Small letters are as many as capital ones, so that a mask never covers something else."""
+    prompt = "the customer is Anna Muster"
+    masked = Redaction(private=[prompt]).message(f"{text}|{prompt.upper()}|{text}")
+    assert masked == f"{text}|***|{text}"

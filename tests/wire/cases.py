@@ -144,8 +144,11 @@ CHARSETS: Final[Mapping[str, bytes]] = {
     "utf-8": typed(WRITTEN.encode(), "application/json; Charset=UTF8"),
     "utf-8 by its mark": typed(WRITTEN.encode("utf-8-sig"), "application/json; charset=iso-8859-1"),
     "ascii that is not": typed(WRITTEN.encode(), "application/json; charset=us-ascii"),
-    "unknown": typed(WRITTEN.encode(), "application/json; charset=klingon"),
-    "no charset of text": typed(WRITTEN.encode(), "application/json; charset=base64"),
+    "unknown, in ASCII": typed(json.dumps(LETTERS).encode(), "application/json; charset=klingon"),
+    "no charset of text, in ASCII": typed(json.dumps(LETTERS).encode(), "application/json; charset=base64"),
+    "utf-8 of a database": typed(WRITTEN.encode(), "application/json; charset=utf8mb4"),
+    "utf-8 by an old name": typed(WRITTEN.encode(), "application/json; charset=unicode-1-1-utf-8"),
+    "unknown, by its mark": typed(WRITTEN.encode("utf-8-sig"), "application/json; charset=klingon"),
     "cyrillic": typed(json.dumps(LETTERS).encode("koi8-r"), "application/json; charset=koi8-r"),
 }
 """All of these are LETTERS."""

@@ -148,12 +148,25 @@ async def test_connections_are_used_again(wire: Wire, lines: tuple[bytes, ...]) 
     [
         response(ANSWER, b"Keep-Alive: timeout=1"),
         response(ANSWER, b"Keep-Alive: timeout=0, max=5"),
+        response(ANSWER, b"Keep-Alive: timeout=5, max=0"),
+        response(ANSWER, b"Keep-Alive: max=0"),
+        response(ANSWER, b'Keep-Alive: timeout="1"'),
         response(ANSWER, b"Connection: close"),
         response(ANSWER, b"Connection: Keep-Alive, Close"),
         response(version=b"1.0"),
         response(ANSWER, b"X Bad: 1"),
     ],
-    ids=["one second", "no seconds", "close", "close among others", "HTTP/1.0", "odd head"],
+    ids=[
+        "one second",
+        "no seconds",
+        "no more",
+        "no more, ever",
+        "in quotes",
+        "close",
+        "close among others",
+        "HTTP/1.0",
+        "odd head",
+    ],
 )
 async def test_connections_are_not_used_again(client: ApiClient, raw: bytes) -> None:
     """A server that will close, or that speaks oddly, gets a new connection for the next call."""

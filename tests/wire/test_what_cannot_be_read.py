@@ -160,3 +160,25 @@ def test_many_members_are_bounded_together() -> None:
     """Members of gzip share one limit."""
     with pytest.raises(Unreadable, match="larger"):
         unpack(gzip.compress(bytes(600_000)) * 2, "gzip", 1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("charset", "content"),
+    [
+        ("utf-7", WRITTEN.encode("utf-7")),
+        ("UTF7", WRITTEN.encode("utf-7")),
+        ("klingon", WRITTEN.encode()),
+        ("base64", WRITTEN.encode()),
+        ("utf-80", WRITTEN.encode()),
+        ("unicode-escape", b'{"content": "Z\\xfcrich"}'),
+        ("punycode", b'{"content": "Zrich-kva"}'),
+    ],
+    ids=["utf-7", "utf7", "unknown", "no charset", "nearly utf-8", "escapes", "names"],
+)
+async def test_letters_of_a_charset_that_is_not_read(client: ApiClient, charset: str, content: bytes) -> None:
+    """Others are not put in their place in silence."""
+    async with RawServer([typed(content, f"application/json; charset={charset}")]) as server:
+        error = await error_of(client, server.url)
+    assert isinstance(error, InvalidResponseError)
+    assert error.reason == "charset"
+    assert "API_UNKNOWN_CHARSET" in sentences_in(explained(error, PANEL))

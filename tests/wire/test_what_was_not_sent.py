@@ -114,6 +114,44 @@ async def test_a_missing_proxy_password_is_told_as_on_plain_addresses(client_tls
     assert "CHECK_PROXY_PASSWORD" in sentences_in(explained(error, PANEL))
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(
+    ("user", "advice"),
+    [("", "CHECK_PROXY_PASSWORD"), ("u:p@", "CORRECT_PROXY_PASSWORD"), ("u@", "CORRECT_PROXY_PASSWORD")],
+    ids=["nothing sent", "both sent", "name sent"],
+)
+async def test_what_to_do_about_407_depends_on_what_was_sent(
+    client_tls: ssl.SSLContext, scheme: str, user: str, advice: str
+) -> None:
+    """A password that is missing is told from one that the proxy does not accept, with a tunnel or without."""
+    async with RawProxy(b"HTTP/1.1 407 Auth\r\nContent-Length: 0\r\n\r\n", 1) as proxy:
+        address = proxy.url.replace("//", f"//{user}")
+        async with through(proxy, client_tls, all_proxy=address) as client:
+            error = await error_of(client, f"{scheme}://api.example.com")
+    assert (error.code, error.recovery) == ("407", Recovery.PERMANENT)
+    assert advice in sentences_in(explained(error, PANEL))
+
+
+@pytest.mark.parametrize(
+    ("status", "header", "seconds"),
+    [
+        ("429", "Retry-After: 7", 7),
+        ("503", "Retry-After: 1 minute", 60),
+        ("503", "Retry-After: 7\r\nRetry-After: 9", 9),
+        ("429", "retry-after-ms: 1500", 1.5),
+        ("502", "Retry-After: 7", None),
+        ("429", "Retry-After: soon", None),
+    ],
+)
+async def test_a_proxy_that_asks_to_wait_is_heeded(
+    client_tls: ssl.SSLContext, status: str, header: str, seconds: float | None
+) -> None:
+    """As an API that does: the wait costs no retry."""
+    error = await refused_by_proxy(client_tls, f"HTTP/1.1 {status} No\r\n{header}\r\n\r\n".encode())
+    assert (error.wait and error.wait.total_seconds()) == seconds
+    assert error.recovery is (Recovery.RATE_LIMITED if seconds else Recovery.TRANSIENT)
+
+
 async def test_user_and_password_go_to_the_proxy_alone(
     client_tls: ssl.SSLContext, server_tls: ssl.SSLContext
 ) -> None:

@@ -120,9 +120,15 @@ def _setter(container: Any, key: Any) -> Callable[[Any], None]:
     return put
 
 
+def _small(text: str) -> str:
+    """Return a text in small letters, of the same length: APIs quote in other letters too."""
+    return text.replace("İ", "i").lower().replace("ς", "σ")
+
+
 def _repeated(message: str, private: list[str]) -> Iterable[tuple[int, int]]:
     """Find the parts of a message that stand in private texts, which may be megabytes."""
-    for text in {text.strip() for text in private}:
+    message = _small(message)
+    for text in {_small(text.strip()) for text in private}:
         if SHORT_CHARACTERS <= len(text) < QUOTED_CHARACTERS:
             start = message.find(text)
             while start >= 0:
@@ -131,7 +137,7 @@ def _repeated(message: str, private: list[str]) -> Iterable[tuple[int, int]]:
     # As they are, with their white space made single spaces (as in the message), and as JSON text quotes
     # them.
     joined = "\0".join(private)
-    texts = "\0".join((joined, " ".join(joined.split()), json.dumps(joined, ensure_ascii=False)))
+    texts = _small("\0".join((joined, " ".join(joined.split()), json.dumps(joined, ensure_ascii=False))))
     # Every repeated run of QUOTED_CHARACTERS holds one of these pieces whole: most messages hold none.
     half = QUOTED_CHARACTERS // 2
     pieces = {message[start : start + half] for start in range(len(message) - half + 1)}

@@ -459,11 +459,17 @@ API_ENCODING = Sentence(
     "paid for"
 )
 API_CHARSET = Sentence("The API's answer holds bytes that are not {charset}; it may have been paid for")
+API_UNKNOWN_CHARSET = Sentence(
+    "The API's answer is written in {charset}, which is not read; it may have been paid for"
+)
 API_MALFORMED = Sentence("The API's answer is no proper HTTP ({problem}); it may have been paid for")
 API_EVENT_STREAM = Sentence("The API's answer is an event stream")
 API_TOO_LARGE = Sentence("The API's answer is larger than {limit} MB; it may have been paid for")
 API_TIMEOUT = Sentence(
     "The API did not answer within {seconds} s; the answer may have been made and paid for"
+)
+API_UNFINISHED = Sentence(
+    "The API's answer began but did not end within {seconds} s; it may have been made and paid for"
 )
 API_NO_CONNECTION = Sentence("No connection to the API ({reason}); nothing was paid for")
 API_TLS = Sentence("No secure connection to the API ({reason}); nothing was paid for")
@@ -493,7 +499,12 @@ CHECK_PERMISSIONS = Sentence("The key may not do this: check its permissions, th
 CHECK_PLACE = Sentence("Check {place}")
 CHECK_ADDRESS = Sentence("Check {address}: nothing takes such requests there")
 CHECK_PROXY_PASSWORD = Sentence(
-    "The proxy wants a user name and password: have the operator put them into HTTPS_PROXY"
+    "The proxy wants a user name and password: have the operator put them into its address "
+    "(HTTPS_PROXY, HTTP_PROXY or ALL_PROXY)"
+)
+CORRECT_PROXY_PASSWORD = Sentence(
+    "The proxy does not accept the user name and password in its address: have the operator correct them "
+    "(HTTPS_PROXY, HTTP_PROXY or ALL_PROXY)"
 )
 GAVE_UP_WAITING = Sentence("The API gave up waiting")
 CONFLICT = Sentence("Another request was in the way")
@@ -545,6 +556,7 @@ ADVICE: Final[Mapping[str, Sentence]] = {
     "404": CHECK_PLACE,
     "405": CHECK_ADDRESS,
     "407": CHECK_PROXY_PASSWORD,
+    "proxy_password": CORRECT_PROXY_PASSWORD,
     "408": GAVE_UP_WAITING,
     "409": CONFLICT,
     "413": SHORTEN,

@@ -68,7 +68,9 @@ def test_an_object_is_json_text_and_json(content: dict[str, Any], inputs: dict[s
 
 
 @pytest.mark.parametrize(
-    "content", [[{"city": "Paris"}, {"city": "Rome"}], [1, 2.5], [{"type": "circle", "r": 1}], [{"type": []}]], ids=repr
+    "content",
+    [[{"city": "Paris"}, {"city": "Rome"}], [1, 2.5], [{"type": "circle", "r": 1}], [{"type": []}]],
+    ids=repr,
 )
 def test_a_list_of_data_is_json(content: list[Any]) -> None:
     """A JSON array that is no list of parts is a value."""

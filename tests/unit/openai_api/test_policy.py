@@ -25,7 +25,10 @@ def response(status: int, *, headers: dict[str, Any] | None = None, **error: Any
             (status, Recovery.PERMANENT)
             for status in (400, 401, 402, 403, 404, 405, 407, 410, 413, 415, 422, 451)
         ),
-        *((status, Recovery.TRANSIENT) for status in (408, 409, 423, 424, 425, 429, 449, 460, 498, 499)),
+        *(
+            (status, Recovery.TRANSIENT)
+            for status in (408, 409, 420, 423, 424, 425, 429, 430, 449, 460, 498, 499)
+        ),
         *((status, Recovery.TRANSIENT) for status in (500, 502, 503, 504, 520, 524, 529, 599)),
     ],
 )
@@ -80,3 +83,28 @@ def test_other_transient_statuses_have_their_wait(status: int) -> None:
 def test_a_permanent_status_has_no_wait(status: int) -> None:
     """A Retry-After beside what cannot succeed changes nothing."""
     assert classify(response(status, headers={"Retry-After": "7"}))[::2] == (Recovery.PERMANENT, None)
+
+
+@pytest.mark.parametrize("status", [420, 429, 430, 503])
+def test_a_hint_to_wait_makes_it_a_rate_limit(status: int) -> None:
+    """So it costs no retry; 420 and 430 are numbers of before 429."""
+    got = classify(response(status, headers={"Retry-After": "7"}))
+    assert (got.recovery, got.wait) == (Recovery.RATE_LIMITED, timedelta(seconds=7))
+
+
+@pytest.mark.parametrize(
+    ("words", "is_too_large"),
+    [
+        pytest.param("Limit 30000, Requested 40000.", True, id="more"),
+        pytest.param("Limit: 30,000 / min, Current: 1, Requested: 40,000", True, id="thousands"),
+        pytest.param("Limit 30000, Requested 30000", False, id="as-much"),
+        pytest.param("Limit 5 requests, requested 2024-05-06 model", False, id="date"),
+        pytest.param("Limit 5 requests, requested 70b model", False, id="name"),
+        pytest.param("Limit 5 requests, requested 10:30 today", False, id="time"),
+        pytest.param("Limit 5 requests, requested 4.1 mini", False, id="version"),
+    ],
+)
+def test_a_request_that_no_wait_can_help(words: str, is_too_large: bool) -> None:
+    """Only a number of what was requested is compared with the limit."""
+    reason = classify(ApiResponse(429, {}, {"error": {"message": words}})).reason
+    assert (reason == "request_too_large") is is_too_large

@@ -18,9 +18,11 @@ from openai_connector.openai_api.words import (
     is_event_stream,
     said_in,
     said_in_answer,
+    says_failed,
 )
 
 SHOWN_CHARACTERS = 500  # of the API's own words in a message
+SHOWN_TEXT_CHARACTERS = 100  # of a text that may as well be an answer of the model
 SHOWN_PARAMETER_CHARACTERS = 100
 
 
@@ -82,7 +84,7 @@ def _is_refused(body: Any) -> bool:
     """Check whether a body is an error, or each of its choices is; an empty error object is none."""
     if isinstance(body, list):
         return bool(body) and isinstance(body[0], Mapping) and is_error(body[0].get("error"))
-    return is_error(body.get("error")) or bool(failed_choices(body))
+    return is_error(body.get("error")) or bool(failed_choices(body)) or says_failed(body)
 
 
 def _no_body(response: ApiResponse) -> InvalidResponseError:
@@ -99,17 +101,22 @@ def _no_json(response: ApiResponse) -> InvalidResponseError:
     says_more = is_stream and said_in_answer(response.body).says_anything()
     if (is_stream or "text/event-stream" in str(types).lower()) and not says_more:
         return invalid(wording.API_EVENT_STREAM(), "event_stream", response)
-    return _judged(wording.API_NOT_JSON, "not_json", response)
+    return _judged(wording.API_NOT_JSON, "not_json", response, most=SHOWN_TEXT_CHARACTERS)
 
 
 def _judged(
-    sentence: wording.Sentence, otherwise: str, response: ApiResponse, **parameters: object
+    sentence: wording.Sentence,
+    otherwise: str,
+    response: ApiResponse,
+    *,
+    most: int = SHOWN_CHARACTERS,
+    **parameters: object,
 ) -> InvalidResponseError:
     """Return the error of a success status whose body tells what happened, as far as it does."""
     found = classify(response)
     is_told = found.reason != "error_in_success"
     with_codes = is_told or otherwise == "error_in_success"
-    words = _words(said_in_answer(response.body), with_codes=with_codes)
+    words = _words(said_in_answer(response.body), with_codes=with_codes, most=most)
     if not is_told:
         found = found._replace(reason=otherwise)
     return _invalid(sentence(words=words, **parameters), found, response)
@@ -133,7 +140,7 @@ def _phrase(status: int) -> str:
         return "(unknown status)"
 
 
-def _words(said: Said, phrase: str = "", *, with_codes: bool = True) -> str:
+def _words(said: Said, phrase: str = "", *, with_codes: bool = True, most: int = SHOWN_CHARACTERS) -> str:
     """Return the API's own words, shortened; the handler masks what is secret or private in them."""
     words = said.words(phrase, with_codes=with_codes)
     if not words:
@@ -142,4 +149,4 @@ def _words(said: Said, phrase: str = "", *, with_codes: bool = True) -> str:
     named = ""
     if parameter and parameter not in words:
         named = f" (parameter {parameter[:SHOWN_PARAMETER_CHARACTERS]})"
-    return f': "{words if len(words) <= SHOWN_CHARACTERS else words[:SHOWN_CHARACTERS] + "…"}"{named}'
+    return f': "{words if len(words) <= most else words[:most] + "…"}"{named}'

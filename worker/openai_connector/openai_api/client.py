@@ -27,8 +27,10 @@ from openai_connector.openai_api.errors import (
 )
 from openai_connector.openai_api.faults import Broken, Malformed, NoSecureConnection, NotSent, TunnelRefused
 from openai_connector.openai_api.leniency import salvaged
+from openai_connector.openai_api.policy import WAIT_STATUSES
 from openai_connector.openai_api.proxies import Proxies
 from openai_connector.openai_api.transport import Transport
+from openai_connector.openai_api.waits import wait_asked
 
 MAX_RESPONSE_BYTES = 10 * 1024 * 1024  # of one response's body, packed and unpacked
 CONNECT_TIMEOUT = timedelta(seconds=20)  # for the connection alone; as long as Camunda's REST connector waits
@@ -88,6 +90,8 @@ class ApiClient:
             InvalidResponseError: there is one, but it cannot be read.
         """
         connect_seconds = min(timeout * CONNECT_SHARE, CONNECT_TIMEOUT).total_seconds()
+        response: httpx.Response | None = None
+        chunks: list[bytes] = []
         try:
             request = httpx.Request(
                 method,
@@ -104,18 +108,19 @@ class ApiClient:
             )
             async with asyncio.timeout(timeout.total_seconds()):
                 response = await self._transport.handle_async_request(request)
-                content, fault = await self._read(response)
+                fault = await self._read(response, chunks)
         except TimeoutError:
-            raise _timed_out(timeout) from None
+            if response is None:
+                raise _timed_out(wording.API_TIMEOUT, timeout) from None
+            fault = _timed_out(wording.API_UNFINISHED, timeout)  # what has arrived may be all there is
         except Malformed as error:
             return _of_head(error)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             raise _no_response(error) from None
-        return self._received(response, content, fault)
+        return self._received(response, b"".join(chunks), fault)
 
-    async def _read(self, response: httpx.Response) -> tuple[bytes, Exception | None]:
-        """Read the body as it was sent, and what ended it too early."""
-        chunks: list[bytes] = []
+    async def _read(self, response: httpx.Response, chunks: list[bytes]) -> Exception | None:
+        """Read the body as it was sent into `chunks`; return what ended it too early."""
         size = 0
         assert isinstance(response.stream, httpx.AsyncByteStream)
         try:
@@ -125,10 +130,10 @@ class ApiClient:
                 if size > self._max_response_bytes:  # the rest is not read
                     break
         except (Broken, Malformed) as error:
-            return b"".join(chunks), error
+            return error
         finally:
             await response.stream.aclose()
-        return b"".join(chunks), None
+        return None
 
     def _received(self, response: httpx.Response, content: bytes, fault: Exception | None) -> ApiResponse:
         """Return what has been received; an error's status counts even where its body cannot be read."""
@@ -141,10 +146,15 @@ class ApiClient:
             text = "" if error.reason != "charset" else content.decode("utf-8", "replace")
         body = _parse(text)
         phrase = _line(response.extensions["reason_phrase"])
-        received = ApiResponse(response.status_code, _headers(response), body, phrase, len(content))
+        is_proxy_told = response.extensions["is_proxy_told"]
+        received = ApiResponse(
+            response.status_code, _headers(response), body, phrase, len(content), is_proxy_told
+        )
         if response.status_code >= 400:
             return received
         is_whole = problem is None and isinstance(body, (dict, list))
+        if isinstance(fault, ApiTimeoutError) and not is_whole:
+            raise fault
         if isinstance(fault, Broken) and not (fault.is_clean and is_whole):
             raise _no_response(fault)
         if isinstance(fault, Malformed):
@@ -221,8 +231,8 @@ def _malformed(error: Malformed, response: ApiResponse) -> InvalidResponseError:
     return invalid(wording.API_MALFORMED(problem=error), "malformed", response)
 
 
-def _timed_out(timeout: timedelta) -> ApiTimeoutError:
-    message = wording.API_TIMEOUT(seconds=f"{timeout.total_seconds():g}")
+def _timed_out(sentence: wording.Sentence, timeout: timedelta) -> ApiTimeoutError:
+    message = sentence(seconds=f"{timeout.total_seconds():g}")
     return ApiTimeoutError(message, code=CONNECTION_FAILED, recovery=Recovery.TRANSIENT, reason="timeout")
 
 
@@ -245,13 +255,20 @@ def _no_response(error: Exception) -> ApiConnectionError:
 def _no_tunnel(error: TunnelRefused) -> ApiConnectionError:
     message = wording.API_NO_CONNECTION(reason=error)
     if error.status == 407:
-        return _failed(message, "407", "407", Recovery.PERMANENT)
+        return _failed(message, "407", "proxy_password" if error.is_known else "407", Recovery.PERMANENT)
+    wait = wait_asked(error.headers) if error.status in WAIT_STATUSES else None
+    if wait is not None:
+        return _failed(message, CONNECTION_FAILED, "no_connection", Recovery.RATE_LIMITED, wait)
     if error.status >= 500 or error.status in PASSING_REFUSALS:
         return _failed(message, CONNECTION_FAILED, "no_connection")
     return _failed(message, CONNECTION_FAILED, "no_tunnel", Recovery.PERMANENT)
 
 
 def _failed(
-    message: str, code: str, reason: str, recovery: Recovery = Recovery.TRANSIENT
+    message: str,
+    code: str,
+    reason: str,
+    recovery: Recovery = Recovery.TRANSIENT,
+    wait: timedelta | None = None,
 ) -> ApiConnectionError:
-    return ApiConnectionError(message, code=code, recovery=recovery, reason=reason)
+    return ApiConnectionError(message, code=code, recovery=recovery, reason=reason, wait=wait)

@@ -23,6 +23,8 @@ IDLE_MARGIN: Final = 1.0  # less than the seconds that `Keep-Alive: timeout` pro
 IDLE_TOO_LONG: Final = 408
 """Said by servers of a connection, not of a request; it may cross one."""
 _SIGNATURE: Final = b"HTTP/"
+_BARE_CHUNK: Final = re.compile(rb"[0-9A-Fa-f]{1,20}[ \t]*(?:;[^\r\n]*)?\n")
+"""The size of a chunk, ended in a way that h11 would wait behind for ever."""
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -191,6 +193,8 @@ class Connection(asyncio.Protocol):
                 yield bytes(event.data)
             elif event is not h11.NEED_DATA:
                 return
+            elif _BARE_CHUNK.match(http.trailing_data[0]):
+                raise Malformed("illegal chunk header")
             elif data := await self._receive():
                 http.receive_data(data)
             else:
@@ -204,9 +208,6 @@ class Connection(asyncio.Protocol):
         try:
             http.next_event()
         except h11.RemoteProtocolError:
-            rest = http.trailing_data[0]
-            if b"\n" in rest and b"\r\n" not in rest:
-                raise Malformed("illegal chunk header") from None
             raise Broken("it was closed before the answer's end", is_clean=True) from None
 
     async def _receive(self) -> bytes:
@@ -245,7 +246,7 @@ class Connection(asyncio.Protocol):
         """Wait for the next exchange, where both sides allow it.
 
         Args:
-            keep_alive: the header of this name; `timeout` in it is how long the server waits.
+            keep_alive: the header of this name: how long the server waits, and for how many.
         """
         http = self._http
         seconds = min(LONGEST_IDLE, _promised(keep_alive) - IDLE_MARGIN)
@@ -305,11 +306,16 @@ def _named(error: h11.RemoteProtocolError) -> str:
 
 
 def _promised(keep_alive: str) -> float:
+    """Return the seconds for which the server waits; 0 where it takes no other request."""
+    promised = float("inf")
     for part in keep_alive.split(","):
-        name, _, seconds = part.strip().partition("=")
-        if name.strip().lower() == "timeout" and seconds.strip().isdecimal():
-            return float(seconds)
-    return float("inf")
+        name, _, written = part.strip().partition("=")
+        name, number = name.strip().lower(), written.strip().strip('"')
+        if name == "timeout" and number.isdecimal():
+            promised = min(promised, float(number))
+        elif name == "max" and number.isdecimal() and not int(number[:9]):
+            return 0
+    return promised
 
 
 def _is_readable(transport: asyncio.Transport) -> bool:

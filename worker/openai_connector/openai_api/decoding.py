@@ -23,8 +23,11 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 """Marks at a text's beginning that say how it is encoded, whatever the header says."""
-_NO_CHARSETS: Final = re.compile(r"idna|punycode|.*escape|utf_?7|mbcs|oem|undefined|ascii")
-"""Codecs of Python that no server means, and one that UTF-8 reads as well."""
+_ASCII: Final = "ascii"  # which UTF-8 reads as well, and more
+_UTF_8: Final = re.compile(r"(?:.*[^a-z0-9])?utf[-_]?8(?!\d).*", re.IGNORECASE)
+_UNFIT: Final = re.compile(r"idna|punycode|.*escape|utf_?7|undefined", re.IGNORECASE)
+"""Codecs of Python in which other letters are written as ASCII."""
+_OF_A_MACHINE: Final = re.compile(r"mbcs|oem")
 _GZIP_WINDOW, _RAW_WINDOW = 16 + zlib.MAX_WBITS, -zlib.MAX_WBITS
 
 
@@ -107,15 +110,28 @@ def text_of(content: bytes, content_type: str) -> str:
 
 
 def _charset(content: bytes, content_type: str) -> str:
+    """Return the charset by which a body is read.
+
+    Raises:
+        Unreadable: it declares one that is not known, and other letters than ASCII's.
+    """
     for mark, charset in _MARKS:
         if content.startswith(mark):
             return charset
     declared = _CHARSET.search(content_type)
     if declared is None:
         return "utf-8"
+    name = declared[1]
     try:
-        codec = codecs.lookup(declared[1])
+        codec = codecs.lookup(name)
         "".encode(codec.name)  # fails for codecs of something else than text
+        found = codec.name.replace("-", "_")
     except (LookupError, UnicodeError):
+        found = ""
+    if _UNFIT.fullmatch(found or name):
+        raise Unreadable(wording.API_UNKNOWN_CHARSET(charset=name), "charset")
+    if found and not _OF_A_MACHINE.fullmatch(found):
+        return "utf-8" if found == _ASCII else found
+    if content.isascii() or _UTF_8.fullmatch(name):  # the same in all that it may mean
         return "utf-8"
-    return "utf-8" if _NO_CHARSETS.fullmatch(codec.name.replace("-", "_")) else codec.name
+    raise Unreadable(wording.API_UNKNOWN_CHARSET(charset=name), "charset")

@@ -10,6 +10,7 @@ import ssl
 from typing import Any, Final
 
 import aiohappyeyeballs
+import h11
 
 from openai_connector.openai_api.connection import Connection
 from openai_connector.openai_api.faults import (
@@ -81,7 +82,7 @@ class Dialler:
             except (Broken, Malformed):
                 raise NotSent("the proxy opened no tunnel") from None
             if not 200 <= head.status_code < 300:
-                raise TunnelRefused(head.status_code)
+                raise TunnelRefused(head.status_code, _headers(head), is_known=bool(proxy.authorization()))
             if connection.has_surplus:
                 raise NotSent("the proxy sent more than its answer")
         except BaseException:
@@ -105,6 +106,13 @@ class Dialler:
         except OSError:
             self._names.pop((host, port), None)
             raise
+
+
+def _headers(head: h11.Response) -> dict[str, list[str]]:
+    headers: dict[str, list[str]] = {}
+    for name, value in head.headers:
+        headers.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+    return headers
 
 
 def _look_at(asking: asyncio.Task[Addresses]) -> None:

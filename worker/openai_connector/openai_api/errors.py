@@ -31,6 +31,8 @@ class ApiResponse:
     """The phrase after the status, as received."""
     size: int = field(default=0, compare=False)
     """Bytes of the body as received, unpacked: a body without text may have been blank, or empty."""
+    is_proxy_told: bool = field(default=False, compare=False)
+    """The proxy that handed it on was told who we are."""
 
 
 class ApiError(TaskError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
 
 import httpx
 
@@ -44,9 +45,13 @@ class NoSecureConnection(NotSent):
 class TunnelRefused(NotSent):
     """The proxy answered, but opened no tunnel."""
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, headers: Mapping[str, list[str]], *, is_known: bool) -> None:
         super().__init__(f"the proxy answered {status}")
         self.status = status
+        self.headers = headers
+        """Of the proxy's answer."""
+        self.is_known = is_known
+        """The proxy was told who we are."""
 
 
 class Broken(httpx.ReadError):

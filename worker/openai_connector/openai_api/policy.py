@@ -141,6 +141,9 @@ STATUSES: Final[Mapping[str, Recovery]] = {
 }
 """The HTTP status, where no code tells more."""
 
+OLD_NUMBERS: Final[Mapping[int, int]] = {420: 429, 430: 429}
+"""Statuses that servers used before there was a number, or still use instead."""
+
 WAIT_STATUSES: Final = (429, 503)
 """With a hint to wait that can be read, these are rate limits: no retry is lost."""
 
@@ -156,7 +159,8 @@ _BY_PLAIN_CODE = {plain(name): name for name in CODES} | {
 _BY_PLAIN_NAME = {plain(name): status for name, status in NAMES.items()}
 _LOADING = re.compile(r"\bmodel\b.{0,200}\bloading\b|\bloading\b.{0,40}\bmodel\b", re.IGNORECASE)
 _LIMIT = re.compile(
-    r"\blimit:?\s{0,3}(\d[\d,]{0,14})\b.{0,100}?\brequested:?\s{0,3}(\d[\d,]{0,14})", re.IGNORECASE
+    r"\blimit:?\s{0,3}(\d[\d,]{0,14})\b.{0,100}?\brequested:?\s{0,3}(\d[\d,]{0,14})(?![\w:/-]|[.,]\d)",
+    re.IGNORECASE,
 )
 
 
@@ -187,7 +191,8 @@ def classify(response: ApiResponse, now: datetime | None = None) -> Classified:
         return Classified(Recovery.PERMANENT, "error_in_success", None)
     recovery = _as_the_api_says(response, STATUSES[status], asked)
     if recovery is Recovery.PERMANENT:
-        return Classified(recovery, status, None)
+        is_refused = response.status == 407 and response.is_proxy_told
+        return Classified(recovery, "proxy_password" if is_refused else status, None)
     if asked is not None and status in map(str, WAIT_STATUSES):
         recovery = Recovery.RATE_LIMITED
     return Classified(recovery, status, asked)
@@ -211,6 +216,7 @@ def _status(response: ApiResponse, said: Said) -> str | None:
 
 
 def _key(status: int) -> str:
+    status = OLD_NUMBERS.get(status, status)
     return str(status) if str(status) in STATUSES else "5xx" if status >= 500 else "4xx"
 
 

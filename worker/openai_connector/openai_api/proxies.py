@@ -23,6 +23,10 @@ _NETWORK: Final = re.compile(r"\[?([0-9a-f:.]+)\]?/([0-9]{1,3})", re.ASCII)
 _BRACKETS: Final = re.compile(r"\[([0-9a-f:.]+)\](?::([0-9]{1,5}))?", re.ASCII)
 _WITH_PORT: Final = re.compile(r"([^:]+):([0-9]{1,5})", re.ASCII)
 
+_NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
+_NO_ADDRESSES: Final = ipaddress.ip_network("::/96")
+"""Of these, only :: and ::1 are in use."""
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Rule = Callable[[str, Address | None, int], bool]
 """Whether a host (a name, or an address too) and its port are asked without a proxy."""
@@ -56,14 +60,18 @@ class Proxies:
         self._by_scheme = by_scheme
         self._rules: list[Rule] = []
         self.not_understood: list[str] = []
-        """Entries of NO_PROXY that cannot be read, and are ignored; nothing before an @ is repeated."""
-        for entry in re.split(r"[,\s]+", no_proxy.strip()):
-            rule = _rule(entry.lower()) if entry else None
+        """Entries of NO_PROXY that cannot be read, and are ignored; by their place where a password may be
+        a part of them, which may have a comma in it."""
+        may_be_secret = "@" in no_proxy
+        entries = [entry for entry in re.split(r"[,\s]+", no_proxy) if entry]
+        for place, entry in enumerate(entries, 1):
+            rule = _rule(entry.lower())
             if rule is not None:
                 self._rules.append(rule)
-            elif entry:
-                shown = entry.rpartition("@")[2][:100]
-                self.not_understood.append(shown.encode("utf-8", "backslashreplace").decode())
+            elif may_be_secret or "://" in entry:
+                self.not_understood.append(f"entry {place}")
+            else:
+                self.not_understood.append(entry[:100].encode("utf-8", "backslashreplace").decode())
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Proxies:
@@ -146,22 +154,36 @@ def _network(text: str, bits: str) -> Rule | None:
         network = ipaddress.ip_network(f"{text}/{bits}", strict=False)
     except ValueError:
         return None
-    return lambda host, address, port: address is not None and address in network
+    first = _unmapped(network.network_address)
+    is_mapped = first.version != network.version and network.prefixlen >= 96
+    inner = ipaddress.ip_network((first, network.prefixlen - 96)) if is_mapped else network
+    return lambda host, address, port: (
+        address is not None and (address in network or _unmapped(address) in inner)
+    )
 
 
 def _host(text: str) -> Rule | None:
     """Read an address, or a name: it and all below it; with `*.` before it, only what is below it."""
     wanted = _address(text)
     if wanted is not None:
-        return lambda host, address, port: address == wanted
+        if "." not in text and wanted in _NO_ADDRESSES and int(wanted) > 1:
+            return None  # such as ::1:8080, which needs brackets to mean a port
+        wanted = _unmapped(wanted)
+        return lambda host, address, port: address is not None and _unmapped(address) == wanted
     name = text.rstrip(".").removeprefix("*").removeprefix(".")
-    if not _NAME.fullmatch(name):
-        return None
+    if not _NAME.fullmatch(name) or _NUMBER.fullmatch(name.rpartition(".")[2]):
+        return None  # a name never ends in a number: it is a part of an address, or a range
     below = f".{name}"
     is_itself_too = not text.startswith("*")
     return lambda host, address, port: (
         address is None and (host.endswith(below) or (is_itself_too and host == name))
     )
+
+
+def _unmapped(address: Address) -> Address:
+    """Return the IPv4 address that is written as one of IPv6: ::ffff:127.0.0.1."""
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
 
 
 def _address(text: str) -> Address | None:

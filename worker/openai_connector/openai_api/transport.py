@@ -94,6 +94,7 @@ class Transport(httpx.AsyncBaseTransport):
         extensions: dict[str, Any] = {
             "reason_phrase": bytes(head.reason),
             "has_surplus": body.has_surplus,  # to be called when the body has been read
+            "is_proxy_told": key.proxy is not None and bool(key.proxy.credentials),
         }
         return httpx.Response(
             head.status_code, headers=head.headers.raw_items(), stream=body, extensions=extensions

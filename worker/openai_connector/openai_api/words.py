@@ -10,6 +10,7 @@ import html
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Final
 
 from openai_connector.document import parse_json
@@ -20,9 +21,11 @@ MOST_ENTRIES: Final = 100  # of one object
 MOST_ITEMS: Final = 20  # of one list
 MOST_JSON_CHARACTERS: Final = 100_000  # of JSON, HTML or an event stream inside a text
 MOST_CHARACTERS: Final = 2000  # of one piece of text
+MOST_ALONE: Final = 100  # of a text that may be an answer, and is more likely a word about a failure
 
 WORDS: Final = (
-    "message", "messages", "msg", "errormessage", "errormsg", "errordescription", "statusmsg",
+    "message", "messages", "msg", "errormessage", "errormessages", "errormsg", "errmsg", "errordescription",
+    "errordetail", "errordetails", "errorinfo", "statusmsg",
     "statusmessage", "faultstring", "description", "detail", "details", "error", "errors", "fault",
     "innererror", "cause", "metadata", "raw", "baseresp", "fieldviolations", "violations", "issues", "title",
     "hint", "exception",
@@ -30,9 +33,12 @@ WORDS: Final = (
 """Names whose values are words, or hold them, in this order; small, without `_` and `-`."""
 UNSURE: Final = (
     "messages", "description", "cause", "metadata", "raw", "violations", "issues", "title", "hint",
-    "exception",
 )  # fmt: skip
-"""Of these, names that an answer may have too."""
+"""Of these, names that an answer may have too, unless its body says that it failed."""
+ANSWERS: Final = ("choices", "results")
+"""Names under which the answers that we ask for stand."""
+ENVELOPES: Final = ("result", "response")
+"""Names under which gateways put all that they got, be it an error."""
 CODES: Final = (
     "code", "errorcode", "status", "statuscode", "httpstatus", "httpstatuscode", "httpcode", "reason",
 )  # fmt: skip
@@ -59,6 +65,18 @@ _NOTHING: Final = frozenset(("", "none", "null", "undefined", "nil", "[]", "{}",
 _QUOTED = re.compile(r"[\"'](code|type|status)\\?[\"']: ?\\?[\"']?([A-Za-z_]\w{2,99}|\d{3})\b", re.ASCII)
 _STREAM = ("id:", "retry:", ":")
 _NUMBERS_OF_SUCCESS = (0, 200)
+_WORDS_OF_SUCCESS: Final = frozenset(("ok", "okay", "success", "successful", "succeeded", "noerror"))
+_WORDS_OF_FAILURE: Final = frozenset(("fail", "failed", "failure", "error"))
+_OUTCOMES: Final = ("status", "state", "type", "object")
+_FLAGS_OF_SUCCESS: Final = ("success", "ok", "succeeded", "issuccess")
+_PHRASES: Final = frozenset(status.phrase.lower() for status in HTTPStatus)
+_ABOUT_THE_REQUEST: Final = frozenset((
+    "path", "uri", "url", "instance", "method", "timestamp", "time", "date", "id", "requestid", "traceid",
+    "correlationid", "object", "model", "service", "version", "documentationurl", "docurl", "moreinfo",
+    "helpurl", "logref", "host", "hostname", "region", "headers", "param", "parameter", "loc", "field",
+))  # fmt: skip
+"""Names that say where something happened; a value of several words says what, whatever its name."""
+_SENTENCE = re.compile(r"[^\W\d_]{2,}\s+[^\W\d_]{2,}")
 _CODE = re.compile(r"[A-Za-z][\w.#:-]{0,99}", re.ASCII)
 _TITLE = re.compile(r"<(title|h1|message|faultstring)\b[^<>]{0,300}>([^<]{1,2000})<", re.IGNORECASE)
 _MARKUP = re.compile(r"<[A-Za-z!?/]")
@@ -102,17 +120,44 @@ def said_in(body: Any) -> Said:
     """Return what an error's body says."""
     walk = _Walk()
     walk.visit(body, 0)
-    if not walk.said.says_anything() and isinstance(body, Mapping):
-        walk.take_all(body, 0)
+    is_said = any(text.lower() not in _PHRASES for text in walk.said.texts)
+    if not is_said and isinstance(body, Mapping) and not any(body.get(name) for name in ANSWERS):
+        walk.take_rest(body)
     return walk.said
 
 
 def said_in_answer(body: Any) -> Said:
     """Return what a body of a success status says of an error; its other parts may be an answer, unseen."""
-    walk = _Walk(is_answer=True)
+    walk = _Walk(is_answer=not says_failed(body))
     walk.visit(body, 0)
-    walk.visit([choice.get("error") for choice in failed_choices(body)], 0)
+    walk.visit([error for choice in failed_choices(body) for error in _errors_of(choice)], 0)
+    walk.visit([{"error": error} for error in _enveloped(body)], 0)
     return walk.said
+
+
+def says_failed(body: Any) -> bool:
+    """Check whether a body without any answer says of itself that it is a failure."""
+    if not isinstance(body, Mapping) or any(name in body for name in ANSWERS):
+        return False
+    entries = {plain(str(name)): part for name, part in reversed(_some(body))}
+    walk = _Walk()
+    for name in CODES:
+        walk.take_code(entries.get(name), walk.said.codes)
+    return (
+        any(400 <= number <= 599 for number in walk.said.numbers)
+        or any(str(entries.get(name)).strip().lower() in _WORDS_OF_FAILURE for name in _OUTCOMES)
+        or any(entries.get(name) is False for name in _FLAGS_OF_SUCCESS)
+        or is_error(entries.get("error"))
+        or any(map(is_error, _enveloped(body)))
+    )
+
+
+def _enveloped(body: Any) -> list[Any]:
+    """Return the errors that stand one level below, where gateways put what they got."""
+    if not isinstance(body, Mapping) or any(name in body for name in ANSWERS):
+        return []
+    inner = [body.get(name) for name in ENVELOPES]
+    return [part["error"] for part in inner if isinstance(part, Mapping) and is_error(part.get("error"))]
 
 
 def is_error(value: Any) -> bool:
@@ -120,26 +165,37 @@ def is_error(value: Any) -> bool:
     if isinstance(value, Mapping):
         walk = _Walk()
         walk.visit(value, 0)
-        said = walk.said
-        return bool(
-            said.texts or said.codes or said.types or any(n not in _NUMBERS_OF_SUCCESS for n in said.numbers)
+        words = walk.said.texts + walk.said.codes + walk.said.types
+        return not all(map(_is_success, words)) or any(
+            number not in _NUMBERS_OF_SUCCESS for number in walk.said.numbers
         )
     if isinstance(value, list):
         return any(map(is_error, value[:MOST_ITEMS]))
     if isinstance(value, int) and not isinstance(value, bool):
         return value not in _NUMBERS_OF_SUCCESS
-    return isinstance(value, str) and bool(_said(value))
+    return isinstance(value, str) and bool(_said(value)) and not _is_success(value)
+
+
+def _is_success(words: str) -> bool:
+    return plain(words) in _WORDS_OF_SUCCESS
 
 
 def is_failed_choice(choice: Any) -> bool:
-    """Check whether a choice of a chat answer holds an error in place of a message."""
+    """Check whether a choice of a chat answer failed, be it after a part of its message."""
     if not isinstance(choice, Mapping):
         return False
-    if is_error(choice.get("error")):
-        return True
+    return str(choice.get("finish_reason")).strip().lower() == "error" or any(
+        map(is_error, _errors_of(choice))
+    )
+
+
+def _errors_of(choice: Mapping[str, Any]) -> list[Any]:
     message = choice.get("message")
-    content = message.get("content") if isinstance(message, Mapping) else None
-    return choice.get("finish_reason") == "error" and not content
+    return [
+        choice.get("error"),
+        choice.get("errors"),
+        message.get("error") if isinstance(message, Mapping) else None,
+    ]
 
 
 def failed_choices(body: Any) -> list[Mapping[str, Any]]:
@@ -202,22 +258,23 @@ class _Walk:
         before = _size(self.said)
         for names, found in ((CODES, self.said.codes), (TYPES, self.said.types)):
             for name in names:
-                self._take_code(entries.get(name), found)
+                self.take_code(entries.get(name), found)
         self._take_hints(entries)
         place = _place(entries) or place
         for name in WORDS:
             part = entries.get(name)
-            if self._is_answer and level == 0 and name in UNSURE:
+            if self._is_answer and level == 0 and name in UNSURE and not _is_all(value, part):
                 continue
             if name == "error" and _is_code(part):
-                self._take_code(part, self.said.codes)
+                self.take_code(part, self.said.codes)
             elif part is not None:
                 says = self.visit(part, level + 1, place)
                 if not says and name in ("errors", "details", "detail") and isinstance(part, Mapping):
                     self.take_all(part, level + 1)
         return _size(self.said) > before
 
-    def _take_code(self, value: Any, found: list[str]) -> None:
+    def take_code(self, value: Any, found: list[str]) -> None:
+        """Keep a code, which may be a number."""
         if isinstance(value, bool):
             return
         if isinstance(value, float) and value.is_integer():
@@ -250,6 +307,27 @@ class _Walk:
             elif isinstance(part, (str, list)):
                 self.visit(part, level + 1, one_line(str(name))[:100])
 
+    def take_rest(self, value: Mapping[str, Any], level: int = 0) -> None:
+        """Gather the texts under unknown names, where only codes are known: `{"code": 400, "data": "x"}`."""
+        self._left -= 1
+        if self._left < 0 or level > MOST_LEVELS:
+            return
+        for key, part in _some(value):
+            name, shown = plain(str(key)), one_line(str(key))[:100]
+            if isinstance(part, Mapping) and name != "headers":
+                self.take_rest(part, level + 1)
+            elif isinstance(part, list) or (isinstance(part, str) and self._is_news(name, part, level)):
+                self.visit(part, level + 1, shown)
+
+    def _is_news(self, name: str, text: str, level: int) -> bool:
+        line = _said(text)
+        known = (*self.said.codes, *self.said.types, *self.said.texts)
+        if line[:100] in known or name in WAITS or (name in CODES and line.isdigit()):
+            return False
+        is_silent = plain(line) in _WORDS_OF_FAILURE or _is_success(line)
+        is_about_the_request = level < 2 and name in _ABOUT_THE_REQUEST  # below, it is what is wrong
+        return not is_silent and (not is_about_the_request or bool(_SENTENCE.search(line)))
+
     def _visit_text(self, text: str, level: int, place: str) -> bool:
         begin = text[:MOST_CHARACTERS].lstrip("\ufeff \t\r\n")
         for inner in _inside(text, begin):
@@ -262,7 +340,7 @@ class _Walk:
         if self._is_answer and (begin[:1] in ("{", "[") or is_event_stream(text)):
             return False  # cut off or streamed: what it holds may be the answer
         for name, code in _QUOTED.findall(line):
-            self._take_code(code, self.said.types if name == "type" else self.said.codes)
+            self.take_code(code, self.said.types if name == "type" else self.said.codes)
         if line:
             self.said.texts.append(f"{place}: {line}" if place and place not in line.split() else line)
         return bool(line)
@@ -273,6 +351,11 @@ def _is_code(value: Any) -> bool:
     return isinstance(value, (int, float)) or (
         isinstance(value, str) and bool(_CODE.fullmatch(value.strip()))
     )
+
+
+def _is_all(value: Mapping[str, Any], part: Any) -> bool:
+    """Check whether a short text is all that there is, as no answer has it."""
+    return len(value) == 1 and isinstance(part, str) and len(part) <= MOST_ALONE
 
 
 def _some(value: Mapping[str, Any]) -> list[tuple[str, Any]]:
