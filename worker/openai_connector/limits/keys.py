@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -29,11 +30,17 @@ def key_of(url: str, headers: Mapping[str, str], model: str) -> Key:
         headers: of the request.
         model: that is asked, or nothing.
     """
+    lower = {name.lower(): value for name, value in headers.items()}
+    return _key(url, tuple(lower.get(name, "") for name in _CREDENTIALS), model)
+
+
+@lru_cache(maxsize=1000)
+def _key(url: str, credentials: tuple[str, ...], model: str) -> Key:
+    """Return a key once for all jobs that share it."""
     parts = urlsplit(url)
     digest = hashlib.sha256()
-    lower = {name.lower(): value for name, value in headers.items()}
-    for name in _CREDENTIALS:
-        digest.update(lower.get(name, "").encode("utf-8", "replace") + b"\n")
+    for credential in credentials:
+        digest.update(credential.encode("utf-8", "replace") + b"\n")
     digest.update(parts.query.encode("utf-8", "replace"))
     host = parts.netloc.rpartition("@")[2].lower()
     return Key(digest.hexdigest()[:16], host, model or parts.path)

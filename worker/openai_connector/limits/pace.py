@@ -18,6 +18,8 @@ RECOVERY: Final = 80.0
 """Seconds in which a rate without refusals grows by a factor of 1.6, and ever faster after them."""
 FORGOTTEN: Final = 5.0
 """The logarithm of the growth after which the rate is no limit any more."""
+YOUNG: Final = 15.0
+"""Seconds that a key is known for at least: a refusal after a few calls says little of a minute."""
 SLOWEST: Final = 1 / MINUTE
 """Calls a second that always go: without any nothing would be learned."""
 
@@ -35,6 +37,7 @@ class LearnedRate:
         self._grows_from = -math.inf
         self._passed: deque[float] = deque()
         self._next_at = -math.inf
+        self._first_at = math.inf
 
     def per_second(self, now: float) -> float | None:
         """Return the rate; None: no refusal is remembered."""
@@ -52,6 +55,7 @@ class LearnedRate:
 
     def take(self, at: float) -> None:
         """Count a call that is sent then."""
+        self._first_at = min(self._first_at, at)
         self._passed.append(at)
         while self._passed and self._passed[0] < at - MINUTE:
             self._passed.popleft()
@@ -75,7 +79,8 @@ class LearnedRate:
 
     def slow_down(self, sent_at: float, now: float, resumes_at: float) -> bool:
         """Learn from a refusal of this worker's or another's, as `refused` says."""
-        passed = sum(at > now - MINUTE for at in self._passed) / MINUTE
+        seen = min(max(now - self._first_at, YOUNG), MINUTE)
+        passed = sum(at > now - MINUTE for at in self._passed) / seen
         present = self.per_second(now)
         self._grows_from = max(now, resumes_at)
         is_first = sent_at >= self._cut_at

@@ -162,6 +162,8 @@ def _enveloped(body: Any) -> list[Any]:
 
 def is_error(value: Any) -> bool:
     """Check whether what stands under `error` says anything: some servers send it empty with an answer."""
+    if value is None:
+        return False
     if isinstance(value, Mapping):
         walk = _Walk()
         walk.visit(value, 0)
