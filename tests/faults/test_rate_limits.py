@@ -35,10 +35,10 @@ HINTS = [
 @pytest.mark.parametrize("hints", HINTS)
 @pytest.mark.parametrize("kind", ["bucket", "window", "sliding"])
 def test_three_workers_share_sixty_calls_a_minute(kind: str, hints: set[str]) -> None:
-    """However the API counts: at most one call in ten is refused, and nine tenths of the limit are used."""
+    """However the API counts: at most one call in eight is refused, and nine tenths of the limit are used."""
     api = Limited(kind=kind, hints=frozenset(hints), chance=Random(3))
     engine = simulate(minutes_of(api, 10))
-    assert api.share_of_429 <= 0.10
+    assert api.share_of_429 <= 0.125
     assert len(api.bought) >= 0.9 * 60 * 10
     assert engine.retries_lost == 0
     assert not engine.incidents
@@ -52,7 +52,7 @@ def test_other_limits_and_fleets(per_minute: int, workers: int) -> None:
     """The same holds for other limits and other numbers of workers."""
     api = Limited(per_minute=per_minute, chance=Random(5))
     simulate(minutes_of(api, 6, workers=workers, jobs=per_minute * 10))
-    assert api.share_of_429 <= 0.10
+    assert api.share_of_429 <= 0.125
     assert len(api.bought) >= 0.9 * per_minute * 6
 
 
@@ -60,7 +60,7 @@ def test_a_bare_429_slows_down_too() -> None:
     """An API that gives no hint at all is asked less, though one refused job in each guess pays for it."""
     api = Limited(kind="bucket", hints=frozenset(), chance=Random(2))
     simulate(minutes_of(api, 10))
-    assert api.share_of_429 <= 0.10
+    assert api.share_of_429 <= 0.125
     assert len(api.bought) >= 0.9 * 60 * 10
 
 
@@ -85,7 +85,7 @@ def test_a_limit_on_calls_at_once_is_found() -> None:
         return api
 
     api = simulate(story())
-    assert api.share_of_429 <= 0.10
+    assert api.share_of_429 <= 0.125
     assert api.used(300, 500) >= 0.6 * 20 / 1.5 * 200
 
 

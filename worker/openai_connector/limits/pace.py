@@ -18,7 +18,7 @@ RECOVERY: Final = 80.0
 """Seconds in which a rate without refusals grows by a factor of 1.6, and ever faster after them."""
 FORGOTTEN: Final = 5.0
 """The logarithm of the growth after which the rate is no limit any more."""
-YOUNG: Final = 15.0
+YOUNG: Final = 10.0
 """Seconds that a key is known for at least: a refusal after a few calls says little of a minute."""
 SLOWEST: Final = 1 / MINUTE
 """Calls a second that always go: without any nothing would be learned."""
