@@ -172,7 +172,7 @@ def test_the_gate_tells_of_hosts_that_are_lost_and_found() -> None:
     async def story() -> None:
         loop = asyncio.get_running_loop()
         gate = Gate(clock=loop.time, on_change=lambda change: told.append(change.is_down))
-        await Worker(Engine(50), DownApi(down=(2.0, 100.0)), gate=gate).run(until=200)
+        await Worker(Engine(50), DownApi(down=(0.5, 100.0)), gate=gate).run(until=200)
 
     simulate(story())
     assert told == [True, False]

@@ -10,7 +10,7 @@ from typing import Final
 
 from openai_connector.limits.pace import FixedRate, LearnedRate, ToldRate
 
-FIRST_WINDOW: Final = 5.0
+FIRST_WINDOW: Final = 16.0
 """Calls at once to a key of which nothing is known: a limit answers at once, not only after a burst."""
 DOUBLES_IN: Final = 0.2
 """Seconds in which that number doubles until the first refusal."""
