@@ -122,6 +122,7 @@ class Connector:
         decision = await self._on_answer(task, attempt)
         if not decision.keeps_answer:
             attempt.memory = attempt.memory.without_answer()
+            await self._purchases.settle(job.key)  # the next activation is to buy another
         return decision
 
     async def _on_answer(self, task: Task, attempt: Attempt) -> Decision:
@@ -224,9 +225,13 @@ class Connector:
 
     # What the engine's side meets
 
-    async def settled(self, job: Job) -> None:
-        """Note that the engine has acknowledged a job's outcome, or has the job no more."""
-        await self._purchases.settle(job.key)
+    async def settled(self, job: Job, outcome: Outcome | None) -> None:
+        """Note that the engine has acknowledged a job's outcome; None: it has the job no more.
+
+        A job that comes back keeps what is stored: an answer, or another worker's call.
+        """
+        if not (isinstance(outcome, Failed) and outcome.retries):
+            await self._purchases.settle(job.key)
 
     def unreadable(self, job: Job, problem: str) -> Failed:
         """Return what becomes of a job whose data cannot be decoded: a person must correct them."""

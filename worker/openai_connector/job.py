@@ -127,8 +127,8 @@ class Worker(Protocol):
     async def work(self, job: Job) -> Outcome:
         """Return what becomes of a job; raises nothing."""
 
-    async def settled(self, job: Job) -> None:
-        """Note that the engine has acknowledged a job's outcome, or has the job no more."""
+    async def settled(self, job: Job, outcome: Outcome | None) -> None:
+        """Note that the engine has acknowledged a job's outcome; None: it has the job no more."""
 
     def time_needed(self, job: Job) -> timedelta:
         """Return how long the work on a job may take."""

@@ -92,6 +92,7 @@ class Purchases:
         elif claim.is_busy:
             raise InMidCallError
         elif claim.attempts >= MOST_ENDED:
+            await self.call_off(job, fingerprint)
             await self.settle(job.key)  # a person who retries the incident begins anew
             raise WorkerEndedError(wording.WORKER_ENDED(times=claim.attempts))
         elif claim.was_lost:

@@ -163,7 +163,7 @@ class Runs:
             outcome = await self._outcome(job, run)
             run.is_working = False
             if run.is_gone:
-                await self._worker.settled(job)
+                await self._worker.settled(job, None)
                 self._events.emit(JobGone(job, self._clock() - begun))
                 return
         await self._report(job, outcome, run, begun)
@@ -226,7 +226,7 @@ class Runs:
                 is_delivered=delivery is not Delivery.UNDELIVERED,
             )
         if delivery in (Delivery.DONE, Delivery.GONE):
-            await self._worker.settled(job)
+            await self._worker.settled(job, delivered.outcome if delivery is Delivery.DONE else None)
         seconds = self._clock() - begun
         self._events.emit(JobEnded(job, delivered.outcome, delivery.value, seconds))
 
