@@ -157,7 +157,7 @@ class Connector:
         self, answer: Answer, request: Request, task: Task, attempt: Attempt
     ) -> Answer | Decision:
         """Ask the model once more; the first answer stays, whatever comes of it."""
-        attempt.redaction.add([], [text for text in (answer.response["output"]["text"],) if text])
+        attempt.redaction.add([], [answer.response["output"]["text"] or ""])
         kept = attempt.memory.response or {}
         try:
             request_id = _request_id(attempt) + "-again"

@@ -61,12 +61,12 @@ def _read(text: str, decoder: json.JSONDecoder, max_depth: int) -> Any:
     except RecursionError:
         raise NestedTooDeepError("nested too deep") from None
     # Python's versions let the parser go to different depths; few texts have so many brackets at all.
-    if text.count("[") + text.count("{") > max_depth and _depth(value) > max_depth:
+    if text.count("[") + text.count("{") > max_depth and depth_of(value) > max_depth:
         raise NestedTooDeepError("nested too deep")
     return value
 
 
-def _depth(value: object) -> int:
+def depth_of(value: object) -> int:
     """Count levels of nested objects and arrays, without recursion."""
     depth, level = 0, [value]
     while level:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
@@ -109,8 +109,7 @@ class Purchases:
 
     async def owe(self, job: Job, variables_json: str) -> None:
         """Remember a completion until the engine has acknowledged it."""
-        if not isinstance(self._store, NoStore):
-            await _without(self._store.owe(job.key, variables_json))
+        await _without(self._store.owe(job.key, variables_json))
 
     async def settle(self, job_key: int) -> None:
         """Forget a job: the engine has acknowledged its outcome, or has it no more."""
@@ -128,7 +127,7 @@ class Purchases:
         return STORE_PAUSE if self._is_required and not self._store.is_healthy else None
 
 
-async def _without(doing: Any) -> None:
+async def _without(doing: Awaitable[None]) -> None:
     """Go on without the store where it fails; it says so itself."""
     try:
         await doing

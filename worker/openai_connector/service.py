@@ -57,15 +57,14 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
     """
     connection = connection_of(settings)
     client = client_of_environment()
+    store = store_of(settings)
     channel = open_channel(connection)
-    store: Store = NoStore()
     owing: asyncio.Task[None] | None = None
     try:
         stub = gateway(channel)
         commands = Commands(stub)
         leases = Leases(commands)
         events = Events(log_event)
-        store = store_of(settings)
         purchases = Purchases(store, is_required=settings.store_required, events=events)
         with contextlib.suppress(StoreError):  # which it has told of, and tries again by itself
             await store.start()

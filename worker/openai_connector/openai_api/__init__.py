@@ -15,7 +15,7 @@ from openai_connector.openai_api.errors import (
 )
 from openai_connector.openai_api.proxies import Proxies, ProxyError
 from openai_connector.openai_api.waits import allowances
-from openai_connector.openai_api.words import is_error, is_failed_choice
+from openai_connector.openai_api.words import is_error, is_failed_choice, plain
 
 __all__ = [
     "ApiClient",
@@ -34,4 +34,5 @@ __all__ = [
     "encode_body",
     "is_error",
     "is_failed_choice",
+    "plain",
 ]

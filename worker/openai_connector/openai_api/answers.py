@@ -96,10 +96,9 @@ def _no_body(response: ApiResponse) -> InvalidResponseError:
 
 
 def _no_json(response: ApiResponse) -> InvalidResponseError:
-    types = [value for name, value in response.headers.items() if name.lower() == "content-type"]
     is_stream = is_event_stream(response.body)
     says_more = is_stream and said_in_answer(response.body).says_anything()
-    if (is_stream or "text/event-stream" in str(types).lower()) and not says_more:
+    if (is_stream or "text/event-stream" in response.header("content-type").lower()) and not says_more:
         return invalid(wording.API_EVENT_STREAM(), "event_stream", response)
     return _judged(wording.API_NOT_JSON, "not_json", response, most=SHOWN_TEXT_CHARACTERS)
 

@@ -34,6 +34,11 @@ class ApiResponse:
     is_proxy_told: bool = field(default=False, compare=False)
     """The proxy that handed it on was told who we are."""
 
+    def header(self, name: str) -> str:
+        """Return a header by its name in small letters; a repeated one has its values joined."""
+        found = next((value for known, value in self.headers.items() if known.lower() == name), "")
+        return found if isinstance(found, str) else ", ".join(found)
+
 
 class ApiError(TaskError):
     """A call without a usable answer.

@@ -251,8 +251,7 @@ def _is_alone_too_large(text: str) -> bool:
 
 def _as_the_api_says(response: ApiResponse, recovery: Recovery, asked: timedelta | None) -> Recovery:
     """Follow `x-should-retry`, as OpenAI's own clients do; a wait that is told speaks against "false"."""
-    lower = {name.lower(): value for name, value in response.headers.items()}
-    match str(lower.get("x-should-retry", "")).strip().lower():
+    match response.header("x-should-retry").strip().lower():
         case "true":
             return Recovery.TRANSIENT if recovery is Recovery.PERMANENT else recovery
         case "false" if asked is None:

@@ -97,8 +97,9 @@ def _azure_address(endpoint: Endpoint, hosts: AllowedHosts, secrets: SecretProvi
     hosts.check(host, label=AZURE_RESOURCE.label, is_secret=resource != given)
     deployment = resolve(endpoint.azure_deployment or "", secrets, label=AZURE_DEPLOYMENT.label).strip()
     version = resolve(endpoint.azure_api_version or "", secrets, label=AZURE_API_VERSION.label).strip()
-    return Address(f"{host}/openai/deployments/{_quoted(deployment)}", f"?api-version={_quoted(version)}")
+    return Address(f"{host}/openai/deployments/{quoted(deployment)}", f"?api-version={quoted(version)}")
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return a text as one part of a path or a query."""
     return quote(text, safe="", errors="replace")

@@ -14,14 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote
 
 from openai_connector import wording
 from openai_connector.contract import CAMUNDA_HTTP_JOB_TYPE, CAMUNDA_HTTP_PANEL
 from openai_connector.duration import parse_duration
 from openai_connector.openai_api import ApiResponse, check_status, encode_body
 from openai_connector.redaction import Redaction
-from openai_connector.tasks.address import resolved_url
+from openai_connector.tasks.address import quoted, resolved_url
 from openai_connector.tasks.allowed_hosts import AllowedHosts, HostRefusedError
 from openai_connector.tasks.openai_task import header_value
 from openai_connector.tasks.operations import InvalidInputsError
@@ -137,7 +136,7 @@ def _with_query(url: str, query: Mapping[str, str]) -> str:
     if not query:
         return url
     address, _, own = url.partition("#")[0].partition("?")  # a fragment is never sent
-    pairs = [f"{_quoted(name)}={_quoted(value)}" for name, value in query.items()]
+    pairs = [f"{quoted(name)}={quoted(value)}" for name, value in query.items()]
     return address + "?" + "&".join([*([own.rstrip("&")] if own.strip("&") else []), *pairs])
 
 
@@ -224,7 +223,7 @@ def _authenticate(
             value = credential("value")
             in_query, name = given.get("apiKeyLocation") == "query", credential("name")
             (query if in_query else headers)[name if in_query else _header_name(name)] = value
-            return [value, _quoted(value)]
+            return [value, quoted(value)]
         case other:
             shown = f"'{other[:50]}'" if isinstance(other, str) else kind_of(other)
             raise InvalidInputsError([wording.HTTP_AUTHENTICATION(shown=shown)])
@@ -244,7 +243,3 @@ def _content(body: Any) -> bytes | None:
         return encode_body(body)
     except ValueError as error:
         raise InvalidInputsError([wording.HTTP_BODY(problem=error)]) from None
-
-
-def _quoted(text: str) -> str:
-    return quote(text, safe="", errors="replace")

@@ -29,7 +29,7 @@ from openai_connector.tasks.operations import (
     Operation,
     read_inputs,
 )
-from openai_connector.tasks.operations.fields import but, scalar_text
+from openai_connector.tasks.operations.fields import but, is_on
 from openai_connector.tasks.operations.operation import Shortfall
 from openai_connector.tasks.panel import panel_of
 from openai_connector.tasks.secrets import RecordedSecrets, SecretProvider, resolve
@@ -143,8 +143,7 @@ class OpenAiTasks:
             needed = parse_duration(variables.get(TIMEOUT.name) or self.defaults.timeout)
         except ValueError:
             needed = self.defaults.timeout
-        asks_again = (scalar_text(variables.get(REPAIR.name)) or "").strip().lower() == "true"
-        return needed * 2 if asks_again else needed
+        return needed * 2 if is_on(variables.get(REPAIR.name)) else needed
 
 
 def _encoded(request_body: dict[str, Any]) -> bytes:

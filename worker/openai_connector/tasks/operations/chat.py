@@ -30,7 +30,7 @@ from openai_connector.tasks.operations.fields import (
     line,
     number,
     read_context,
-    scalar_text,
+    switch,
     violation,
     whole_number,
 )
@@ -55,7 +55,6 @@ _LABELS = {
 RESERVED = ("model", "messages", "n", "stream")
 """What the extra body may not set. But `stream: false` passes: some servers stream unless they are told."""
 REACTIONS = {FAIL: "Incident", BPMN_ERROR: "BPMN error", COMPLETE: "Complete anyway"}
-ANSWERS = {"false": "No", "true": "Yes, with one more call"}
 EFFORTS = {effort: effort for effort in ("none", "minimal", "low", "medium", "high", "xhigh", "max")}
 VERBOSITIES = {verbosity: verbosity for verbosity in ("low", "medium", "high")}
 FORMATS = {"text": "Text", "json_object": "JSON object", "json_schema": "JSON that follows a schema"}
@@ -93,16 +92,6 @@ def _read_schema(value: Any) -> dict[str, Any] | None:
 
 additions = BeforeValidator(_read_extra_body)
 schema = BeforeValidator(_read_schema)
-
-
-def _read_switch(value: Any) -> bool:
-    text = scalar_text(value)
-    if text is None or text.strip().lower() not in ANSWERS:
-        raise violation(wording.INPUT_ONE_OF(choices=", ".join(ANSWERS)))
-    return text.strip().lower() == "true"
-
-
-switch = BeforeValidator(lambda value: _read_switch(value) if is_given(value) else None)
 
 
 class Chat(Operation):
@@ -325,7 +314,7 @@ class Chat(Operation):
         Shown(
             "responseFormat",
             kind="Dropdown",
-            choices=ANSWERS,
+            choices={"false": "No", "true": "Yes, with one more call"},
             feel=None,
             description="Shows the model its answer and what was wrong. The second call is paid for, too",
         ),

@@ -84,7 +84,7 @@ _LABEL: Final = re.compile(r"[ \t]*([A-Za-z.]|\{[ \t]*[.#]|\r?$)")
 
 def message_of(choice: Any) -> Mapping[str, Any] | None:
     """Return a choice's message; None where it has none that can be read, or an error instead."""
-    if not isinstance(choice, Mapping) or is_failed_choice(choice) or finish_reason(choice) == "error":
+    if not isinstance(choice, Mapping) or is_failed_choice(choice):
         return None
     message = choice.get("message")
     if not isinstance(message, Mapping) or not _is_understood(message.get("content")):

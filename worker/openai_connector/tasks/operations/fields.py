@@ -184,6 +184,25 @@ def choice(choices: Choices) -> BeforeValidator:
     return _validator(read)
 
 
+def is_on(value: object) -> bool:
+    """Check whether a switch is on: true, or its text in any spelling."""
+    return _switched(value) == "true"
+
+
+def _switched(value: object) -> str:
+    return (scalar_text(value) or "").strip().lower()
+
+
+def _read_switch(value: Any) -> bool:
+    if _switched(value) not in ("false", "true"):
+        raise violation(wording.INPUT_ONE_OF(choices="false, true"))
+    return is_on(value)
+
+
+switch = _validator(_read_switch)
+"""true or false, as a boolean or as text."""
+
+
 def read_line(value: Any) -> str:
     """Read a short text.
 

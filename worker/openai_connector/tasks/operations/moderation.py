@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator
 
 from openai_connector import contract, wording
-from openai_connector.openai_api import is_error
+from openai_connector.openai_api import is_error, plain
 from openai_connector.tasks.operations.fields import (
     SHOWN_CHARACTERS,
     ContentParts,
@@ -186,7 +186,7 @@ class Moderation(Operation):
 
 def _says_yes_outside(body: Mapping[str, Any]) -> bool:
     """Check whether a server says beside the results that something is harmful."""
-    return any(_plain(name) in _ALSO_YES and _says_yes(value) for name, value in body.items())
+    return any(plain(name) in _ALSO_YES and _says_yes(value) for name, value in body.items())
 
 
 def _said(value: Any) -> bool | None:
@@ -214,7 +214,7 @@ def _verdict(result: Mapping[str, Any]) -> bool | None:
     elif categories:
         given.append(categories)
     said = [_said(value) for value in given]
-    said += [True for name, value in result.items() if _plain(name) in _ALSO_YES and _says_yes(value)]
+    said += [True for name, value in result.items() if plain(name) in _ALSO_YES and _says_yes(value)]
     if True in said:
         return True
     has_failed = is_error(result.get("error")) or str(result.get("status")).lower() in _FAILED
@@ -223,10 +223,6 @@ def _verdict(result: Mapping[str, Any]) -> bool | None:
 
 def _says_yes(value: Any) -> bool:
     return _said(value) is True or str(value).strip().lower() in _DONE_TO_HARMFUL
-
-
-def _plain(name: str) -> str:
-    return name.replace("_", "").replace("-", "").lower()
 
 
 def _is_score(value: Any) -> bool:

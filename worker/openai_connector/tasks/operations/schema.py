@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from openai_connector.document import well_formed
+from openai_connector.document import depth_of, well_formed
 
 if TYPE_CHECKING:
     from jsonschema_rs import ValidationError, Validator
@@ -72,7 +72,7 @@ def _has_endless_ways(schema: str, value: Any) -> bool:
     references = schema.count('"$ref"') + schema.count('"$dynamicRef"')
     if not references or not ('"anyOf"' in schema or '"oneOf"' in schema):
         return False
-    return references > MAX_REFERENCES or _is_deeper(value, MAX_EXPLAINED_DEPTH)
+    return references > MAX_REFERENCES or depth_of(value) > MAX_EXPLAINED_DEPTH
 
 
 def _text(value: Any) -> str:
@@ -138,20 +138,6 @@ def _rule(error: ValidationError) -> str:
     ]
     text = f"{error.kind.name}: {', '.join(shown)}" if shown else error.kind.name
     return _cut(text, SHOWN_CHARACTERS)
-
-
-def _is_deeper(value: Any, limit: int) -> bool:
-    level = [value]
-    for _ in range(limit + 1):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, (Mapping, list))
-            for inner in (outer.values() if isinstance(outer, Mapping) else outer)
-        ]
-        if not level:
-            return False
-    return True
 
 
 def _cut(text: str, length: int) -> str:
