@@ -39,15 +39,12 @@ def chunked(*chunks: bytes) -> bytes:
     return b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in (*chunks, b""))
 
 
-class RawServer:
-    """Serves each request by the next script; the last one again and again."""
+class _Listener:
+    """Listens on a port of its own, and serves each connection in a task."""
 
-    def __init__(self, *scripts: Sequence[Step], tls: ssl.SSLContext | None = None) -> None:
-        self._scripts = [list(script) for script in scripts]
+    def __init__(self, tls: ssl.SSLContext | None) -> None:
         self._tls = tls
         self._tasks: set[asyncio.Task[None]] = set()
-        self.requests: list[tuple[str, dict[str, str], bytes]] = []
-        """Request line, headers (small letters) and body of each."""
         self.connections = 0
         self.port = 0
 
@@ -66,7 +63,7 @@ class RawServer:
 
     @property
     def url(self) -> str:
-        """Return the base URL."""
+        """Return the address without a path."""
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -76,10 +73,26 @@ class RawServer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         with contextlib.suppress(asyncio.IncompleteReadError, OSError, asyncio.CancelledError):
-            while await self._exchange(reader, writer):
-                pass
+            await self._talk(reader, writer)
         with contextlib.suppress(Exception):
             writer.close()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        raise NotImplementedError
+
+
+class RawServer(_Listener):
+    """Serves each request by the next script; the last one again and again."""
+
+    def __init__(self, *scripts: Sequence[Step], tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(tls)
+        self._scripts = [list(script) for script in scripts]
+        self.requests: list[tuple[str, dict[str, str], bytes]] = []
+        """Request line, headers (small letters) and body of each."""
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await self._exchange(reader, writer):
+            pass
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
@@ -105,49 +118,22 @@ class RawServer:
         return True
 
 
-class RawProxy:
+class RawProxy(_Listener):
     """A proxy: answers CONNECT by a script, or opens a tunnel; carries plain requests on with their bytes."""
 
     def __init__(self, *refusal: Step, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(tls)
         self._refusal = refusal
-        self._tls = tls
         self.asked: list[bytes] = []
         """The heads of the requests that it got."""
-        self.port = 0
 
-    async def __aenter__(self) -> Self:
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    @property
-    def url(self) -> str:
-        """Return the proxy's address."""
-        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        with contextlib.suppress(asyncio.IncompleteReadError, OSError, asyncio.CancelledError):
-            head = await reader.readuntil(b"\r\n\r\n")
-            self.asked.append(head)
-            if self._refusal:
-                await self._refuse(writer)
-            else:
-                await self._carry(head, reader, writer)
-        with contextlib.suppress(Exception):
-            writer.close()
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        self.asked.append(head)
+        if self._refusal:
+            await self._refuse(writer)
+        else:
+            await self._carry(head, reader, writer)
 
     async def _refuse(self, writer: asyncio.StreamWriter) -> None:
         for step in self._refusal:
