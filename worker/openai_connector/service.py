@@ -10,6 +10,7 @@ import signal
 import socket
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from openai_connector import __version__, wording
 from openai_connector.connector import Connector
@@ -33,6 +34,9 @@ from openai_connector.zeebe.commands import Commands, Delivery
 from openai_connector.zeebe.lease import Leases
 from openai_connector.zeebe.oauth import ClientCredentials
 from openai_connector.zeebe.poller import Poller
+
+if TYPE_CHECKING:
+    from pyzeebe.proto.gateway_pb2_grpc import GatewayAsyncStub
 
 log = logging.getLogger(__name__)
 
@@ -63,56 +67,68 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
     try:
         stub = gateway(channel)
         commands = Commands(stub)
-        leases = Leases(commands)
         events = Events(log_event)
         purchases = Purchases(store, is_required=settings.store_required, events=events)
         with contextlib.suppress(StoreError):  # which it has told of, and tries again by itself
             await store.start()
         owing = asyncio.create_task(pay_what_is_owed(purchases, commands))
-        pollers = [
-            Poller(
-                stub,
-                commands,
-                connector,
-                job_type=connector.task_type.job_type,
-                worker_name=f"openai-connector@{socket.gethostname()}",
-                fetch_variables=(*connector.task_type.inputs, *OWN_VARIABLES),
-                tenant_ids=settings.tenant_ids,
-                max_jobs=settings.max_jobs,
-                lease=settings.job_lease,
-                pause=connector.pause_hint,
-                leases=leases,
-                events=events,
-            )
-            for connector in connectors(settings, client, events, purchases)
-        ]
+        served = connectors(settings, client, events, purchases)
+        pollers = _pollers(settings, stub, commands, served, events)
         _announce(settings, connection)
-        working = asyncio.gather(*(poller.run() for poller in pollers))
-        working.add_done_callback(
-            lambda _: stopping.set()
-        )  # a bug ends the worker: its supervisor starts it again
-        try:
-            await stopping.wait()
-            running = sum(poller.running for poller in pollers)
-            log.info(
-                "Draining: %d jobs under way, at most %g s", running, settings.drain_timeout.total_seconds()
-            )
-            interrupted = await _drain(pollers, settings.drain_timeout)
-        except (
-            asyncio.CancelledError
-        ):  # before the connections close: a call that breaks costs its job a retry
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LAST_SECONDS):
-                    await _drain(pollers, timedelta(0))
-            raise
-        await working
-        log.info("Stopped; %d jobs were given back to the engine", interrupted)
+        await _poll(pollers, settings.drain_timeout, stopping)
     finally:
         if owing is not None:
             owing.cancel()
         await store.aclose()
         await client.aclose()
         await channel.close()
+
+
+def _pollers(
+    settings: Settings,
+    stub: GatewayAsyncStub,
+    commands: Commands,
+    served: Sequence[Connector],
+    events: Events,
+) -> list[Poller]:
+    leases = Leases(commands)
+    return [
+        Poller(
+            stub,
+            commands,
+            connector,
+            job_type=connector.task_type.job_type,
+            worker_name=f"openai-connector@{socket.gethostname()}",
+            fetch_variables=(*connector.task_type.inputs, *OWN_VARIABLES),
+            tenant_ids=settings.tenant_ids,
+            max_jobs=settings.max_jobs,
+            lease=settings.job_lease,
+            pause=connector.pause_hint,
+            leases=leases,
+            events=events,
+        )
+        for connector in served
+    ]
+
+
+async def _poll(pollers: Sequence[Poller], drain_timeout: timedelta, stopping: asyncio.Event) -> None:
+    """Take jobs until the event is set, then drain."""
+    working = asyncio.gather(*(poller.run() for poller in pollers))
+    # A bug ends the worker: its supervisor starts it again.
+    working.add_done_callback(lambda _: stopping.set())
+    try:
+        await stopping.wait()
+        running = sum(poller.running for poller in pollers)
+        log.info("Draining: %d jobs under way, at most %g s", running, drain_timeout.total_seconds())
+        interrupted = await _drain(pollers, drain_timeout)
+    except asyncio.CancelledError:
+        # Before the connections close: a call that breaks costs its job a retry.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_SECONDS):
+                await _drain(pollers, timedelta(0))
+        raise
+    await working
+    log.info("Stopped; %d jobs were given back to the engine", interrupted)
 
 
 async def _drain(pollers: Sequence[Poller], timeout: timedelta) -> int:

@@ -217,7 +217,9 @@ def _status(response: ApiResponse, said: Said) -> str | None:
 
 def _key(status: int) -> str:
     status = OLD_NUMBERS.get(status, status)
-    return str(status) if str(status) in STATUSES else "5xx" if status >= 500 else "4xx"
+    if str(status) in STATUSES:
+        return str(status)
+    return "5xx" if status >= 500 else "4xx"
 
 
 def _code(said: Said, status: str | None) -> str | None:
