@@ -6,11 +6,23 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any, Final, Protocol
 
 from openai_connector.job import Recovery, TaskError
 from openai_connector.openai_api import ApiResponse
 from openai_connector.redaction import Redaction
+
+
+class AnswerNeeded(StrEnum):
+    """When a task needs its answer; the longer it can wait, the cheaper the answer is."""
+
+    NOW = "now"
+    NOW_KEPT = "nowKept"
+    """Now, and kept by OpenAI: a worker that is killed in mid-call fetches it, and does not buy it again."""
+    WITHIN_2H = "2h"
+    WITHIN_8H = "8h"
+    WITHIN_A_DAY = "day"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +39,7 @@ class Request:
     """Of what is asked, as which organization and project; a kept answer belongs to it."""
     model: str = ""
     """That is asked, where it is known: models have limits of their own."""
+    needed: AnswerNeeded = AnswerNeeded.NOW
 
 
 def fingerprint(method: str, url: str, body: bytes, organization: str | None, project: str | None) -> str:
