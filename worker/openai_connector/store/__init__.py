@@ -69,6 +69,10 @@ class Store(Protocol):
     def is_healthy(self) -> bool:
         """Whether the store takes what it is given; it tries again by itself."""
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether workers on other machines have the same store."""
+
     async def start(self) -> None:
         """Open the store, and look after it from now on: also where this raises."""
 
@@ -108,6 +112,7 @@ class NoStore:
     """Nothing is stored."""
 
     is_healthy = True
+    is_shared = False
 
     async def start(self) -> None:
         """Do nothing."""
