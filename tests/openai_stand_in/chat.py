@@ -180,4 +180,4 @@ def _choice(choice: Any) -> str:
         return choice
     if choice["type"] == "allowed_tools":
         return str(choice["allowed_tools"]["mode"])
-    return str(choice["function"]["name"])
+    return str(choice[choice["type"]]["name"])

@@ -42,7 +42,7 @@ class Purchase:
     buyer: Buyer
     answer_id: str
     handed_out: int = 0
-    """How often it was sent to somebody, wholly or in part."""
+    """How often it was sent whole to somebody who was still there."""
 
     @property
     def cost(self) -> Decimal:

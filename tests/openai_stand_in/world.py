@@ -14,6 +14,7 @@ from typing import Literal
 
 from tests.openai_stand_in.answers import Asked, Fate, fate_of
 from tests.openai_stand_in.clock import Clock
+from tests.openai_stand_in.errors import ApiError
 from tests.openai_stand_in.ledger import Buyer, Ledger, Purchase
 from tests.openai_stand_in.prices import Tier
 
@@ -58,6 +59,7 @@ class World:
         pace: Pace | None = None,
         retention: Retention = "standard",
         decide: Callable[[Asked], Fate] = fate_of,
+        strict: bool = True,
     ) -> None:
         self.seed = seed
         self.clock = Clock(scale)
@@ -67,7 +69,7 @@ class World:
         self.lock = threading.RLock()
         self.ledger = Ledger(self.settle)
         self.complaints: list[str] = []
-        self.is_strict = True
+        self._is_strict = strict
         self._events: list[tuple[float, int, Callable[[], object]]] = []
         self._order = count()
         self._named: Counter[str] = Counter()
@@ -93,6 +95,11 @@ class World:
                     do()
                 finally:
                     self._moment = None
+
+    def complain(self, of: str, error: ApiError) -> None:
+        """Write down what no well-made client asks."""
+        if self._is_strict:
+            self.complaints.append(f"{of}: {error.message}" + (f" ({error.param})" if error.param else ""))
 
     def dice(self, *key: object) -> random.Random:
         """Return dice that fall alike for a key."""
