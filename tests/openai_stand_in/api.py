@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from tests.openai_stand_in import published
-from tests.openai_stand_in.answers import Asked, Fate, fate_of
+from tests.openai_stand_in.answers import Decide, fate_of
 from tests.openai_stand_in.errors import ApiError, InvalidRequestError, not_found
 from tests.openai_stand_in.exchange import Received, Reply, Wait, refusal
 from tests.openai_stand_in.faults import Call, Choose, never, refused
@@ -34,7 +35,7 @@ class OpenAI:
         scale: seconds of the API's time in one of ours.
         pace: how long things take.
         retention: what `store` means for the projects.
-        decide: how an answer ends.
+        decide: how an answer ends, by what is asked and how often this prompt has been.
         choose: what goes wrong with a call.
         drops_unread: whether a connection breaks before a call's body is read.
         fates: how lines of batches end.
@@ -52,7 +53,7 @@ class OpenAI:
         scale: float = 1,
         pace: Pace | None = None,
         retention: Retention = "standard",
-        decide: Callable[[Asked], Fate] = fate_of,
+        decide: Decide = fate_of,
         choose: Choose = never,
         drops_unread: Callable[[Call], bool] = lambda call: False,
         fates: Fates | None = None,
@@ -153,7 +154,8 @@ class OpenAI:
 
     def _call(self, received: Received, prompt: str = "") -> Call:
         request_id = received.headers.get("x-client-request-id", "")
-        return Call(self._routes.label(received), received.path, request_id, prompt)
+        label, now = self._routes.label(received), time.time()
+        return Call(label, received.path, received.key, request_id, prompt, arrived=now)
 
     def _is_refused_unread(self, head: Received) -> bool:
         if _is_control(head):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
@@ -217,11 +217,12 @@ class Batches:
     def _answer(self, job: Job, line: Line) -> tuple[int, dict[str, Any], Purchase | None]:
         endpoint = self._endpoints[job.body["endpoint"]]
         metadata = line.body.get("metadata") or job.buyer.metadata
-        buyer = Buyer(job.buyer.project, job.buyer.request_id, metadata, line.custom_id, job.name)
+        buyer = replace(job.buyer, metadata=metadata, custom_id=line.custom_id, batch_id=job.name)
         try:
             published.check_request(endpoint.kind, line.body)
             asked = endpoint.check(line.body, buyer)
-            body, purchase = endpoint.answer(line.body, asked, self._world.decide(asked), buyer, "batch")
+            body, purchase = endpoint.answer(line.body, asked, self._world.fate(asked), buyer, "batch")
+            published.check_answer(endpoint.answer_kind, body)
             return 200, body, purchase
         except InvalidRequestError as error:
             self._world.complain(f"batch line {line.custom_id}", error)

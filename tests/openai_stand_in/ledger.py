@@ -10,14 +10,14 @@ from typing import Any
 
 from tests.openai_stand_in.prices import Tier, cost
 
-NO_METADATA: Mapping[str, str] = {}
-
 
 @dataclass(frozen=True, slots=True)
 class Buyer:
     """Who asks."""
 
     project: str = ""
+    key: str = ""
+    """The API key."""
     request_id: str = ""
     """The caller's own, as `X-Client-Request-Id` has it."""
     metadata: Mapping[str, str] = field(default_factory=dict)

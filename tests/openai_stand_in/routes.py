@@ -142,7 +142,7 @@ class Routes:
         def handler(received: Received, buyer: Buyer, _: str) -> Wait:
             body = self._json(received, endpoint.kind)
             asked = endpoint.check(body, buyer)
-            fate = self._world.decide(asked)
+            fate = self._world.fate(asked)
             ends = self._world.now + self._world.seconds(asked, fate)
             done: list[Reply] = []
 

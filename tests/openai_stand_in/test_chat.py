@@ -128,6 +128,35 @@ def test_embeddings_are_of_the_size_asked_for_and_each_text_has_its_own(asker: A
     assert small[0]["embedding"] != small[1]["embedding"]
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        pytest.param({"type": []}, id="no type"),
+        pytest.param({"type": "text"}, id="an unknown type"),
+        pytest.param({"$ref": "#/$defs/a"}, id="a reference to nothing"),
+        pytest.param({"$ref": "https://example.org/a"}, id="a reference to elsewhere"),
+        pytest.param({"required": "a"}, id="a name in place of a list"),
+    ],
+)
+def test_what_is_no_schema_is_refused_by_chat_and_responses_as_format_and_as_tool(
+    asker: Asker, schema: dict[str, Any]
+) -> None:
+    """Proves that a schema is read wherever there is one."""
+    tool = {"name": "a", "parameters": schema, "strict": None}
+    shape = {"name": "a", "schema": schema}
+    asked = [
+        ("/chat/completions", chat("a", tools=[{"type": "function", "function": tool}])),
+        ("/chat/completions", chat("a", response_format={"type": "json_schema", "json_schema": shape})),
+        ("/responses", {"model": "gpt-6-luna", "input": "a", "tools": [{"type": "function", **tool}]}),
+        (
+            "/responses",
+            {"model": "gpt-6-luna", "input": "a", "text": {"format": {"type": "json_schema", **shape}}},
+        ),
+    ]
+
+    assert [asker.ask("POST", path, body).status for path, body in asked] == [400] * 4
+
+
 def pieces(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
     """Return where something stands that may be changed."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -175,8 +204,15 @@ def test_no_request_upsets_the_stand_in(
         pytest.param({"type": "string", "maxLength": 2}, "te", id="a short text"),
         pytest.param({"type": "number", "minimum": 5}, 5, id="a large number"),
         pytest.param({"type": "boolean"}, True, id="a boolean"),
+        pytest.param(True, "text", id="anything"),
+        pytest.param({"$ref": "#"}, None, id="itself"),
+        pytest.param(
+            {"type": "array", "items": {"$ref": "#/$defs/a~1b"}, "$defs": {"a/b": {"const": 2}}},
+            [2],
+            id="an escaped name",
+        ),
     ],
 )
-def test_a_schema_is_filled(schema: dict[str, Any], value: Any) -> None:
+def test_a_schema_is_filled(schema: Any, value: Any) -> None:
     """Proves what stands where a schema leaves it open."""
     assert filled(schema, "text") == value

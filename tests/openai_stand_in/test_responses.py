@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.openai_stand_in import published
-from tests.openai_stand_in.answers import REASONING_TOKENS, answer_to
+from tests.openai_stand_in.answers import REASONING_TOKENS, answer_to, failing_by_seed
 from tests.openai_stand_in.api import OpenAI
 from tests.openai_stand_in.asking import KEY, Asker, background, text_of_response, windowed
 from tests.openai_stand_in.responses import FINAL, KEPT, KEPT_UNSTORED
@@ -197,6 +197,29 @@ def test_a_prompt_may_wish_how_it_ends(asker: Asker, mark: str, status: str, bou
     assert response["status"] == status
     assert asker.api.ledger.count == bought
     published.check_answer("response", response)
+
+
+def test_a_failure_that_passes_is_over_the_next_time(asker: Asker) -> None:
+    """Proves that a failed answer can be bought anew."""
+    body = {"model": "gpt-6-luna", "input": "Again? [fail once: rate_limit_exceeded]"}
+
+    failed, done = asker.post("/responses", body), asker.post("/responses", body)
+
+    assert (failed["status"], failed["error"]["code"]) == ("failed", "rate_limit_exceeded")
+    assert done["status"] == "completed"
+    assert asker.api.ledger.count == 1
+
+
+def test_a_share_of_the_answers_fails_by_seed() -> None:
+    """Proves that failures are as many as wished, and alike for a seed."""
+
+    def statuses(seed: int) -> list[str]:
+        asker = Asker(OpenAI(scale=0, decide=failing_by_seed(seed, 0.3)))
+        bodies = [{"model": "gpt-6-luna", "input": f"Question {number}"} for number in range(200)]
+        return [asker.post("/responses", body)["status"] for body in bodies]
+
+    assert 30 < statuses(1).count("failed") < 90
+    assert statuses(1) == statuses(1) != statuses(2)
 
 
 def test_reasoning_is_sealed_and_counted_and_may_eat_up_the_answer(asker: Asker) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Literal
 
-from tests.openai_stand_in.answers import Asked, Fate, fate_of
+from tests.openai_stand_in.answers import Asked, Decide, Fate, fate_of
 from tests.openai_stand_in.clock import Clock
 from tests.openai_stand_in.errors import ApiError
 from tests.openai_stand_in.ledger import Buyer, Ledger, Purchase
@@ -58,14 +58,14 @@ class World:
         scale: float = 1,
         pace: Pace | None = None,
         retention: Retention = "standard",
-        decide: Callable[[Asked], Fate] = fate_of,
+        decide: Decide = fate_of,
         strict: bool = True,
     ) -> None:
         self.seed = seed
         self.clock = Clock(scale)
         self.pace = pace or Pace()
         self.retention = retention
-        self.decide = decide
+        self._decide = decide
         self.lock = threading.RLock()
         self.ledger = Ledger(self.settle)
         self.complaints: list[str] = []
@@ -119,6 +119,10 @@ class World:
         """Count how often this was asked with a key."""
         self._counted[key] += 1
         return self._counted[key]
+
+    def fate(self, asked: Asked) -> Fate:
+        """Return how an answer ends."""
+        return self._decide(asked, self.nth("fate", asked.prompt))
 
     def seconds(self, asked: Asked, fate: Fate) -> float:
         """Return how long an answer takes to be produced."""
