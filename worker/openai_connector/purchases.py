@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from openai_connector import wording
 from openai_connector.contract import HELD_BACK, WORKER_ENDED
-from openai_connector.job import Job, Pause, Recovery, TaskError
+from openai_connector.job import BpmnError, Failed, Job, Outcome, Pause, Recovery, TaskError
 from openai_connector.observe.events import AnswerReused, CallLost, Events
 from openai_connector.store import Claim, NoStore, Owed, Store, StoreError
 
@@ -99,9 +99,11 @@ class Purchases:
             self._events.emit(CallLost(job))
         return claim.answer
 
-    async def keep(self, job: Job, fingerprint: str, answer: Mapping[str, Any]) -> None:
-        """Keep an answer, which is safe then."""
-        await _without(self._store.keep(job.key, fingerprint, answer))
+    async def keep(self, job: Job, fingerprint: str, answer: Mapping[str, Any]) -> bool:
+        """Keep an answer; return whether it is safe now."""
+        if isinstance(self._store, NoStore):
+            return False
+        return await _without(self._store.keep(job.key, fingerprint, answer))
 
     async def call_off(self, job: Job, fingerprint: str) -> None:
         """Say that the call has ended without an answer."""
@@ -127,9 +129,27 @@ class Purchases:
         return STORE_PAUSE if self._is_required and not self._store.is_healthy else None
 
 
-async def _without(doing: Awaitable[None]) -> None:
-    """Go on without the store where it fails; it says so itself."""
+def stays_stored(outcome: Outcome | None) -> bool:
+    """Check whether an answer is needed after the engine has acknowledged an outcome; None: the job is gone.
+
+    **The rule of the store**: what a job may come back for stays, unless the engine has it. A job comes back
+    while it has retries, and when a person retries its incident (an uncaught BPMN error is one). The engine
+    has the answer then, as a variable of the task, where it could take it.
+    """
+    match outcome:
+        case Failed(retries=retries) if retries > 0:
+            return True
+        case Failed() | BpmnError():
+            return not outcome.has_answer
+        case _:
+            return False
+
+
+async def _without(doing: Awaitable[None]) -> bool:
+    """Go on without the store where it fails; it says so itself. Return whether it did it."""
     try:
         await doing
     except StoreError as error:
         log.debug("The store did not do it: %s", error)
+        return False
+    return True

@@ -177,7 +177,7 @@ async def pay_what_is_owed(purchases: Purchases, commands: Commands) -> None:
             document = Document(parse_json(owed.variables_json))
             document.text = owed.variables_json
             job = Job(owed.job_key, "", 0, 0, "", "", 0, 0, "", {}, {})
-            delivery, _ = await commands.report(job, Completed(document))
+            delivery = (await commands.report(job, Completed(document))).delivery
             if delivery in (Delivery.DONE, Delivery.GONE):
                 log.info("Job %d: the completion that was owed is reported (%s)", job.key, delivery.value)
                 await purchases.settle(job.key)

@@ -34,12 +34,17 @@ IS_KEPT = Sentence(
     ". The answer is kept: set the local variable {result_expression} or {error_expression} at the task in "
     "Operate, as a text in double quotes, then retry the incident; the API is not asked again"
 )
+IS_STORED = Sentence(
+    ". The engine cannot take the answer; the worker's store keeps it, for CONNECTOR_STORE_RETENTION at "
+    "most. Set the local variable {result_expression} or {error_expression} at the task in Operate, as a "
+    "text in double quotes, then retry the incident; the API is not asked again"
+)
 IS_TOO_LARGE_TO_KEEP = Sentence(
     ". The answer is too large to be kept: retrying the incident asks the API, and pays, again"
 )
 LEFT_OUT = Sentence(". Variables of this failure were left out: they are too large")
 COULD_NOT_BE_STORED = Sentence(
-    ". But this failure's variables, and an answer kept in them, could not be stored ({reason})"
+    ". But the engine refused this failure's variables, and an answer kept in them ({reason})"
 )
 
 # Ends of messages of failed calls: what becomes of the job

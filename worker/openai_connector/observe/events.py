@@ -121,7 +121,7 @@ class JobEnded:
     job: Job
     outcome: Outcome
     delivery: str
-    """What became of the command: done, gone, refused, undelivered, lease lost."""
+    """What became of the command: done, gone, failed already, undelivered, lease lost."""
     seconds: float
     """Since the job came in."""
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from openai_connector.job import Job, Outcome, Worker
+from openai_connector.job import BpmnError, Job, Outcome, Worker
 from openai_connector.observe.events import Events, JobEnded, JobGone, JobStarted
 from openai_connector.observe.logs import place_of
 from openai_connector.observe.points import reached
@@ -260,21 +261,23 @@ async def deliver(
     while True:
         on_decided(outcome)
         try:
-            delivery, reason = await commands.report(job, outcome, held)
+            reported = await commands.report(job, outcome, held)
         except Exception as error:
             if is_unexpected:
                 raise  # not even that there was a bug can be reported
             is_unexpected = True
             outcome = worker.failed_unexpectedly(job, error, outcome)
             continue
-        if delivery is not Delivery.REFUSED:
-            return Delivered(outcome, delivery)
-        instead = worker.refused(job, outcome, reason)
+        if reported.delivery is not Delivery.REFUSED:
+            if isinstance(outcome, BpmnError) and not reported.is_kept:
+                outcome = replace(outcome, keep={}, has_answer=False)
+            return Delivered(outcome, reported.delivery)
+        instead = worker.refused(job, outcome, reported.reason)
         if instead is None:
             logger.error(
                 "Job %s: the engine refused to fail it (%s); it is offered again after its lease",
                 job.key,
-                reason,
+                reported.reason,
             )
             return Delivered(outcome, Delivery.UNDELIVERED)
         outcome = instead
