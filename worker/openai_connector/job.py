@@ -124,7 +124,7 @@ class Pause:
     seconds: float
     """To wait before the next poll."""
     jobs: int
-    """To fetch with it at most."""
+    """To fetch with it at most; 0: there is none, but another pause where it is still needed."""
 
 
 class Worker(Protocol):

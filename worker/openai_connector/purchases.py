@@ -8,15 +8,27 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
 from openai_connector import wording
 from openai_connector.contract import HELD_BACK, WORKER_ENDED
 from openai_connector.job import BpmnError, Failed, Job, Outcome, Pause, Recovery, TaskError
-from openai_connector.observe.events import AnswerReused, CallLost, Events
-from openai_connector.store import Claim, NoStore, Owed, Store, StoreError
+from openai_connector.observe.events import (
+    AnswerReused,
+    AnswerUnkept,
+    CallLost,
+    EntryUnreadable,
+    Events,
+    StoreDamaged,
+    StoreFound,
+    StoreFull,
+    StoreLost,
+    StorePurged,
+    StoreRoom,
+)
+from openai_connector.store import Claim, Met, News, NoStore, Owed, Store, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +36,7 @@ MOST_ENDED: Final = 3
 """Calls of one job that were begun and never ended: after these the job is an incident, not a loop."""
 COMES_BACK: Final = (5.0, 10.0)
 """Seconds, at random, after which a job is offered again that another worker is in mid-call for."""
-STORE_PAUSE: Final = Pause(seconds=1.0, jobs=1)
+STORE_PAUSE: Final = Pause(seconds=1.0, jobs=0)
 
 
 class NotSentError(TaskError):
@@ -91,6 +103,9 @@ class Purchases:
             self._events.emit(AnswerReused(job))
         elif claim.is_busy:
             raise InMidCallError
+        elif self._is_required and self._store.is_full:
+            await self.call_off(job, fingerprint)
+            raise StoreAwayError(wording.STORE_FULL())
         elif claim.attempts >= MOST_ENDED:
             await self.call_off(job, fingerprint)
             await self.settle(job.key)  # a person who retries the incident begins anew
@@ -103,7 +118,10 @@ class Purchases:
         """Keep an answer; return whether it is safe now."""
         if isinstance(self._store, NoStore):
             return False
-        return await _without(self._store.keep(job.key, fingerprint, answer))
+        is_kept = await _without(self._store.keep(job.key, fingerprint, answer))
+        if not is_kept:
+            self._events.emit(AnswerUnkept(job))
+        return is_kept
 
     async def call_off(self, job: Job, fingerprint: str) -> None:
         """Say that the call has ended without an answer."""
@@ -125,8 +143,34 @@ class Purchases:
             return []
 
     def pause(self) -> Pause | None:
-        """Return how to slow down polling while a required store does not work."""
-        return STORE_PAUSE if self._is_required and not self._store.is_healthy else None
+        """Return how to stop polling while a required store does not work, or takes no more answers."""
+        return STORE_PAUSE if self._is_required and not self._is_working() else None
+
+    def _is_working(self) -> bool:
+        return self._store.is_healthy and not self._store.is_full
+
+
+def telling(events: Events, *, is_required: bool) -> Callable[[News], None]:
+    """Return what makes events of what a store meets."""
+
+    def tell(news: News) -> None:
+        match news.met:
+            case Met.LOST:
+                events.emit(StoreLost(news.what, is_required))
+            case Met.FOUND:
+                events.emit(StoreFound(news.seconds, news.count))
+            case Met.FULL:
+                events.emit(StoreFull(news.what, is_required))
+            case Met.ROOM:
+                events.emit(StoreRoom(news.count))
+            case Met.DAMAGED:
+                events.emit(StoreDamaged(news.what))
+            case Met.UNREADABLE:
+                events.emit(EntryUnreadable(news.job_key, news.what, news.count))
+            case Met.PURGED:
+                events.emit(StorePurged(news.count))
+
+    return tell
 
 
 def stays_stored(outcome: Outcome | None) -> bool:

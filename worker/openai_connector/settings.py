@@ -230,7 +230,7 @@ class Settings(BaseSettings):
     store_required: bool = _field(
         False,
         "CONNECTOR_STORE_REQUIRED",
-        about="true: take no jobs while the store does not work. false: go on without it.",
+        about="true: take no jobs while the store does not work, or is full. false: go on without it.",
     )
     store_key: SecretStr | None = _field(
         None,

@@ -141,13 +141,15 @@ class Poller:
         try:
             waits: Iterator[float] | None = None
             refused = 0
-            most = self._max_jobs
             while not self._stopping.is_set():
                 free = self._max_jobs - len(self._runs)
                 if free <= 0:
                     self._slot_free.clear()
                     await self._slot_free.wait()
                     await asyncio.sleep(PAUSE)
+                    continue
+                most = await self._slow_down()
+                if not most:
                     continue
                 try:
                     jobs = await self._poll(min(free, most))
@@ -162,7 +164,6 @@ class Poller:
                     waits, refused = None, 0
                     if jobs:
                         await asyncio.sleep(PAUSE)
-                    most = await self._slow_down()
         finally:
             self._call = None
             self._ended.set()
@@ -208,12 +209,15 @@ class Poller:
         return interrupted
 
     async def _slow_down(self) -> int:
-        """Wait while most jobs would be given back at once; return how many to fetch at most after it."""
+        """Wait while most jobs would be given back at once; return how many to fetch at most after it.
+
+        0: none, or the worker stops.
+        """
         pause = self._pause()
         if pause is None:
             return self._max_jobs
         await self._sleep(pause.seconds)
-        return pause.jobs
+        return 0 if self._stopping.is_set() else pause.jobs
 
     async def _wait_for_end(self, seconds: float) -> None:
         """Wait until run() has ended, or the time is over."""
