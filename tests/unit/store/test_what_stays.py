@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from grpc import StatusCode
@@ -19,12 +20,13 @@ from openai_connector.openai_api import ApiResponse
 from openai_connector.purchases import Purchases
 from openai_connector.redaction import Redaction
 from openai_connector.store import NoStore, Store, StoreError
+from openai_connector.store.tables import Tables
 from openai_connector.zeebe.channel import Connection, gateway, open_channel
 from openai_connector.zeebe.commands import Commands, Delivery, Reported
 from openai_connector.zeebe.poller import Poller
 from openai_connector.zeebe.runs import deliver
 from tests.make import ANSWER, FakeApi, bare_job, job, sentences_in, tasks
-from tests.unit.store.stores import Opener
+from tests.unit.store.stores import Opener, tables_at, until
 from tests.unit.zeebe.fake_gateway import FakeGateway, FakeJob, status
 
 LARGE = ANSWER | {"usage": {"total_tokens": 3, "details": "x" * 4_500_000}}
@@ -235,6 +237,44 @@ class TestJobThatIsAnIncidentAlready:
         poller.stop()
         await polling
         assert await is_stored(store, first)
+
+
+class TestWorkerThatStops:
+    """A drain, or a second signal, cuts the work off at any moment."""
+
+    async def test_an_answer_that_is_being_stored_is_stored(self, opened: Opener, location: str) -> None:
+        """The job goes back with its retries, and the next worker buys nothing."""
+        api, given = api_of(ANSWER), job({"resultExpression": MENDED})
+        held = HeldTables(tables_at(location, opened.clock))
+        at = worker(api, await opened(location, cast(Tables, held)))
+        working = asyncio.create_task(at.work(given))
+        await until(held.is_reached.is_set)
+        working.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await working
+        back = at.interrupted(given, is_begun=True)
+        assert back.retries == 3
+        held.is_let.set()
+        await told(at, given, back)
+        assert await worker(api, await opened(location)).work(given) == Completed({"a": "Hello"})
+        assert len(api.requests) == 1
+
+
+class HeldTables:
+    """Tables that hold the next answer."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self.is_reached, self.is_let = threading.Event(), threading.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tables, name)
+
+    def keep(self, *args: Any) -> None:
+        """Wait, in the store's thread, and keep it."""
+        self.is_reached.set()
+        assert self.is_let.wait(60)
+        self._tables.keep(*args)
 
 
 class FailingStore(NoStore):

@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from openai_connector.contract import ExitStatus
 from openai_connector.tools.demo.model import CHAT_MODEL, ModelError, ModelServer
 from openai_connector.tools.sandbox import demo_process as process
 from openai_connector.tools.sandbox import report, signals
@@ -89,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
         terminal.say(signals.UNSUPPORTED)
         return 1
     status = signals.run(lambda: _run(options, terminal))
-    if status == signals.INTERRUPTED:
+    if status == ExitStatus.INTERRUPTED:
         terminal.say("\nStopped; nothing is left running.")
     return status
 
