@@ -92,16 +92,11 @@ class Poller:
         self._pause = pause
         self._long_poll = min(long_poll, lease / POLL_SHARE).total_seconds()
         self._events = events or Events()
-        self._request = pb.ActivateJobsRequest(
-            type=job_type,
-            worker=worker_name,
-            timeout=round(lease.total_seconds() * 1000),
-            fetchVariable=fetch_variables,
-            tenantIds=tenant_ids,
-        )
+        self._request = _activation(job_type, worker_name, lease, fetch_variables, tenant_ids)
         self._slot_free = asyncio.Event()
-        leases = leases or Leases(commands)
-        self._runs = Runs(commands, worker, lease, leases, self._events, self._slot_free.set)
+        self._runs = Runs(
+            commands, worker, lease, leases or Leases(commands), self._events, self._slot_free.set
+        )
         self._stopping = asyncio.Event()
         self._ended = asyncio.Event()  # run() is not running
         self._ended.set()
@@ -278,6 +273,19 @@ class Poller:
         if kind not in self._troubles:
             self._troubles.add(kind)
             self._events.emit(EngineLost(kind, details, advice))
+
+
+def _activation(
+    job_type: str, worker_name: str, lease: timedelta, variables: Collection[str], tenants: Collection[str]
+) -> pb.ActivateJobsRequest:
+    """Return what all polls ask for, but for how many jobs and how long to wait."""
+    return pb.ActivateJobsRequest(
+        type=job_type,
+        worker=worker_name,
+        timeout=round(lease.total_seconds() * 1000),
+        fetchVariable=variables,
+        tenantIds=tenants,
+    )
 
 
 def _is_busy(error: Exception) -> bool:

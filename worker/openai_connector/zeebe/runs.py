@@ -16,7 +16,7 @@ from openai_connector.observe.logs import place_of
 from openai_connector.observe.points import reached
 from openai_connector.zeebe import clock
 from openai_connector.zeebe.active_jobs import ActiveJob, ActiveJobs
-from openai_connector.zeebe.commands import Commands, Delivery, Held
+from openai_connector.zeebe.commands import Commands, Delivery, Held, Reported
 from openai_connector.zeebe.decoding import DecodeError, bare_job, decode_job
 from openai_connector.zeebe.lease import Lease, Leases, wanted
 
@@ -239,6 +239,13 @@ class Delivered(NamedTuple):
     delivery: Delivery
 
 
+def _delivered(outcome: Outcome, reported: Reported) -> Delivered:
+    """Return what the engine knows: a BPMN error may have been thrown without what was to be kept."""
+    if isinstance(outcome, BpmnError) and not reported.is_kept:
+        outcome = replace(outcome, keep={}, has_answer=False)
+    return Delivered(outcome, reported.delivery)
+
+
 async def deliver(
     commands: Commands,
     worker: Worker,
@@ -269,9 +276,7 @@ async def deliver(
             outcome = worker.failed_unexpectedly(job, error, outcome)
             continue
         if reported.delivery is not Delivery.REFUSED:
-            if isinstance(outcome, BpmnError) and not reported.is_kept:
-                outcome = replace(outcome, keep={}, has_answer=False)
-            return Delivered(outcome, reported.delivery)
+            return _delivered(outcome, reported)
         instead = worker.refused(job, outcome, reported.reason)
         if instead is None:
             logger.error(
