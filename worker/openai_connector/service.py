@@ -17,7 +17,7 @@ from openai_connector.connector import Connector
 from openai_connector.contract import OWN_VARIABLES
 from openai_connector.document import Document, parse_json
 from openai_connector.job import Completed, Job
-from openai_connector.limits import FixedLimits, Gate, HostChange, Shares
+from openai_connector.limits import FixedLimits, Gate, HostChange, Shares, exchange
 from openai_connector.observe.events import Events, HostFound, HostLost
 from openai_connector.observe.logs import log_event
 from openai_connector.openai_api import ApiClient, Proxies, ProxyError
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 OWED_EVERY = 5.0  # seconds between two looks at what workers that are gone still owe
+SHARED_EVERY = 0.5  # seconds between two looks at what the fleet knows of limits and outages
 LAST_SECONDS = 3.0  # after a second signal, to give back the jobs under way
 
 
@@ -64,21 +65,25 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
     events = Events(log_event)
     store = store_of(settings, telling(events, is_required=settings.store_required))
     channel = open_channel(connection)
-    owing: asyncio.Task[None] | None = None
+    beside: list[asyncio.Task[None]] = []
     try:
         stub = gateway(channel)
         commands = Commands(stub)
         purchases = Purchases(store, is_required=settings.store_required, events=events)
         with contextlib.suppress(StoreError):  # which it has told of, and tries again by itself
             await store.start()
-        owing = asyncio.create_task(pay_what_is_owed(purchases, commands))
-        served = connectors(settings, client, events, purchases)
+        beside.append(asyncio.create_task(pay_what_is_owed(purchases, commands)))
+        types = task_types(settings)
+        gate = gate_of(settings, len(types), events, is_shared=store.is_shared)
+        if store.is_shared:
+            beside.append(asyncio.create_task(share_limits(gate, store)))
+        served = connectors(settings, client, types, gate=gate, events=events, purchases=purchases)
         pollers = _pollers(settings, stub, commands, served, events)
         _announce(settings, connection)
         await _poll(pollers, settings.drain_timeout, stopping)
     finally:
-        if owing is not None:
-            owing.cancel()
+        for task in beside:
+            task.cancel()
         await store.aclose()
         await client.aclose()
         await channel.close()
@@ -185,22 +190,32 @@ async def pay_what_is_owed(purchases: Purchases, commands: Commands) -> None:
         await asyncio.sleep(OWED_EVERY)
 
 
+async def share_limits(gate: Gate, store: Store) -> None:
+    """Tell the fleet of limits and outages, and learn of them, now and then."""
+    while True:
+        with contextlib.suppress(StoreError):  # without the store each worker learns by itself
+            await exchange(gate, store)
+        await asyncio.sleep(SHARED_EVERY)
+
+
 def connectors(
     settings: Settings,
     client: ApiClient,
+    types: Sequence[TaskType],
+    *,
+    gate: Gate | None = None,
     events: Events | None = None,
     purchases: Purchases | None = None,
 ) -> list[Connector]:
-    """Return a connector for each type of task that is served."""
-    policy, served = RetryPolicy(settings.max_waits, settings.max_wait_time), task_types(settings)
-    gate = gate_of(settings, len(served), events or Events())
+    """Return a connector for each type of task."""
+    policy = RetryPolicy(settings.max_waits, settings.max_wait_time)
     return [
         Connector(client, task_type, retry_policy=policy, gate=gate, purchases=purchases, events=events)
-        for task_type in served
+        for task_type in types
     ]
 
 
-def gate_of(settings: Settings, types: int, events: Events) -> Gate:
+def gate_of(settings: Settings, types: int, events: Events, *, is_shared: bool = False) -> Gate:
     """Return what holds calls back: one for all types of task, for they may ask with the same key."""
 
     def tell(change: HostChange) -> None:
@@ -210,6 +225,7 @@ def gate_of(settings: Settings, types: int, events: Events) -> Gate:
         fixed=FixedLimits(settings.requests_per_minute, settings.tokens_per_minute),
         shares=Shares(settings.max_jobs * types, settings.fair_share, settings.max_payload * 1_000_000),
         on_change=tell,
+        is_shared=is_shared,
     )
 
 

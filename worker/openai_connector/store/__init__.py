@@ -107,6 +107,10 @@ class Store(Protocol):
     def is_full(self) -> bool:
         """Whether the store takes no more answers for now."""
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether workers on other machines have the same store."""
+
     async def start(self) -> None:
         """Open the store, and look after it from now on: also where this raises."""
 
@@ -147,6 +151,7 @@ class NoStore:
 
     is_healthy = True
     is_full = False
+    is_shared = False
 
     async def start(self) -> None:
         """Do nothing."""

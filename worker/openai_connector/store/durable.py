@@ -44,6 +44,7 @@ class DurableStore:
     """A store in a database; see `Store` for what its methods promise."""
 
     def __init__(self, location: str, options: StoreOptions, tables: Tables | None = None) -> None:
+        self.is_shared = file_of(location) is None
         self._tables = tables or _tables(location)
         self._options = options
         self._patience = options.patience.total_seconds()
