@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from openai_connector import wording
 from openai_connector.job import Job, Recovery
@@ -48,6 +48,15 @@ class Api(Protocol):
         ...
 
 
+class Bought(NamedTuple):
+    """An answer that is paid for."""
+
+    answer: Mapping[str, Any]
+    """What is kept of it."""
+    is_stored: bool
+    """The worker's store has it."""
+
+
 class HeldBackError(NotSentError):
     """Nothing was sent: a limit, a host that is down, or others who wait for the slots hold the job back."""
 
@@ -80,8 +89,8 @@ class Calls:
         """What says when a call may be sent."""
         return self._gate
 
-    async def answer_to(self, request: Request, task: Task, job: Job, request_id: str) -> Mapping[str, Any]:
-        """Return what is kept of the answer to a request, bought now or before.
+    async def answer_to(self, request: Request, task: Task, job: Job, request_id: str) -> Bought:
+        """Return the answer to a request, bought now or before.
 
         Raises:
             NotSentError: it was not sent; the job may come back.
@@ -89,16 +98,16 @@ class Calls:
         """
         stored = await self._purchases.begin(job, request.fingerprint)
         if stored is not None:
-            return stored
+            return Bought(stored, is_stored=True)
         try:
             accepted = await self.buy(request, task, job, request_id)
         except BaseException:
             await self._purchases.call_off(job, request.fingerprint)
             raise
         reached("answer_received")
-        await self._purchases.keep(job, request.fingerprint, accepted)
+        is_stored = await self._purchases.keep(job, request.fingerprint, accepted)
         reached("answer_stored")
-        return accepted
+        return Bought(accepted, is_stored)
 
     async def buy(self, request: Request, task: Task, job: Job, request_id: str) -> Mapping[str, Any]:
         """Return what is kept of the answer to a request that is sent now; raises as `answer_to` does."""

@@ -8,15 +8,27 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
 from openai_connector import wording
 from openai_connector.contract import HELD_BACK, WORKER_ENDED
-from openai_connector.job import Job, Pause, Recovery, TaskError
-from openai_connector.observe.events import AnswerReused, CallLost, Events
-from openai_connector.store import Claim, NoStore, Owed, Store, StoreError
+from openai_connector.job import BpmnError, Failed, Job, Outcome, Pause, Recovery, TaskError
+from openai_connector.observe.events import (
+    AnswerReused,
+    AnswerUnkept,
+    CallLost,
+    EntryUnreadable,
+    Events,
+    StoreDamaged,
+    StoreFound,
+    StoreFull,
+    StoreLost,
+    StorePurged,
+    StoreRoom,
+)
+from openai_connector.store import Claim, Met, News, NoStore, Owed, Store, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +36,7 @@ MOST_ENDED: Final = 3
 """Calls of one job that were begun and never ended: after these the job is an incident, not a loop."""
 COMES_BACK: Final = (5.0, 10.0)
 """Seconds, at random, after which a job is offered again that another worker is in mid-call for."""
-STORE_PAUSE: Final = Pause(seconds=1.0, jobs=1)
+STORE_PAUSE: Final = Pause(seconds=1.0, jobs=0)
 
 
 class NotSentError(TaskError):
@@ -91,6 +103,9 @@ class Purchases:
             self._events.emit(AnswerReused(job))
         elif claim.is_busy:
             raise InMidCallError
+        elif self._is_required and self._store.is_full:
+            await self.call_off(job, fingerprint)
+            raise StoreAwayError(wording.STORE_FULL())
         elif claim.attempts >= MOST_ENDED:
             await self.call_off(job, fingerprint)
             await self.settle(job.key)  # a person who retries the incident begins anew
@@ -99,9 +114,14 @@ class Purchases:
             self._events.emit(CallLost(job))
         return claim.answer
 
-    async def keep(self, job: Job, fingerprint: str, answer: Mapping[str, Any]) -> None:
-        """Keep an answer, which is safe then."""
-        await _without(self._store.keep(job.key, fingerprint, answer))
+    async def keep(self, job: Job, fingerprint: str, answer: Mapping[str, Any]) -> bool:
+        """Keep an answer; return whether it is safe now."""
+        if isinstance(self._store, NoStore):
+            return False
+        is_kept = await _without(self._store.keep(job.key, fingerprint, answer))
+        if not is_kept:
+            self._events.emit(AnswerUnkept(job))
+        return is_kept
 
     async def call_off(self, job: Job, fingerprint: str) -> None:
         """Say that the call has ended without an answer."""
@@ -123,13 +143,57 @@ class Purchases:
             return []
 
     def pause(self) -> Pause | None:
-        """Return how to slow down polling while a required store does not work."""
-        return STORE_PAUSE if self._is_required and not self._store.is_healthy else None
+        """Return how to stop polling while a required store does not work, or takes no more answers."""
+        return STORE_PAUSE if self._is_required and not self._is_working() else None
+
+    def _is_working(self) -> bool:
+        return self._store.is_healthy and not self._store.is_full
 
 
-async def _without(doing: Awaitable[None]) -> None:
-    """Go on without the store where it fails; it says so itself."""
+def telling(events: Events, *, is_required: bool) -> Callable[[News], None]:
+    """Return what makes events of what a store meets."""
+
+    def tell(news: News) -> None:
+        match news.met:
+            case Met.LOST:
+                events.emit(StoreLost(news.what, is_required))
+            case Met.FOUND:
+                events.emit(StoreFound(news.seconds, news.count))
+            case Met.FULL:
+                events.emit(StoreFull(news.what, is_required))
+            case Met.ROOM:
+                events.emit(StoreRoom(news.count))
+            case Met.DAMAGED:
+                events.emit(StoreDamaged(news.what))
+            case Met.UNREADABLE:
+                events.emit(EntryUnreadable(news.job_key, news.what, news.count))
+            case Met.PURGED:
+                events.emit(StorePurged(news.count))
+
+    return tell
+
+
+def stays_stored(outcome: Outcome | None) -> bool:
+    """Check whether an answer is needed after the engine has acknowledged an outcome; None: the job is gone.
+
+    **The rule of the store**: what a job may come back for stays, unless the engine has it. A job comes back
+    while it has retries, and when a person retries its incident (an uncaught BPMN error is one). The engine
+    has the answer then, as a variable of the task, where it could take it.
+    """
+    match outcome:
+        case Failed(retries=retries) if retries > 0:
+            return True
+        case Failed() | BpmnError():
+            return not outcome.has_answer
+        case _:
+            return False
+
+
+async def _without(doing: Awaitable[None]) -> bool:
+    """Go on without the store where it fails; it says so itself. Return whether it did it."""
     try:
         await doing
     except StoreError as error:
         log.debug("The store did not do it: %s", error)
+        return False
+    return True

@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -22,9 +22,9 @@ from openai_connector.observe.events import Events, HostFound, HostLost
 from openai_connector.observe.logs import log_event
 from openai_connector.openai_api import ApiClient, Proxies, ProxyError
 from openai_connector.outcome.retry_policy import RetryPolicy
-from openai_connector.purchases import Purchases
+from openai_connector.purchases import Purchases, telling
 from openai_connector.settings import SAAS_AUDIENCE, SAAS_TOKEN_URL, Settings, SettingsError, misspelt
-from openai_connector.store import NoStore, Store, StoreError, StoreOptions, open_store
+from openai_connector.store import News, NoStore, Store, StoreError, StoreOptions, open_store
 from openai_connector.tasks.allowed_hosts import ALWAYS_ALLOWED, AllowedHosts, pattern_of
 from openai_connector.tasks.openai_task import ApiDefaults, OpenAiTasks
 from openai_connector.tasks.secrets import ChainedSecrets, EnvironmentSecrets, FolderSecrets, SecretProvider
@@ -62,13 +62,13 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
     """
     connection = connection_of(settings)
     client = client_of_environment()
-    store = store_of(settings)
+    events = Events(log_event)
+    store = store_of(settings, telling(events, is_required=settings.store_required))
     channel = open_channel(connection)
     beside: list[asyncio.Task[None]] = []
     try:
         stub = gateway(channel)
         commands = Commands(stub)
-        events = Events(log_event)
         purchases = Purchases(store, is_required=settings.store_required, events=events)
         with contextlib.suppress(StoreError):  # which it has told of, and tries again by itself
             await store.start()
@@ -159,8 +159,8 @@ def client_of_environment() -> ApiClient:
     return client
 
 
-def store_of(settings: Settings) -> Store:
-    """Return the store, not yet started."""
+def store_of(settings: Settings, tell: Callable[[News], None]) -> Store:
+    """Return the store, not yet started; `tell` is told what it meets."""
     if settings.store is None:
         return NoStore()
     from openai_connector.store.sealing import read_keys  # only where there is a store
@@ -171,6 +171,7 @@ def store_of(settings: Settings) -> Store:
         retention=settings.store_retention,
         max_bytes=settings.store_max_size * 1024 * 1024,
         fresh_for=min(StoreOptions().fresh_for, settings.job_lease / 3),
+        tell=tell,
     )
     return open_store(settings.store.get_secret_value(), options)
 
@@ -182,7 +183,7 @@ async def pay_what_is_owed(purchases: Purchases, commands: Commands) -> None:
             document = Document(parse_json(owed.variables_json))
             document.text = owed.variables_json
             job = Job(owed.job_key, "", 0, 0, "", "", 0, 0, "", {}, {})
-            delivery, _ = await commands.report(job, Completed(document))
+            delivery = (await commands.report(job, Completed(document))).delivery
             if delivery in (Delivery.DONE, Delivery.GONE):
                 log.info("Job %d: the completion that was owed is reported (%s)", job.key, delivery.value)
                 await purchases.settle(job.key)

@@ -131,7 +131,8 @@ async def test_job_gone(
 ) -> None:
     """A job that is no longer there ends the story after one attempt."""
     engine.faults[command].append(status(code))
-    assert (await commands.report(job, outcome)).delivery is Delivery.GONE
+    expected = Delivery.GONE if code is StatusCode.NOT_FOUND else Delivery.FAILED_ALREADY
+    assert (await commands.report(job, outcome)).delivery is expected
     assert [name for name, _ in engine.calls] == [command]
 
 

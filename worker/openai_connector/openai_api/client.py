@@ -89,23 +89,10 @@ class ApiClient:
             ApiConnectionError, ApiTimeoutError: there is no response.
             InvalidResponseError: there is one, but it cannot be read.
         """
-        connect_seconds = min(timeout * CONNECT_SHARE, CONNECT_TIMEOUT).total_seconds()
         response: httpx.Response | None = None
         chunks: list[bytes] = []
         try:
-            request = httpx.Request(
-                method,
-                _url(url),
-                content=body,
-                headers={
-                    **({} if body is None else {"Content-Type": "application/json"}),
-                    "Accept": "application/json",
-                    "Accept-Encoding": "gzip, deflate",
-                    "User-Agent": f"camunda-openai-connector/{__version__}",
-                    **headers,
-                },
-                extensions={"timeout": {"connect": connect_seconds}},
-            )
+            request = _request(method, url, body, headers, timeout)
             async with asyncio.timeout(timeout.total_seconds()):
                 response = await self._transport.handle_async_request(request)
                 fault = await self._read(response, chunks)
@@ -177,6 +164,24 @@ def encode_body(body: Mapping[str, Any]) -> bytes:
     except RecursionError:
         raise ValueError("nested too deep") from None
     return well_formed(text).encode()
+
+
+def _request(
+    method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: timedelta
+) -> httpx.Request:
+    return httpx.Request(
+        method,
+        _url(url),
+        content=body,
+        headers={
+            **({} if body is None else {"Content-Type": "application/json"}),
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip, deflate",
+            "User-Agent": f"camunda-openai-connector/{__version__}",
+            **headers,
+        },
+        extensions={"timeout": {"connect": min(timeout * CONNECT_SHARE, CONNECT_TIMEOUT).total_seconds()}},
+    )
 
 
 def _headers(response: httpx.Response) -> dict[str, str | list[str]]:

@@ -29,6 +29,8 @@ class Attempt:
     """The output side of the task, as soon as its headers are read."""
     local_names: frozenset[str] = frozenset()
     """What the task's own scope holds: a result of such a name would stay there, unseen by the process."""
+    is_stored: bool = False
+    """The worker's store has the answer: it is not lost where the engine cannot take it."""
 
 
 def release(outcome: Outcome, attempt: Attempt, *, is_kept: bool = False, end: str = "") -> Outcome:
@@ -55,12 +57,14 @@ def _error(outcome: BpmnError, attempt: Attempt, is_kept: bool) -> BpmnError:
     end = ""
     if keep is None:
         log.warning("Job %d: its answer is too large to be kept for an uncaught error", attempt.job.key)
-        end = wording.IS_TOO_LARGE_TO_KEEP() if is_kept else ""
+        end = kept_words(attempt, has_answer=False) if is_kept else ""
     return replace(
         outcome,
         message=_message(attempt.redaction.message(outcome.message), end),
         variables=attempt.redaction.value(outcome.variables),
         keep=keep or {},
+        has_answer=keep is not None and attempt.memory.response is not None,
+        attempt=attempt,
     )
 
 
@@ -77,15 +81,29 @@ def _failure(failed: Failed, attempt: Attempt, is_kept: bool, end: str) -> Faile
     sent = sent or Document()
     if not whole.keys() <= sent.keys():
         end += wording.LEFT_OUT()
+    has_answer = kept.response is not None
     if is_kept and failed.retries == 0:
-        end += _kept_words() if kept.response is not None else wording.IS_TOO_LARGE_TO_KEEP()
-    return replace(failed, message=_message(attempt.redaction.message(failed.message), end), variables=sent)
-
-
-def _kept_words() -> str:
-    return wording.IS_KEPT(
-        result_expression=OVERRIDES[RESULT_EXPRESSION], error_expression=OVERRIDES[ERROR_EXPRESSION]
+        end += kept_words(attempt, has_answer=has_answer)
+    return replace(
+        failed,
+        message=_message(attempt.redaction.message(failed.message), end),
+        variables=sent,
+        has_answer=has_answer,
+        attempt=attempt,
     )
+
+
+def kept_words(attempt: Attempt, *, has_answer: bool) -> str:
+    """Return where the answer is, and what a person can do with it.
+
+    Args:
+        attempt: what is known of the attempt.
+        has_answer: the engine has the answer.
+    """
+    if not has_answer and not attempt.is_stored:
+        return wording.IS_TOO_LARGE_TO_KEEP()
+    words = wording.IS_KEPT if has_answer else wording.IS_STORED
+    return words(result_expression=OVERRIDES[RESULT_EXPRESSION], error_expression=OVERRIDES[ERROR_EXPRESSION])
 
 
 def _fitting(variables: Mapping[str, Any]) -> Document | None:

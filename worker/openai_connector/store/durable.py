@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from time import monotonic
 from typing import Any, Final, TypeVar
 
 from openai_connector import wording
-from openai_connector.store import POSTGRES, Change, Claim, Owed, StoreError, StoreOptions, file_of
+from openai_connector.store import POSTGRES, Change, Claim, Met, News, Owed, StoreError, StoreOptions, file_of
 from openai_connector.store.ledger import (
     BEATS,
     Forget,
@@ -28,8 +29,6 @@ from openai_connector.store.ledger import (
 )
 from openai_connector.store.tables import Call, Tables
 from openai_connector.store.writer import Writer
-
-log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -50,8 +49,8 @@ class DurableStore:
         self._options = options
         self._patience = options.patience.total_seconds()
         self._beat_every = options.fresh_for.total_seconds() / BEATS
-        self._tell = options.on_change or _log_change
-        self._ledger = Ledger(self._tables, options)
+        self._tell = options.tell
+        self._ledger = Ledger(self._tables, options, self._tell_later)
         self._writer: Writer | None = None
         self._waiting: deque[tuple[Operation, asyncio.Future[Any]]] = deque()
         self._pump: asyncio.Task[None] | None = None
@@ -59,6 +58,10 @@ class DurableStore:
         self._wake = asyncio.Event()
         self._stuck: asyncio.Future[Any] | None = None
         self._problem: StoreError | None = StoreError(wording.STORE_CLOSED())
+        self._told: set[str] = set()
+        self._lost_at: float | None = None
+        self._unkept = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._held: set[Call] = set()
         self._unreleased: set[Call] = set()
         self._unforgotten: set[int] = set()
@@ -68,9 +71,15 @@ class DurableStore:
         """Whether the last step succeeded."""
         return self._problem is None
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the last answer was one too many, and there is no room since."""
+        return self._ledger.is_full
+
     async def start(self) -> None:
         """Open the store, and look after it from now on."""
         self._writer = Writer("store")
+        self._loop = asyncio.get_running_loop()
         try:
             await self._beat()
         finally:
@@ -116,7 +125,11 @@ class DurableStore:
 
     async def keep(self, job_key: int, fingerprint: str, answer: Mapping[str, Any]) -> None:
         """Keep an answer: it is safe when this returns."""
-        await self._end((job_key, fingerprint), Keep(job_key, fingerprint, answer))
+        try:
+            await self._end((job_key, fingerprint), Keep(job_key, fingerprint, answer))
+        except StoreError:
+            self._unkept += 1
+            raise
 
     async def release(self, job_key: int, fingerprint: str) -> None:
         """Give the intent back: the call has ended without an answer."""
@@ -228,26 +241,47 @@ class DurableStore:
             self._change(error)
             raise
         except Exception as error:
-            log.error("The store failed unexpectedly (%s)", type(error).__name__)
             self._change(StoreError(wording.STORE_FAILED(kind=type(error).__name__)))
             raise StoreError(wording.STORE_FAILED(kind=type(error).__name__)) from None
 
     def _change(self, problem: StoreError | None) -> None:
+        """Note how the store is; tell each kind of trouble once until it works again."""
         before, self._problem = self._problem, problem
-        if str(before) != str(problem):
-            self._tell(problem)
         if problem is not None:
             self._wake.set()
+            self._lost_at = monotonic() if self._lost_at is None else self._lost_at
+            if str(problem) not in self._told:
+                self._told.add(str(problem))
+                self._tell(News(Met.LOST, str(problem)))
+        elif before is not None:
+            seconds = 0.0 if self._lost_at is None else monotonic() - self._lost_at
+            self._lost_at = None
+            self._told.clear()
+            self._hear(News(Met.FOUND, seconds=seconds))
+
+    def _hear(self, news: News) -> None:
+        """Pass news on; where answers are stored again, with how many were not."""
+        if news.met in (Met.FOUND, Met.ROOM):
+            news = replace(news, count=self._unkept)
+            self._unkept = 0
+        self._tell(news)
+
+    def _tell_later(self, news: News) -> None:
+        """Pass on in the event loop what was met in the store's thread."""
+        assert self._loop is not None
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            self._loop.call_soon_threadsafe(self._hear, news)
 
     async def _look_after(self) -> None:
         pause = FIRST_PAUSE
         while True:
             self._wake.clear()
             if self.is_healthy:
-                with contextlib.suppress(TimeoutError):  # wait_for of Python 3.11 may lose a cancellation
+                try:  # wait_for of Python 3.11 may lose a cancellation
                     async with asyncio.timeout(self._beat_every):
                         await self._wake.wait()
-                pause = FIRST_PAUSE
+                except TimeoutError:
+                    pause = FIRST_PAUSE  # it was well for a while: one that comes and goes is left alone
             if not self.is_healthy:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
@@ -294,10 +328,3 @@ def _fail(waiting: list[Any] | deque[Any], error: StoreError) -> None:
 def _ignore(future: asyncio.Future[Any]) -> None:
     if not future.cancelled():
         future.exception()
-
-
-def _log_change(problem: StoreError | None) -> None:
-    if problem is None:
-        log.info(wording.STORE_WORKS())
-    else:
-        log.warning(wording.STORE_LOST(problem=problem))
