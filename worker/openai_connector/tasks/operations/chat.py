@@ -53,10 +53,10 @@ from openai_connector.tasks.operations.tools import (
     as_chat_tool,
     as_responses_tool,
     calls_of,
+    result_list,
     result_misfits,
-    results,
     shown,
-    tools,
+    tool_list,
 )
 from openai_connector.tasks.task_type import AnswerNeeded
 
@@ -220,7 +220,7 @@ class Chat(Operation):
     ] = declared(contract.PROMPT, repr=False)
     tools: Annotated[
         list[Tool] | None,
-        tools,
+        tool_list,
         Shown(
             "tools",
             kind="Text",
@@ -233,7 +233,7 @@ class Chat(Operation):
     ] = declared(contract.TOOLS, repr=False)
     tool_results: Annotated[
         list[Message] | None,
-        results,
+        result_list,
         Shown(
             "tools",
             kind="Text",
