@@ -86,6 +86,10 @@ RULES: Final[Mapping[str, tuple[str, str]]] = {
         "warning",
         "the error expression acts on each success too: it has no condition on an error",
     ),
+    "answer-needed": (
+        "warning",
+        "*Answer needed* does not go with a request timeout, or with a base URL of another server",
+    ),
     "bad-error-expression": (
         "error",
         "the error expression fails, or gives no action, on a sample answer or a sample error",
@@ -123,6 +127,10 @@ RULES: Final[Mapping[str, tuple[str, str]]] = {
         "the result expression gives an action together with variables, or inside of one",
     ),
     "misplaced-secret": ("error", "a secret is in an input where it is not resolved"),
+    "model-and-api": (
+        "error, warning",
+        "OpenAI does not serve the model by the API chosen, or not with tools",
+    ),
     "model-shutdown": ("error, warning", "the model is shut down (error) or about to be (warning)"),
     "never-true": (
         "warning",
