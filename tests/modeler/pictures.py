@@ -40,6 +40,13 @@ def main() -> None:
         modeler.open_groups("Response format", "Output mapping")
         modeler.screenshot(FOLDER / "modeler-unexpected-answer.png", 900)
 
+        applied(modeler, "today", "openai-chat.json")
+        modeler.fill("OpenAI API key", "{{secrets.OPENAI_API_KEY}}")
+        modeler.feel("Prompt", "ticket")
+        modeler.choice("Answer needed", "Within 8 hours, 40 % cheaper")
+        modeler.open_groups("Model", "Output mapping")
+        modeler.screenshot(FOLDER / "modeler-answer-needed.png", 760)
+
         applied(modeler, "today", "openai-connector.json")
         modeler.choice("Operation", "Moderation")
         modeler.feel("Evaluation input", "message.text")
