@@ -208,15 +208,15 @@ def inputs() -> str:
 
 
 def _inputs() -> Iterator[tuple[str, str, str]]:
-    seen = {OPERATION_INPUT}
     yield "Operation", f"`{OPERATION_INPUT}`", "every task"
     models: list[tuple[str, type[Inputs]]] = [("every task", Endpoint)]
     models += [(kind.label, kind) for kind in OPERATIONS.values()]
+    found: dict[str, tuple[str, list[str]]] = {}
     for of, model in models:
         for field in model.model_fields.values():  # a field of two models is one input
-            if field.alias and field.alias not in seen:
-                seen.add(field.alias)
-                yield str(field.title), f"`{field.alias}`", of
+            found.setdefault(str(field.alias), (str(field.title), []))[1].append(of)
+    for alias, (title, having) in found.items():
+        yield title, f"`{alias}`", having[0] if having[0] == "every task" else ", ".join(having)
 
 
 def outputs() -> str:
