@@ -25,8 +25,8 @@ ERRORS: Final = (
     (
         "InvalidResponseError",
         f"`{contract.INVALID_RESPONSE}`",
-        "a redirect, no JSON, an error in a success, no answer in it, or no proper HTTP (`status` as far as "
-        "it is known, else 0)",
+        "a redirect, no JSON, an error in a success, no answer in it, a response that failed or was "
+        "cancelled, or no proper HTTP (`status` as far as it is known, else 0)",
     ),
     ("HostRefusedError", f"`{contract.HOST_NOT_ALLOWED}`", "the base URL's host is not allowed"),
     ("SecretError", f"`{contract.SECRET_NOT_AVAILABLE}`", "a secret is missing or empty"),
@@ -57,14 +57,21 @@ OUTPUTS: Final[Mapping[str, Mapping[str, str]]] = {
     "chat": {
         "text": "the answer",
         "responses": "all answers, in order, when *Choices to generate* is above 1",
-        "chatHistory": "the messages sent and the answers: give it to the next task's *Chat history*",
-        "finishReason": "why the model ended, as the API gave it",
+        "chatHistory": "the messages sent and the answers, calls of tools among them: give it to the next "
+        "task's *Chat history*, whichever *API* that has",
+        "finishReason": "why the model ended, as the API gave it; of the Responses API `stop`, `length`, "
+        "`content_filter` or `tool_calls`",
         "usage": "the tokens used, as the API gave them",
         "model": "the model that answered, as the API gave it",
         "json": "the answer parsed, when a JSON *Response format* was asked for",
         "refusal": "why the model refused, as the API gave it; null if it did not",
         "condition": "`AS_ASKED`, or the code that tells [how the answer is other](error-codes.md)",
         "calls": "how many calls were made for this answer: 2 where the model was asked again",
+        "toolCalls": "what the model asks the process to do: a list of `{id, name, arguments, "
+        "argumentsValid}`, empty where it asks for nothing. `arguments` is a context, or the model's own "
+        "text where that is no JSON object: `argumentsValid` is false then",
+        "tokens": "the tokens used, by the same names for all APIs: `{input, output, total, cached, "
+        "cacheWrite, reasoning}`, null where the API does not tell",
     },
     "moderation": {
         "flagged": "true when any result, or any category of one, says so; an answer from which it cannot be "
@@ -78,6 +85,10 @@ RULES: Final[Mapping[str, tuple[str, str]]] = {
     "acts-on-success": (
         "warning",
         "the error expression acts on each success too: it has no condition on an error",
+    ),
+    "answer-needed": (
+        "warning",
+        "*Answer needed* does not go with a request timeout, or with a base URL of another server",
     ),
     "bad-error-expression": (
         "error",
@@ -116,6 +127,10 @@ RULES: Final[Mapping[str, tuple[str, str]]] = {
         "the result expression gives an action together with variables, or inside of one",
     ),
     "misplaced-secret": ("error", "a secret is in an input where it is not resolved"),
+    "model-and-api": (
+        "error, warning",
+        "OpenAI does not serve the model by the API chosen, or not with tools",
+    ),
     "model-shutdown": ("error, warning", "the model is shut down (error) or about to be (warning)"),
     "never-true": (
         "warning",
@@ -193,15 +208,15 @@ def inputs() -> str:
 
 
 def _inputs() -> Iterator[tuple[str, str, str]]:
-    seen = {OPERATION_INPUT}
     yield "Operation", f"`{OPERATION_INPUT}`", "every task"
     models: list[tuple[str, type[Inputs]]] = [("every task", Endpoint)]
     models += [(kind.label, kind) for kind in OPERATIONS.values()]
+    found: dict[str, tuple[str, list[str]]] = {}
     for of, model in models:
         for field in model.model_fields.values():  # a field of two models is one input
-            if field.alias and field.alias not in seen:
-                seen.add(field.alias)
-                yield str(field.title), f"`{field.alias}`", of
+            found.setdefault(str(field.alias), (str(field.title), []))[1].append(of)
+    for alias, (title, having) in found.items():
+        yield title, f"`{alias}`", having[0] if having[0] == "every task" else ", ".join(having)
 
 
 def outputs() -> str:

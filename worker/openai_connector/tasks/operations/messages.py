@@ -19,10 +19,15 @@ from openai_connector.tasks.operations.fields import (
     kind_of,
     violation,
 )
+from openai_connector.tasks.operations.responses_items import REASONING, as_messages
+from openai_connector.tasks.operations.tools import with_results
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 STANDS_FOR_CONTENT = ("tool_calls", "refusal", "function_call", "audio")
 """Keys of an assistant's message with which its content may be null."""
+
+_NOT_PRIVATE = ("type", "tool_call_id", "call_id", REASONING)
+"""Keys whose values an error may well name, or that nobody can read."""
 
 Message = dict[str, Any]
 
@@ -41,6 +46,7 @@ def _read_history(value: Any) -> list[Message] | None:
             'must be a list of messages such as {role: "user", content: "..."}, not ' + kind_of(value) + hint,
             private=True,
         )
+    value = as_messages(value)
     for position, message in enumerate(value, 1):
         problem = _problem(message)
         if problem:
@@ -66,32 +72,45 @@ def _problem(message: Any) -> str | None:
 
 
 history = BeforeValidator(_read_history)
-"""A chat history: a list of messages, or its JSON text. Unknown keys of a message pass."""
+"""A chat history: a list of messages of either API, or its JSON text. Unknown keys of a message pass."""
 
 
-def conversation(system: Any, history: list[Message] | None, prompt: Any) -> list[Message]:
-    """Return the conversation as messages.
+def conversation(
+    system: Any, history: list[Message] | None, prompt: Any, results: list[Message] | None = None
+) -> list[Message]:
+    """Return the conversation as messages; there may be results of tools in place of a prompt.
 
     A system message that already stands in the history, word for word, stays there and is not sent twice: a
     history that an earlier task gave back as `output.chatHistory` begins with it.
     """
-    messages = list(history or ())
+    messages = with_results(history or [], results) if results else list(history or ())
     if system is not None and not any(m["role"] == "system" and m.get("content") == system for m in messages):
         messages.insert(0, {"role": "system", "content": system})
-    messages.append({"role": "user", "content": prompt})
+    if prompt is not None or not results:
+        messages.append({"role": "user", "content": prompt})
     return messages
+
+
+def without_reasoning(messages: list[Message]) -> list[Message]:
+    """Return messages as Chat Completions takes them: it knows no reasoning items."""
+    return [
+        {key: value for key, value in message.items() if key != REASONING}
+        if REASONING in message
+        else message
+        for message in messages
+    ]
 
 
 def texts_of(messages: list[Message]) -> list[str]:
     """Collect every text of the messages, however deep (tool calls, content parts)."""
     texts: list[str] = []
-    pending: list[Any] = [{key: value for key, value in m.items() if key != "role"} for m in messages]
+    pending: list[Any] = [{key: part for key, part in m.items() if key != "role"} for m in messages]
     while pending:
         value = pending.pop()
         if isinstance(value, str):
             texts.append(value)
         elif isinstance(value, Mapping):
-            pending.extend(value.values())
+            pending.extend(part for key, part in value.items() if key not in _NOT_PRIVATE)
         elif isinstance(value, list):
             pending.extend(value)
     return texts
