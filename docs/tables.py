@@ -9,6 +9,7 @@ from typing import Final
 
 from openai_connector import contract, settings
 from openai_connector.contract import PANEL
+from openai_connector.observe.metrics import Metrics
 from openai_connector.openai_api import policy
 from openai_connector.tasks.operations import OPERATION_INPUT, OPERATIONS, Endpoint
 from openai_connector.tasks.operations.fields import Inputs
@@ -246,10 +247,20 @@ def _shown(text: str) -> str:
     return filled.replace("{{", "{").replace("}}", "}").replace("|", "\\|")
 
 
+def metrics() -> str:
+    """Return every metric."""
+    rows = (
+        (f"`{series.name}`", series.kind, ", ".join(f"`{label}`" for label in series.labels), series.about)
+        for series in Metrics().all()
+    )
+    return _table(("Metric", "Type", "Labels", "What it is"), rows)
+
+
 TABLES: Final = {
     "errors": errors,
     "inputs": inputs,
     "messages": messages,
+    "metrics": metrics,
     "outputs": outputs,
     "policy": retry_policy,
     "rules": rules,

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, Final, NamedTuple, Protocol
+from urllib.parse import urlsplit
 
 from openai_connector import wording
 from openai_connector.job import Job, Recovery
 from openai_connector.limits import Admission, Asking, Gate, Held, key_of
 from openai_connector.limits.limiter import Told
-from openai_connector.observe.events import AnswerReceived, CallCut, CallSent, Events
+from openai_connector.observe.events import AnswerReceived, Call, CallCut, CallSent, CallUnanswered, Events
 from openai_connector.observe.points import during, reached
 from openai_connector.openai_api import (
     ApiConnectionError,
@@ -22,6 +23,7 @@ from openai_connector.openai_api import (
     allowances,
 )
 from openai_connector.purchases import NotSentError, Purchases
+from openai_connector.tasks.operations.tokens import tokens_of
 from openai_connector.tasks.task_type import Request, Task
 
 LIMIT_STATUSES: Final = (429, 529)
@@ -62,6 +64,7 @@ class HeldBackError(NotSentError):
 
     def __init__(self, held: Held) -> None:
         super().__init__(_REASONS[held.reason](host=held.host))
+        self.reason = held.reason
         self.wait = timedelta(seconds=held.wait)
         self.is_wait_counted = held.reason in ("limit", "host")
         if held.since is not None:
@@ -117,7 +120,7 @@ class Calls:
         if isinstance(entered, Held):
             raise HeldBackError(entered)
         try:
-            response = await self._send(request, job, request_id)
+            response = await self._send(request, job, request_id, key.host)
             accepted = task.accept(response)
             entered.answered(_told(response), _tokens(response))
         except ApiError as error:
@@ -127,10 +130,11 @@ class Calls:
             entered.done()
         return accepted
 
-    async def _send(self, request: Request, job: Job, request_id: str) -> ApiResponse:
+    async def _send(self, request: Request, job: Job, request_id: str, host: str) -> ApiResponse:
         headers = {**request.headers, "X-Client-Request-Id": request_id}
         reached("before_send")
-        self._events.emit(CallSent(job))
+        call = Call(operation_of(request.url), request.model, host)
+        self._events.emit(CallSent(job, call))
         begin = monotonic()
         try:
             with during("in_call", 0.05):
@@ -138,10 +142,38 @@ class Calls:
                     request.method, request.url, body=request.body, headers=headers, timeout=request.timeout
                 )
         except asyncio.CancelledError:
-            self._events.emit(CallCut(job, monotonic() - begin))
+            self._events.emit(CallCut(job, monotonic() - begin, call))
             raise
-        self._events.emit(AnswerReceived(job, response.status, monotonic() - begin))
+        except ApiError as error:
+            self._events.emit(CallUnanswered(job, error.kind, monotonic() - begin, call))
+            raise
+        seconds = monotonic() - begin
+        tokens = tokens_of(_usage(response))
+        received = AnswerReceived(job, response.status, seconds, call, tokens["input"], tokens["output"])
+        self._events.emit(received)
         return response
+
+
+_OPERATIONS: Final = {
+    "completions": "chat",
+    "responses": "chat",
+    "moderations": "moderation",
+    "embeddings": "embeddings",
+    "generations": "image_generation",
+    "edits": "image_edit",
+    "speech": "speech",
+    "transcriptions": "transcription",
+    "translations": "translation",
+}
+
+
+def operation_of(url: str) -> str:
+    """Return what a request asks for, by the last word of its path; `other` where that is not known."""
+    return _OPERATIONS.get(urlsplit(url).path.rstrip("/").rpartition("/")[2], "other")
+
+
+def _usage(response: ApiResponse) -> Any:
+    return response.body.get("usage") if isinstance(response.body, Mapping) else None
 
 
 def _learn(entered: Admission, error: ApiError) -> None:
@@ -187,7 +219,7 @@ def _told(response: ApiResponse) -> list[Told]:
 
 def _tokens(response: ApiResponse) -> float | None:
     """Return what an answer cost, where it says so."""
-    usage = response.body.get("usage") if isinstance(response.body, Mapping) else None
+    usage = _usage(response)
     total = usage.get("total_tokens") if isinstance(usage, Mapping) else None
     if isinstance(total, bool) or not isinstance(total, (int, float)) or not 0 <= total < 1e9:
         return None

@@ -196,7 +196,7 @@ class Connector:
         plan = self._plan(error, attempt)
         if isinstance(error, NotSentError) and plan.retries:
             return self._held_back(error, plan, attempt)
-        self._events.emit(CallFailed(job, error.kind, error.code))
+        self._events.emit(CallFailed(job, error.kind, error.code, advice_on(error, panel)))
         message = masked.message(explained(error, panel))
         # The parts one by one: a dummy key such as "1" must not change codes and names that expressions
         # compare.
@@ -212,7 +212,7 @@ class Connector:
     def _held_back(self, error: NotSentError, plan: Plan, attempt: Attempt) -> Decision:
         """Decide what becomes of a job for which nothing was sent: no expression sees it yet."""
         message = attempt.redaction.message(str(error))
-        self._events.emit(HeldBack(attempt.job, message))
+        self._events.emit(HeldBack(attempt.job, message, error.reason))
         attempt.memory = plan.memory
         return Decision(Failed(message + _outlook(error, plan), plan.retries, plan.backoff))
 
@@ -314,13 +314,19 @@ def _kept(failed: Failed, attempt: Attempt) -> Outcome:
 
 def explained(error: TaskError, panel: Mapping[str, str]) -> str:
     """Return what went wrong and what to do about it, in the words of the panel that the task has."""
+    advice = advice_on(error, panel)
+    return f"{error}. {advice}" if advice else str(error)
+
+
+def advice_on(error: TaskError, panel: Mapping[str, str]) -> str:
+    """Return what to do about an error; nothing where its own message says so."""
     match error:
         case ApiError():
-            return f"{error}. {wording.ADVICE[error.reason](**panel)}"
+            return wording.ADVICE[error.reason](**panel)
         case AnswerError():
-            return f"{error}. {wording.ADVICE[error.code](**panel)}"
+            return wording.ADVICE[error.code](**panel)
         case _:
-            return str(error)
+            return ""
 
 
 def _outlook(error: TaskError, plan: Plan) -> str:

@@ -44,11 +44,14 @@ class NotSentError(TaskError):
 
     code = HELD_BACK
     recovery = Recovery.HELD_BACK
+    reason = ""
+    """Why, in a word."""
 
 
 class InMidCallError(NotSentError):
     """Another worker lives and is in mid-call for this job: its lease was lost."""
 
+    reason = "midCall"
     is_wait_counted = False
 
     def __init__(self) -> None:
@@ -59,6 +62,7 @@ class InMidCallError(NotSentError):
 class StoreAwayError(NotSentError):
     """The store is required and does not work."""
 
+    reason = "store"
     is_wait_counted = False
     wait = timedelta(seconds=COMES_BACK[1])
 

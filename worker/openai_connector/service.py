@@ -96,7 +96,7 @@ def _pollers(
     served: Sequence[Connector],
     events: Events,
 ) -> list[Poller]:
-    leases = Leases(commands)
+    leases = Leases(commands, events=events)
     return [
         Poller(
             stub,

@@ -1,11 +1,25 @@
-"""What happens, as data: listeners make logs of it."""
+"""What happens, as data: listeners make logs, metrics and the status of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from openai_connector.job import Job, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is asked of an API, as far as it may be shown."""
+
+    operation: str = ""
+    """By OpenTelemetry's names: `chat`, `embeddings`, ..."""
+    model: str = ""
+    host: str = ""
+
+
+NO_CALL: Final = Call()
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +34,7 @@ class CallSent:
     """A job's request goes to the API: from here on it may be paid for."""
 
     job: Job
+    call: Call = NO_CALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +45,22 @@ class AnswerReceived:
     status: int
     seconds: float
     """Since the request was sent."""
+    call: Call = NO_CALL
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    """As the answer tells them."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallUnanswered:
+    """A call has ended without an answer: no connection, no answer in time, no proper HTTP."""
+
+    job: Job
+    kind: str
+    """The `error.type` of error expressions."""
+    seconds: float
+    """Since the request was sent."""
+    call: Call = NO_CALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +96,8 @@ class CallFailed:
     kind: str
     """The `error.type` of error expressions."""
     code: str
+    advice: str = ""
+    """What to do about it, without any value of the job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +107,7 @@ class CallCut:
     job: Job
     seconds: float
     """Since the request was sent."""
+    call: Call = NO_CALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +117,8 @@ class HeldBack:
     job: Job
     reason: str
     """Why, as a sentence."""
+    kind: str = ""
+    """Why, in a word: `limit`, `host`, `share`, `payload`, `midCall` or `store`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +240,29 @@ class JobGone:
 
 
 @dataclass(frozen=True, slots=True)
+class Polled:
+    """The engine has answered a poll."""
+
+    job_type: str
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class PollFailed:
+    """The engine has not answered a poll, or refused it."""
+
+    job_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseAsked:
+    """The engine was asked to prolong the lease of a job."""
+
+    delivery: str
+    """What became of that, as of a report."""
+
+
+@dataclass(frozen=True, slots=True)
 class EngineLost:
     """The engine gives no jobs; told once for each kind of trouble."""
 
@@ -224,6 +283,7 @@ Event = (
     JobStarted
     | CallSent
     | AnswerReceived
+    | CallUnanswered
     | AnswerUnexpected
     | AnswerReused
     | CallLost
@@ -243,6 +303,9 @@ Event = (
     | NullFound
     | JobEnded
     | JobGone
+    | Polled
+    | PollFailed
+    | LeaseAsked
     | EngineLost
     | EngineFound
 )

@@ -25,6 +25,7 @@ from openai_connector.observe.events import (
     CallFailed,
     CallLost,
     CallSent,
+    CallUnanswered,
     EngineFound,
     EngineLost,
     EntryUnreadable,
@@ -35,7 +36,10 @@ from openai_connector.observe.events import (
     JobEnded,
     JobGone,
     JobStarted,
+    LeaseAsked,
     NullFound,
+    Polled,
+    PollFailed,
     StoreDamaged,
     StoreFound,
     StoreFull,
@@ -50,6 +54,7 @@ StoreEvent = StoreLost | StoreFound | StoreFull | StoreRoom | StoreDamaged | Ent
 CallEvent = (
     CallSent
     | AnswerReceived
+    | CallUnanswered
     | AnswerUnexpected
     | AnswerReused
     | AnswerUnkept
@@ -59,6 +64,18 @@ CallEvent = (
     | CallCut
     | JobGone
 )
+Told = (
+    StoreEvent
+    | CallEvent
+    | JobStarted
+    | NullFound
+    | JobEnded
+    | EngineLost
+    | EngineFound
+    | HostLost
+    | HostFound
+)
+"""Events that have a line in the log."""
 FIELDS: Final = "fields"
 """The attribute of a log record that holds its fields."""
 _TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -93,13 +110,15 @@ def configure(level: str, style: str) -> None:
 
 def log_event(event: Event) -> None:
     """Write an event to the log: what needs a person at INFO or above, the ordinary at DEBUG."""
+    if isinstance(event, Polled | PollFailed | LeaseAsked):
+        return  # only counted: there are many of them, and what is wrong with one is told by others
     level = _level(event)
     if log.isEnabledFor(level):
         text, fields = _described(event)
         log.log(level, text, extra={FIELDS: fields})
 
 
-def _level(event: Event) -> int:
+def _level(event: Told) -> int:
     match event:
         case StoreDamaged():
             return logging.ERROR
@@ -125,7 +144,7 @@ def _level(event: Event) -> int:
             return logging.DEBUG
 
 
-def _described(event: Event) -> tuple[str, dict[str, Any]]:
+def _described(event: Told) -> tuple[str, dict[str, Any]]:
     """Return an event as a sentence for people, and as fields for machines."""
     match event:
         case EngineLost() | EngineFound() | HostLost() | HostFound():
@@ -164,6 +183,9 @@ def _of_call(event: CallEvent) -> tuple[str, dict[str, Any]]:
         case AnswerReceived(job=job, status=status, seconds=seconds):
             text = f"{_named(job)}: the API answered {status} after {seconds:.2f} s"
             return text, _fields(job, status=status, callSeconds=round(seconds, 3))
+        case CallUnanswered(job=job, kind=kind, seconds=seconds):
+            text = f"{_named(job)}: the API gave no answer within {seconds:.2f} s, {kind}"
+            return text, _fields(job, errorType=kind, callSeconds=round(seconds, 3))
         case AnswerUnexpected(job=job, condition=condition, is_asked_again=is_asked_again):
             again = "; the model is asked again, which is a second call" if is_asked_again else ""
             text = f"{_named(job)}: the answer is not as asked, {condition}{again}"

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Protocol
 
+from openai_connector.observe.events import Events, LeaseAsked
 from openai_connector.zeebe import clock
 from openai_connector.zeebe.backoff import delays
 from openai_connector.zeebe.commands import Delivery
@@ -104,6 +105,7 @@ class Leases:
         commands: send the prolongations.
         now: a clock that sees a suspended machine.
         spread: a number between two others, at random.
+        events: are told of each prolongation.
     """
 
     def __init__(
@@ -112,10 +114,12 @@ class Leases:
         *,
         now: Callable[[], float] = clock.now,
         spread: Callable[[float, float], float] = random.uniform,
+        events: Events | None = None,
     ) -> None:
         self._commands = commands
         self._now = now
         self._spread = spread
+        self._events = events or Events()
         self._schedule = Schedule()
         self._timer: asyncio.TimerHandle | None = None
         self._sending: asyncio.Task[None] | None = None
@@ -206,6 +210,7 @@ class Leases:
         """Prolong a lease once, and tell what came of it; raises nothing."""
         sent = self._now()  # the lease is as long as asked from some later moment on
         delivery = await self._ask(lease)
+        self._events.emit(LeaseAsked(delivery.value))
         if delivery is Delivery.REFUSED and self._can_prolong:
             delivery = Delivery.UNDELIVERED  # it knew the command before: something between is to blame
         if delivery is not Delivery.UNDELIVERED:

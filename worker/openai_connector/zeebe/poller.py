@@ -14,7 +14,7 @@ import grpc.aio
 from pyzeebe.proto import gateway_pb2 as pb
 
 from openai_connector.job import Pause, Worker
-from openai_connector.observe.events import EngineFound, EngineLost, Events
+from openai_connector.observe.events import EngineFound, EngineLost, Events, Polled, PollFailed
 from openai_connector.observe.logs import place_of
 from openai_connector.zeebe import clock
 from openai_connector.zeebe.backoff import delays
@@ -116,6 +116,11 @@ class Poller:
         return self._max_jobs
 
     @property
+    def job_type(self) -> str:
+        """The type of the jobs."""
+        return str(self._request.type)
+
+    @property
     def connected(self) -> bool:
         """Whether the engine answered the last poll."""
         return self._connected
@@ -149,6 +154,7 @@ class Poller:
                 try:
                     jobs = await self._poll(min(free, most))
                 except Exception as error:
+                    self._events.emit(PollFailed(self._request.type))
                     refused = refused + 1 if _is_busy(error) else 0
                     is_load = self._connected and 0 < refused < BUSY_POLLS
                     if not is_load:
@@ -157,6 +163,7 @@ class Poller:
                     await self._sleep(min(next(waits), BUSY_DELAY if is_load else LONGEST_DELAY))
                 else:
                     waits, refused = None, 0
+                    self._events.emit(Polled(self._request.type, jobs))
                     if jobs:
                         await asyncio.sleep(PAUSE)
         finally:

@@ -1,0 +1,285 @@
+"""The worker's metrics, counted from events: the names that Camunda's users have, OpenTelemetry's, our own.
+
+Labels hold names that diagrams give (model, template) and codes, never keys of jobs, values or contents.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from openai_connector import __version__
+from openai_connector.contract import TEMPLATE_ID, TEMPLATE_VERSION
+from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome
+from openai_connector.observe import events as e
+from openai_connector.observe.series import Counter, Gauge, Histogram, Labels, Names, Series, written
+
+TOKENS: Final = tuple(4**power for power in range(14))
+SECONDS: Final = tuple(0.01 * 2**power for power in range(14))
+"""The bounds that OpenTelemetry's conventions for generative AI advise."""
+JOB_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0, 600.0)
+UNKNOWN: Final = "unknown"
+"""Of a job without the header, as in Camunda's runtime."""
+GEN_AI: Final = (
+    "gen_ai_operation_name",
+    "gen_ai_provider_name",
+    "gen_ai_request_model",
+    "server_address",
+)
+LABELS: Final = ("model", "template", "version", "host", "code", "condition")
+"""What diagrams and APIs choose."""
+MOST_SIDES: Final = 1000
+
+_Counted = Callable[[Any], None]
+
+
+def action_of(outcome: Outcome) -> str:
+    """Return the name that Camunda's runtime counts an outcome under."""
+    match outcome:
+        case Completed():
+            return "completed"
+        case BpmnError():
+            return "bpmn-error"
+        case _:
+            return "failed"
+
+
+def provider_of(host: str) -> str:
+    """Return the provider of a host by OpenTelemetry's names; `_OTHER` for a server of somebody's own."""
+    name = host.partition(":")[0]
+    if name == "api.openai.com" or name.endswith(".api.openai.com"):
+        return "openai"
+    return "azure.ai.openai" if name.endswith(".openai.azure.com") else "_OTHER"
+
+
+class Metrics:
+    """Counts events; `written` writes what was counted."""
+
+    def __init__(self) -> None:
+        self._names = {label: Names() for label in LABELS}
+        self._declare_jobs()
+        self._declare_calls()
+        self._declare_store()
+        self._declare_process()
+        self._counted: Mapping[type, _Counted] = self._on_jobs() | self._on_calls() | self._on_store()
+        self._sides: dict[e.Call, Labels] = {}
+
+    def __call__(self, event: e.Event) -> None:
+        """Count an event."""
+        counted = self._counted.get(type(event))
+        if counted is not None:
+            counted(event)
+
+    def all(self) -> list[Series]:
+        """Return all metrics, in the order in which they are written."""
+        return [value for value in vars(self).values() if isinstance(value, Series)]
+
+    def written(self) -> str:
+        """Return what Prometheus reads."""
+        self.cpu.set(time.process_time())
+        self.memory.set(_resident_bytes())
+        return written(self.all())
+
+    def _declare_jobs(self) -> None:
+        of_job = ("action", "type", TEMPLATE_ID, TEMPLATE_VERSION)
+        self.invocations = Counter(
+            "camunda_connector_outbound_invocations_total",
+            "Jobs by what became of them: activated, completed, failed, bpmn-error.",
+            of_job,
+        )
+        self.job_seconds = Histogram(
+            "camunda_connector_outbound_execution_time_seconds",
+            "From a job's arrival until the engine was told what became of it.",
+            JOB_SECONDS,
+            ("type",),
+        )
+        self.incidents = Counter(
+            "openai_connector_incidents_total", "Jobs failed without retries left.", ("type",)
+        )
+        self.reports = Counter(
+            "openai_connector_reports_total",
+            "Outcomes by what became of telling the engine: done, gone, undelivered, ...",
+            ("delivery",),
+        )
+        self.gone = Counter(
+            "openai_connector_jobs_gone_total",
+            "Jobs that the engine had no more while they were worked on: nothing was reported.",
+        )
+        self._declare_engine()
+
+    def _declare_engine(self) -> None:
+        self.slots = Gauge("openai_connector_slots", "Jobs that are worked on at once at most.", ("type",))
+        self.in_work = Gauge("openai_connector_jobs_in_work", "Jobs that are worked on now.", ("type",))
+        self.connected = Gauge(
+            "openai_connector_engine_connected", "1: the engine answered the last poll.", ("type",)
+        )
+        self.polls = Counter(
+            "openai_connector_polls_total",
+            "Polls by what they brought: jobs, none, failed.",
+            ("type", "result"),
+        )
+        self.leases = Counter(
+            "openai_connector_lease_prolongations_total",
+            "Prolongations of leases by what became of them: done, gone, lease lost, undelivered, refused.",
+            ("delivery",),
+        )
+
+    def _declare_calls(self) -> None:
+        self.call_seconds = Histogram(
+            "gen_ai_client_operation_duration_seconds",
+            "Calls to the API by how long they took (OpenTelemetry: gen_ai.client.operation.duration). "
+            "error_type: the status, or what was in its place; empty for an answer.",
+            SECONDS,
+            (*GEN_AI, "error_type"),
+        )
+        self.tokens = Histogram(
+            "gen_ai_client_token_usage",
+            "Tokens an answer (OpenTelemetry: gen_ai.client.token.usage), input and output.",
+            TOKENS,
+            (*GEN_AI, "gen_ai_token_type"),
+        )
+        self._declare_trouble()
+
+    def _declare_trouble(self) -> None:
+        self.under_way = Gauge("openai_connector_calls_under_way", "Calls sent and not answered yet.")
+        self.failed = Counter(
+            "openai_connector_calls_failed_total",
+            "Jobs without an answer: their inputs, a secret, the API or the network are to blame.",
+            ("error_type", "error_code"),
+        )
+        self.unexpected = Counter(
+            "openai_connector_answers_unexpected_total", "Answers other than asked for.", ("condition",)
+        )
+        self.held_back = Counter(
+            "openai_connector_held_back_total",
+            "Jobs given back before a call: limit, host, share, payload, midCall, store.",
+            ("reason",),
+        )
+        self.cut = Counter(
+            "openai_connector_calls_cut_total",
+            "Calls cut off, possibly paid: the worker stopped or the job ended.",
+        )
+        self.hosts_down = Gauge(
+            "openai_connector_host_down", "1: the host has failed several jobs in a row.", ("server_address",)
+        )
+        self.nulls = Counter("openai_connector_nulls_total", "Nulls found in results of expressions.")
+
+    def _declare_store(self) -> None:
+        self.reused = Counter(
+            "openai_connector_answers_reused_total", "Answers taken from the store instead of bought again."
+        )
+        self.lost = Counter(
+            "openai_connector_calls_lost_total",
+            "Calls of workers that ended in mid-call: possibly paid and lost, made again.",
+        )
+        self.unkept = Counter(
+            "openai_connector_answers_not_stored_total", "Paid answers that the store did not take."
+        )
+        self.store_healthy = Gauge(
+            "openai_connector_store_healthy", "1: the store works; no sample without one."
+        )
+        self.store_full = Gauge(
+            "openai_connector_store_full", "1: the store takes no more answers; no sample without one."
+        )
+        self.store_healthy.values.clear()
+        self.store_full.values.clear()
+        self.purged = Counter(
+            "openai_connector_store_purged_total", "Stored answers removed, too old and never acknowledged."
+        )
+        self.unreadable = Counter(
+            "openai_connector_store_unreadable_total", "Stored entries that could not be read."
+        )
+
+    def _declare_process(self) -> None:
+        self.info = Gauge("openai_connector_info", "The worker's version.", ("version",))
+        self.info.set(1, (__version__,))
+        self.started = Gauge("process_start_time_seconds", "When the worker was started, in Unix time.")
+        self.started.set(round(time.time(), 3))
+        self.cpu = Counter("process_cpu_seconds_total", "CPU time of the worker.")
+        self.memory = Gauge("process_resident_memory_bytes", "Memory of the worker.")
+
+    # What each event counts
+
+    def _on_jobs(self) -> dict[type, _Counted]:
+        return {
+            e.JobStarted: lambda event: self.invocations.add(self._of_job("activated", event.job)),
+            e.JobEnded: self._job_ended,
+            e.JobGone: lambda _: self.gone.add(),
+            e.NullFound: lambda _: self.nulls.add(),
+            e.Polled: lambda event: self.polls.add((event.job_type, "jobs" if event.jobs else "none")),
+            e.PollFailed: lambda event: self.polls.add((event.job_type, "failed")),
+            e.LeaseAsked: lambda event: self.leases.add((event.delivery,)),
+        }
+
+    def _on_calls(self) -> dict[type, _Counted]:
+        return {
+            e.CallSent: lambda _: self.under_way.add(),
+            e.AnswerReceived: self._answered,
+            e.CallUnanswered: self._unanswered,
+            e.CallCut: self._cut,
+            e.CallFailed: lambda event: self.failed.add((event.kind, self._names["code"].of(event.code))),
+            e.AnswerUnexpected: lambda event: self.unexpected.add(
+                (self._names["condition"].of(event.condition),)
+            ),
+            e.HeldBack: lambda event: self.held_back.add((event.kind,)),
+            e.HostLost: lambda event: self.hosts_down.set(1, (self._names["host"].of(event.host),)),
+            e.HostFound: lambda event: self.hosts_down.set(0, (self._names["host"].of(event.host),)),
+        }
+
+    def _on_store(self) -> dict[type, _Counted]:
+        return {
+            e.AnswerReused: lambda _: self.reused.add(),
+            e.CallLost: lambda _: self.lost.add(),
+            e.AnswerUnkept: lambda _: self.unkept.add(),
+            e.StorePurged: lambda event: self.purged.add(amount=event.count),
+            e.EntryUnreadable: lambda _: self.unreadable.add(),
+        }
+
+    def _of_job(self, action: str, job: Job) -> Labels:
+        template = self._names["template"].of(job.headers.get(TEMPLATE_ID) or UNKNOWN)
+        version = self._names["version"].of(job.headers.get(TEMPLATE_VERSION) or UNKNOWN)
+        return (action, job.type, template, version)
+
+    def _job_ended(self, event: e.JobEnded) -> None:
+        action = action_of(event.outcome)
+        self.invocations.add(self._of_job(action, event.job))
+        self.job_seconds.observe(event.seconds, (event.job.type,))
+        self.reports.add((event.delivery,))
+        if isinstance(event.outcome, Failed) and not event.outcome.retries:
+            self.incidents.add((event.job.type,))
+
+    def _answered(self, event: e.AnswerReceived) -> None:
+        side = self._ended(event.call, event.seconds, "" if event.status < 400 else str(event.status))
+        if event.tokens_in is not None:
+            self.tokens.observe(event.tokens_in, (*side, "input"))
+        if event.tokens_out is not None:
+            self.tokens.observe(event.tokens_out, (*side, "output"))
+
+    def _unanswered(self, event: e.CallUnanswered) -> None:
+        self._ended(event.call, event.seconds, event.kind)
+
+    def _cut(self, event: e.CallCut) -> None:
+        self.cut.add()
+        self._ended(event.call, event.seconds, "cut")
+
+    def _ended(self, call: e.Call, seconds: float, error: str) -> Labels:
+        self.under_way.add(amount=-1)
+        side = self._sides.get(call)
+        if side is None:
+            model, host = self._names["model"].of(call.model), self._names["host"].of(call.host)
+            side = (call.operation, provider_of(call.host), model, host)
+            if len(self._sides) < MOST_SIDES:
+                self._sides[call] = side
+        self.call_seconds.observe(seconds, (*side, error))
+        return side
+
+
+def _resident_bytes() -> int:
+    """Return the memory of this process; 0 where the system does not tell."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
