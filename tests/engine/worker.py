@@ -41,6 +41,7 @@ class Worker:
                 "ZEEBE_ADDRESS": address,
                 "CONNECTOR_ALLOWED_HOSTS": "127.0.0.1",
                 "CONNECTOR_LOG_LEVEL": "DEBUG",
+                "CONNECTOR_HTTP_PORT": "off",
                 "SECRET_KEY": SECRET,
             }
             | dict(settings or {}),

@@ -52,6 +52,7 @@ def _say_how(parser: argparse.ArgumentParser) -> int:
 # What a command does, and the module of `commands` that has its `add_arguments` and `run`.
 _COMMANDS = {
     "run": ("Work on jobs until SIGTERM or Ctrl-C.", "run"),
+    "health": ("Ask the worker on this machine whether it is well.", "health"),
     "demo": ("Run a small process end to end: engine, real small model, no key needed.", "demo"),
     "sandbox": ("Run an engine, a worker and a page on this machine, to try diagrams.", "sandbox"),
     "try": ("Run one process instance to its end, step by step.", "try_diagram"),

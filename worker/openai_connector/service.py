@@ -18,12 +18,15 @@ from openai_connector.contract import OWN_VARIABLES
 from openai_connector.document import Document, parse_json
 from openai_connector.job import Completed, Job
 from openai_connector.limits import FixedLimits, Gate, HostChange, Shares, exchange
-from openai_connector.observe.events import Events, HostFound, HostLost
+from openai_connector.observe.events import Events, HostFound, HostLost, Listener
 from openai_connector.observe.logs import log_event
+from openai_connector.observe.metrics import Metrics
 from openai_connector.openai_api import ApiClient, Proxies, ProxyError
 from openai_connector.outcome.retry_policy import RetryPolicy
 from openai_connector.purchases import Purchases, telling
 from openai_connector.settings import SAAS_AUDIENCE, SAAS_TOKEN_URL, Settings, SettingsError, misspelt
+from openai_connector.status import Board, Endpoint, HeldKey, Parts
+from openai_connector.status.server import Server
 from openai_connector.store import News, NoStore, Store, StoreError, StoreOptions, open_store
 from openai_connector.tasks.allowed_hosts import ALWAYS_ALLOWED, AllowedHosts, pattern_of
 from openai_connector.tasks.openai_task import ApiDefaults, OpenAiTasks
@@ -52,17 +55,18 @@ async def run(settings: Settings) -> None:
     """
     stopping = asyncio.Event()
     _on_signals(stopping)
-    await work(settings, stopping)
+    await work(settings, stopping, has_endpoint=settings.http_port is not None)
 
 
-async def work(settings: Settings, stopping: asyncio.Event) -> None:
+async def work(settings: Settings, stopping: asyncio.Event, *, has_endpoint: bool = False) -> None:
     """Work until the event is set, then drain; cancelled, give back at once what is under way.
 
     Leaves signals alone.
     """
     connection = connection_of(settings)
     client = client_of_environment()
-    events = Events(log_event)
+    observed = Observed() if has_endpoint else None
+    events = Events(log_event, *(observed.listeners if observed is not None else ()))
     store = store_of(settings, telling(events, is_required=settings.store_required))
     channel = open_channel(connection)
     beside: list[asyncio.Task[None]] = []
@@ -80,13 +84,55 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
         served = connectors(settings, client, types, gate=gate, events=events, purchases=purchases)
         pollers = _pollers(settings, stub, commands, served, events)
         _announce(settings, connection)
+        if observed is not None:
+            await observed.open(settings, pollers, store, gate)
         await _poll(pollers, settings.drain_timeout, stopping)
     finally:
         for task in beside:
             task.cancel()
+        if observed is not None:
+            await observed.aclose()
         await store.aclose()
         await client.aclose()
         await channel.close()
+
+
+class Observed:
+    """The worker's HTTP endpoint, and what listens to events for it."""
+
+    def __init__(self) -> None:
+        self._metrics = Metrics()
+        self._board = Board()
+        self._server: Server | None = None
+
+    @property
+    def listeners(self) -> tuple[Listener, ...]:
+        """What is to hear of events."""
+        return (self._metrics, self._board)
+
+    async def open(self, settings: Settings, pollers: Sequence[Poller], store: Store, gate: Gate) -> None:
+        """Serve it; a port that is taken is no reason not to work."""
+        parts = Parts(
+            pollers,
+            None if isinstance(store, NoStore) else store,
+            is_store_required=settings.store_required,
+            held=lambda: [HeldKey(*held) for held in gate.held()],
+        )
+        server = Server(Endpoint(self._metrics, self._board, parts).answer)
+        host, port = settings.http_host, settings.http_port or 0
+        try:
+            await server.open(host, port)
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else type(error).__name__
+            log.warning("%s", wording.STATUS_NOT_OPENED(host=host, port=port, reason=reason))
+        else:
+            self._server = server
+            log.info("%s", wording.STATUS_OPENED(url=server.url))
+
+    async def aclose(self) -> None:
+        """Serve it no more."""
+        if self._server is not None:
+            await self._server.aclose()
 
 
 def _pollers(

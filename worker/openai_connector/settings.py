@@ -45,6 +45,16 @@ def _lower(value: Any) -> Any:
     return value.strip().lower() if isinstance(value, str) else value
 
 
+def _port(value: Any) -> Any:
+    if isinstance(value, str):
+        if value.strip().lower() == "off":
+            return None
+        if not re.fullmatch("[0-9]{1,5}", value.strip()) or int(value) > 65535:
+            raise ValueError("must be a port from 0 (any that is free) to 65535, or off")
+    return value
+
+
+Port = Annotated[int | None, BeforeValidator(_port)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 SAAS_TOKEN_URL = "https://login.cloud.camunda.io/oauth/token"
@@ -281,6 +291,20 @@ class Settings(BaseSettings):
         None,
         "OPENAI_API_KEY",
         about="The key for OPENAI_BASE_URL where a task gives none; never sent anywhere else.",
+    )
+    http_port: Port = _field(
+        9898,
+        "CONNECTOR_HTTP_PORT",
+        unit="port, or off",
+        about="Where `run` serves its status page, health and metrics. 0: any that is free; the log names "
+        "it. A port that is taken is warned of, and the worker goes on without.",
+    )
+    http_host: str = _field(
+        "127.0.0.1",
+        "CONNECTOR_HTTP_HOST",
+        unit="address",
+        about="The address of this machine at which it is served; 0.0.0.0: at all of them, as in the image. "
+        "The page shows ids and names, never contents, and asks for no password.",
     )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = _field(
         "INFO", "CONNECTOR_LOG_LEVEL", about="DEBUG, INFO, WARNING or ERROR."

@@ -75,6 +75,33 @@ HELD_BY_PAYLOAD = Sentence(
     "Nothing was sent: the requests under way are large enough (CONNECTOR_MAX_PAYLOAD)"
 )
 
+# What the worker's HTTP endpoint says of its state
+
+STATUS_STOPPING = Sentence("The worker stops: it takes no more jobs")
+STATUS_NO_ENGINE = Sentence(
+    "The engine gives no jobs of type {types}: see the worker's log for the reason, check that the engine "
+    "runs, and ZEEBE_ADDRESS"
+)
+STATUS_HOST_DOWN = Sentence(
+    "The API at {host} has failed every job for {seconds} s: its jobs wait, and become incidents after "
+    "CONNECTOR_MAX_WAIT_TIME. Check the status page of the API and the way to it"
+)
+STATUS_SEE_INCIDENT = Sentence("Its message in Operate says what to correct")
+STATUS_ONLY_GET = Sentence("This endpoint only shows: GET and HEAD")
+STATUS_NO_SUCH = Sentence("There is nothing at this address, but at these: {addresses}")
+STATUS_THIS_MACHINE = Sentence(
+    "This endpoint is for this machine only: open it as http://localhost, or set CONNECTOR_HTTP_HOST"
+)
+STATUS_NOT_OPENED = Sentence(
+    "No HTTP endpoint (health, metrics, status page) at {host}:{port}: {reason}. The worker goes on without. "
+    "Set CONNECTOR_HTTP_PORT to a port of its own, to 0 for any that is free, or to off"
+)
+STATUS_OPENED = Sentence("Status page, health and metrics: {url}")
+STATUS_NO_ANSWER = Sentence(
+    "No answer at {url}: {reason}. Check that the worker runs, CONNECTOR_HTTP_HOST and CONNECTOR_HTTP_PORT"
+)
+STATUS_IS_OFF = Sentence("CONNECTOR_HTTP_PORT is off: the worker has no HTTP endpoint to ask")
+
 # What the engine's side meets
 
 JOB_UNREADABLE = Sentence(

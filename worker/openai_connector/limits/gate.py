@@ -147,6 +147,15 @@ class Gate:
         seconds = min(max(min(held[-FEW:]) - now - IN_PLACE / 2, LEAST_PAUSE), LONGEST_PAUSE)
         return Pause(seconds, max(self._shares.slots // 10, 2 * admitted, 1))
 
+    def held(self) -> list[tuple[str, str, float]]:
+        """Return host, model and seconds of each key that a refusal holds back now."""
+        now = self._clock()
+        return [
+            (key.host, key.model, limiter.held_until - now)
+            for key, limiter in self._limiters.items()
+            if limiter.is_held(now)
+        ]
+
     def now(self) -> float:
         """Return the present by this gate's clock."""
         return self._clock()

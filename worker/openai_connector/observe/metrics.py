@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from openai_connector import __version__
-from openai_connector.contract import TEMPLATE_ID, TEMPLATE_VERSION
+from openai_connector.contract import OPENAI_HOST, TEMPLATE_ID, TEMPLATE_VERSION
 from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome
 from openai_connector.observe import events as e
 from openai_connector.observe.series import Counter, Gauge, Histogram, Labels, Names, Series, written
@@ -49,7 +49,7 @@ def action_of(outcome: Outcome) -> str:
 def provider_of(host: str) -> str:
     """Return the provider of a host by OpenTelemetry's names; `_OTHER` for a server of somebody's own."""
     name = host.partition(":")[0]
-    if name == "api.openai.com" or name.endswith(".api.openai.com"):
+    if name == OPENAI_HOST or name.endswith(f".{OPENAI_HOST}"):
         return "openai"
     return "azure.ai.openai" if name.endswith(".openai.azure.com") else "_OTHER"
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from openai_connector.look.svg import figure, tag, text
 from openai_connector.tools.sandbox.web.picture import edges, shapes
 from openai_connector.tools.sandbox.web.picture.geometry import Bounds, Point, united
 from openai_connector.tools.sandbox.web.picture.labels import lines_at, wrap
 from openai_connector.tools.sandbox.web.picture.model import FRAMES, SUB_PROCESSES, Item, Plane
 from openai_connector.tools.sandbox.web.picture.planes import planes_of
 from openai_connector.tools.sandbox.web.picture.reading import read
-from openai_connector.tools.sandbox.web.picture.svg import figure, tag, text
 from openai_connector.tools.sandbox.web.picture.symbols import INK, PAPER
 
 MARGIN: Final = 16.0

@@ -6,7 +6,9 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-STYLES: Final = ("tokens.css", "components.css", "page.css")
+from openai_connector import look
+
+STYLE: Final = "page.css"
 SCRIPTS: Final = (
     "dom.js",
     "server.js",
@@ -33,7 +35,7 @@ def render(*, token: str, run: str, nonce: str) -> str:
 
 @cache
 def _template() -> str:
-    styles = "\n".join(_asset(name) for name in STYLES)
+    styles = f"{look.styles()}\n{_asset(STYLE)}"
     scripts = "\n".join(_asset(name) for name in SCRIPTS)
     return _asset("page.html").replace("{{styles}}", styles).replace("{{scripts}}", scripts)
 

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from openai_connector.look import security_headers
 from openai_connector.tools.sandbox.history import History
 from openai_connector.tools.sandbox.history_file import FILE_NAME
 from openai_connector.tools.sandbox.inspection import Inspection
 from openai_connector.tools.sandbox.view import View, ViewError
 from openai_connector.tools.sandbox.web import page
 from openai_connector.tools.sandbox.web.api import Api, refusal
-from openai_connector.tools.sandbox.web.guard import Guard, security_headers
+from openai_connector.tools.sandbox.web.guard import Guard
 
 if TYPE_CHECKING:
     from local_engine.server import LocalEngine

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from openai_connector.look.svg import figure, tag, text
 from openai_connector.tools.sandbox.web.picture.geometry import (
     Bounds,
     Point,
@@ -23,7 +24,6 @@ from openai_connector.tools.sandbox.web.picture.labels import (
     wrap,
 )
 from openai_connector.tools.sandbox.web.picture.model import Link
-from openai_connector.tools.sandbox.web.picture.svg import figure, tag, text
 from openai_connector.tools.sandbox.web.picture.symbols import INK, PAPER
 
 CORNER: Final = 6.0

@@ -6,8 +6,8 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from openai_connector.look.svg import tag, text
 from openai_connector.tools.sandbox.web.picture.geometry import Bounds, Point
-from openai_connector.tools.sandbox.web.picture.svg import tag, text
 
 SIZE: Final = 12.0
 """Of the letters, in pixels."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from openai_connector.look.svg import figure, tag, text
 from openai_connector.tools.sandbox.web.picture import symbols
 from openai_connector.tools.sandbox.web.picture.geometry import Bounds, Point
 from openai_connector.tools.sandbox.web.picture.labels import LINE, inside, lines_at, outside, wrap
@@ -17,7 +18,6 @@ from openai_connector.tools.sandbox.web.picture.model import (
     TASKS,
     Item,
 )
-from openai_connector.tools.sandbox.web.picture.svg import figure, tag, text
 from openai_connector.tools.sandbox.web.picture.symbols import INK, PAPER
 
 BAND: Final = 30.0

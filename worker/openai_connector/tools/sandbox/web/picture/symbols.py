@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from openai_connector.tools.sandbox.web.picture.svg import figure, tag
+from openai_connector.look.svg import figure, tag
 
 INK: Final = "#22242a"
 PAPER: Final = "#ffffff"

@@ -1,0 +1,241 @@
+"""What the endpoint answers: health, status and page, without the content of any job."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openai_connector.job import BpmnError, Completed, Failed, Outcome
+from openai_connector.observe.events import (
+    Call,
+    CallFailed,
+    CallSent,
+    HostFound,
+    HostLost,
+    JobEnded,
+    JobGone,
+    JobStarted,
+    StoreFound,
+    StoreLost,
+)
+from openai_connector.status.history import COUNTED, History
+from tests.make import PROMPT, job, sentences_in
+from tests.unit.status.states import Clock, Fetching, Stored, World, busy, idle, trouble
+
+LARGEST_PAGE = 200_000
+HOSTILE = "\"><script>alert('x')</script><b a='&{{live}}{{nonce}}\x00\x1b"
+
+
+class Tags(HTMLParser):
+    """Reads which tags a page has, and that all are closed."""
+
+    VOID = ("meta", "link")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize(
+    ("world", "status", "names"),
+    [
+        (World(), 200, set()),
+        (World([Fetching(connected=False)]), 503, {"engine"}),
+        (World([Fetching(), Fetching(connected=False)]), 503, {"engine"}),
+        (World([Fetching(running=100)]), 200, set()),
+        (World([Fetching(stopping=True)]), 503, {"stopping"}),
+        (World([]), 503, set()),
+        (World(store=Stored(), is_store_required=True), 200, set()),
+        (World(store=Stored(is_healthy=False)), 200, {"store"}),
+        (World(store=Stored(is_full=True)), 200, {"store"}),
+        (World(store=Stored(is_healthy=False), is_store_required=True), 503, {"store"}),
+        (World(store=Stored(is_full=True), is_store_required=True), 503, {"store"}),
+    ],
+    ids=[
+        "well",
+        "no_engine",
+        "no_engine_for_one_type",
+        "all_slots_used",
+        "stopping",
+        "not_begun",
+        "store_well",
+        "store_lost",
+        "store_full",
+        "required_store_lost",
+        "required_store_full",
+    ],
+)
+def test_ready_means_that_jobs_are_taken(world: World, status: int, names: set[str]) -> None:
+    """Ready: the engine answers, slots are open, the store is as required; what is wrong has a name."""
+    found, content = world.get("/health/ready")
+    body = json.loads(content)
+    assert found == status
+    assert body["status"] == ("UP" if status == 200 else "DOWN")
+    assert {*body["down"], *body["degraded"]} == names
+    assert bool(body["down"]) is (status == 503 and bool(world.parts.fetching))
+    assert world.get("/health/live")[0] == 200
+
+
+def test_startup_is_over_when_the_engine_has_answered_once() -> None:
+    """A worker that loses the engine later has still started."""
+    fetching = Fetching(connected=False, last_poll=None)
+    world = World([fetching])
+    assert world.get("/health/startup")[0] == 503
+    fetching.last_poll = 5.0
+    assert world.get("/health/startup")[0] == 200
+
+
+def test_trouble_is_named_until_it_is_over() -> None:
+    """A host that is down and a store that is lost degrade the worker, in sentences, while they are so."""
+    store = Stored(is_healthy=False)
+    world = World(store=store)
+    world.tell(HostLost("h"), StoreLost("the disk is full", False))
+    world.clock.now += 5
+    degraded = json.loads(world.get("/health/ready")[1])["degraded"]
+    assert "STATUS_HOST_DOWN" in sentences_in(degraded["host"])
+    assert {"STORE_LOST", "STORE_GOES_ON"} <= sentences_in(degraded["store"])
+    assert "the disk is full" in degraded["store"]
+    store.is_healthy = True
+    world.tell(HostFound("h", 5.0), StoreFound(5.0, 0))
+    assert json.loads(world.get("/health/ready")[1])["degraded"] == {}
+
+
+@pytest.mark.parametrize("world", [idle(), busy(), trouble()], ids=["idle", "busy", "trouble"])
+def test_a_page_is_whole_and_small(world: World) -> None:
+    """The page is well-formed, self-contained and small; its script bears the nonce of its policy."""
+    reply = world.endpoint.answer("GET", "/")
+    page = reply.body.decode()
+    tags = Tags()
+    tags.feed(page)
+    assert tags.open == []
+    assert len(reply.body) <= LARGEST_PAGE
+    [nonce] = set(re.findall(r'nonce="([^"]+)"', page))
+    assert f"'nonce-{nonce}'" in reply.headers["Content-Security-Policy"]
+    assert not re.findall(r'(?:src|href)="(?!data:|/)', page)
+    assert "{{" not in page
+
+
+def test_a_page_with_all_slots_in_work_is_small() -> None:
+    """500 jobs in work: the oldest are listed, the number of all is told."""
+    world = busy(500)
+    page = world.get("/")[1]
+    assert len(page) <= LARGEST_PAGE
+    assert "Jobs being worked on: 500, the 100 oldest" in page
+
+
+@pytest.mark.parametrize("path", ["/", "/status", "/metrics", "/health/ready"])
+def test_nothing_shows_the_content_of_a_job(path: str) -> None:
+    """Neither inputs nor the messages of failures are shown anywhere."""
+    for world in (busy(), trouble()):
+        content = world.get(path)[1]
+        assert PROMPT not in content
+        assert "secret words" not in content
+
+
+def test_names_that_diagrams_give_are_only_text() -> None:
+    """Ids, models, codes and hosts may hold anything: the page shows them, and runs nothing."""
+    plain, hostile = World(), World([Fetching(job_type=HOSTILE)])
+    for world, name in ((plain, "a"), (hostile, HOSTILE)):
+        one, other = (
+            replace(job(key=key), bpmn_process_id=name, element_id=name, type=name) for key in (1, 2)
+        )
+        world.tell(JobStarted(one), CallSent(one, Call("chat", name, name)), HostLost(name))
+        world.tell(
+            JobStarted(other), CallFailed(other, name, name, name), JobEnded(other, Failed("", 0), "done", 1)
+        )
+    found = []
+    for world in (plain, hostile):
+        tags = Tags()
+        tags.feed(world.get("/")[1])
+        assert tags.open == []
+        found.append(tags.found)
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "problem", "became"),
+    [
+        (Completed({}), False, "completed"),
+        (Completed({}), True, "completed"),
+        (BpmnError("X"), True, "bpmnErrors"),
+        (Failed("", 2), True, "failed"),
+        (Failed("", 2), False, None),
+        (Failed("", 0), False, "incidents"),
+        (Failed("", 0), True, "incidents"),
+    ],
+    ids=[
+        "completed",
+        "completed_by_its_error_expression",
+        "bpmn_error",
+        "tried_again",
+        "given_back",
+        "incident_of_a_mapping",
+        "incident_of_a_call",
+    ],
+)
+def test_what_becomes_of_a_job_is_counted_once(outcome: Outcome, problem: bool, became: str | None) -> None:
+    """A job that is only given back is no failure; one that failed is listed with what to do."""
+    world = World()
+    world.tell(JobStarted(job()))
+    if problem:
+        world.tell(CallFailed(job(), "ApiStatusError", "401", "Check the key"))
+    world.tell(JobEnded(job(), outcome, "done", 1.0))
+    status = json.loads(world.get("/status")[1])
+    counted = {name: count for name, count in status["lastHour"]["inAll"].items() if count}
+    assert counted == ({} if became is None else {became: 1})
+    assert len(status["failures"]) == (became in ("failed", "incidents"))
+    for failure in status["failures"]:
+        assert failure["advice"] == "Check the key" if problem else sentences_in(failure["advice"])
+    assert status["jobsInAll"] == 0
+
+
+def test_a_job_that_is_gone_is_no_longer_listed() -> None:
+    """A cancelled job leaves no entry behind."""
+    world = World()
+    world.tell(JobStarted(job()), JobGone(job(), 1.0))
+    assert json.loads(world.get("/status")[1])["jobs"] == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nothing", 404),
+        ("GET", "/metrics?x=1", 200),
+        ("HEAD", "/", 200),
+        ("POST", "/", 405),
+        ("DELETE", "/status", 405),
+    ],
+)
+def test_only_what_is_there_can_be_read(method: str, path: str, status: int) -> None:
+    """Nothing can be changed by the endpoint."""
+    assert idle().endpoint.answer(method, path).status == status
+
+
+@given(st.lists(st.tuples(st.integers(0, 3000), st.sampled_from(COUNTED)), max_size=60))
+def test_the_history_counts_what_lies_within(events: list[tuple[int, str]]) -> None:
+    """The parts of an hour and of a day hold exactly what was counted in them."""
+    clock = Clock()
+    history = History(clock)
+    begin, end = clock.now, 0
+    for minute, name in sorted(events):
+        clock.now = begin + minute * 60
+        history.add(name)
+        end = minute
+    for minutes, parts in ((60, 60), (1440, 96)):
+        counted = sum(sum(part.values()) for part in history.last(minutes, parts))
+        assert counted == sum(end - minute < minutes for minute, _ in events)

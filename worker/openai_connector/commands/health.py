@@ -1,0 +1,52 @@
+"""`openai-connector health`: whether the worker on this machine is well; for a container's health check."""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+
+from openai_connector import wording
+from openai_connector.commands.console import say
+from openai_connector.contract import ExitStatus
+
+_PROBES = ("ready", "live", "startup")
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+PATIENCE = 5.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.epilog = (
+        "Exit status: 0 if it is, 1 if it is not or does not answer. CONNECTOR_HTTP_HOST and "
+        "CONNECTOR_HTTP_PORT say where it is asked.\n\n"
+        "  openai-connector health            whether it takes jobs\n"
+        "  openai-connector health live       whether it runs\n"
+    )
+    parser.add_argument("probe", nargs="?", choices=_PROBES, default="ready", help="what to ask for [ready]")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ask the worker and return the exit status."""
+    from openai_connector import settings
+
+    try:
+        loaded = settings.load()
+    except settings.SettingsError as error:
+        say(f"openai-connector: {error}")
+        return ExitStatus.WRONG_USE
+    if loaded.http_port is None:
+        say(wording.STATUS_IS_OFF())
+        return ExitStatus.WRONG_USE
+    host = _EVERYWHERE.get(loaded.http_host, loaded.http_host)
+    connection = http.client.HTTPConnection(host, loaded.http_port, timeout=PATIENCE)
+    try:
+        connection.request("GET", f"/health/{arguments.probe}")
+        response = connection.getresponse()
+        say(response.read(10_000).decode("utf-8", "replace"))
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        say(wording.STATUS_NO_ANSWER(url=f"http://{host}:{loaded.http_port}", reason=reason))
+        return ExitStatus.FAILED
+    finally:
+        connection.close()
+    return ExitStatus.ENDED if response.status == http.client.OK else ExitStatus.FAILED

@@ -1,0 +1,161 @@
+"""What the worker is doing, learned from its events: jobs in work, what failed last, hosts that are down."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from openai_connector import wording
+from openai_connector.job import Completed, Failed, Job
+from openai_connector.observe import events as e
+from openai_connector.status.history import History
+
+FAILURES: Final = 20
+"""Failures that are remembered."""
+TOUCHED: Final = ("read", "asks", "maps")
+"""The states of a job: its inputs are read, the API is asked, the answer is mapped and reported."""
+
+
+@dataclass(slots=True)
+class Working:
+    """A job that is worked on."""
+
+    job: Job
+    since: float
+    state: str = "read"
+    model: str = ""
+    problem: e.CallFailed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A job that failed; its message is in the engine, for it may hold anything."""
+
+    at: datetime
+    job: Job
+    kind: str
+    code: str
+    is_incident: bool
+    advice: str
+
+
+class Board:
+    """Listens to the worker's events.
+
+    Args:
+        clock: seconds that never go back.
+        now: the time of day.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._clock = clock
+        self._now = now
+        self.begun = now()
+        self.history = History(clock)
+        self.working: dict[int, Working] = {}
+        self.failures: deque[Failure] = deque(maxlen=FAILURES)
+        self._down: dict[str, float] = {}
+        self.store_problem = ""
+        self.reused = self.lost = self.unkept = 0
+        self._heard: Mapping[type, Callable[[Any], object]] = self._on_jobs() | self._on_others()
+
+    def __call__(self, event: e.Event) -> None:
+        """Learn from an event."""
+        heard = self._heard.get(type(event))
+        if heard is not None:
+            heard(event)
+
+    def age(self, working: Working) -> float:
+        """Return for how many seconds a job has been worked on."""
+        return self._clock() - working.since
+
+    def down(self) -> dict[str, float]:
+        """Return the hosts that are down, and for how many seconds."""
+        now = self._clock()
+        return {host: now - since for host, since in self._down.items()}
+
+    def _on_jobs(self) -> dict[type, Callable[[Any], object]]:
+        return {
+            e.JobStarted: self._started,
+            e.CallSent: self._sent,
+            e.AnswerReceived: self._answered,
+            e.CallFailed: self._call_failed,
+            e.HeldBack: lambda _: self.history.add("heldBack"),
+            e.JobEnded: self._ended,
+            e.JobGone: lambda event: self.working.pop(event.job.key, None),
+        }
+
+    def _on_others(self) -> dict[type, Callable[[Any], object]]:
+        return {
+            e.HostLost: lambda event: self._down.setdefault(event.host, self._clock()),
+            e.HostFound: lambda event: self._down.pop(event.host, None),
+            e.StoreLost: self._store_trouble,
+            e.StoreFull: self._store_trouble,
+            e.StoreFound: self._store_well,
+            e.StoreRoom: self._store_well,
+            e.AnswerReused: lambda _: self._count("reused"),
+            e.CallLost: lambda _: self._count("lost"),
+            e.AnswerUnkept: lambda _: self._count("unkept"),
+        }
+
+    def _count(self, name: str) -> None:
+        setattr(self, name, getattr(self, name) + 1)
+
+    def _started(self, event: e.JobStarted) -> None:
+        self.working[event.job.key] = Working(event.job, self._clock())
+
+    def _sent(self, event: e.CallSent) -> None:
+        self.history.add("calls")
+        working = self.working.get(event.job.key)
+        if working is not None:
+            working.state, working.model = "asks", event.call.model
+
+    def _answered(self, event: e.AnswerReceived) -> None:
+        if event.tokens_in:
+            self.history.add("tokensIn", event.tokens_in)
+        if event.tokens_out:
+            self.history.add("tokensOut", event.tokens_out)
+        working = self.working.get(event.job.key)
+        if working is not None:
+            working.state = "maps"
+
+    def _call_failed(self, event: e.CallFailed) -> None:
+        working = self.working.get(event.job.key)
+        if working is not None:
+            working.problem = event
+
+    def _ended(self, event: e.JobEnded) -> None:
+        working = self.working.pop(event.job.key, None)
+        problem = None if working is None else working.problem
+        match event.outcome:
+            case Completed():
+                self.history.add("completed")
+            case Failed(retries=0):
+                self.history.add("incidents")
+                self._failed(event.job, problem, is_incident=True)
+            case Failed() if problem is None:
+                pass  # given back: nothing is wrong with it
+            case Failed():
+                self.history.add("failed")
+                self._failed(event.job, problem, is_incident=False)
+            case _:
+                self.history.add("bpmnErrors")
+
+    def _failed(self, job: Job, problem: e.CallFailed | None, *, is_incident: bool) -> None:
+        kind, code = ("", "") if problem is None else (problem.kind, problem.code)
+        advice = (problem.advice if problem is not None else "") or wording.STATUS_SEE_INCIDENT()
+        self.failures.appendleft(Failure(self._now(), job, kind, code, is_incident, advice))
+
+    def _store_trouble(self, event: e.StoreLost | e.StoreFull) -> None:
+        self.store_problem = event.problem
+
+    def _store_well(self, _: object) -> None:
+        self.store_problem = ""

@@ -1,0 +1,61 @@
+"""Whether the worker is well: for probes, and for the page."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from openai_connector import wording
+from openai_connector.status.board import Board
+from openai_connector.status.parts import Parts
+
+
+class Problem(NamedTuple):
+    """What is not as it should be."""
+
+    name: str
+    """For machines: `engine`, `stopping`, `store`, `host`."""
+    text: str
+    is_down: bool
+    """The worker takes no jobs because of it."""
+
+
+def problems(parts: Parts, board: Board) -> list[Problem]:
+    """Return what is wrong now, the worst first."""
+    found: list[Problem] = []
+    if any(fetching.stopping for fetching in parts.fetching):
+        found.append(Problem("stopping", wording.STATUS_STOPPING(), is_down=True))
+    lost = [fetching.job_type for fetching in parts.fetching if not fetching.connected]
+    if lost:
+        found.append(Problem("engine", wording.STATUS_NO_ENGINE(types=", ".join(lost)), is_down=True))
+    if parts.store is not None and (not parts.store.is_healthy or parts.store.is_full):
+        is_required = parts.is_store_required
+        end = wording.STORE_WAITS if is_required else wording.STORE_GOES_ON
+        problem = board.store_problem or "it is not open yet"
+        found.append(Problem("store", wording.STORE_LOST(problem=problem) + end(), is_required))
+    for host, seconds in board.down().items():
+        found.append(
+            Problem("host", wording.STATUS_HOST_DOWN(host=host, seconds=round(seconds)), is_down=False)
+        )
+    return sorted(found, key=lambda problem: not problem.is_down)
+
+
+def live() -> tuple[bool, dict[str, Any]]:
+    """Check that the process answers; that it does is all there is to say."""
+    return True, {"status": "UP"}
+
+
+def ready(parts: Parts, board: Board) -> tuple[bool, dict[str, Any]]:
+    """Check that jobs are taken: the engine answers, slots are open, the store is as required."""
+    found = problems(parts, board)
+    is_up = bool(parts.fetching) and not any(problem.is_down for problem in found)
+    return is_up, {
+        "status": "UP" if is_up else "DOWN",
+        "down": {problem.name: problem.text for problem in found if problem.is_down},
+        "degraded": {problem.name: problem.text for problem in found if not problem.is_down},
+    }
+
+
+def startup(parts: Parts) -> tuple[bool, dict[str, Any]]:
+    """Check that the engine has answered once; from then on `ready` counts."""
+    is_up = bool(parts.fetching) and all(one.last_poll is not None for one in parts.fetching)
+    return is_up, {"status": "UP" if is_up else "DOWN"}

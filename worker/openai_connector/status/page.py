@@ -1,0 +1,213 @@
+"""The page for people: written here whole, so that it works without JavaScript; its script only renews it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cache
+from importlib import resources
+from typing import Any, Final
+
+from openai_connector import look
+from openai_connector.look.svg import tag, text
+from openai_connector.status.charts import Layer, amount, bars
+
+JOBS: Final = (
+    Layer("completed", "completed", "done"),
+    Layer("bpmnErrors", "BPMN errors", "running"),
+    Layer("failed", "tried again", "strong"),
+    Layer("incidents", "incidents", "trouble"),
+)
+TOKENS: Final = (Layer("tokensIn", "input", "running"), Layer("tokensOut", "output", "accent"))
+STATES: Final = {"read": "reads its inputs", "asks": "asks the API", "maps": "maps and reports"}
+
+Cells = Sequence[str]
+Given = Mapping[str, Any]
+
+
+def render(report: Given, *, nonce: str) -> str:
+    """Return the page.
+
+    Args:
+        report: what it shows.
+        nonce: of its style sheet and its script, as the answer's policy names it.
+    """
+    page = _asset("page.html").replace("{{styles}}", f"{look.styles()}\n{_asset('page.css')}")
+    page = page.replace("{{icon}}", look.ICON).replace("{{mark}}", look.MARK)
+    page = page.replace("{{script}}", _asset("page.js")).replace("{{nonce}}", nonce)
+    return page.replace("{{live}}", _live(report))  # the last: what it holds is nobody's placeholder
+
+
+@cache
+def _asset(name: str) -> str:
+    return (resources.files(__package__) / "assets" / name).read_text("utf-8")
+
+
+def _live(report: Given) -> str:
+    return "\n".join(
+        (
+            _head(report),
+            _alerts(report),
+            tag("main", _tiles(report), _charts(report), _jobs(report), _failures(report), _limits(report),
+                _store(report)),
+        )
+    )  # fmt: skip
+
+
+def _head(report: Given) -> str:
+    if not report["ready"]:
+        pill = tag("span", "Takes no jobs", class_="pill trouble")
+    elif report["degraded"]:
+        pill = tag("span", "Works, with trouble", class_="pill running")
+    else:
+        pill = tag("span", "Works", class_="pill done")
+    where = f"{report['host']}, process {report['process']}, version {report['version']}"
+    where += f", since {_clock(report['begun'])} UTC"
+    return tag("p", pill, " ", tag("span", text(where), class_="dim"), class_="state")
+
+
+def _alerts(report: Given) -> str:
+    found = [tag("p", text(problem), class_="alert") for problem in report["down"].values()]
+    found += [tag("p", text(problem), class_="alert mild") for problem in report["degraded"].values()]
+    return tag("div", *found, role="alert") if found else ""
+
+
+def _tiles(report: Given) -> str:
+    hour = report["lastHour"]["inAll"]
+    ended = sum(hour[layer.name] for layer in JOBS)
+    tiles = [
+        *map(_slots, report["types"]),
+        _tile("Jobs in the last hour", amount(ended), f"{hour['incidents']} incidents"),
+        _tile(
+            "Calls in the last hour", amount(hour["calls"]), f"{hour['heldBack']} times held back before one"
+        ),
+        _tile(
+            "Tokens in the last hour",
+            amount(hour["tokensIn"] + hour["tokensOut"]),
+            f"{amount(hour['tokensIn'])} input, {amount(hour['tokensOut'])} output",
+        ),
+    ]
+    return tag("section", *tiles, class_="tiles", aria_label="At a glance")
+
+
+def _slots(of: Given) -> str:
+    connected = "the engine answers" if of["connected"] else "the engine does not answer"
+    part = of["inWork"] / of["slots"]
+    meter = tag(
+        "svg", tag("rect", class_="floor", width=100, height=6, rx=3),
+        tag("rect", class_="accent", width=round(100 * min(part, 1.0), 1), height=6, rx=3),
+        viewBox="0 0 100 6", preserveAspectRatio="none", class_="meter", aria_hidden="true",
+    )  # fmt: skip
+    return _tile(f"Slots for {of['type']}", f"{of['inWork']} of {of['slots']}", connected, meter)
+
+
+def _tile(label: str, value: str, more: str, picture: str = "") -> str:
+    return tag(
+        "div",
+        tag("h3", text(label)),
+        tag("p", text(value), class_="figure"),
+        picture,
+        tag("p", text(more), class_="dim"),
+        class_="card tile",
+    )
+
+
+def _charts(report: Given) -> str:
+    hour, day = report["lastHour"]["minutes"], report["lastDay"]["quarters"]
+    ends = ("an hour ago", "now"), ("a day ago", "now")
+    return tag(
+        "section",
+        bars("Jobs, last hour", hour, JOBS, ends[0]),
+        bars("Jobs, last day", day, JOBS, ends[1]),
+        bars("Tokens, last hour", hour, TOKENS, ends[0]),
+        bars("Tokens, last day", day, TOKENS, ends[1]),
+        class_="charts",
+        aria_label="Throughput",
+    )
+
+
+def _jobs(report: Given) -> str:
+    rows = (
+        (
+            str(job["jobKey"]),
+            job["processId"],
+            job["elementId"],
+            job["model"] or "–",
+            STATES[job["state"]],
+            _span(job["seconds"]),
+        )
+        for job in report["jobs"]
+    )
+    title = f"Jobs being worked on: {report['jobsInAll']}"
+    if report["jobsInAll"] > len(report["jobs"]):
+        title += f", the {len(report['jobs'])} oldest"
+    columns = ("Job", "Process", "Element", "Model", "It now", "For")
+    return _section(title, _table(columns, rows, "No job is worked on now."))
+
+
+def _failures(report: Given) -> str:
+    rows = (
+        (
+            _clock(failure["at"]),
+            str(failure["jobKey"]),
+            failure["processId"],
+            failure["elementId"],
+            " ".join(filter(None, (failure["errorType"], failure["errorCode"]))) or "–",
+            "incident" if failure["incident"] else "tried again",
+            failure["advice"],
+        )
+        for failure in report["failures"]
+    )
+    columns = ("At (UTC)", "Job", "Process", "Element", "Error", "Became", "What to do")
+    return _section("Last failures", _table(columns, rows, "No job has failed since the start."))
+
+
+def _limits(report: Given) -> str:
+    rows = [(host, "–", "is down", _span(seconds)) for host, seconds in report["hostsDown"].items()]
+    rows += [
+        (limit["host"], limit["model"], "rate limit; asked again in", _span(limit["seconds"]))
+        for limit in report["limits"]
+    ]
+    columns = ("Host", "Model", "Held back", "Time")
+    return _section("Limits and outages", _table(columns, rows, "Nothing is held back."))
+
+
+def _store(report: Given) -> str:
+    store = report["store"]
+    if store is None:
+        told = "There is none (CONNECTOR_STORE): an answer is paid for again where its worker is killed."
+        return _section("Store", tag("p", text(told), class_="empty"))
+    state = "works" if store["works"] and not store["full"] else store["problem"] or "does not work"
+    rows = [
+        ("State", state),
+        ("Needed to take jobs", "yes" if store["required"] else "no"),
+        ("Answers used again instead of bought", str(store["answersReused"])),
+        ("Calls of killed workers, possibly paid and lost", str(store["callsLost"])),
+        ("Answers that it did not take", str(store["answersNotStored"])),
+    ]
+    return _section("Store", _table(("Since the start", "Is"), rows, ""))
+
+
+def _section(title: str, inner: str) -> str:
+    return tag("section", tag("h2", text(title)), inner, class_="card part")
+
+
+def _table(columns: Cells, rows: Iterable[Cells], empty: str) -> str:
+    head = tag("thead", tag("tr", *(tag("th", text(name), scope="col") for name in columns)))
+    body = [
+        tag("tr", *(tag("td", text(cell), data_label=name) for name, cell in zip(columns, row, strict=True)))
+        for row in rows
+    ]
+    if not body:
+        return tag("p", text(empty), class_="empty")
+    return tag("div", tag("table", head, tag("tbody", *body)), class_="wide")
+
+
+def _clock(moment: str) -> str:
+    return f"{datetime.fromisoformat(moment):%Y-%m-%d %H:%M:%S}"
+
+
+def _span(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    return str(timedelta(seconds=round(seconds)))

@@ -1,0 +1,90 @@
+"""The state of the worker as data: `/status`, and what the page shows."""
+
+from __future__ import annotations
+
+import os
+import socket
+from itertools import islice
+from typing import Any, Final
+
+from openai_connector import __version__
+from openai_connector.status import health
+from openai_connector.status.board import Board, Failure, Working
+from openai_connector.status.history import total
+from openai_connector.status.parts import Parts
+
+SHOWN_JOBS: Final = 100
+"""Jobs in work that are listed, the oldest first; the number of all is told."""
+HOUR: Final = (60, 60)
+DAY: Final = (24 * 60, 96)
+"""Minutes, and in how many parts."""
+
+
+def report(parts: Parts, board: Board) -> dict[str, Any]:
+    """Return all that is shown."""
+    is_ready, ready = health.ready(parts, board)
+    hour, day = board.history.last(*HOUR), board.history.last(*DAY)
+    store = parts.store
+    return {
+        "version": __version__,
+        "host": socket.gethostname(),
+        "process": os.getpid(),
+        "begun": board.begun.isoformat(timespec="seconds"),
+        "ready": is_ready,
+        "down": ready["down"],
+        "degraded": ready["degraded"],
+        "types": [
+            {"type": one.job_type, "connected": one.connected, "inWork": one.running, "slots": one.max_jobs}
+            for one in parts.fetching
+        ],
+        "jobs": [_job(board, working) for working in islice(board.working.values(), SHOWN_JOBS)],
+        "jobsInAll": len(board.working),
+        "limits": [
+            {"host": key.host, "model": key.model, "seconds": round(key.seconds, 1)} for key in parts.held()
+        ],
+        "hostsDown": {host: round(seconds, 1) for host, seconds in board.down().items()},
+        "store": None
+        if store is None
+        else {
+            "works": store.is_healthy,
+            "full": store.is_full,
+            "required": parts.is_store_required,
+            "problem": board.store_problem,
+            "answersReused": board.reused,
+            "callsLost": board.lost,
+            "answersNotStored": board.unkept,
+        },
+        "failures": [_failure(failure) for failure in board.failures],
+        "lastHour": {"inAll": total(hour), "minutes": hour},
+        "lastDay": {"inAll": total(day), "quarters": day},
+    }
+
+
+def _job(board: Board, working: Working) -> dict[str, Any]:
+    job = working.job
+    return {
+        "jobKey": job.key,
+        "processInstanceKey": job.process_instance_key,
+        "processId": job.bpmn_process_id,
+        "elementId": job.element_id,
+        "type": job.type,
+        "retries": job.retries,
+        "state": working.state,
+        "model": working.model,
+        "seconds": round(board.age(working), 1),
+    }
+
+
+def _failure(failure: Failure) -> dict[str, Any]:
+    job = failure.job
+    return {
+        "at": failure.at.isoformat(timespec="seconds"),
+        "jobKey": job.key,
+        "processInstanceKey": job.process_instance_key,
+        "processId": job.bpmn_process_id,
+        "elementId": job.element_id,
+        "errorType": failure.kind,
+        "errorCode": failure.code,
+        "incident": failure.is_incident,
+        "advice": failure.advice,
+    }
