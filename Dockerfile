@@ -40,6 +40,9 @@ USER 10001:10001
 # On SIGTERM running calls are finished (CONNECTOR_DRAIN_TIMEOUT, 60 s): give the container at least 15 s more,
 # docker stop --time 75, or terminationGracePeriodSeconds: 75.
 STOPSIGNAL SIGTERM
-# No HEALTHCHECK: the worker has no health endpoint yet, and a process that is up says nothing about the engine.
+# The status page, health and metrics, at all addresses of the container: publish the port to whom you trust only.
+EXPOSE 9898
+ENV CONNECTOR_HTTP_HOST=0.0.0.0
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 CMD ["openai-connector", "health"]
 ENTRYPOINT ["openai-connector"]
 CMD ["run"]

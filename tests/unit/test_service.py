@@ -10,13 +10,23 @@ from pathlib import Path
 import pytest
 import trustme
 
+from openai_connector.limits import Gate
 from openai_connector.redaction import Redaction
-from openai_connector.service import client_of_environment, connection_of, run, secrets_of, task_types
+from openai_connector.service import (
+    Observed,
+    client_of_environment,
+    connection_of,
+    run,
+    secrets_of,
+    task_types,
+)
 from openai_connector.settings import SettingsError, load
+from openai_connector.store import NoStore
 from openai_connector.tasks.allowed_hosts import HostRefusedError
 from openai_connector.tasks.operations import INPUT_NAMES, InvalidInputsError
 from openai_connector.tasks.task_type import Request
 from openai_connector.zeebe.poller import Poller
+from tests.make import sentences_in
 from tests.stand_in import StandIn
 
 
@@ -222,3 +232,35 @@ async def test_the_environments_client_asks(caplog: pytest.LogCaptureFixture) ->
         assert not [record for record in caplog.records if record.name.startswith("openai_connector")]
     finally:
         await client.aclose()
+
+
+async def test_a_port_that_is_taken_stops_no_worker(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A second worker on a machine says what to set, and works without an endpoint."""
+    taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    monkeypatch.setenv("CONNECTOR_HTTP_PORT", str(taken.sockets[0].getsockname()[1]))
+    observed = Observed()
+    await observed.open(load(), [], NoStore(), Gate())
+    await observed.aclose()
+    taken.close()
+    assert "STATUS_NOT_OPENED" in sentences_in(caplog.text)
+
+
+@pytest.mark.parametrize(
+    ("given", "port"),
+    [("off", None), ("OFF", None), ("0", 0), ("65535", 65535)],
+    ids=["off", "capitals", "any", "last"],
+)
+def test_the_port_may_be_off(monkeypatch: pytest.MonkeyPatch, given: str, port: int | None) -> None:
+    """A port, any port, or none."""
+    monkeypatch.setenv("CONNECTOR_HTTP_PORT", given)
+    assert load().http_port == port
+
+
+@pytest.mark.parametrize("given", ["-1", "65536", "yes", "9898 9899", "٣"])
+def test_what_is_no_port_is_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    """The message names the variable and what it takes."""
+    monkeypatch.setenv("CONNECTOR_HTTP_PORT", given)
+    with pytest.raises(SettingsError, match="CONNECTOR_HTTP_PORT must be a port"):
+        load()

@@ -1,0 +1,86 @@
+"""What metrics and events cost: `python -m benchmarks.observe [--jobs N]`.
+
+CPU time of a job with the listeners of the HTTP endpoint, and without; the API answers at once, and no engine
+is asked, so that the share is larger than in a worker. Then `/metrics`, `/status` and the page with 500 jobs
+in work. Exits with 1 if a target is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Final
+
+from openai_connector.job import Completed
+from openai_connector.observe.events import Events, JobEnded, JobStarted, Polled
+from openai_connector.observe.logs import log_event
+from openai_connector.observe.metrics import Metrics
+from openai_connector.status import Board
+from tests.make import FakeApi, connector, job
+from tests.unit.status.states import busy
+
+TARGET_SHARE: Final = 0.03
+TARGET_MS: Final = 20.0
+JOB_MS: Final = 2.0
+"""CPU milliseconds of a whole job in a worker, as `benchmarks.throughput` measures it."""
+
+
+async def of_jobs(events: Events, count: int) -> float:
+    """Return CPU microseconds a job."""
+    worker = connector(FakeApi(), events=events)
+    begin = time.process_time()
+    for key in range(count):
+        one = job(key=key)
+        events.emit(Polled(one.type, 1))
+        events.emit(JobStarted(one))
+        await worker.work(one)
+        events.emit(JobEnded(one, Completed({}), "done", 0.1))
+    return (time.process_time() - begin) / count * 1e6
+
+
+async def listeners_cost(count: int) -> tuple[float, float]:
+    """Return the medians of CPU microseconds a job: without the listeners, and what they add."""
+    plain: list[float] = []
+    added: list[float] = []
+    for _ in range(7):  # by turns, so that a busy machine is so for both
+        without = await of_jobs(Events(log_event), count)
+        plain.append(without)
+        added.append(await of_jobs(Events(log_event, Metrics(), Board()), count) - without)
+    return statistics.median(plain), statistics.median(added)
+
+
+def milliseconds(what: Callable[[], object]) -> float:
+    """Return the median CPU milliseconds of something."""
+    taken: list[float] = []
+    for _ in range(21):
+        begin = time.process_time()
+        what()
+        taken.append((time.process_time() - begin) * 1e3)
+    return statistics.median(taken)
+
+
+def main() -> int:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=1000)
+    plain, added = asyncio.run(listeners_cost(parser.parse_args().jobs))
+    share = added / (JOB_MS * 1e3)
+    print(
+        f"listeners: {added:.0f} µs a job, {share:.1%} of a job of {JOB_MS:g} ms (target {TARGET_SHARE:.0%});"
+    )
+    print(f"           the connector's own part of a job, API and engine left out: {plain:.0f} µs")
+    world = busy(500)
+    is_met = share <= TARGET_SHARE
+    for path in ("/metrics", "/status", "/"):
+        taken = milliseconds(lambda path=path: world.get(path))  # type: ignore[misc]
+        print(f"{path}: {taken:.1f} ms, {len(world.get(path)[1]):,} bytes with 500 jobs in work")
+        is_met = is_met and (path != "/metrics" or taken <= TARGET_MS)
+    return 0 if is_met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
