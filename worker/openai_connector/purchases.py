@@ -16,6 +16,7 @@ from openai_connector import wording
 from openai_connector.contract import HELD_BACK, WORKER_ENDED
 from openai_connector.job import Job, Pause, Recovery, TaskError
 from openai_connector.observe.events import AnswerReused, CallLost, Events
+from openai_connector.outcome.memory import WaitingCall
 from openai_connector.store import Claim, NoStore, Owed, Store, StoreError
 
 log = logging.getLogger(__name__)
@@ -27,11 +28,16 @@ COMES_BACK: Final = (5.0, 10.0)
 STORE_PAUSE: Final = Pause(seconds=1.0, jobs=1)
 
 
-class NotSentError(TaskError):
-    """Nothing was sent for now; the job goes back to the engine and loses no retry."""
+class GoesBackError(TaskError):
+    """There is no answer for now; the job goes back to the engine for a while and loses no retry."""
+
+    recovery = Recovery.HELD_BACK
+
+
+class NotSentError(GoesBackError):
+    """Nothing was sent for now."""
 
     code = HELD_BACK
-    recovery = Recovery.HELD_BACK
 
 
 class InMidCallError(NotSentError):
@@ -76,6 +82,8 @@ class Purchases:
     async def begin(self, job: Job, fingerprint: str) -> Mapping[str, Any] | None:
         """Return the stored answer to a request; None: it is to be bought, and nobody else does.
 
+        What is stored may be the record of a waiting call.
+
         Raises:
             InMidCallError: somebody else does.
             StoreAwayError: it cannot be told, and must be.
@@ -88,7 +96,8 @@ class Purchases:
                 raise StoreAwayError(str(error)) from None
             claim = Claim()
         if claim.answer is not None:
-            self._events.emit(AnswerReused(job))
+            if WaitingCall.read(claim.answer) is None:
+                self._events.emit(AnswerReused(job))
         elif claim.is_busy:
             raise InMidCallError
         elif claim.attempts >= MOST_ENDED:

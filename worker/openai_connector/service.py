@@ -29,6 +29,7 @@ from openai_connector.tasks.allowed_hosts import ALWAYS_ALLOWED, AllowedHosts, p
 from openai_connector.tasks.openai_task import ApiDefaults, OpenAiTasks
 from openai_connector.tasks.secrets import ChainedSecrets, EnvironmentSecrets, FolderSecrets, SecretProvider
 from openai_connector.tasks.task_type import TaskType
+from openai_connector.waiting import AtTask, WaitOptions
 from openai_connector.zeebe.channel import Connection, gateway, open_channel
 from openai_connector.zeebe.commands import Commands, Delivery
 from openai_connector.zeebe.lease import Leases
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 OWED_EVERY = 5.0  # seconds between two looks at what workers that are gone still owe
-LAST_SECONDS = 3.0  # after a second signal, to give back the jobs under way
+LAST_SECONDS = 3.0  # after a second signal, to give back the jobs under way; to remove what the API keeps
 
 
 async def run(settings: Settings) -> None:
@@ -64,6 +65,7 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
     store = store_of(settings)
     channel = open_channel(connection)
     owing: asyncio.Task[None] | None = None
+    served: list[Connector] = []
     try:
         stub = gateway(channel)
         commands = Commands(stub)
@@ -72,13 +74,14 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
         with contextlib.suppress(StoreError):  # which it has told of, and tries again by itself
             await store.start()
         owing = asyncio.create_task(pay_what_is_owed(purchases, commands))
-        served = connectors(settings, client, events, purchases)
+        served = connectors(settings, client, events, purchases, commands)
         pollers = _pollers(settings, stub, commands, served, events)
         _announce(settings, connection)
         await _poll(pollers, settings.drain_timeout, stopping)
     finally:
         if owing is not None:
             owing.cancel()
+        await asyncio.gather(*(connector.aclose(LAST_SECONDS) for connector in served))
         await store.aclose()
         await client.aclose()
         await channel.close()
@@ -189,12 +192,22 @@ def connectors(
     client: ApiClient,
     events: Events | None = None,
     purchases: Purchases | None = None,
+    at_task: AtTask | None = None,
 ) -> list[Connector]:
     """Return a connector for each type of task that is served."""
     policy, served = RetryPolicy(settings.max_waits, settings.max_wait_time), task_types(settings)
     gate = gate_of(settings, len(served), events or Events())
     return [
-        Connector(client, task_type, retry_policy=policy, gate=gate, purchases=purchases, events=events)
+        Connector(
+            client,
+            task_type,
+            retry_policy=policy,
+            gate=gate,
+            purchases=purchases,
+            events=events,
+            at_task=at_task,
+            wait_options=WaitOptions(settings.kept_wait, settings.delete_responses),
+        )
         for task_type in served
     ]
 

@@ -174,6 +174,9 @@ class _Recorded:
             raise self._error
         return ApiResponse(200, {}, self._response)
 
+    def pending(self, response: ApiResponse) -> str | None:
+        return None
+
     def accept(self, response: ApiResponse) -> Mapping[str, Any]:
         return {"body": response.body}
 

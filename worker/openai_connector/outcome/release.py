@@ -29,6 +29,8 @@ class Attempt:
     """The output side of the task, as soon as its headers are read."""
     local_names: frozenset[str] = frozenset()
     """What the task's own scope holds: a result of such a name would stay there, unseen by the process."""
+    is_answer_kept: bool = False
+    """The answer goes with the outcome, to the engine: nobody else needs to keep it."""
 
 
 def release(outcome: Outcome, attempt: Attempt, *, is_kept: bool = False, end: str = "") -> Outcome:
@@ -42,6 +44,7 @@ def release(outcome: Outcome, attempt: Attempt, *, is_kept: bool = False, end: s
     """
     match outcome:
         case Completed():
+            attempt.is_answer_kept = True  # by the process, as it wants it
             return Completed(outcome.variables, attempt)
         case BpmnError():
             return _error(outcome, attempt, is_kept)
@@ -53,7 +56,11 @@ def _error(outcome: BpmnError, attempt: Attempt, is_kept: bool) -> BpmnError:
     # Set before the error is thrown: an uncaught one comes back, and must not be paid for again.
     keep = _fitting(attempt.memory.variables())
     end = ""
-    if keep is None:
+    attempt.is_answer_kept = keep is not None and attempt.memory.response is not None
+    if keep is None and attempt.memory.waiting is not None:
+        keep = _fitting(attempt.memory.without_text().variables())
+        end = wording.IS_KEPT_BY_API() if is_kept else ""
+    elif keep is None:
         log.warning("Job %d: its answer is too large to be kept for an uncaught error", attempt.job.key)
         end = wording.IS_TOO_LARGE_TO_KEEP() if is_kept else ""
     return replace(
@@ -70,19 +77,23 @@ def _failure(failed: Failed, attempt: Attempt, is_kept: bool, end: str) -> Faile
     whole = attempt.redaction.value(failed.variables)
     short = {name: _without_response(error) for name, error in whole.items() if name == ERROR_VARIABLE}
     sent: Document | None = None
-    for variables, kept in (whole, memory), (short, memory), (short, memory.without_answer()):
+    for variables, kept in (whole, memory), (short, memory), (short, memory.without_text()):
         sent = _fitting({**variables, **kept.with_names(variables).variables()})
         if sent is not None:
             break
+    attempt.is_answer_kept = sent is not None and kept.response is not None
     sent = sent or Document()
     if not whole.keys() <= sent.keys():
         end += wording.LEFT_OUT()
     if is_kept and failed.retries == 0:
-        end += _kept_words() if kept.response is not None else wording.IS_TOO_LARGE_TO_KEEP()
+        end += _end_of_kept(kept)
     return replace(failed, message=_message(attempt.redaction.message(failed.message), end), variables=sent)
 
 
-def _kept_words() -> str:
+def _end_of_kept(kept: TaskMemory) -> str:
+    """Return what a person can do about an answer of which so much could be kept."""
+    if kept.response is None:
+        return wording.IS_TOO_LARGE_TO_KEEP() if kept.waiting is None else wording.IS_KEPT_BY_API()
     return wording.IS_KEPT(
         result_expression=OVERRIDES[RESULT_EXPRESSION], error_expression=OVERRIDES[ERROR_EXPRESSION]
     )

@@ -55,6 +55,10 @@ class CamundaHttpTask:
     request: Request
     panel: Mapping[str, str] = field(default_factory=lambda: CAMUNDA_HTTP_PANEL, repr=False)
 
+    def pending(self, response: ApiResponse) -> str | None:
+        """Return None: these tasks fetch nothing."""
+        return None
+
     def accept(self, response: ApiResponse) -> dict[str, Any]:
         """Return what is kept of an answer; any body below status 400 is one, a redirect's too.
 

@@ -63,6 +63,10 @@ class OpenAiTask:
         """The labels that the task's modeler sees; only messages need them."""
         return panel_of(self.endpoint, self.operation, self.request.url)
 
+    def pending(self, response: ApiResponse) -> str | None:
+        """Return the id of a response that is not final yet; None: it is."""
+        return None
+
     def accept(self, response: ApiResponse) -> dict[str, Any]:
         """Return what is kept of an answer.
 

@@ -94,6 +94,10 @@ class Task(Protocol):
         """The labels that the task's modeler sees, by the names that `wording` has for them."""
         ...
 
+    def pending(self, response: ApiResponse) -> str | None:
+        """Return the id of a response that is not final yet; None: it is."""
+        ...
+
     def accept(self, response: ApiResponse) -> Mapping[str, Any]:
         """Return what is kept of an answer until the job is done.
 
