@@ -63,14 +63,21 @@ OUTPUTS: Final[Mapping[str, Mapping[str, str]]] = {
     "chat": {
         "text": "the answer",
         "responses": "all answers, in order, when *Choices to generate* is above 1",
-        "chatHistory": "the messages sent and the answers: give it to the next task's *Chat history*",
-        "finishReason": "why the model ended, as the API gave it",
+        "chatHistory": "the messages sent and the answers, calls of tools among them: give it to the next "
+        "task's *Chat history*, whichever *API* that has",
+        "finishReason": "why the model ended, as the API gave it; of the Responses API `stop`, `length`, "
+        "`content_filter` or `tool_calls`",
         "usage": "the tokens used, as the API gave them",
         "model": "the model that answered, as the API gave it",
         "json": "the answer parsed, when a JSON *Response format* was asked for",
         "refusal": "why the model refused, as the API gave it; null if it did not",
         "condition": "`AS_ASKED`, or the code that tells [how the answer is other](error-codes.md)",
         "calls": "how many calls were made for this answer: 2 where the model was asked again",
+        "toolCalls": "what the model asks the process to do: a list of `{id, name, arguments, "
+        "argumentsValid}`, empty where it asks for nothing. `arguments` is a context, or the model's own "
+        "text where that is no JSON object: `argumentsValid` is false then",
+        "tokens": "the tokens used, by the same names for all APIs: `{input, output, total, cached, "
+        "cacheWrite, reasoning}`, null where the API does not tell",
     },
     "moderation": {
         "flagged": "true when any result, or any category of one, says so; an answer from which it cannot be "

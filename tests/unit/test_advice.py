@@ -61,7 +61,7 @@ def panel_of(variables: dict[str, Any], base_url: str = DEFAULT_BASE_URL) -> dic
 
 def named(sentence: str) -> set[str]:
     """Return the labels of any template's fields that a sentence names."""
-    known = set().union(*LABELS.values()) - {"", "Operation", "Project", "Organization"}
+    known = set().union(*LABELS.values()) - {"", "API", "Operation", "Project", "Organization"}
     found = set()
     for label in sorted(known | {"Organization", "Project"}, key=len, reverse=True):
         if re.search(rf"(?<!the ){re.escape(label)}\b", sentence):

@@ -71,6 +71,8 @@ AZURE_DEPLOYMENT: Final = Input("openai_azureDeployment", "Deployment")
 AZURE_API_VERSION: Final = Input("openai_azureApiVersion", "API version")
 TIMEOUT: Final = Input("openai_timeout", "Request timeout")
 OPERATION: Final = Input("openai_operation", "Operation")
+API: Final = Input("openai_api", "API")
+ANSWER_NEEDED: Final = Input("openai_answerNeeded", "Answer needed")
 
 MODEL: Final = Input("openai_model", "Model")
 CUSTOM_MODEL: Final = Input("openai_customModel", "Custom model version")
@@ -86,6 +88,8 @@ PRESENCE_PENALTY: Final = Input("openai_presencePenalty", "Presence penalty")
 CHOICES: Final = Input("openai_choices", "Choices to generate")
 REASONING_EFFORT: Final = Input("openai_reasoningEffort", "Reasoning effort")
 VERBOSITY: Final = Input("openai_verbosity", "Verbosity")
+TOOLS: Final = Input("openai_tools", "Tools")
+TOOL_RESULTS: Final = Input("openai_toolResults", "Tool results")
 EXTRA_BODY: Final = Input("openai_extraBody", "Extra body")
 RESPONSE_FORMAT: Final = Input("openai_responseFormat", "Response format")
 JSON_SCHEMA: Final = Input("openai_jsonSchema", "JSON schema")
@@ -144,6 +148,7 @@ PANEL: Final[Mapping[str, str]] = {
     "project": PROJECT.label,
     "base_url": BASE_URL.label,
     "operation": OPERATION.label,
+    "api": API.label,
     "model": MODEL.label,
     "prompt": PROMPT.label,
     "chat_history": CHAT_HISTORY.label,

@@ -279,6 +279,66 @@ SCHEMA_REQUIRED = Sentence("{json_schema} is required, because {response_format}
 SCHEMA_UNUSED = Sentence(
     "{json_schema} is given, but {response_format} is another: choose '{asked}', or empty it"
 )
+RESPONSES_EXTRA = Sentence("{extra_body} has {name}, which has no place in the Responses API: {instead}")
+RESPONSES_INPUT = Sentence("{label} has no place in the Responses API: {instead}")
+RESPONSES_CONTENT = Sentence("{label} has {what}, which has no place in the Responses API: {instead}")
+RESPONSES_RESERVED = Sentence("{extra_body} must not set {name}: {instead}")
+INSTEAD_LEAVE = Sentence("leave it out, or choose Chat Completions in {api}")
+INSTEAD_LEAVE_OR_NOW = Sentence(
+    "leave it out, or choose Now in {answer_needed} and Chat Completions in {api}"
+)
+INSTEAD_USE = Sentence("use {label}")
+INSTEAD_SET = Sentence("set {name}")
+RESPONSES_AZURE = Sentence(
+    "{label} is for OpenAI and compatible servers, not for an Azure deployment: empty it. Azure's own "
+    "Responses API has the base URL https://RESOURCE.openai.azure.com/openai/v1, which the template for "
+    "compatible servers takes"
+)
+AZURE_NOW = Sentence(
+    "{answer_needed} has other choices than Now for OpenAI alone, not for an Azure deployment: choose Now"
+)
+KEPT_STORE = Sentence(
+    "{extra_body} has store: false, but {answer_needed} has the answer kept by OpenAI: remove it, or choose "
+    "Now"
+)
+KEPT_METADATA = Sentence(
+    "{extra_body} has {count} pairs of metadata; {most} are left for a task whose {answer_needed} has the "
+    "answer kept"
+)
+WINDOW_TIER = Sentence(
+    "{extra_body} has a service_tier, but {answer_needed} asks for a cheaper window, which has the standard "
+    "tier only: remove it"
+)
+TOOLS_NO_JSON = Sentence("must be a list of tools or its JSON text, but it is no JSON ({problem})")
+TOOLS_KIND = Sentence(
+    'must be a list of tools such as [{{name: "find_order", description: "...", parameters: {{...}}}}], not '
+    "{kind}"
+)
+TOOL_KIND = Sentence("tool {position} must be a context with a name, not {kind}")
+TOOL_NAME = Sentence(
+    "tool {position} must have a name of at most 64 letters, digits, _ and - (no others, no spaces), got "
+    "{shown}"
+)
+TOOL_TWICE = Sentence("has two tools of the name {name}: give each a name of its own")
+TOOL_KEYS = Sentence("tool {name} has {keys}: it takes name, description, parameters and strict")
+TOOL_TEXT = Sentence("tool {name} must have a description that is a text, not {kind}")
+TOOL_STRICT = Sentence("tool {name} must have true or false for strict")
+TOOL_PARAMETERS = Sentence("tool {name} has parameters that are no JSON schema ({problem})")
+RESULTS_NO_JSON = Sentence("must be a list of results or its JSON text, but it is no JSON ({problem})")
+RESULTS_KIND = Sentence('must be a list of results such as [{{id: "call_1", content: "..."}}], not {kind}')
+RESULT_KIND = Sentence("result {position} must be a context with id and content, not {kind}")
+RESULT_ID = Sentence("result {position} must have the id of a tool call, not {kind}")
+RESULT_CONTENT = Sentence("result {position} has no content")
+RESULT_TWICE = Sentence("{tool_results} has two results of the tool call {id}: give one")
+RESULT_UNKNOWN = Sentence(
+    "{tool_results} has a result of the tool call {id}, which {chat_history} does not have: give "
+    "output.chatHistory of the answer that called the tool"
+)
+RESULT_KNOWN = Sentence("{tool_results} has a result of the tool call {id}, which {chat_history} has already")
+RESULT_MISSING = Sentence(
+    "{tool_results} has no result of the tool call {id}: the API wants one for each call. Where a tool "
+    "failed, give a text that says so"
+)
 AZURE_RESOURCE = Sentence("must be the name of the resource alone, such as my-resource")
 AZURE_REQUIRED = Sentence("{label} is required for Azure OpenAI{but}")
 AZURE_OR_URL = Sentence("{base_url} is given together with an Azure resource: empty one of them")
@@ -470,6 +530,9 @@ API_NOT_JSON = Sentence("The API's answer is not JSON{words}")
 API_ERROR_IN_SUCCESS = Sentence("The API's answer is an error in spite of its status {status}{words}")
 API_EVENT_STREAM = Sentence("The API's answer is an event stream")
 API_LACKS = Sentence("The API's answer has no {missing}{words}")
+API_FAILED = Sentence("The API could not make the answer{words}")
+API_CANCELLED = Sentence("The making of the answer was cancelled; a part of it may have been paid for")
+API_NOT_FINAL = Sentence("The API's answer is still being made (status {state})")
 LACKS_RESULTS = Sentence("result for each of the {asked} texts (it has {got})")
 LACKS_VERDICT = Sentence(
     "verdict in result {position}: neither flagged nor the categories say yes or no in a way that can be read"
@@ -548,6 +611,12 @@ CHECK_URL = Sentence("Check {address}")
 CHECK_URL_AND_SERVICE = Sentence("Check {address}: what answers there does not answer as OpenAI's API does")
 CHECK_URL_AND_BETWEEN = Sentence("Check {address}, and the proxy or server in between")
 CHECK_BETWEEN = Sentence("Check the proxy or server in between")
+CHECK_IMAGES = Sentence("Check the images in {content}: their address, type and size")
+CHECK_RESIDENCY = Sentence(
+    "Check {address} and the project: the data must stay in a region that this address does not serve"
+)
+ASK_ANEW = Sentence("Retry the incident to ask, and pay, anew")
+USE_CHAT_COMPLETIONS = Sentence("If this goes on, choose Chat Completions in {api}")
 READ_THE_ERROR = Sentence("Check what the error says, and {address}")
 GAVE_UP_WITH_BLANKS = Sentence(
     "The server kept the connection open, then gave up; the answer may have been made and paid for"
@@ -576,6 +645,8 @@ ADVICE: Final[Mapping[str, Sentence]] = {
     "slow_down": WAIT_FOR_RATE,
     "model_loading": WAIT_FOR_MODEL,
     "request_too_large": SHORTEN_BELOW_LIMIT,
+    "invalid_image": CHECK_IMAGES,
+    "data_residency_mismatch": CHECK_RESIDENCY,
     "401": CHECK_KEY,
     "402": CHECK_CREDIT,
     "403": CHECK_PERMISSIONS,
@@ -606,6 +677,9 @@ ADVICE: Final[Mapping[str, Sentence]] = {
     "not_json": CHECK_URL_AND_BETWEEN,
     "event_stream": DO_NOT_STREAM,
     "error_in_success": READ_THE_ERROR,
+    "failed": READ_THE_ERROR,
+    "cancelled": ASK_ANEW,
+    "not_final": USE_CHAT_COMPLETIONS,
     "lacks": CHECK_URL_AND_SERVICE,
     "packed_too_often": CHECK_BETWEEN,
     "cannot_unpack": CHECK_BETWEEN,

@@ -205,6 +205,8 @@ def test_everything_of_the_task_is_carried() -> None:
         "openai_choices": "1",
         "openai_timeout": "=limit",
         "own": "=order.id",
+        "openai_answerNeeded": "now",
+        "openai_api": "chatCompletions",
         "openai_maxTokensParameter": "max_completion_tokens",
         "openai_responseFormat": "text",
     }

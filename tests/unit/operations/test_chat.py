@@ -437,6 +437,15 @@ def test_the_output_of_an_answer() -> None:
         "refusal": None,
         "condition": "AS_ASKED",
         "calls": 1,
+        "toolCalls": [],
+        "tokens": {
+            "input": 9,
+            "output": 3,
+            "total": 12,
+            "cached": None,
+            "cacheWrite": None,
+            "reasoning": None,
+        },
     }
 
 

@@ -36,7 +36,11 @@ def test_defaults_are_written_and_hidden_inputs_are_not() -> None:
     )
     root = etree.fromstring(xml.encode())
     held = {item.get("target"): item.get("source") for item in root.iterfind(".//zeebe:input", ZEEBE)}
-    assert held == {"openai_operation": "moderation", "openai_moderationInput": "=text"}
+    assert held == {
+        "openai_operation": "moderation",
+        "openai_moderationInput": "=text",
+        "openai_answerNeeded": "now",
+    }
     (definition,) = root.findall(".//zeebe:taskDefinition", ZEEBE)
     assert definition.attrib == {"type": "openai-connector:1", "retries": "1"}
 

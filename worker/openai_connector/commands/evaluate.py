@@ -174,7 +174,7 @@ class _Recorded:
             raise self._error
         return ApiResponse(200, {}, self._response)
 
-    def pending(self, response: ApiResponse) -> str | None:
+    def pending(self, _response: ApiResponse) -> str | None:
         return None
 
     def accept(self, response: ApiResponse) -> Mapping[str, Any]:

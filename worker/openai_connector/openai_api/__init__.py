@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from openai_connector.openai_api.answers import check_answer, check_status
+from openai_connector.openai_api.answers import PENDING, check_answer, check_final, check_status, state_of
 from openai_connector.openai_api.client import ApiClient, encode_body
 from openai_connector.openai_api.errors import (
     ApiConnectionError,
@@ -18,6 +18,7 @@ from openai_connector.openai_api.waits import allowances
 from openai_connector.openai_api.words import is_error, is_failed_choice, plain
 
 __all__ = [
+    "PENDING",
     "ApiClient",
     "ApiConnectionError",
     "ApiError",
@@ -30,9 +31,11 @@ __all__ = [
     "ProxyError",
     "allowances",
     "check_answer",
+    "check_final",
     "check_status",
     "encode_body",
     "is_error",
     "is_failed_choice",
     "plain",
+    "state_of",
 ]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from openai_connector import wording
 from openai_connector.contract import INVALID_RESPONSE
@@ -24,6 +25,10 @@ from openai_connector.openai_api.words import (
 SHOWN_CHARACTERS = 500  # of the API's own words in a message
 SHOWN_TEXT_CHARACTERS = 100  # of a text that may as well be an answer of the model
 SHOWN_PARAMETER_CHARACTERS = 100
+
+PENDING: Final = ("queued", "in_progress")
+CANCELLED: Final = ("cancelled", "canceled")
+"""Statuses of a response of the Responses API that is no answer, or none yet."""
 
 
 def check_status(response: ApiResponse) -> None:
@@ -75,6 +80,37 @@ def check_answer(response: ApiResponse, *, missing_in: Callable[[Any], str | Non
         raise _judged(wording.API_LACKS, "lacks", response, missing=missing)
 
 
+def state_of(body: Any) -> str:
+    """Return the status that a body of the Responses API has, in small letters; empty where it has none."""
+    state = body.get("status") if isinstance(body, Mapping) else None
+    return state.strip().lower() if isinstance(state, str) else ""
+
+
+def check_final(response: ApiResponse, *, missing_in: Callable[[Any], str | None]) -> None:
+    """Check that a response is a final answer of the Responses API: none failed, cancelled or being made.
+
+    Args:
+        response: what was received.
+        missing_in: names what a body lacks to be an answer.
+
+    Raises:
+        ApiStatusError: its status is 400 or above.
+        InvalidResponseError: it is anything else that is no answer. It may pass where the body holds an error
+            that does.
+    """
+    body = response.body
+    if 200 <= response.status < 300 and isinstance(body, Mapping):
+        state = state_of(body)
+        if state in PENDING:
+            raise invalid(wording.API_NOT_FINAL(state=state), "not_final", response)
+        if state in CANCELLED:
+            raise invalid(wording.API_CANCELLED(), "cancelled", response)
+        if state == "failed":
+            # The rest of the body repeats the request: its metadata may hold any words.
+            raise _judged(wording.API_FAILED, "failed", response, about={"error": body.get("error")})
+    check_answer(response, missing_in=missing_in)
+
+
 def invalid(message: str, reason: str, response: ApiResponse) -> InvalidResponseError:
     """Return the error of a response that arrived but is no answer: it is paid for, nobody repeats it."""
     return _invalid(message, Classified(Recovery.PERMANENT, reason, None), response)
@@ -109,13 +145,15 @@ def _judged(
     response: ApiResponse,
     *,
     most: int = SHOWN_CHARACTERS,
+    about: Any = None,
     **parameters: object,
 ) -> InvalidResponseError:
-    """Return the error of a success status whose body tells what happened, as far as it does."""
-    found = classify(response)
+    """Return the error of a success status whose body, or a part of it, tells what happened."""
+    telling = response if about is None else replace(response, body=about)
+    found = classify(telling)
     is_told = found.reason != "error_in_success"
-    with_codes = is_told or otherwise == "error_in_success"
-    words = _words(said_in_answer(response.body), with_codes=with_codes, most=most)
+    with_codes = is_told or otherwise in ("error_in_success", "failed")
+    words = _words(said_in_answer(telling.body), with_codes=with_codes, most=most)
     if not is_told:
         found = found._replace(reason=otherwise)
     return _invalid(sentence(words=words, **parameters), found, response)

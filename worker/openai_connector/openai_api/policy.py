@@ -34,6 +34,8 @@ CODES: Final[Mapping[str, Recovery]] = {
     "slow_down": Recovery.RATE_LIMITED,
     "model_loading": Recovery.RATE_LIMITED,
     "request_too_large": Recovery.PERMANENT,
+    "invalid_image": Recovery.PERMANENT,
+    "data_residency_mismatch": Recovery.PERMANENT,
 }
 """Codes of the API's errors that tell more than the status, whatever it is."""
 
@@ -51,7 +53,18 @@ OTHER_NAMES: Final[Mapping[str, str]] = {
     "moderation_blocked": "content_filter",
     "misalignment_policy_violation": "content_filter",
     "invalid_prompt": "content_filter",
-}
+    "bio_policy": "content_filter",
+    "image_content_policy_violation": "content_filter",
+    **dict.fromkeys(
+        (
+            "invalid_image_format", "invalid_base64_image", "invalid_image_url", "image_too_large",
+            "image_too_small", "image_parse_error", "invalid_image_mode", "image_file_too_large",
+            "unsupported_image_media_type", "empty_image_file", "failed_to_download_image",
+            "image_file_not_found",
+        ),
+        "invalid_image",
+    ),
+}  # fmt: skip
 """Codes that mean the same as one of `CODES`."""
 
 NAMES: Final[Mapping[str, str]] = {

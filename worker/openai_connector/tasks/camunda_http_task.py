@@ -56,7 +56,7 @@ class CamundaHttpTask:
     panel: Mapping[str, str] = field(default_factory=lambda: CAMUNDA_HTTP_PANEL, repr=False)
 
     def pending(self, response: ApiResponse) -> str | None:
-        """Return None: these tasks fetch nothing."""
+        """Return None: whatever comes is the answer, as it is for Camunda's connector."""
         return None
 
     def accept(self, response: ApiResponse) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from openai_connector.contract import (
     TIMEOUT,
 )
 from openai_connector.duration import parse_duration
-from openai_connector.openai_api import ApiResponse, check_answer, encode_body
+from openai_connector.openai_api import ApiResponse, encode_body
 from openai_connector.redaction import Redaction
 from openai_connector.tasks.address import address_of
 from openai_connector.tasks.allowed_hosts import AllowedHosts, is_openai
@@ -64,8 +64,8 @@ class OpenAiTask:
         return panel_of(self.endpoint, self.operation, self.request.url)
 
     def pending(self, response: ApiResponse) -> str | None:
-        """Return the id of a response that is not final yet; None: it is."""
-        return None
+        """Return the id of an answer that is still being made."""
+        return self.operation.pending(response.body) if 200 <= response.status < 300 else None
 
     def accept(self, response: ApiResponse) -> dict[str, Any]:
         """Return what is kept of an answer.
@@ -73,8 +73,9 @@ class OpenAiTask:
         Raises:
             ApiStatusError, InvalidResponseError: the response is no answer.
         """
-        check_answer(response, missing_in=self.operation.missing_in)
-        return {"status": response.status, "headers": response.headers, "body": response.body}
+        self.operation.check(response)
+        body = self.operation.kept(self.request_body, response.body)
+        return {"status": response.status, "headers": response.headers, "body": body}
 
     def read_answer(self, kept: Mapping[str, Any]) -> Answer:
         """Return an answer whose response is status, headers, body and output."""
@@ -119,7 +120,7 @@ class OpenAiTasks:
         is_own = address.base_url.rstrip("/") == self.defaults.base_url.rstrip("/")
         if key is None and is_own:
             key = self.defaults.api_key
-        url = address.of(operation.path)
+        url = address.of(operation.asked_path)
         if key is None and (endpoint.azure_resource is not None or is_openai(url)):
             required = wording.KEY_REQUIRED_OR_WORKER if is_own else wording.KEY_REQUIRED
             panel = panel_of(endpoint, operation, url)
@@ -132,8 +133,9 @@ class OpenAiTasks:
             _headers(endpoint, key, organization, project),
             body,
             self.defaults.timeout if endpoint.timeout is None else timedelta(seconds=endpoint.timeout),
-            fingerprint(METHOD, url, body, organization, project),
+            fingerprint(METHOD, url, body, organization, project, operation.needed),
             str(request_body.get("model") or ""),
+            operation.needed,
         )
         redaction.add(used.given if key is None else [*used.given, key], operation.private_texts())
         return OpenAiTask(operation, request_body, request, endpoint)

@@ -42,12 +42,21 @@ class Request:
     needed: AnswerNeeded = AnswerNeeded.NOW
 
 
-def fingerprint(method: str, url: str, body: bytes, organization: str | None, project: str | None) -> str:
+def fingerprint(
+    method: str,
+    url: str,
+    body: bytes,
+    organization: str | None,
+    project: str | None,
+    needed: AnswerNeeded = AnswerNeeded.NOW,
+) -> str:
     """Return what tells a request from others. The key is no part of it: it may be renewed."""
     digest = hashlib.sha256()
     for part in (method, url, organization or "", project or ""):
         digest.update(part.encode("utf-8", "replace") + b"\n")
     digest.update(body)
+    if needed is not AnswerNeeded.NOW:
+        digest.update(b"\n" + needed.encode())
     return digest.hexdigest()
 
 
@@ -95,14 +104,14 @@ class Task(Protocol):
         ...
 
     def pending(self, response: ApiResponse) -> str | None:
-        """Return the id of a response that is not final yet; None: it is."""
+        """Return the id of an answer that is still being made; None: the response is final."""
         ...
 
     def accept(self, response: ApiResponse) -> Mapping[str, Any]:
         """Return what is kept of an answer until the job is done.
 
         Raises:
-            ApiError: the response is no answer.
+            ApiError: the response is no answer, or not yet.
         """
         ...
 

@@ -76,6 +76,7 @@ def read_inputs(variables: Mapping[str, Any]) -> tuple[Endpoint, Operation]:
         )
     else:
         operation = _read(OPERATIONS[name], variables, violations)
+        violations.extend(() if operation is None else operation.misfits())
     if endpoint is None or operation is None or violations:
         raise InvalidInputsError(violations)
     return endpoint, operation

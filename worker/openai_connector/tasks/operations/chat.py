@@ -1,4 +1,4 @@
-"""Chat: the next message of a conversation (`POST /chat/completions`)."""
+"""Chat: the next message of a conversation (`POST /chat/completions`, or `POST /responses`)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pydantic import BeforeValidator
 
 from openai_connector import contract, wording
 from openai_connector.contract import AS_ASKED, BPMN_ERROR, COMPLETE, FAIL
+from openai_connector.openai_api import ApiResponse, check_answer, check_final
+from openai_connector.tasks.operations import responses_answer, responses_request
 from openai_connector.tasks.operations.chat_answer import (
     HOW_TO_DO_BETTER,
     in_order,
@@ -39,11 +41,24 @@ from openai_connector.tasks.operations.models import CHAT_MODEL_CHOICES, DEFAULT
 from openai_connector.tasks.operations.operation import Operation, ReadAnswer, Shortfall
 from openai_connector.tasks.operations.response_format import (
     check,
+    flat,
     format_asked,
     response_format_of,
     schema_asked,
 )
 from openai_connector.tasks.operations.schema import SchemaError
+from openai_connector.tasks.operations.tokens import tokens_of
+from openai_connector.tasks.operations.tools import (
+    Tool,
+    as_chat_tool,
+    as_responses_tool,
+    calls_of,
+    result_misfits,
+    results,
+    shown,
+    tools,
+)
+from openai_connector.tasks.task_type import AnswerNeeded
 
 CUSTOM = "custom"
 _LABELS = {
@@ -51,9 +66,27 @@ _LABELS = {
     "custom_model": contract.CUSTOM_MODEL.label,
     "response_format": contract.RESPONSE_FORMAT.label,
     "json_schema": contract.JSON_SCHEMA.label,
+    "api": contract.API.label,
+    "answer_needed": contract.ANSWER_NEEDED.label,
 }
+CHAT_COMPLETIONS = "chatCompletions"
+RESPONSES = "responses"
+APIS = {CHAT_COMPLETIONS: "Chat Completions", RESPONSES: "Responses"}
+NEEDED = {
+    AnswerNeeded.NOW.value: "Now",
+    AnswerNeeded.NOW_KEPT.value: "Now, never bought twice",
+    AnswerNeeded.WITHIN_2H.value: "Within 2 hours, 30 % cheaper",
+    AnswerNeeded.WITHIN_8H.value: "Within 8 hours, 40 % cheaper",
+    AnswerNeeded.WITHIN_A_DAY.value: "Within a day, 50 % cheaper",
+}
+KEPT = (AnswerNeeded.NOW_KEPT, AnswerNeeded.WITHIN_2H, AnswerNeeded.WITHIN_8H)
+"""Answers that OpenAI keeps: they go by the Responses API, whatever the task says."""
+BY_THE_API_CHOSEN = tuple(needed.value for needed in AnswerNeeded if needed not in KEPT)
+WINDOWS = (AnswerNeeded.WITHIN_2H, AnswerNeeded.WITHIN_8H)
 RESERVED = ("model", "messages", "n", "stream")
 """What the extra body may not set. But `stream: false` passes: some servers stream unless they are told."""
+ENCRYPTED = "reasoning.encrypted_content"
+"""What a task includes that wants the encrypted reasoning."""
 REACTIONS = {FAIL: "Incident", BPMN_ERROR: "BPMN error", COMPLETE: "Complete anyway"}
 EFFORTS = {effort: effort for effort in ("none", "minimal", "low", "medium", "high", "xhigh", "max")}
 VERBOSITIES = {verbosity: verbosity for verbosity in ("low", "medium", "high")}
@@ -126,6 +159,34 @@ class Chat(Operation):
         ),
     ] = declared(contract.CUSTOM_MODEL)
     azure_deployment: Annotated[str | None, line] = declared(contract.AZURE_DEPLOYMENT)
+    answer_needed: Annotated[
+        str | None,
+        choice(NEEDED),
+        Shown(
+            "model",
+            kind="Dropdown",
+            choices=NEEDED,
+            default=AnswerNeeded.NOW.value,
+            feel=None,
+            description="Never bought twice: the full price, and a crash costs nothing, for OpenAI keeps the "
+            "answer. The others wait in the engine, without a worker; the times are OpenAI's aims, not "
+            "guarantees",
+        ),
+    ] = declared(contract.ANSWER_NEEDED)
+    api: Annotated[
+        str | None,
+        choice(APIS),
+        Shown(
+            "model",
+            kind="Dropdown",
+            choices=APIS,
+            default=CHAT_COMPLETIONS,
+            feel=None,
+            description="Responses is OpenAI's newer API, which gpt-6 models want for tools. The task gives "
+            "back the same",
+            condition=("answer_needed", BY_THE_API_CHOSEN),
+        ),
+    ] = declared(contract.API)
     system_message: Annotated[
         Any,
         content,
@@ -157,6 +218,30 @@ class Chat(Operation):
             description='What is asked. With a process variable: <code>="Summarize: " + ticket.text</code>',
         ),
     ] = declared(contract.PROMPT, repr=False)
+    tools: Annotated[
+        list[Tool] | None,
+        tools,
+        Shown(
+            "tools",
+            kind="Text",
+            feel="required",
+            description='What the model may ask the process to do: <code>[{name: "find_order", description: '
+            '"Finds an order by its number", parameters: {type: "object", properties: {number: {type: '
+            '"string"}}, required: ["number"]}}]</code>. What it asks for is in '
+            "<code>response.output.toolCalls</code>",
+        ),
+    ] = declared(contract.TOOLS, repr=False)
+    tool_results: Annotated[
+        list[Message] | None,
+        results,
+        Shown(
+            "tools",
+            kind="Text",
+            feel="required",
+            description="What the last answer's calls gave: <code>[{id: call.id, content: order}]</code>. "
+            "Chat history must be that answer's, and Prompt may be <code>=null</code>",
+        ),
+    ] = declared(contract.TOOL_RESULTS, repr=False)
     temperature: Annotated[
         float | int | None,
         number(0, 2),
@@ -200,6 +285,7 @@ class Chat(Operation):
             default="max_completion_tokens",
             feel=None,
             description="Leave it as it is for OpenAI. Some other APIs know <code>max_tokens</code> only",
+            condition=("api", (CHAT_COMPLETIONS,)),
         ),
     ] = declared(contract.MAX_TOKENS_PARAMETER)
     frequency_penalty: Annotated[
@@ -211,6 +297,7 @@ class Chat(Operation):
             "Leave empty for reasoning models",
             pattern=r"-?((0|1)(\.[0-9]{1,2})?|2(\.0{1,2})?)",
             pattern_message="must be a number between -2 and 2, for example 0.5",
+            condition=("api", (CHAT_COMPLETIONS,)),
         ),
     ] = declared(contract.FREQUENCY_PENALTY)
     presence_penalty: Annotated[
@@ -222,6 +309,7 @@ class Chat(Operation):
             "sooner. Leave empty for reasoning models",
             pattern=r"-?((0|1)(\.[0-9]{1,2})?|2(\.0{1,2})?)",
             pattern_message="must be a number between -2 and 2, for example 0.5",
+            condition=("api", (CHAT_COMPLETIONS,)),
         ),
     ] = declared(contract.PRESENCE_PENALTY)
     choices: Annotated[
@@ -233,6 +321,7 @@ class Chat(Operation):
             "Empty: one",
             pattern=r"[1-9][0-9]*",
             pattern_message="must be a whole number of at least 1, for example 3",
+            condition=("api", (CHAT_COMPLETIONS,)),
         ),
     ] = declared(contract.CHOICES)
     reasoning_effort: Annotated[
@@ -323,7 +412,7 @@ class Chat(Operation):
     @classmethod
     def contradictions(cls, given: Given) -> Iterator[str]:
         """Return what is missing or does not fit together, whatever else is wrong."""
-        if "prompt" not in given:
+        if "prompt" not in given and given.get("tool_results") in (None, [], "[]"):
             yield wording.INPUT_REQUIRED(label=contract.PROMPT.label, but=given.but("prompt"))
         custom = str(given.get("model", "")).strip() == CUSTOM
         if "model" not in given and "azure_deployment" not in given:
@@ -339,25 +428,103 @@ class Chat(Operation):
         if "json_schema" in given and not schema:
             yield wording.SCHEMA_UNUSED(asked=asked, **_LABELS)
 
+    def misfits(self) -> Iterator[str]:
+        """Yield which tool results have no call, and what has no place with the API or the answer needed."""
+        extra = self.extra_body or {}
+        if self.tool_results and not {"previous_response_id", "conversation"} & extra.keys():
+            yield from result_misfits(self.chat_history or [], self.tool_results)
+        yield from self._azure_misfits()
+        if self.is_by_responses:
+            yield from self._responses_misfits(extra)
+        if self.needed in KEPT:
+            yield from responses_request.kept_misfits(extra, in_window=self.needed in WINDOWS)
+
+    def _azure_misfits(self) -> Iterator[str]:
+        if self.azure_deployment is None:
+            return
+        if self.needed is not AnswerNeeded.NOW:
+            yield wording.AZURE_NOW(**_LABELS)
+        elif self.is_by_responses:
+            yield wording.RESPONSES_AZURE(label=contract.API.label)
+
+    def _responses_misfits(self, extra: Mapping[str, Any]) -> Iterator[str]:
+        # A value that is the API's own default asks for nothing.
+        given = {
+            contract.CHOICES: self.choices not in (None, 1),
+            contract.FREQUENCY_PENALTY: bool(self.frequency_penalty),
+            contract.PRESENCE_PENALTY: bool(self.presence_penalty),
+            contract.MAX_TOKENS_PARAMETER: self.max_tokens_parameter == "max_tokens",
+        }
+        contents = {
+            contract.SYSTEM_MESSAGE: _messages("system", self.system_message),
+            contract.CHAT_HISTORY: self.chat_history or [],
+            contract.PROMPT: _messages("user", self.prompt),
+        }
+        yield from responses_request.misfits(extra, given, contents, is_kept=self.needed in KEPT)
+
+    @property
+    def needed(self) -> AnswerNeeded:
+        """Return when the answer is needed."""
+        return AnswerNeeded(self.answer_needed or AnswerNeeded.NOW)
+
+    @property
+    def is_by_responses(self) -> bool:
+        """Check whether the task goes by the Responses API."""
+        return self.api == RESPONSES or self.needed in KEPT
+
+    @property
+    def asked_path(self) -> str:
+        """Return the path of the API that the task goes by."""
+        return responses_request.PATH if self.is_by_responses else self.path
+
     def request_body(self) -> dict[str, Any]:
         """Return the request's body; that a model refuses a parameter is the API's to say."""
-        model = self.custom_model if self.model == CUSTOM else self.model
+        body = self._responses_body() if self.is_by_responses else self._chat_body()
+        extra = dict(self.extra_body or {})
+        if self.tools and isinstance(extra.get("tools"), list):
+            extra["tools"] = [*body["tools"], *extra["tools"]]
+        return responses_request.merged(body, extra) if self.is_by_responses else body | extra
+
+    def _chat_body(self) -> dict[str, Any]:
         max_tokens = self.max_tokens_parameter or "max_completion_tokens"
-        given = {
-            "model": model,
-            "messages": conversation(self.system_message, self.chat_history, self.prompt),
-            "n": self.choices,
-            "temperature": self.temperature,
-            "top_p": self.top_p,
-            max_tokens: self.max_tokens,
-            "frequency_penalty": self.frequency_penalty,
-            "presence_penalty": self.presence_penalty,
-            "reasoning_effort": self.reasoning_effort,
-            "verbosity": self.verbosity,
-            "response_format": self._format(),
-        }
-        body = {key: value for key, value in given.items() if value is not None}
-        return body | (self.extra_body or {})
+        return _given(
+            {
+                "model": self._model(),
+                "messages": self._messages(),
+                "n": self.choices,
+                "temperature": self.temperature,
+                "top_p": self.top_p,
+                max_tokens: self.max_tokens,
+                "frequency_penalty": self.frequency_penalty,
+                "presence_penalty": self.presence_penalty,
+                "reasoning_effort": self.reasoning_effort,
+                "verbosity": self.verbosity,
+                "response_format": self._format(),
+                "tools": [as_chat_tool(tool) for tool in self.tools] if self.tools else None,
+            }
+        )
+
+    def _responses_body(self) -> dict[str, Any]:
+        asked = self._format()
+        text = _given({"format": None if asked is None else flat(asked), "verbosity": self.verbosity})
+        return _given(
+            {
+                "model": self._model(),
+                "input": responses_request.input_items(self._messages()),
+                "temperature": self.temperature,
+                "top_p": self.top_p,
+                "max_output_tokens": self.max_tokens,
+                "reasoning": _given({"effort": self.reasoning_effort}) or None,
+                "text": text or None,
+                "tools": [as_responses_tool(tool) for tool in self.tools] if self.tools else None,
+            }
+        )
+
+    def _model(self) -> str | None:
+        return self.custom_model if self.model == CUSTOM else self.model
+
+    def _messages(self) -> list[Message]:
+        return conversation(self.system_message, self.chat_history, self.prompt, self.tool_results)
 
     def _format(self) -> dict[str, Any] | None:
         if self.response_format == "json_object":
@@ -366,10 +533,26 @@ class Chat(Operation):
 
     def private_texts(self) -> list[str]:
         """Return everything that was said in the conversation."""
-        return texts_of(conversation(self.system_message, self.chat_history, self.prompt))
+        return texts_of(self._messages())
+
+    def pending(self, body: Any) -> str | None:
+        """Return the id of an answer that is still being made."""
+        return responses_answer.pending_id(body) if self.is_by_responses else None
+
+    def check(self, response: ApiResponse) -> None:
+        """Check that a response is an answer of the API that the task goes by."""
+        (check_final if self.is_by_responses else check_answer)(response, missing_in=self.missing_in)
+
+    def kept(self, request_body: dict[str, Any], body: Any) -> Any:
+        """Return what is kept of an answer's body: encrypted reasoning only where it was asked for."""
+        included = request_body.get("include")
+        is_asked = isinstance(included, list) and ENCRYPTED in included
+        return body if is_asked or not self.is_by_responses else responses_answer.without_encrypted(body)
 
     def missing_in(self, body: Any) -> str | None:
         """Return what an answer lacks: it must have at least one choice with a message that can be read."""
+        if self.is_by_responses:
+            return responses_answer.missing_in(body)
         choices = body.get("choices") if isinstance(body, Mapping) else None
         if not isinstance(choices, list) or not choices:
             return "choices"
@@ -391,6 +574,8 @@ class Chat(Operation):
             "refusal",
             "condition",
             "calls",
+            "toolCalls",
+            "tokens",
         )
 
     def output(self, request_body: dict[str, Any], body: Any) -> dict[str, Any]:
@@ -399,6 +584,8 @@ class Chat(Operation):
 
     def read_answer(self, request_body: dict[str, Any], body: Any, calls: int = 1) -> ReadAnswer:
         """Return the answer's output; whether it is as asked is told by its first choice."""
+        if self.is_by_responses:
+            body = responses_answer.as_chat_answer(body)
         choices = in_order(body["choices"])
         messages = [message_of(choice) for choice in choices]
         first = messages[0] or {}
@@ -411,7 +598,7 @@ class Chat(Operation):
         output = {
             "text": responses[0],
             "responses": responses,
-            "chatHistory": request_body["messages"] + [message for message in said if message is not None],
+            "chatHistory": self._messages() + [message for message in said if message is not None],
             "finishReason": choices[0].get("finish_reason"),
             "usage": body.get("usage"),
             "model": body.get("model"),
@@ -419,6 +606,8 @@ class Chat(Operation):
             "refusal": refusal_of(first),
             "condition": AS_ASKED if shortfall is None else shortfall.condition,
             "calls": calls,
+            "toolCalls": [shown(call) for call in calls_of(first)],
+            "tokens": tokens_of(body.get("usage")),
         }
         return ReadAnswer(output, shortfall)
 
@@ -437,7 +626,16 @@ class Chat(Operation):
         said = [{"role": "assistant", "content": output["text"]}] if is_given(output["text"]) else []
         better = HOW_TO_DO_BETTER[shortfall.condition](problem=shortfall.problem)
         more = [*said, {"role": "user", "content": better}]
-        return request_body | {"messages": [*request_body["messages"], *more]}
+        messages = "input" if self.is_by_responses else "messages"
+        return request_body | {messages: [*request_body[messages], *more]}
+
+
+def _messages(role: str, content: Any) -> list[Message]:
+    return [] if content is None else [{"role": role, "content": content}]
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _json(content: Any, text: str | None, *, is_asked: bool) -> tuple[Any, str | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -18,11 +17,18 @@ from openai_connector.contract import (
 )
 from openai_connector.document import parse_json
 from openai_connector.openai_api import is_failed_choice
-from openai_connector.tasks.operations.fields import is_content_parts, is_given, kind_of, scalar_text
+from openai_connector.tasks.operations.fields import (
+    is_content_parts,
+    is_given,
+    json_text,
+    kind_of,
+    scalar_text,
+)
 from openai_connector.tasks.operations.messages import ROLES, Message
 from openai_connector.tasks.operations.operation import Shortfall
 from openai_connector.tasks.operations.response_format import JSON_OBJECT, format_asked, schema_asked
 from openai_connector.tasks.operations.schema import broken_rule
+from openai_connector.tasks.operations.tools import calls_of
 
 TRUNCATED: Final = frozenset(
     {
@@ -76,6 +82,8 @@ _PARTS: Final = frozenset(
     }
 )
 """Types of content parts."""
+OTHER_ITEMS: Final = "other_items"
+"""Key of what an answer of the Responses API holds for the caller beside messages and calls of functions."""
 _CALLS: Final = ("tool_calls", "function_call")
 _FENCES: Final = ("```", "~~~")
 _LABEL: Final = re.compile(r"[ \t]*([A-Za-z.]|\{[ \t]*[.#]|\r?$)")
@@ -169,12 +177,12 @@ def _part_text(part: Any) -> str | None:
 
 
 def _stands_for_text(message: Mapping[str, Any]) -> bool:
-    """Check whether a message is an answer without any text: a call of a tool, sound, or images."""
+    """Check whether a message is an answer without any text: a call, sound, images, or what else was made."""
     function, audio = message.get("function_call"), message.get("audio")
     return (
         any(
             isinstance(item, Mapping) and item
-            for key in ("tool_calls", "images")
+            for key in ("tool_calls", "images", OTHER_ITEMS)
             for item in _items(message, key)
         )
         or (isinstance(function, Mapping) and is_given(function.get("name")))
@@ -188,11 +196,6 @@ def _stands_for_text(message: Mapping[str, Any]) -> bool:
 def _items(message: Mapping[str, Any], key: str) -> list[Any]:
     value = message.get(key)
     return value if isinstance(value, list) else []
-
-
-def json_text(value: Any) -> str:
-    """Write a JSON value as text."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def refusal_of(message: Mapping[str, Any]) -> str | None:
@@ -209,19 +212,22 @@ def refusal_of(message: Mapping[str, Any]) -> str | None:
 
 
 def said_in(message: Mapping[str, Any]) -> Message | None:
-    """Return an answer as the next chat history takes it; None when nothing was said (a mere tool call)."""
+    """Return an answer as the next chat history takes it; None when nothing was said or called."""
     role = message.get("role")
     content = message.get("content")
     if not is_content_parts(content):
         content = text_of(content)
     refusal = refusal_of(message)
-    if content is None and refusal is None:
+    calls = calls_of(message)
+    if content is None and refusal is None and not calls:
         return None
     said = {
-        "role": role if role in ROLES else "assistant",
+        "role": role if role in ROLES and not calls else "assistant",
         "content": content if content or refusal is None else refusal,
     }
-    return said if refusal is None else said | {"refusal": refusal}
+    if refusal is not None:
+        said["refusal"] = refusal
+    return said | {"tool_calls": calls} if calls else said
 
 
 # JSON

@@ -6,6 +6,7 @@ and `""` (or text of nothing but white space) all mean "not given".
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -129,6 +130,11 @@ def scalar_text(value: object) -> str | None:
             return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
         case _:
             return None
+
+
+def json_text(value: Any) -> str:
+    """Write a JSON value as text."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _validator(read: Callable[[Any], object]) -> BeforeValidator:

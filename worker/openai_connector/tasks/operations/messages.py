@@ -19,10 +19,14 @@ from openai_connector.tasks.operations.fields import (
     kind_of,
     violation,
 )
+from openai_connector.tasks.operations.tools import with_results
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 STANDS_FOR_CONTENT = ("tool_calls", "refusal", "function_call", "audio")
 """Keys of an assistant's message with which its content may be null."""
+
+_NAMES_OF_THE_API = ("type", "tool_call_id", "call_id")
+"""Keys whose values are no private texts: an error may well name them."""
 
 Message = dict[str, Any]
 
@@ -69,16 +73,19 @@ history = BeforeValidator(_read_history)
 """A chat history: a list of messages, or its JSON text. Unknown keys of a message pass."""
 
 
-def conversation(system: Any, history: list[Message] | None, prompt: Any) -> list[Message]:
-    """Return the conversation as messages.
+def conversation(
+    system: Any, history: list[Message] | None, prompt: Any, results: list[Message] | None = None
+) -> list[Message]:
+    """Return the conversation as messages; there may be results of tools in place of a prompt.
 
     A system message that already stands in the history, word for word, stays there and is not sent twice: a
     history that an earlier task gave back as `output.chatHistory` begins with it.
     """
-    messages = list(history or ())
+    messages = with_results(history or [], results) if results else list(history or ())
     if system is not None and not any(m["role"] == "system" and m.get("content") == system for m in messages):
         messages.insert(0, {"role": "system", "content": system})
-    messages.append({"role": "user", "content": prompt})
+    if prompt is not None or not results:
+        messages.append({"role": "user", "content": prompt})
     return messages
 
 
@@ -91,7 +98,7 @@ def texts_of(messages: list[Message]) -> list[str]:
         if isinstance(value, str):
             texts.append(value)
         elif isinstance(value, Mapping):
-            pending.extend(value.values())
+            pending.extend(part for key, part in value.items() if key not in _NAMES_OF_THE_API)
         elif isinstance(value, list):
             pending.extend(value)
     return texts

@@ -19,6 +19,7 @@ from openai_connector.tasks.operations.fields import (
     ContentParts,
     Given,
     Shown,
+    choice,
     declared,
     is_given,
     kind_of,
@@ -27,7 +28,9 @@ from openai_connector.tasks.operations.fields import (
     violation,
 )
 from openai_connector.tasks.operations.operation import Operation
+from openai_connector.tasks.task_type import AnswerNeeded
 
+NEEDED = {AnswerNeeded.NOW.value: "Now", AnswerNeeded.WITHIN_A_DAY.value: "Within a day"}
 YES = frozenset({"true", "yes", "y", "t", "on", "1"})
 NO = frozenset({"false", "no", "n", "f", "off", "0"})
 """What servers write for a boolean, in small letters."""
@@ -116,11 +119,30 @@ class Moderation(Operation):
         ),
     ] = declared(contract.MODERATION_MODEL)
 
+    answer_needed: Annotated[
+        str | None,
+        choice(NEEDED),
+        Shown(
+            "moderation",
+            kind="Dropdown",
+            choices=NEEDED,
+            default=AnswerNeeded.NOW.value,
+            feel=None,
+            description="Moderation is free of charge either way. Within a day, the task waits in the "
+            "engine, without a worker",
+        ),
+    ] = declared(contract.ANSWER_NEEDED)
+
     @classmethod
     def contradictions(cls, given: Given) -> Iterator[str]:
         """Yield that the text is missing."""
         if "input" not in given:
             yield wording.INPUT_REQUIRED(label=contract.MODERATION_INPUT.label, but=given.but("input"))
+
+    @property
+    def needed(self) -> AnswerNeeded:
+        """Return when the answer is needed."""
+        return AnswerNeeded(self.answer_needed or AnswerNeeded.NOW)
 
     def request_body(self) -> dict[str, Any]:
         """Return the request's body."""

@@ -6,10 +6,13 @@ Checked inputs in, a request out, and the answer in a form that is easy to map.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from openai_connector.openai_api import ApiResponse, check_answer
 from openai_connector.tasks.operations.fields import Inputs
+from openai_connector.tasks.task_type import AnswerNeeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,37 @@ class Operation(Inputs):
     about: ClassVar[str]
     """One sentence below that dropdown, to choose by."""
     path: ClassVar[str]
-    """Where it is asked, below the base URL."""
+    """Where it is asked, below the base URL, unless `asked_path` says otherwise."""
+
+    @property
+    def asked_path(self) -> str:
+        """Return where this task is asked, below the base URL."""
+        return self.path
+
+    @property
+    def needed(self) -> AnswerNeeded:
+        """Return when the answer is needed."""
+        return AnswerNeeded.NOW
+
+    def misfits(self) -> Iterator[str]:
+        """Yield what does not fit together among inputs that are right one by one."""
+        yield from ()
+
+    def pending(self, body: Any) -> str | None:
+        """Return the id of an answer that is still being made; None for one that is final, or no answer."""
+        return None
+
+    def check(self, response: ApiResponse) -> None:
+        """Check that a response is an answer.
+
+        Raises:
+            ApiStatusError, InvalidResponseError: it is none.
+        """
+        check_answer(response, missing_in=self.missing_in)
+
+    def kept(self, request_body: dict[str, Any], body: Any) -> Any:
+        """Return what is kept of an answer's body."""
+        return body
 
     @abstractmethod
     def request_body(self) -> dict[str, Any]:

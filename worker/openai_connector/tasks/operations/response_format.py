@@ -57,7 +57,7 @@ def check(schema: Mapping[str, Any]) -> None:
 
 def format_asked(request_body: Mapping[str, Any]) -> str | None:
     """Return the JSON format that a request asks for; None where it asks for text."""
-    asked = request_body.get("response_format")
+    asked = _format_of(request_body)
     if isinstance(asked, Mapping):
         kind = str(asked.get("type")).strip().lower()
         if kind == JSON_SCHEMA or "schema" in asked or JSON_SCHEMA in asked:
@@ -75,7 +75,7 @@ def schema_asked(request_body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """
     if format_asked(request_body) != JSON_SCHEMA:
         return None
-    asked = request_body.get("response_format")
+    asked = _format_of(request_body)
     if not isinstance(asked, Mapping):
         return _schema(_guided(request_body))
     given = asked.get(JSON_SCHEMA)
@@ -84,9 +84,23 @@ def schema_asked(request_body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return _inner(given) if isinstance(given, Mapping) and _is_wrapper(given) else _schema(given)
 
 
+def flat(response_format: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a response format as the Responses API has it: the schema's name stands beside its type."""
+    named = response_format.get(JSON_SCHEMA)
+    rest = {key: value for key, value in response_format.items() if key != JSON_SCHEMA}
+    return rest | dict(named) if isinstance(named, Mapping) else rest
+
+
 def is_schema_name(name: str) -> bool:
     """Check whether the API takes this name of a schema."""
     return 0 < len(name) <= MOST_IN_NAMES and not _NOT_IN_NAMES.search(name)
+
+
+def _format_of(request_body: Mapping[str, Any]) -> Any:
+    """Return the response format where either API has it."""
+    text = request_body.get("text")
+    asked = request_body.get("response_format")
+    return text.get("format") if asked is None and isinstance(text, Mapping) else asked
 
 
 def _guided(request_body: Mapping[str, Any]) -> Any:

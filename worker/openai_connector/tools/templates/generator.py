@@ -183,7 +183,10 @@ def _inputs(variant: Variant, model: type[Inputs], chosen: list[Condition]) -> l
         shown = shown_as[alias]
         conditions = chosen + _conditions(model, shown_as, shown)
         binding = {"type": "zeebe:input", "name": alias}
-        properties.append(_property(alias, info.title or name, shown, binding, conditions))
+        prop = _property(alias, info.title or name, shown, binding, conditions)
+        if issubclass(model, Operation) and _is_of_an_earlier(variant, model, alias):
+            prop["id"] += f"_{model.name}"
+        properties.append(prop)
     return properties
 
 
@@ -191,16 +194,24 @@ def _is_shared(alias: str) -> bool:
     return any(info.alias == alias for info in Endpoint.model_fields.values())
 
 
+def _is_of_an_earlier(variant: Variant, operation: type[Operation], alias: str) -> bool:
+    """Check whether an operation before this one has the same input: ids are unique, bindings are not."""
+    before = variant.operations[: variant.operations.index(operation)]
+    return any(info.alias == alias for other in before for info in other.model_fields.values())
+
+
 def _declared(metadata: list[Any]) -> Shown | None:
     return next((item for item in metadata if isinstance(item, Shown)), None)
 
 
 def _conditions(model: type[Inputs], shown_as: Mapping[str, Shown], shown: Shown) -> list[Condition]:
-    """Return the conditions of an input's parents and its own."""
+    """Return the conditions of an input's parents and its own; a parent that is not shown has none."""
     if shown.condition is None:
         return []
     name, values = shown.condition
     parent = str(model.model_fields[name].alias)
+    if parent not in shown_as:
+        return []
     own: Condition = {"property": parent} | (
         {"equals": values[0]} if len(values) == 1 else {"oneOf": list(values)}
     )

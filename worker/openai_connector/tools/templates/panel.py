@@ -13,6 +13,7 @@ GROUPS = {
     "prompt": "Prompt",
     "parameters": "Parameters",
     "responseFormat": "Response format",
+    "tools": "Tools",
     "moderation": "Moderation",
     "output": "Output mapping",
     "errors": "Error handling",

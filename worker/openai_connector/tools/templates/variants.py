@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from openai_connector.tasks.operations import OPERATIONS, Chat, Moderation, Operation
-from openai_connector.tasks.operations.chat import MAX_TOKENS_PARAMETERS
+from openai_connector.tasks.operations.chat import CHAT_COMPLETIONS, MAX_TOKENS_PARAMETERS
 from openai_connector.tasks.operations.endpoint import BASE_URL_PATTERN
 from openai_connector.tasks.operations.fields import Shown
 from openai_connector.tasks.secrets import PLACEHOLDER
@@ -17,7 +17,7 @@ RESULT_EXAMPLES: Mapping[type[Operation], tuple[str, ...]] = {
         "Text: <code>{answer: response.output.text}</code>",
         "All choices: <code>{answers: response.output.responses}</code>",
         "JSON answer: <code>{order: response.output.json}</code>",
-        "Tokens used: <code>{tokens: response.output.usage.total_tokens}</code>",
+        "Tokens used: <code>{tokens: response.output.tokens.total}</code>",
     ),
     Moderation: (
         "Is it harmful: <code>{flagged: response.output.flagged}</code>",
@@ -84,6 +84,7 @@ _MAX_TOKENS_OF_OTHERS = Shown(
     default="max_tokens",
     feel=None,
     description="Most compatible servers know max_tokens only",
+    condition=("api", (CHAT_COMPLETIONS,)),
 )
 _AZURE_KEY = Shown(
     "authentication",
@@ -120,7 +121,7 @@ VARIANTS: tuple[Variant, ...] = (
         OPENAI_DOCUMENTATION + "moderations",
         _AI + _MODERATION,
         (Moderation,),
-        {"openai_baseUrl": None},
+        {"openai_baseUrl": None, "openai_answerNeeded": None},
     ),
     Variant(
         "openai-compatible.json",
@@ -137,6 +138,7 @@ VARIANTS: tuple[Variant, ...] = (
             "openai_baseUrl": _BASE_URL,
             "openai_model": _MODEL_OF_OTHERS,
             "openai_customModel": None,
+            "openai_answerNeeded": None,
             "openai_maxTokensParameter": _MAX_TOKENS_OF_OTHERS,
             "openai_moderationModel": Shown(
                 "moderation",
@@ -182,6 +184,8 @@ VARIANTS: tuple[Variant, ...] = (
             ),
             "openai_model": None,
             "openai_customModel": None,
+            "openai_answerNeeded": None,
+            "openai_api": None,
             "openai_maxTokensParameter": replace(
                 _MAX_TOKENS_OF_OTHERS,
                 default="max_completion_tokens",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from openai_connector.contract import BASE_URL
+from openai_connector.contract import BASE_URL, CHAT_HISTORY, TOOL_RESULTS
 from openai_connector.redaction import Redaction
 from openai_connector.tasks.allowed_hosts import AllowedHosts, HostRefusedError
 from openai_connector.tasks.openai_task import ApiDefaults, OpenAiTasks
@@ -15,7 +15,7 @@ from openai_connector.tasks.operations.chat import CUSTOM
 from openai_connector.tools.diagrams.camunda import LABELS
 from openai_connector.tools.diagrams.constants import NOT_CONSTANT, value_of
 from openai_connector.tools.diagrams.lint import models, response_format
-from openai_connector.tools.diagrams.lint.stand_ins import stand_in
+from openai_connector.tools.diagrams.lint.stand_ins import HISTORY_OF_A_CALL, stand_in
 from openai_connector.tools.diagrams.lint.subject import Finding, Subject
 from openai_connector.tools.diagrams.placeholders import AskedSecrets, url_with_stand_ins
 
@@ -68,6 +68,9 @@ def _values(subject: Subject) -> _Values:
         variables["openai_model"] = CUSTOM
     if "openai_responseFormat" in unknown and variables.get("openai_jsonSchema"):
         variables["openai_responseFormat"] = "json_schema"
+    if unknown & {TOOL_RESULTS.name, CHAT_HISTORY.name} and TOOL_RESULTS.name in variables:
+        variables[TOOL_RESULTS.name] = stand_in(TOOL_RESULTS.name)
+        variables[CHAT_HISTORY.name] = HISTORY_OF_A_CALL
     return _Values(variables, unknown)
 
 
@@ -76,7 +79,10 @@ def _invalid_inputs(
 ) -> Iterator[Finding]:
     """Report each violation at the input whose label it begins with."""
     for violation in error.violations:
-        target = next(
-            (name for name, label in LABELS.items() if violation.startswith(label) and name in variables), ""
-        )
+        begun = [
+            (len(label), name)
+            for name, label in LABELS.items()
+            if violation.startswith(label) and name in variables
+        ]
+        target = max(begun, default=(0, ""))[1]  # the whole label: one may begin with another
         yield Finding("bad-input", "error", violation, subject.line_of(target))

@@ -12,6 +12,7 @@ from openai_connector.tasks.operations.fields import Inputs
 
 _MODELS: tuple[type[Inputs], ...] = (Endpoint, *OPERATIONS.values())
 FIELDS_OF = {model: frozenset(str(info.alias) for info in model.model_fields.values()) for model in _MODELS}
+CALLED = "stand-in"
 # An input gets the first of them that it accepts.
 _STAND_INS: tuple[Any, ...] = (
     "stand-in",
@@ -23,8 +24,16 @@ _STAND_INS: tuple[Any, ...] = (
     "low",
     "max_tokens",
     "complete",
+    "chatCompletions",
+    "now",
     True,
+    [{"name": CALLED}],
+    [{"id": CALLED, "content": ""}],
 )
+HISTORY_OF_A_CALL: Any = [
+    {"role": "assistant", "content": None, "tool_calls": [{"id": CALLED, "function": {"name": CALLED}}]}
+]
+"""A history to which results of tools belong."""
 
 
 @cache

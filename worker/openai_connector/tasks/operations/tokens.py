@@ -1,0 +1,51 @@
+"""The tokens of an answer, by one set of names for all APIs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+_PLACES: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
+    "input": (("input_tokens",), ("prompt_tokens",)),
+    "output": (("output_tokens",), ("completion_tokens",)),
+    "total": (("total_tokens",),),
+    "cached": (
+        ("input_tokens_details", "cached_tokens"),
+        ("prompt_tokens_details", "cached_tokens"),
+        ("cache_read_input_tokens",),
+        ("prompt_cache_hit_tokens",),
+    ),
+    "cacheWrite": (
+        ("input_tokens_details", "cache_write_tokens"),
+        ("prompt_tokens_details", "cache_write_tokens"),
+        ("cache_creation_input_tokens",),
+    ),
+    "reasoning": (
+        ("output_tokens_details", "reasoning_tokens"),
+        ("completion_tokens_details", "reasoning_tokens"),
+    ),
+}
+"""Where each number stands in `usage`: in the Responses API, in Chat Completions, with other vendors."""
+TOKENS: Final = tuple(_PLACES)
+_MOST: Final = 2**53
+
+
+def tokens_of(usage: Any) -> dict[str, int | None]:
+    """Return how many tokens were used; null where the API does not tell."""
+    tokens: dict[str, int | None] = {
+        name: next((count for place in places if (count := _count(usage, place)) is not None), None)
+        for name, places in _PLACES.items()
+    }
+    if tokens["total"] is None and tokens["input"] is not None and tokens["output"] is not None:
+        tokens["total"] = tokens["input"] + tokens["output"]
+    return tokens
+
+
+def _count(value: Any, place: tuple[str, ...]) -> int | None:
+    for name in place:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _MOST:
+        return None
+    return value
