@@ -11,21 +11,24 @@ from datetime import timedelta
 from typing import Any
 
 from openai_connector.connector import Connector
-from openai_connector.job import Completed, Failed, Job, Outcome, Recovery
+from openai_connector.job import Completed, Failed, Job, Outcome
 from openai_connector.limits import Gate
 from openai_connector.observe.events import Event, Events
-from openai_connector.openai_api import ApiClient, ApiError, ApiResponse, InvalidResponseError
+from openai_connector.openai_api import ApiClient, ApiError, ApiResponse
 from openai_connector.outcome.retry_policy import RetryPolicy
 from openai_connector.purchases import Purchases
-from openai_connector.redaction import Redaction
-from openai_connector.tasks.openai_task import OpenAiTask, OpenAiTasks
-from openai_connector.tasks.task_type import Answer, AnswerNeeded, Request
+from openai_connector.tasks.task_type import AnswerNeeded
 from openai_connector.waiting import WaitOptions
 from tests.make import BASE_URL, job, tasks
 from tests.simulation import clock, connection_failed
 
 URL = f"{BASE_URL}/responses"
 Fault = ApiResponse | ApiError | Exception
+
+
+def output(text: str) -> list[dict[str, Any]]:
+    """Make the output of a response."""
+    return [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": text}]}]
 
 
 def status(code: int, headers: Mapping[str, str] | None = None, words: str = "no") -> ApiResponse:
@@ -40,6 +43,8 @@ class Responses(ApiClient):
     seconds: float = 2.0
     final: Mapping[str, Any] = field(default_factory=lambda: {"status": "completed"})
     """Of the responses that are begun from now on."""
+    text: str = ""
+    """Of the answers; empty: one that names the question."""
     faults: dict[str, list[Fault]] = field(default_factory=dict)
     """By method, what the next requests meet."""
     requests: list[tuple[str, str, Any]] = field(default_factory=list)
@@ -79,8 +84,8 @@ class Responses(ApiClient):
     def _begin(self, asked: Any) -> ApiResponse:
         id_ = f"resp_{len(self.begun) + 1}"
         self.begun.append(id_)
-        text = f"answer to {asked['messages'][-1]['content']}"
-        final = {"id": id_, "model": "m", "text": text, **self.final}
+        said = self.text or f"answer to {asked['input'][-1]['content']}"
+        final = {"id": id_, "object": "response", "model": "m", "output": output(said), **self.final}
         self.responses[id_] = (clock() + self.seconds, final)
         return ApiResponse(200, {}, final if self.is_at_once else {"id": id_, "status": "queued"})
 
@@ -93,66 +98,6 @@ class Responses(ApiClient):
         return [url.removeprefix(URL) for made, url, _ in self.requests if made == method]
 
 
-@dataclass(frozen=True)
-class KeptTask:
-    """A chat task by the Responses API."""
-
-    inner: OpenAiTask
-    request: Request
-
-    @property
-    def panel(self) -> Mapping[str, str]:
-        """The chat task's."""
-        return self.inner.panel
-
-    def pending(self, response: ApiResponse) -> str | None:
-        """Return the id of what is not final."""
-        body = response.body
-        is_pending = isinstance(body, Mapping) and body.get("status") in ("queued", "in_progress")
-        return str(body["id"]) if is_pending and response.status < 300 else None
-
-    def accept(self, response: ApiResponse) -> dict[str, Any]:
-        """Return the answer as chat would have it."""
-        body = response.body
-        state = body.get("status") if isinstance(body, Mapping) else None
-        if response.status >= 400:
-            return self.inner.accept(response)
-        if state != "completed":
-            passing = state == "failed" and body["error"]["code"] == "server_error"
-            raise InvalidResponseError(
-                f"The answer is {state}",
-                code="INVALID_RESPONSE",
-                recovery=Recovery.TRANSIENT if passing else Recovery.PERMANENT,
-                reason="lacks",
-                response=response,
-            )
-        message = {"role": "assistant", "content": body["text"]}
-        chat = {"id": body["id"], "model": "m", "choices": [{"message": message, "finish_reason": "stop"}]}
-        return {"status": 200, "headers": {}, "body": chat}
-
-    def read_answer(self, kept: Mapping[str, Any]) -> Answer:
-        """Read it as chat."""
-        return self.inner.read_answer(kept)
-
-
-@dataclass(frozen=True)
-class KeptTasks(OpenAiTasks):
-    """Chat tasks by the Responses API."""
-
-    needed: AnswerNeeded = AnswerNeeded.NOW_KEPT
-
-    def read(self, variables: Mapping[str, Any], redaction: Redaction) -> KeptTask:  # type: ignore[override]
-        """Return the task."""
-        inner = super().read(variables, redaction)
-        return KeptTask(inner, replace(inner.request, url=URL, needed=self.needed))
-
-
-def kept_tasks(needed: AnswerNeeded = AnswerNeeded.NOW_KEPT) -> KeptTasks:
-    """Make a task type."""
-    plain = tasks()
-    return KeptTasks(plain.defaults, plain.hosts, plain.secrets, needed=needed)
-
-
 @dataclass
 class Engine:
     """The engine's side of one job: its variables, and whether it is there."""
@@ -163,6 +108,10 @@ class Engine:
     kept: list[dict[str, Any]] = field(default_factory=list)
     probes: list[float] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
+
+    def set(self, name: str, value: Any) -> None:
+        """Set an input of the task."""
+        self.job = replace(self.job, variables={**self.job.variables, f"openai_{name}": value})
 
     async def keep(self, job: Job, variables: Mapping[str, Any]) -> bool:
         """Keep variables."""
@@ -204,9 +153,11 @@ class Worker:
         loop = asyncio.get_running_loop()
         self.api, self.engine = api, engine
         self.events: list[Event] = []
+        engine.set("api", "responses")
+        engine.set("answerNeeded", needed.value)
         self.connector = Connector(
             api,
-            kept_tasks(needed),
+            tasks(),
             gate=Gate(clock=loop.time),
             purchases=purchases,
             events=Events(self.events.append, *events),
@@ -254,12 +205,10 @@ def a_job(**headers: str) -> Job:
 
 __all__ = [
     "Engine",
-    "KeptTasks",
     "Responses",
     "Worker",
     "a_job",
     "answer_of",
     "connection_failed",
-    "kept_tasks",
     "status",
 ]

@@ -165,13 +165,14 @@ def test_a_removal_that_fails_is_tried_once_more(fault: type[Fault]) -> None:
     async def story() -> None:
         api, engine = Responses(faults={"DELETE": [fault()]}), Engine(a_job())  # type: ignore[call-arg]
         worker = Worker(api, engine)
+        given = engine.job
         await worker.once()
         await asyncio.sleep(30)
         assert worker.told(NotRemoved) == 1
         await asyncio.sleep(60)
         assert api.deleted == ["resp_1"]
         api.faults["DELETE"] = [fault() for _ in range(5)]  # type: ignore[call-arg]
-        engine.job = a_job()
+        engine.job = given
         await worker.once()
         await asyncio.sleep(1000)
         assert worker.told(NotRemoved) == 3

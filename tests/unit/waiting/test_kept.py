@@ -48,7 +48,7 @@ def test_the_request_asks_for_the_background_and_says_whose_it_is() -> None:
 
     async def story() -> None:
         api, engine = Responses(), Engine(a_job())
-        engine.job.variables["openai_extraBody"] = {"metadata": {"team": "a", "job": "mine"}}  # type: ignore[index]
+        engine.set("extraBody", {"metadata": {"team": "a", "job": "mine"}})
         await Worker(api, engine).once()
         _, _, asked = api.requests[0]
         assert (asked["background"], asked["store"]) == (True, True)
@@ -164,7 +164,7 @@ def test_a_changed_request_is_bought_anew() -> None:
         api, engine = Responses(seconds=60.0), Engine(a_job())
         worker = Worker(api, engine)
         await worker.once()
-        engine.job.variables["openai_prompt"] = "that"  # type: ignore[index]
+        engine.set("prompt", "that")
         assert answer_of(await worker.to_the_end()) == "answer to that"
         assert len(api.begun) == 2
 
@@ -212,7 +212,7 @@ def test_a_wrong_mapping_keeps_the_answer_and_the_corrected_job_buys_nothing() -
         assert isinstance(first, Failed)
         assert (first.retries, sentences_in(first.message) & {"IS_KEPT"}) == (0, {"IS_KEPT"})
         looks = len(api.asked("GET"))
-        engine.job.variables["openai_resultExpression"] = "={b: output.text}"  # type: ignore[index]
+        engine.set("resultExpression", "={b: output.text}")
         outcome = await worker.once()
         assert isinstance(outcome, Completed)
         assert outcome.variables["b"] == "answer to this"
@@ -225,7 +225,7 @@ def test_an_answer_too_large_for_the_engine_stays_at_the_api() -> None:
     """The incident says that it is kept there; retried, the job fetches it again and buys nothing."""
 
     async def story() -> None:
-        api = Responses(final={"status": "completed", "text": "x" * 2_000_000})
+        api = Responses(text="x" * 2_000_000)
         engine = Engine(a_job(resultVariable="", resultExpression="={a: assert(null, false)}"))
         worker = Worker(api, engine)
         first = await worker.once()
@@ -234,7 +234,7 @@ def test_an_answer_too_large_for_the_engine_stays_at_the_api() -> None:
         assert "IS_TOO_LARGE_TO_KEEP" not in sentences_in(first.message)
         await asyncio.sleep(30)
         assert api.deleted == []
-        engine.job.variables["openai_resultExpression"] = "={b: string length(output.text)}"  # type: ignore[index]
+        engine.set("resultExpression", "={b: string length(output.text)}")
         outcome = await worker.once()
         assert isinstance(outcome, Completed)
         assert outcome.variables["b"] == 2_000_000
