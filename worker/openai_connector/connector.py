@@ -230,11 +230,11 @@ class Connector:
 
     def _goes_back(self, error: GoesBackError, plan: Plan, attempt: Attempt) -> Decision:
         """Decide what becomes of a job that has no answer for now: no expression sees it yet."""
-        message = attempt.redaction.message(str(error))
+        message = str(error)  # is masked on the way out
         if isinstance(error, StillWaitingError):
             self._waiting.went_back(attempt.job, error)
         else:
-            self._events.emit(HeldBack(attempt.job, message))
+            self._events.emit(HeldBack(attempt.job, attempt.redaction.message(message)))
         attempt.memory = plan.memory
         outlook = _outlook(error, plan, attempt.memory)
         return Decision(Failed(message + outlook, plan.retries, plan.backoff))
