@@ -92,6 +92,10 @@ RULES: Final[Mapping[str, tuple[str, str]]] = {
         "warning",
         "the error expression acts on each success too: it has no condition on an error",
     ),
+    "answer-needed": (
+        "warning",
+        "*Answer needed* does not go with a request timeout, or with a base URL of another server",
+    ),
     "bad-error-expression": (
         "error",
         "the error expression fails, or gives no action, on a sample answer or a sample error",
@@ -129,6 +133,10 @@ RULES: Final[Mapping[str, tuple[str, str]]] = {
         "the result expression gives an action together with variables, or inside of one",
     ),
     "misplaced-secret": ("error", "a secret is in an input where it is not resolved"),
+    "model-and-api": (
+        "error, warning",
+        "OpenAI does not serve the model by the API chosen, or not with tools",
+    ),
     "model-shutdown": ("error, warning", "the model is shut down (error) or about to be (warning)"),
     "never-true": (
         "warning",
@@ -206,15 +214,15 @@ def inputs() -> str:
 
 
 def _inputs() -> Iterator[tuple[str, str, str]]:
-    seen = {OPERATION_INPUT}
     yield "Operation", f"`{OPERATION_INPUT}`", "every task"
     models: list[tuple[str, type[Inputs]]] = [("every task", Endpoint)]
     models += [(kind.label, kind) for kind in OPERATIONS.values()]
+    found: dict[str, tuple[str, list[str]]] = {}
     for of, model in models:
         for field in model.model_fields.values():  # a field of two models is one input
-            if field.alias and field.alias not in seen:
-                seen.add(field.alias)
-                yield str(field.title), f"`{field.alias}`", of
+            found.setdefault(str(field.alias), (str(field.title), []))[1].append(of)
+    for alias, (title, having) in found.items():
+        yield title, f"`{alias}`", having[0] if having[0] == "every task" else ", ".join(having)
 
 
 def outputs() -> str:

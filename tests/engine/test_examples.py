@@ -17,6 +17,7 @@ from tests.engine.worker import Worker
 from tests.engine.zeebe_client import ZeebeClient
 from tests.make import sentences_in
 from tests.stand_in import Answer, Request, StandIn, chat_body
+from tests.unit.operations.responses import body_of, called, said, thought
 
 FOLDER = Path(__file__).parents[2] / "examples"
 EXAMPLES = sorted(FOLDER.glob("*.bpmn"))
@@ -58,7 +59,7 @@ def test_example_is_clean_and_drawn(path: Path) -> None:
     assert f"({path.stem}.png)" in readme
 
 
-def test_there_are_five_examples() -> None:
+def test_there_are_six_examples() -> None:
     """The tests below run every example that there is."""
     assert [path.stem for path in EXAMPLES] == [
         "chat-loop",
@@ -66,6 +67,7 @@ def test_there_are_five_examples() -> None:
         "flagged-review",
         "moderate-then-answer",
         "sort-ticket",
+        "tool-loop",
     ]
 
 
@@ -181,3 +183,62 @@ async def test_flagged_review(zeebe: ZeebeClient, api: StandIn) -> None:
     told = await run(zeebe, "flagged-review", {"review": "I will kill the mug"})
     assert (told["categories"], told["letter"], "scores" in told) == (["violence"], "Answer 1", False)
     assert api.requests[-1].json["messages"][-1]["content"].endswith("because of: violence")
+
+
+@pytest.mark.usefixtures("worker")
+async def test_tool_loop(zeebe: ZeebeClient, api: StandIn) -> None:
+    """What the model calls is run in the diagram, each call for itself, and the results go back to the model."""
+    calls = [
+        called("find_order", '{"number": "A17"}', "call_1"),
+        called("find_order", '{"number": "B99"}', "call_2"),
+        called("find_order", '{"number": ', "call_3"),
+        called("days_since", '{"date": "soon"}', "call_4"),
+        called("make_tea", "{}", "call_5"),
+    ]
+    api.answer(
+        Answer(body=body_of(thought(), said("One moment.", phase="commentary"), *calls)),
+        Answer(body=body_of(called("find_order", '{"number": "B18"}', "call_1"))),  # servers use ids again
+        Answer(body=body_of(said("It was sent on Monday.", phase="final_answer"))),
+    )
+    orders = [{"number": "A17", "sent": "2026-11-23"}, {"number": "B18", "sent": None}]
+    ended = await run(zeebe, "tool-loop", {"question": "Where is my order A17?", "orders": orders})
+    assert (ended["answer"], ended["toolCalls"]) == ("It was sent on Monday.", [])
+    first, second, third = (request.json for request in api.requests)
+    assert [request.path for request in api.requests] == ["/v1/responses"] * 3
+    assert [tool["name"] for tool in first["tools"]] == ["find_order", "days_since"]
+    assert [item["role"] for item in first["input"]] == ["system", "user"]
+    results = [
+        json.dumps(orders[0], separators=(",", ":")),
+        "There is no such order",
+        "There is no such order",
+        "That is no date",
+        "There is no such tool",
+    ]
+    names = ("type", "name", "arguments", "call_id")
+    assert second["input"] == [
+        *first["input"],
+        *({name: call[name] for name in names} for call in calls),
+        *(
+            {"type": "function_call_output", "call_id": call["call_id"], "output": result}
+            for call, result in zip(calls, results, strict=True)
+        ),
+    ]
+    assert third["input"][: len(second["input"])] == second["input"]
+    assert json.loads(third["input"][-1]["output"]) == orders[1]
+
+
+@pytest.mark.usefixtures("worker")
+async def test_tool_loop_without_tools(zeebe: ZeebeClient, api: StandIn) -> None:
+    """A question that needs no tool is answered at once."""
+    api.always(Answer(body=body_of(said("Hello!"))))
+    ended = await run(zeebe, "tool-loop", {"question": "Hello", "orders": []})
+    assert (ended["answer"], len(api.requests)) == ("Hello!", 1)
+
+
+@pytest.mark.usefixtures("worker")
+async def test_tool_loop_ends_with_a_model_that_does_not(zeebe: ZeebeClient, api: StandIn) -> None:
+    """A model that calls tools for ever is asked a bounded number of times."""
+    api.always(Answer(body=body_of(called("make_tea", "{}"))))
+    ended = await run(zeebe, "tool-loop", {"question": "Hello", "orders": []})
+    assert len(ended["toolCalls"]) == 1
+    assert 10 < len(api.requests) < 20

@@ -187,6 +187,12 @@ const actions = {
     await drawn();
   },
 
+  // Show a dropdown with all that it offers, as a picture cannot show one that is open.
+  unroll: ({ label }) => entry(label).locator('select').evaluate(select => {
+    select.size = select.options.length;
+    select.style.height = 'auto';
+  }),
+
   errors: () => page.$$eval('.bio-properties-panel-entry .bio-properties-panel-error', errors => errors.map(e => e.textContent)),
 
   problems: () => page.problems,

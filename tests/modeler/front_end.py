@@ -173,6 +173,10 @@ class Modeler:
         """Choose in a dropdown."""
         self._do("choice", label=label, option=option)
 
+    def unroll(self, label: str) -> None:
+        """Show all that a dropdown offers, for a picture."""
+        self._do("unroll", label=label)
+
     def errors(self) -> list[str]:
         """Give the panel's error messages."""
         errors: list[str] = self._do("errors")

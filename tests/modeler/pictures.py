@@ -29,7 +29,7 @@ def main() -> None:
         modeler.feel("Prompt", '"Answer this customer: " + message.text')
         modeler.feel("Result expression", "{answer: response.output.text}")
         modeler.open_groups("Authentication", "Operation", "Model", "Prompt", "Output mapping")
-        modeler.screenshot(FOLDER / "modeler-chat.png", 1720)
+        modeler.screenshot(FOLDER / "modeler-chat.png", 1940)
 
         applied(modeler, "today", "openai-chat.json")
         modeler.fill("OpenAI API key", "{{secrets.OPENAI_API_KEY}}")
@@ -38,14 +38,22 @@ def main() -> None:
         modeler.choice("If the answer is not as asked", "BPMN error")
         modeler.choice("Ask again once", "Yes, with one more call")
         modeler.open_groups("Response format", "Output mapping")
-        modeler.screenshot(FOLDER / "modeler-unexpected-answer.png", 900)
+        modeler.screenshot(FOLDER / "modeler-unexpected-answer.png", 930)
+
+        applied(modeler, "today", "openai-chat.json")
+        modeler.fill("OpenAI API key", "{{secrets.OPENAI_API_KEY}}")
+        modeler.feel("Prompt", "ticket")
+        modeler.choice("Answer needed", "Within 8 hours, 40 % cheaper")
+        modeler.open_groups("Model", "Parameters")
+        modeler.unroll("Answer needed")
+        modeler.screenshot(FOLDER / "modeler-answer-needed.png", 1080)
 
         applied(modeler, "today", "openai-connector.json")
         modeler.choice("Operation", "Moderation")
         modeler.feel("Evaluation input", "message.text")
         modeler.feel("Result expression", "{flagged: response.output.flagged}")
         modeler.open_groups("Operation", "Moderation", "Output mapping", "Error handling")
-        modeler.screenshot(FOLDER / "modeler-moderation.png", 1150)
+        modeler.screenshot(FOLDER / "modeler-moderation.png", 1260)
     asyncio.run(sandbox_page(program))
 
 

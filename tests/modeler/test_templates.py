@@ -28,6 +28,15 @@ PARAMETERS = [
     "Verbosity",
     "Extra body",
 ]
+NO_PLACE = {
+    "Maximum tokens are sent as",
+    "Frequency penalty",
+    "Presence penalty",
+    "Choices to generate",
+}
+"""Parameters that have no place in the Responses API."""
+WHEN = ["Answer needed", "API"]
+TOOLS = {"Tools": ["Tools", "Tool results"]}
 PARAMETERS_AND_NAME = [*PARAMETERS[:3], "Maximum tokens are sent as", *PARAMETERS[3:]]
 REACTIONS = ["If the answer is not as asked", "Ask again once"]
 MODERATION = ["Evaluation input", "Moderation model"]
@@ -40,28 +49,31 @@ SHOWN: dict[str, dict[str, list[str]]] = {
     "openai-connector.json": {
         "Authentication": [*KEY, "Base URL"],
         "Operation": ["Operation"],
-        "Model": ["Model"],
+        "Model": ["Model", *WHEN],
         "Prompt": PROMPT,
         "Parameters": PARAMETERS_AND_NAME,
         "Response format": ["Response format", *REACTIONS],
+        **TOOLS,
         **EVERYWHERE,
     },
     "openai-chat.json": {
         "Authentication": KEY,
-        "Model": ["Model"],
+        "Model": ["Model", *WHEN],
         "Prompt": PROMPT,
         "Parameters": PARAMETERS,
         "Response format": ["Response format", *REACTIONS],
+        **TOOLS,
         **EVERYWHERE,
     },
     "openai-moderation.json": {"Authentication": KEY, "Moderation": MODERATION, **EVERYWHERE},
     "openai-compatible.json": {
         "Authentication": ["API key", "Base URL"],
         "Operation": ["Operation"],
-        "Model": ["Model"],
+        "Model": ["Model", "API"],
         "Prompt": PROMPT,
         "Parameters": PARAMETERS_AND_NAME,
         "Response format": ["Response format", *REACTIONS],
+        **TOOLS,
         **EVERYWHERE,
     },
     "azure-openai.json": {
@@ -70,6 +82,7 @@ SHOWN: dict[str, dict[str, list[str]]] = {
         "Prompt": PROMPT,
         "Parameters": PARAMETERS_AND_NAME,
         "Response format": ["Response format", *REACTIONS],
+        **TOOLS,
         **EVERYWHERE,
     },
 }
@@ -79,7 +92,7 @@ SHOWN_FOR_MODERATION = {
     file: {
         "Authentication": SHOWN[file]["Authentication"],
         "Operation": ["Operation"],
-        "Moderation": MODERATION,
+        "Moderation": [*MODERATION, "Answer needed"] if file == "openai-connector.json" else MODERATION,
     }
     | EVERYWHERE
     for file in ("openai-connector.json", "openai-compatible.json")
@@ -105,6 +118,8 @@ FILLED = {
     "openai_choices": "2",
     "openai_extraBody": "={seed: 7}",
     "openai_jsonSchema": '{"type": "object"}',
+    "openai_tools": '=[{name: "find_order"}]',
+    "openai_toolResults": "=results",
     "openai_timeout": "PT2M",
     "openai_moderationInput": "=message.text",
     "openai_moderationModel": "omni-moderation-latest",
@@ -211,14 +226,24 @@ def expected_after(file: str, name: str, value: str) -> dict[str, list[str]]:
     if (name, value) == ("openai_operation", "moderation"):
         return SHOWN_FOR_MODERATION[file]
     if (name, value) == ("openai_model", "custom"):
-        return SHOWN[file] | {"Model": ["Model", "Custom model version"]}
+        model, *others = SHOWN[file]["Model"]
+        return SHOWN[file] | {"Model": [model, "Custom model version", *others]}
+    if name == "openai_answerNeeded" and value not in ("now", "day"):
+        return SHOWN[file] | {"Model": ["Model", "Answer needed"], **without_place(file)}
+    if (name, value) == ("openai_api", "responses"):
+        return SHOWN[file] | without_place(file)
     if (name, value) == ("openai_responseFormat", "json_schema"):
         return SHOWN[file] | {"Response format": ["Response format", "JSON schema", *REACTIONS]}
     return SHOWN[file]
 
 
+def without_place(file: str) -> dict[str, list[str]]:
+    """Give the parameters of a template without those that have no place in the Responses API."""
+    return {"Parameters": [label for label in SHOWN[file]["Parameters"] if label not in NO_PLACE]}
+
+
 def telling(template: dict[str, Any], prop: dict[str, Any]) -> list[dict[str, str]]:
-    """Give the choices to try: those that conditions name and the last.
+    """Give the choices to try: those that conditions name, the first that none names, and the last.
 
     In the end the default or the first.
     """
@@ -226,8 +251,10 @@ def telling(template: dict[str, Any], prop: dict[str, Any]) -> list[dict[str, st
     choices: list[dict[str, str]] = prop["choices"]
     default = next((choice for choice in choices if choice["value"] == prop.get("value")), choices[0])
     others = [choice for choice in choices if choice != default]
+    unnamed = [choice for choice in others if f'"{choice["value"]}"' not in named]
+    tried = (unnamed[:1], others[-1:])
     return [
-        *(choice for choice in others if f'"{choice["value"]}"' in named or choice == others[-1]),
+        *(choice for choice in others if choice not in unnamed or [choice] in tried),
         default,
     ]
 
@@ -241,7 +268,7 @@ def test_every_dropdown_shows_the_right_fields(modeler: Modeler, front_end: str,
     given = fill(modeler, template, {}, required_only=True)
     modeler.pause(SETTLED)
     for prop in template["properties"]:
-        if prop["type"] != "Dropdown":
+        if prop["type"] != "Dropdown" or not met(prop.get("condition"), given):
             continue
         names = [choice["name"] for choice in prop["choices"]]
         assert modeler.options(prop["label"]) == ([""] if prop.get("optional") else []) + names

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from openai_connector.cli import main
+from tests.stand_in import chat_body
+from tests.unit.operations.responses import body_of, called, said, thought
 
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -75,6 +77,54 @@ def test_a_response_is_mapped(capsys: pytest.CaptureFixture[str], tmp_path: Path
         capsys, "--response", str(file), "--error-expression", '=bpmnError("C", "", {n: job.retries})'
     )
     assert (thrown["outcome"], thrown["errorCode"], thrown["variables"]) == ("bpmnError", "C", {"n": 3})
+
+
+@pytest.mark.parametrize("is_whole", [False, True], ids=["body", "response"])
+@pytest.mark.parametrize(
+    ("body", "text", "value"),
+    [
+        (body_of(thought(), said("Hello")), "Hello", None),
+        (body_of(said('{"a": 1}')), '{"a": 1}', {"a": 1}),
+        (body_of(said("[1]")), "[1]", None),
+        (body_of(called()), None, None),
+        (chat_body("Hello"), "Hello", None),
+        (chat_body('{"a": 1}'), '{"a": 1}', {"a": 1}),
+    ],
+    ids=["responses", "responses_json", "responses_list", "responses_call", "chat", "chat_json"],
+)
+def test_an_answer_as_the_api_gave_it_has_its_output(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, body: Any, text: Any, value: Any, is_whole: bool
+) -> None:
+    """What was recorded of either API is mapped as the worker would map it."""
+    file = tmp_path / "answer.json"
+    recorded = {"status": 200, "headers": {}, "body": body} if is_whole else body
+    file.write_text(json.dumps(recorded), "utf-8")
+    expression = "={text: response.output.text, json: response.output.json, model: body.model, "
+    expression += "condition: response.output.condition}"
+    mapped = outcome(capsys, "--response", str(file), "--result-expression", expression)["variables"]
+    wanted = {"text": text, "json": value, "model": "gpt-6-luna", "condition": "AS_ASKED"}
+    assert mapped == wanted
+
+
+@pytest.mark.parametrize(
+    "recorded",
+    [
+        {"body": body_of(said("Hello")), "output": {"text": "mine"}},
+        {"status": 200, "body": {"object": "response", "choices": []}},
+        {"object": ["response"]},
+        {"object": "embedding", "output": [1]},
+        [1],
+        None,
+    ],
+    ids=["with_output", "no_answer", "odd", "other", "list", "null"],
+)
+def test_another_response_stays_as_it_is(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, recorded: Any
+) -> None:
+    """An output that was recorded counts, and what is no answer of a known API is only JSON."""
+    file = tmp_path / "answer.json"
+    file.write_text(json.dumps(recorded), "utf-8")
+    assert outcome(capsys, "--response", str(file), "--result-variable", "r")["variables"] == {"r": recorded}
 
 
 def test_an_error_is_handled(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

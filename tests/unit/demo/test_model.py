@@ -27,6 +27,7 @@ async def _chat(request: web.Request) -> web.Response:
 async def client() -> AsyncIterator[Client]:
     upstream = web.Application()
     upstream.router.add_post("/v1/chat/completions", _chat)
+    upstream.router.add_post("/v1/responses", _chat)
     async with TestServer(upstream) as chat:
         app = model.application(f"http://{chat.host}:{chat.port}", _classify, api_key="key")
         async with TestClient(TestServer(app), headers={"Authorization": "Bearer key"}) as client:
@@ -50,6 +51,13 @@ async def test_a_long_answer_is_not_asked_for(client: Client, given: dict[str, A
     """The small model rambles on: it is never asked for more than so many tokens."""
     answer = await client.post("/v1/chat/completions", json={"messages": [1]} | given)
     assert await answer.json() == {"received": {"messages": [1], "max_tokens": model.ANSWER_TOKENS}}
+
+
+@pytest.mark.parametrize("given", [{}, {"max_output_tokens": 1000}], ids=["no limit", "a high one"])
+async def test_the_other_api_is_passed_on_to_its_path(client: Client, given: dict[str, Any]) -> None:
+    """A chat by the Responses API has a limit of another name."""
+    answer = await client.post("/v1/responses", json={"input": "Hi"} | given)
+    assert await answer.json() == {"received": {"input": "Hi", "max_output_tokens": model.ANSWER_TOKENS}}
 
 
 async def test_each_text_is_classified(client: Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -21,7 +22,8 @@ def read(body: Any, **inputs: Any) -> ReadAnswer:
     """Read an answer as a task that goes by this API does."""
     task = chat(**BY_RESPONSES, **inputs)
     assert task.missing_in(body) is None
-    return task.read_answer(task.request_body(), body)
+    asked = task.request_body()
+    return task.read_answer(asked, task.kept(asked, body))
 
 
 def output(body: Any, **inputs: Any) -> dict[str, Any]:
@@ -216,6 +218,25 @@ def test_the_history_goes_on_with_either_api(api: str) -> None:
             },
             {"role": "tool", "tool_call_id": "call_1", "content": '{"state":"sent"}'},
         ]
+
+
+def test_reasoning_that_was_asked_for_goes_back_to_the_api_that_gave_it() -> None:
+    """Encrypted reasoning stands before what it led to; the other API never sees it."""
+    extra = {"include": ["reasoning.encrypted_content"]}
+    history = output(body_of(thought("gBBB"), called()), extraBody=extra)["chatHistory"]
+    results = [{"id": "call_1", "content": "sent"}]
+    sent = chat_request(**BY_RESPONSES, chatHistory=history, toolResults=results, prompt=None)["input"]
+    assert [item.get("type") for item in sent] == [None, "reasoning", "function_call", "function_call_output"]
+    assert sent[1] == thought("gBBB")
+    other = chat_request(chatHistory=history, toolResults=results, prompt=None)["messages"]
+    assert "gBBB" not in json.dumps(other)
+    assert [message["role"] for message in other] == ["user", "assistant", "tool"]
+
+
+def test_reasoning_alone_is_nothing_said() -> None:
+    """Reasoning that led to no answer does not begin a message."""
+    extra = {"include": ["reasoning.encrypted_content"]}
+    assert output(body_of(thought()), extraBody=extra)["chatHistory"] == [USER]
 
 
 def test_asking_again_shows_the_answer_and_what_was_wrong() -> None:

@@ -13,7 +13,17 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from openai_connector.connector import Connector
-from openai_connector.contract import DEFAULT_RETRIES, ERROR_EXPRESSION, RESULT_EXPRESSION, RESULT_VARIABLE
+from openai_connector.contract import (
+    ANSWER_NOT_JSON,
+    ANSWER_OFF_SCHEMA,
+    API,
+    DEFAULT_RETRIES,
+    ERROR_EXPRESSION,
+    PROMPT,
+    RESPONSE_FORMAT,
+    RESULT_EXPRESSION,
+    RESULT_VARIABLE,
+)
 from openai_connector.document import parse_json
 from openai_connector.duration import format_duration
 from openai_connector.job import BpmnError, Completed, Failed, Job, Recovery, TaskError
@@ -24,7 +34,8 @@ from openai_connector.outcome.mapping import Decision
 from openai_connector.outcome.memory import TaskMemory
 from openai_connector.outcome.release import Attempt
 from openai_connector.redaction import Redaction
-from openai_connector.tasks.operations import INPUT_NAMES
+from openai_connector.tasks.operations import INPUT_NAMES, Chat
+from openai_connector.tasks.operations.chat import CHAT_COMPLETIONS, RESPONSES
 from openai_connector.tasks.task_type import Answer, Request
 
 PERMANENT_TYPES = (
@@ -36,6 +47,8 @@ PERMANENT_TYPES = (
     "SecretError",
 )
 """Types of errors that are permanent whatever their code."""
+_APIS: Mapping[str, str] = {"chat.completion": CHAT_COMPLETIONS, "response": RESPONSES}
+"""APIs by what an answer says that it is."""
 
 
 class _UsageError(Exception):
@@ -62,7 +75,9 @@ a file with one case a line is answered line by line."""
         "--context", metavar="FILE|JSON", help="variables of the expression: a file, - or JSON itself"
     )
     parser.add_argument(
-        "--response", metavar="FILE", help="map this response, any JSON value (- for standard input)"
+        "--response",
+        metavar="FILE",
+        help="map this response, any JSON value, or an answer as the API gave it (- for standard input)",
     )
     parser.add_argument("--error", metavar="FILE", help="handle this error object instead of a response")
     parser.add_argument("--result-variable", metavar="NAME")
@@ -240,7 +255,29 @@ def _case_of(namespace: argparse.Namespace) -> dict[str, Any]:
     }
     if namespace.error is not None:
         return case | {"error": _read_json(namespace.error)}
-    return case | {"response": _read_json(namespace.response)}
+    return case | {"response": _response(_read_json(namespace.response))}
+
+
+def _response(recorded: Any) -> Any:
+    """Return a response as the worker would give it, also where the API's own answer alone was recorded."""
+    if not isinstance(recorded, Mapping):
+        return recorded
+    if str(recorded.get("object")) in _APIS and "body" not in recorded:
+        recorded = {"status": 200, "headers": {}, "body": recorded}
+    body = _part(recorded, "body")
+    api = _APIS.get(str(body.get("object")))
+    if api is None or "output" in recorded:
+        return recorded
+    inputs = {API.name: api, PROMPT.name: "(the prompt)"}
+    plain, asked_for_json = (
+        Chat.model_validate({**inputs, RESPONSE_FORMAT.name: asked}) for asked in ("text", "json_object")
+    )
+    if plain.missing_in(body):
+        return recorded
+    output = asked_for_json.output(asked_for_json.request_body(), body)
+    if output["condition"] in (ANSWER_NOT_JSON, ANSWER_OFF_SCHEMA):  # it need not have been asked for
+        output = plain.output(plain.request_body(), body)
+    return {**recorded, "output": output}
 
 
 def _answer_cases(source: str) -> int:

@@ -36,7 +36,13 @@ from openai_connector.tasks.operations.fields import (
     violation,
     whole_number,
 )
-from openai_connector.tasks.operations.messages import Message, conversation, history, texts_of
+from openai_connector.tasks.operations.messages import (
+    Message,
+    conversation,
+    history,
+    texts_of,
+    without_reasoning,
+)
 from openai_connector.tasks.operations.models import CHAT_MODEL_CHOICES, DEFAULT_CHAT_MODEL
 from openai_connector.tasks.operations.operation import Operation, ReadAnswer, Shortfall
 from openai_connector.tasks.operations.response_format import (
@@ -53,10 +59,10 @@ from openai_connector.tasks.operations.tools import (
     as_chat_tool,
     as_responses_tool,
     calls_of,
+    result_list,
     result_misfits,
-    results,
     shown,
-    tools,
+    tool_list,
 )
 from openai_connector.tasks.task_type import AnswerNeeded
 
@@ -220,7 +226,7 @@ class Chat(Operation):
     ] = declared(contract.PROMPT, repr=False)
     tools: Annotated[
         list[Tool] | None,
-        tools,
+        tool_list,
         Shown(
             "tools",
             kind="Text",
@@ -233,7 +239,7 @@ class Chat(Operation):
     ] = declared(contract.TOOLS, repr=False)
     tool_results: Annotated[
         list[Message] | None,
-        results,
+        result_list,
         Shown(
             "tools",
             kind="Text",
@@ -490,7 +496,7 @@ class Chat(Operation):
         return _given(
             {
                 "model": self._model(),
-                "messages": self._messages(),
+                "messages": without_reasoning(self._messages()),
                 "n": self.choices,
                 "temperature": self.temperature,
                 "top_p": self.top_p,

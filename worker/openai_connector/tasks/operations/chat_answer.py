@@ -24,7 +24,7 @@ from openai_connector.tasks.operations.fields import (
     kind_of,
     scalar_text,
 )
-from openai_connector.tasks.operations.messages import ROLES, Message
+from openai_connector.tasks.operations.messages import REASONING, ROLES, Message
 from openai_connector.tasks.operations.operation import Shortfall
 from openai_connector.tasks.operations.response_format import JSON_OBJECT, format_asked, schema_asked
 from openai_connector.tasks.operations.schema import broken_rule
@@ -227,7 +227,9 @@ def said_in(message: Mapping[str, Any]) -> Message | None:
     }
     if refusal is not None:
         said["refusal"] = refusal
-    return said | {"tool_calls": calls} if calls else said
+    if calls:
+        said["tool_calls"] = calls
+    return said | {REASONING: message[REASONING]} if message.get(REASONING) else said
 
 
 # JSON

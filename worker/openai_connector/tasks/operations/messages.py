@@ -25,8 +25,10 @@ ROLES = ("system", "developer", "user", "assistant", "tool")
 STANDS_FOR_CONTENT = ("tool_calls", "refusal", "function_call", "audio")
 """Keys of an assistant's message with which its content may be null."""
 
-_NAMES_OF_THE_API = ("type", "tool_call_id", "call_id")
-"""Keys whose values are no private texts: an error may well name them."""
+REASONING = "reasoning_items"
+"""Key of an assistant's message: encrypted reasoning that the Responses API gave, and takes back."""
+_NOT_PRIVATE = ("type", "tool_call_id", "call_id", REASONING)
+"""Keys whose values an error may well name, or that nobody can read."""
 
 Message = dict[str, Any]
 
@@ -89,16 +91,26 @@ def conversation(
     return messages
 
 
+def without_reasoning(messages: list[Message]) -> list[Message]:
+    """Return messages as Chat Completions takes them: it knows no reasoning items."""
+    return [
+        {key: value for key, value in message.items() if key != REASONING}
+        if REASONING in message
+        else message
+        for message in messages
+    ]
+
+
 def texts_of(messages: list[Message]) -> list[str]:
     """Collect every text of the messages, however deep (tool calls, content parts)."""
     texts: list[str] = []
-    pending: list[Any] = [{key: value for key, value in m.items() if key != "role"} for m in messages]
+    pending: list[Any] = [{key: part for key, part in m.items() if key != "role"} for m in messages]
     while pending:
         value = pending.pop()
         if isinstance(value, str):
             texts.append(value)
         elif isinstance(value, Mapping):
-            pending.extend(part for key, part in value.items() if key not in _NAMES_OF_THE_API)
+            pending.extend(part for key, part in value.items() if key not in _NOT_PRIVATE)
         elif isinstance(value, list):
             pending.extend(value)
     return texts

@@ -86,6 +86,36 @@ def is_reasoning(model: str) -> bool:
     return bool(_REASONING.match(name)) and not _WITHOUT_REASONING.match(name)
 
 
+_RESPONSES_ONLY = re.compile(r".*-(pro|codex|deep-research)(-|$)|computer-use")
+_CHAT_ONLY = re.compile(r".*-(audio|search-preview)(-|$)|gpt-audio")
+_VERSION = re.compile(r"gpt-(\d{1,2})(?:\.(\d{1,2}))?(?![\d.])", re.ASCII)
+_NO_TOOLS_WITH_EFFORT = (
+    5,
+    4,
+)  # from this version on, by Chat Completions; reported by many in public threads
+_NO_TOOLS_WITHOUT_NONE = (5, 6)  # from this one on, a model's own effort counts as well
+
+
+def is_responses_only(model: str) -> bool:
+    """Check whether OpenAI serves a model by the Responses API alone."""
+    return _RESPONSES_ONLY.match(_names_of(model)[-1]) is not None
+
+
+def is_chat_only(model: str) -> bool:
+    """Check whether OpenAI serves a model by Chat Completions alone."""
+    return _CHAT_ONLY.match(_names_of(model)[-1]) is not None
+
+
+def refuses_chat_tools(model: str, reasoning_effort: str | None) -> bool:
+    """Check whether a model takes no tools by Chat Completions, with this reasoning effort."""
+    found = _VERSION.match(_names_of(model)[0])
+    if found is None or reasoning_effort == "none" or not is_reasoning(model):
+        return False
+    version = (int(found[1]), int(found[2] or 0))
+    least = _NO_TOOLS_WITHOUT_NONE if reasoning_effort is None else _NO_TOOLS_WITH_EFFORT
+    return version >= least
+
+
 PENALTIES = frozenset({"frequency_penalty", "presence_penalty"})
 SAMPLING = frozenset({"temperature", "top_p", "logprobs", "top_logprobs"})
 

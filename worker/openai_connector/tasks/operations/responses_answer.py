@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from openai_connector.openai_api import PENDING, state_of
 from openai_connector.tasks.operations.chat_answer import FILTERED, OTHER_ITEMS, refusal_of, text_of
+from openai_connector.tasks.operations.messages import REASONING
 
 _FOR_THE_CALLER: Final = frozenset(
     {
@@ -54,6 +55,7 @@ def as_chat_answer(body: Mapping[str, Any]) -> dict[str, Any]:
         "content": "".join(texts) if texts and (any(texts) or not refusals) else None,
         "refusal": "".join(refusals) or None,
         "tool_calls": [call for item in items if (call := _call(item)) is not None],
+        REASONING: [item for item in items if _is_kept_reasoning(item)],
         OTHER_ITEMS: [item for item in items if str(item.get("type")) in _FOR_THE_CALLER],
     }
     choice = {"index": 0, "message": message, "finish_reason": _finish_reason(body, message)}
@@ -71,6 +73,11 @@ def _without_encrypted(item: Any) -> Any:
     if not isinstance(item, Mapping) or item.get("type") != "reasoning":
         return item
     return {key: value for key, value in item.items() if key != "encrypted_content"}
+
+
+def _is_kept_reasoning(item: Mapping[str, Any]) -> bool:
+    """Check whether an item is reasoning that the task asked for: else nothing encrypted is left of it."""
+    return item.get("type") == "reasoning" and isinstance(item.get("encrypted_content"), str)
 
 
 def _items(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from openai_connector import contract, wording
 from openai_connector.tasks.operations.chat_answer import refusal_of, text_of
 from openai_connector.tasks.operations.fields import SHOWN_CHARACTERS, is_given
-from openai_connector.tasks.operations.messages import Message
+from openai_connector.tasks.operations.messages import REASONING, Message
 from openai_connector.tasks.operations.tools import calls_of
 
 PATH: Final = "/responses"
@@ -100,6 +100,10 @@ def _said(message: Message) -> Iterator[dict[str, Any]]:
     for part in content if isinstance(content, list) else []:
         if part["type"] not in ("text", "output_text", "refusal"):
             raise _no_place(part["type"])
+    thought = message.get(REASONING)
+    yield from (
+        [dict(item) for item in thought if isinstance(item, Mapping)] if isinstance(thought, list) else []
+    )
     text = text_of(content) or refusal_of(message)
     calls = calls_of(message)
     if text or not calls:

@@ -51,7 +51,7 @@ def _read_tools(value: Any) -> list[Tool] | None:
     return tools
 
 
-tools = BeforeValidator(_read_tools)
+tool_list = BeforeValidator(_read_tools)
 """A list of tools; one in the form of either API is taken, too."""
 
 
@@ -191,7 +191,7 @@ def _read_results(value: Any) -> list[Message] | None:
     return [_result(position, item) for position, item in enumerate(given, 1)] or None
 
 
-results = BeforeValidator(_read_results)
+result_list = BeforeValidator(_read_results)
 """A list of results: the id of a tool call, and what it gave, as any value."""
 
 

@@ -209,12 +209,13 @@ def shortened(content: bytes) -> bytes:
         return content
     if not isinstance(body, dict):
         return content
-    limits = [body.get(name) for name in ("max_completion_tokens", "max_tokens")]
+    names = ("max_output_tokens",) if "input" in body else ("max_completion_tokens", "max_tokens")
+    limits = [body.get(name) for name in names]
     given = [limit for limit in limits if isinstance(limit, int)]
     if given and max(given) <= ANSWER_TOKENS:
         return content
     body.pop("max_completion_tokens", None)
-    return json.dumps(body | {"max_tokens": ANSWER_TOKENS}).encode()
+    return json.dumps(body | {names[-1]: ANSWER_TOKENS}).encode()
 
 
 def _texts_of(body: Any) -> list[str] | None:
@@ -245,6 +246,7 @@ def application(
     app.add_routes(
         [
             web.post("/v1/chat/completions", api.complete_chat),
+            web.post("/v1/responses", api.complete_chat),
             web.post("/v1/moderations", api.moderate),
             web.get("/v1/models", api.models),
         ]
@@ -285,11 +287,11 @@ class _Api:
             yield
 
     async def complete_chat(self, request: web.Request) -> web.Response:
-        """Answer a chat completion by the model."""
+        """Answer a chat by the model, whichever API it goes by."""
         from aiohttp import web
 
         async with self._client.post(
-            f"{self._chat_url}/v1/chat/completions",
+            f"{self._chat_url}{request.path}",
             data=shortened(await request.read()),
             headers={"Content-Type": "application/json"},
         ) as answer:

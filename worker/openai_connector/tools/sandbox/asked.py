@@ -30,25 +30,28 @@ def asked_by(job_type: str, variables: Mapping[str, Any]) -> Asked | None:
         _, operation = read_inputs(variables)
     except InvalidInputsError:
         return None
-    return Asked("POST", operation.path, operation.request_body())
+    return Asked("POST", operation.asked_path, operation.request_body())
 
 
 def lines_of(asked: Asked) -> list[tuple[str, str]]:
     """Describe a request in a line or two, each with its name."""
+    from openai_connector.tasks.operations.responses_request import PATH as RESPONSES_PATH
     from openai_connector.tools.sandbox.terminal import shortened
 
-    messages = asked.body.get("messages") if isinstance(asked.body, Mapping) else None
+    body = asked.body if isinstance(asked.body, Mapping) else {}
+    given = body.get("input")
+    messages = given if asked.path == RESPONSES_PATH else body.get("messages")
     if (
         not isinstance(messages, list)
         or not all(isinstance(message, Mapping) for message in messages)
         or not messages
     ):
-        given = asked.body.get("input") if isinstance(asked.body, Mapping) else None
         lines = [("request", f"{asked.method} {asked.path}")]
         return [*lines, ("", f"input: {shortened(given)}")] if given is not None else lines
-    roles = ", ".join(str(message.get("role")) for message in messages)
-    model = f" to {asked.body['model']}" if asked.body.get("model") else ""
+    roles = ", ".join(str(message.get("role") or message.get("type")) for message in messages)
+    model = f" to {body['model']}" if body.get("model") else ""
+    last = messages[-1]
     return [
         ("request", f"{asked.method} {asked.path}, {len(messages)} messages ({roles}){model}"),
-        ("", f"the last: {shortened(messages[-1].get('content'))}"),
+        ("", f"the last: {shortened(last.get('content', last.get('output')))}"),
     ]

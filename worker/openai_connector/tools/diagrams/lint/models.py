@@ -6,9 +6,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from openai_connector.contract import ANSWER_NEEDED, API, REASONING_EFFORT
 from openai_connector.tasks.operations import Moderation
 from openai_connector.tasks.operations.chat import CUSTOM
-from openai_connector.tasks.operations.models import CHECKED, is_known, is_reasoning, refused_by, shutdown_of
+from openai_connector.tasks.operations.models import (
+    CHECKED,
+    is_chat_only,
+    is_known,
+    is_reasoning,
+    is_responses_only,
+    refused_by,
+    refuses_chat_tools,
+    shutdown_of,
+)
 from openai_connector.tools.diagrams.constants import value_of
 from openai_connector.tools.diagrams.lint.subject import Finding, Severity, Subject, label_of
 
@@ -51,9 +61,47 @@ def life(subject: Subject, model: AskedModel) -> Iterator[Finding]:
         sentence = shutdown.sentence(subject.today)
         severity: Severity = "error" if shutdown.day <= subject.today else "warning"
         yield Finding("model-shutdown", severity, sentence[0].upper() + sentence[1:], line)
-    elif not is_known(model.name):
+    elif not (is_known(model.name) or is_responses_only(model.name) or is_chat_only(model.name)):
         message = f"The model {model.name[:100]} is not among OpenAI's of {CHECKED}: check its name"
         yield Finding("unknown-model", "warning", message, line)
+
+
+def effort_of(body: Mapping[str, Any]) -> Any:
+    """Return the reasoning effort that a request of either API asks for."""
+    reasoning = body.get("reasoning")
+    return body.get("reasoning_effort") or (
+        reasoning.get("effort") if isinstance(reasoning, Mapping) else None
+    )
+
+
+def served(
+    subject: Subject, model: AskedModel, body: Mapping[str, Any], unknown: frozenset[str]
+) -> Iterator[Finding]:
+    """Check that OpenAI serves a chat model by the API that the task goes by, with its tools.
+
+    Args:
+        subject: the task.
+        model: the model that it asks.
+        body: the request's body.
+        unknown: inputs whose value only the process knows.
+    """
+    if unknown & {API.name, ANSWER_NEEDED.name}:
+        return
+    line = subject.line_of(model.target)
+    is_chat = "messages" in body
+    if is_chat and is_responses_only(model.name):
+        message = f"OpenAI serves the model {model.name} by the Responses API alone: choose Responses in API"
+        yield Finding("model-and-api", "error", message, line)
+    elif not is_chat and is_chat_only(model.name):
+        message = f"OpenAI serves the model {model.name} by Chat Completions alone: choose it in API"
+        yield Finding("model-and-api", "error", message, line)
+    elif is_chat and body.get("tools") and refuses_chat_tools(model.name, effort_of(body)):
+        severity: Severity = "warning" if REASONING_EFFORT.name in unknown else "error"
+        message = (
+            f"The model {model.name} takes no tools by Chat Completions while it reasons: choose Responses "
+            "in API, or the reasoning effort none where the model knows it"
+        )
+        yield Finding("model-and-api", severity, message, line)
 
 
 def refused(
@@ -67,8 +115,9 @@ def refused(
         body: the request's body.
         unknown: inputs whose value only the process knows.
     """
-    effort = body.get("reasoning_effort")
-    names = refused_by(model.name, effort) & body.keys()
+    effort = effort_of(body)
+    given = body.keys() | ({"reasoning_effort"} if effort is not None else set())
+    names = refused_by(model.name, effort) & given
     if "openai_reasoningEffort" in unknown:
         names -= refused_by(model.name) - refused_by(model.name, "none")
     for parameter in sorted(names):

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from openai_connector.contract import ERROR_EXPRESSION, HEADER_LABELS, RESULT_EXPRESSION
 from openai_connector.tasks.operations import OPERATIONS
+from openai_connector.tasks.operations.tokens import TOKENS
 from openai_connector.tools.diagrams.camunda import template_of
 from openai_connector.tools.diagrams.lint.subject import Finding, Subject
 from openai_connector.tools.diagrams.reads import Path, Reads, json_paths_of, reads_of
@@ -133,6 +134,8 @@ def _keys(subject: Subject, *, is_error: bool) -> Mapping[Path, tuple[str, ...]]
     operation = OPERATIONS.get(subject.operation)
     if operation is not None:
         keys |= {("output",): operation.outputs(), ("response", "output"): operation.outputs()}
+        if "tokens" in operation.outputs():
+            keys |= {("output", "tokens"): TOKENS, ("response", "output", "tokens"): TOKENS}
     if is_error:
         error = ("type", "code", "message", "variables")
         keys |= {("error",): error, ("response", "error"): error, ("job",): ("retries",)}

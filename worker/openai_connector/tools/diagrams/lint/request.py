@@ -10,11 +10,11 @@ from openai_connector.contract import BASE_URL, CHAT_HISTORY, TOOL_RESULTS
 from openai_connector.redaction import Redaction
 from openai_connector.tasks.allowed_hosts import AllowedHosts, HostRefusedError
 from openai_connector.tasks.openai_task import ApiDefaults, OpenAiTasks
-from openai_connector.tasks.operations import INPUT_NAMES, OPERATION_INPUT, InvalidInputsError
+from openai_connector.tasks.operations import INPUT_NAMES, OPERATION_INPUT, Chat, InvalidInputsError
 from openai_connector.tasks.operations.chat import CUSTOM
 from openai_connector.tools.diagrams.camunda import LABELS
 from openai_connector.tools.diagrams.constants import NOT_CONSTANT, value_of
-from openai_connector.tools.diagrams.lint import models, response_format
+from openai_connector.tools.diagrams.lint import answer_needed, models, response_format
 from openai_connector.tools.diagrams.lint.stand_ins import HISTORY_OF_A_CALL, stand_in
 from openai_connector.tools.diagrams.lint.subject import Finding, Subject
 from openai_connector.tools.diagrams.placeholders import AskedSecrets, url_with_stand_ins
@@ -46,8 +46,10 @@ def request(subject: Subject) -> Iterator[Finding]:
         yield Finding("bad-input", "error", str(error), subject.line_of("openai_baseUrl"))
         return
     body = task.request_body
-    if model is not None and "messages" in body:
+    if model is not None and isinstance(task.operation, Chat):
         yield from models.refused(subject, model, body, values.unknown)
+        yield from models.served(subject, model, body, values.unknown)
+    yield from answer_needed.check(subject, task, values.unknown)
     if "temperature" in body and "top_p" in body:
         message = "Temperature and Top P are both given: set one of them and leave the other empty"
         yield Finding("temperature-and-top-p", "warning", message, subject.line_of("openai_topP"))

@@ -20,16 +20,17 @@ def check(subject: Subject, body: Mapping[str, Any], unknown: frozenset[str]) ->
         body: the request's body.
         unknown: inputs whose value only the process knows.
     """
-    wanted = body.get("response_format")
+    text = body.get("text")
+    wanted = text.get("format") if isinstance(text, Mapping) else body.get("response_format")
     if not isinstance(wanted, Mapping):
         return
     kind = wanted.get("type")
     if kind == "json_object" and not unknown.intersection(_MESSAGE_INPUTS):
-        if "json" not in json.dumps(body["messages"], ensure_ascii=False).lower():
+        if "json" not in json.dumps(body.get("messages") or body.get("input"), ensure_ascii=False).lower():
             message = "Response format is JSON object, but no message has the word JSON: the API refuses that"
             yield Finding("json-not-said", "error", message, subject.line_of("openai_responseFormat"))
     elif kind == "json_schema" and "openai_jsonSchema" not in unknown:
-        schema = wanted.get("json_schema")
+        schema = wanted.get("json_schema", wanted)
         if isinstance(schema, Mapping):
             yield from _schema(schema, subject.line_of("openai_jsonSchema"))
 

@@ -18,6 +18,7 @@ from openai_connector.tasks.operations import Chat, Moderation
 from openai_connector.tasks.task_type import AnswerError
 from openai_connector.tools.diagrams.reads import Path
 
+_CALL: Mapping[str, Any] = {"id": "call_1", "name": "stand-in", "arguments": {}, "argumentsValid": True}
 # Of each operation, without the parts that are contexts: an expression that reads it has a value of the same
 # type as with a real answer. The first is an ordinary one; no condition on an answer holds for all of them.
 _ANSWERS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
@@ -31,6 +32,7 @@ _ANSWERS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
                 "model": "stand-in",
                 "condition": condition,
                 "calls": calls,
+                "toolCalls": [_CALL] if reason == "tool_calls" else [],
             },
         }
         for text, reason, condition, calls in (
