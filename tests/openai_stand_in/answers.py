@@ -1,6 +1,6 @@
 """The model: what it answers follows from what it is asked, so that an answer in the wrong hands is seen.
 
-A prompt may say how it wants to be treated, each in brackets: `[refuse]`, `[fail: server_error]`,
+A prompt may say how it wants to be treated, each in brackets: `[refuse]`, `[fail: server_error]`, `[fail once]`,
 `[incomplete: content_filter]`, `[commentary]`, `[in progress]`, `[broken arguments]`, `[seconds: 30]`.
 A tool is called when its name stands in the prompt.
 """
@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 REASONING_TOKENS: Final = 64
+PASSING: Final = ("server_error", "rate_limit_exceeded")
+DEEPEST: Final = 12
+"""Levels of a schema that are filled."""
+MOST_ITEMS: Final = 20
 SHOWN: Final = 200
 """Letters of a prompt that an answer repeats."""
 _MARK = re.compile(r"\[([a-z ]+)(?::\s*([^\]]*))?\]")
@@ -99,13 +104,14 @@ def answer_to(prompt: str, results: Iterable[str] = ()) -> str:
     return f"{whole[:SHOWN]} -> {hashlib.sha256(whole.encode()).hexdigest()[:12]}"
 
 
-def fate_of(asked: Asked) -> Fate:
+def fate_of(asked: Asked, nth: int = 1) -> Fate:
     """Return what the prompt wishes."""
     marks = {found[1]: (found[2] or "").strip() for found in _MARK.finditer(asked.prompt)}
     outcome: Literal["completed", "incomplete", "failed"] = "completed"
     reason = ""
-    if "fail" in marks:
-        outcome, reason = "failed", marks["fail"] or "server_error"
+    failure = marks.get("fail once" if nth == 1 and "fail once" in marks else "fail")
+    if failure is not None:
+        outcome, reason = "failed", failure or "server_error"
     elif "incomplete" in marks:
         outcome, reason = "incomplete", marks["incomplete"] or "max_output_tokens"
     return Fate(
@@ -117,6 +123,20 @@ def fate_of(asked: Asked) -> Fate:
         breaks_arguments="broken arguments" in marks,
         seconds=float(marks["seconds"]) if "seconds" in marks else None,
     )
+
+
+Decide = Callable[[Asked, int], Fate]
+"""By what is asked, and how often this prompt has been, from 1."""
+
+
+def failing_by_seed(seed: int, share: float, reasons: Sequence[str] = PASSING) -> Decide:
+    """Return what lets a share of the answers fail, for reasons that pass; the rest end as they wish."""
+
+    def decide(asked: Asked, nth: int) -> Fate:
+        dice = random.Random(f"{seed}/{asked.prompt}/{nth}")
+        return Fate("failed", dice.choice(reasons)) if dice.random() < share else fate_of(asked, nth)
+
+    return decide
 
 
 def tokens_of(text: str) -> int:
@@ -166,32 +186,49 @@ def _calls(asked: Asked, fate: Fate) -> tuple[tuple[str, str], ...]:
     return tuple(calls if asked.is_parallel else calls[:1])
 
 
-def filled(schema: Mapping[str, Any], text: str, root: Mapping[str, Any] | None = None) -> Any:
+def filled(schema: Any, text: str, root: Any = None, levels: int = DEEPEST) -> Any:
     """Return a value of a JSON schema, with a text wherever one may be."""
-    root = schema if root is None else root
+    if not isinstance(schema, dict):
+        return text
+    if levels == 0:
+        return None  # of a schema that contains itself
+
+    def inner(part: Any) -> Any:
+        return filled(part, text, schema if root is None else root, levels - 1)
+
     if "$ref" in schema:
-        target: Any = root
-        for step in schema["$ref"].removeprefix("#/").split("/"):
-            target = target[step] if step != "#" else root
-        return filled(target, text, root)
+        return inner(_referenced(schema if root is None else root, schema["$ref"]))
     if "const" in schema:
         return schema["const"]
-    if "enum" in schema:
-        return schema["enum"][0]
     for several in ("anyOf", "oneOf", "allOf"):
-        if several in schema:
-            return filled(schema[several][0], text, root)
+        if schema.get(several):
+            return inner(schema[several][0])
+    if schema.get("enum"):
+        return schema["enum"][0]
     kind = schema.get("type", "object")
-    match kind[0] if isinstance(kind, list) else kind:
+    return _of_type(kind[0] if isinstance(kind, list) else kind, schema, text, inner)
+
+
+def _of_type(kind: str, schema: Mapping[str, Any], text: str, inner: Callable[[Any], Any]) -> Any:
+    match kind:
         case "object":
-            return {name: filled(inner, text, root) for name, inner in schema.get("properties", {}).items()}
+            return {name: inner(part) for name, part in schema.get("properties", {}).items()}
         case "array":
-            items = schema.get("items", {"type": "string"})
-            return [filled(items, text, root) for _ in range(max(1, schema.get("minItems", 1)))]
+            count = min(max(1, int(schema.get("minItems", 1))), MOST_ITEMS)
+            return [inner(schema.get("items", {"type": "string"})) for _ in range(count)]
         case "string":
-            return text[: schema.get("maxLength")]
+            return text[: int(schema.get("maxLength", SHOWN * 2))]
         case "integer" | "number":
             return schema.get("minimum", 1)
         case "boolean":
             return True
     return None
+
+
+def _referenced(root: Any, reference: str) -> Any:
+    """Return the part of a schema that a reference means; where it is none of a path, nothing special."""
+    part = root
+    for step in reference.removeprefix("#").split("/")[1:]:
+        name = step.replace("~1", "/").replace("~0", "~")
+        part = part.get(name, {}) if isinstance(part, dict) else {}
+    return part

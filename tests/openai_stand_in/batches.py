@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
@@ -44,6 +44,8 @@ CANCELLED: Final = {"code": "batch_cancelled", "message": "This request was not 
 class Line:
     """One request of a batch."""
 
+    number: int
+    """In its file, from 1."""
     custom_id: str
     body: dict[str, Any]
     done: dict[str, Any] | None = None
@@ -161,7 +163,8 @@ class Batches:
             return
         job.lines, errors = self._read(job)
         if errors:
-            self._world.complaints.extend(f"batch line {one['line']}: {one['message']}" for one in errors)
+            for one in errors:
+                self._world.complain(f"batch line {one['line']}", ApiError(400, one["message"]))
         elif job.way == "over the limit":
             errors = [_error("token_limit_exceeded", "Enqueued token limit reached.", None)]
         if errors:
@@ -214,14 +217,15 @@ class Batches:
     def _answer(self, job: Job, line: Line) -> tuple[int, dict[str, Any], Purchase | None]:
         endpoint = self._endpoints[job.body["endpoint"]]
         metadata = line.body.get("metadata") or job.buyer.metadata
-        buyer = Buyer(job.buyer.project, job.buyer.request_id, metadata, line.custom_id, job.name)
+        buyer = replace(job.buyer, metadata=metadata, custom_id=line.custom_id, batch_id=job.name)
         try:
             published.check_request(endpoint.kind, line.body)
             asked = endpoint.check(line.body, buyer)
-            body, purchase = endpoint.answer(line.body, asked, self._world.decide(asked), buyer, "batch")
+            body, purchase = endpoint.answer(line.body, asked, self._world.fate(asked), buyer, "batch")
+            published.check_answer(endpoint.answer_kind, body)
             return 200, body, purchase
         except InvalidRequestError as error:
-            self._world.complaints.append(f"batch line {line.custom_id}: {error.message} ({error.param})")
+            self._world.complain(f"batch line {line.custom_id}", error)
             return 400, error.body(), None
         except ApiError as error:
             return error.status, error.body(), None
@@ -307,12 +311,12 @@ class Batches:
         """Return the lines, and all that is wrong with them."""
         lines: list[Line] = []
         errors: list[dict[str, Any]] = []
-        rows = [row for row in job.content.split(b"\n") if row.strip()]
+        rows = [(number, row) for number, row in enumerate(job.content.split(b"\n"), 1) if row.strip()]
         if not rows:
             errors.append(_error("empty_file", "The input file is empty.", None))
         if len(rows) > MOST_LINES:
             errors.append(_error("too_many_requests", f"More than {MOST_LINES} requests.", None))
-        for number, row in enumerate(rows[:MOST_LINES], 1):
+        for number, row in rows[:MOST_LINES]:
             try:
                 entry = json.loads(row)
             except ValueError:
@@ -323,7 +327,7 @@ class Batches:
             wrong = list(_wrong(entry, job.body["endpoint"], number))
             errors += wrong
             if not wrong:
-                lines.append(Line(entry["custom_id"], entry["body"]))
+                lines.append(Line(number, entry["custom_id"], entry["body"]))
         errors += _wrong_together(lines)
         endpoint = self._endpoints[job.body["endpoint"]]
         if isinstance(endpoint, Embeddings) and sum(endpoint.count(one.body) for one in lines) > MOST_INPUTS:
@@ -352,12 +356,14 @@ def _wrong(entry: Any, endpoint: str, number: int) -> Iterator[dict[str, Any]]:
 
 def _wrong_together(lines: list[Line]) -> Iterator[dict[str, Any]]:
     seen: set[str] = set()
-    for number, line in enumerate(lines, 1):
+    for line in lines:
         if line.custom_id in seen:
-            yield _error("duplicate_custom_id", f"'{line.custom_id}' is there twice.", number, "custom_id")
+            yield _error(
+                "duplicate_custom_id", f"'{line.custom_id}' is there twice.", line.number, "custom_id"
+            )
         seen.add(line.custom_id)
         if line.body.get("model") != lines[0].body.get("model"):
-            yield _error("mismatched_model", "A batch has one model.", number, "body.model")
+            yield _error("mismatched_model", "A batch has one model.", line.number, "body.model")
 
 
 def _error(code: str, message: str, line: int | None, param: str | None = None) -> dict[str, Any]:

@@ -170,9 +170,11 @@ def _tools(tools: list[dict[str, Any]]) -> Iterator[Tool]:
         if function is None:
             continue
         rules.check_name(function["name"], f"tools[{index}].function.name")
-        if function.get("strict"):
-            rules.check_strict(function.get("parameters"), f"tools[{index}].function.parameters")
-        yield Tool(function["name"], function.get("parameters") or {})
+        parameters = function.get("parameters") or {}
+        rules.check_schema(
+            parameters, f"tools[{index}].function.parameters", is_strict=bool(function.get("strict"))
+        )
+        yield Tool(function["name"], parameters)
 
 
 def _choice(choice: Any) -> str:
@@ -180,4 +182,4 @@ def _choice(choice: Any) -> str:
         return choice
     if choice["type"] == "allowed_tools":
         return str(choice["allowed_tools"]["mode"])
-    return str(choice["function"]["name"])
+    return str(choice[choice["type"]]["name"])

@@ -41,7 +41,7 @@ class Received:
         """Return who asks."""
         metadata = self.json.get("metadata") if isinstance(self.json, dict) else None
         found = metadata if isinstance(metadata, dict) else {}
-        return Buyer(project, self.headers.get("x-client-request-id", ""), found)
+        return Buyer(project, self.key, self.headers.get("x-client-request-id", ""), found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,11 +62,15 @@ class Call:
     endpoint: str
     """Such as `GET /v1/responses/{id}`."""
     path: str
+    key: str
+    """The API key: who asks, where each has a key of its own."""
     request_id: str
     prompt: str = ""
     """Of what is asked; empty while the body is unread, and where there is none."""
     nth: int = 0
     """How often this has been asked: the same prompt, or else the same path."""
+    arrived: float = 0
+    """Our seconds since the epoch."""
     way: Kind = ""
     status: int = 0
     """What was sent; 0: nothing."""

@@ -50,7 +50,9 @@ class Server:
         self._is_refused_unread = is_refused_unread
         self._answer = answer
         self._host, self._port = host, port
-        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._connections: dict[asyncio.Task[None], tuple[asyncio.StreamReader, asyncio.StreamWriter]] = {}
+        self.accepted = 0
+        """How many connections there have been."""
         self._server: asyncio.Server | None = None
 
     @property
@@ -58,6 +60,11 @@ class Server:
         """The port listened on."""
         assert self._server is not None
         return int(self._server.sockets[0].getsockname()[1])
+
+    @property
+    def connections(self) -> int:
+        """How many connections there are whose other side has not hung up."""
+        return sum(not reader.at_eof() for reader, _ in self._connections.values())
 
     async def start(self) -> None:
         """Listen."""
@@ -68,7 +75,7 @@ class Server:
         assert self._server is not None
         self._server.close()
         tasks = list(self._connections)
-        for task, writer in list(self._connections.items()):
+        for task, (_, writer) in list(self._connections.items()):
             writer.transport.abort()
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -76,7 +83,8 @@ class Server:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._connections[task] = writer
+        self._connections[task] = reader, writer
+        self.accepted += 1
         connection = h11.Connection(h11.SERVER)
         try:
             with suppress(OSError, h11.ProtocolError, asyncio.CancelledError):
@@ -119,6 +127,8 @@ class Server:
         if way.kind in ("hang", "hang after"):
             await reader.read(1)  # until the other side has had enough
             return False
+        if reader.at_eof():  # nobody waits any more
+            return False
         if reply is None or way.kind == "reset after":
             reset(writer)
             return False
@@ -130,10 +140,18 @@ class Server:
             await asyncio.sleep(0.02)  # let what was sent arrive first
             reset(writer)
             return False
-        await _write(connection, writer, events)
-        for purchase in reply.purchases:
-            purchase.handed_out += 1
+        _hand_out(reply, 1)  # before anybody can have it
+        try:
+            await _write(connection, writer, events)
+        except OSError:
+            _hand_out(reply, -1)
+            raise
         return connection.our_state is h11.DONE and connection.their_state is h11.DONE
+
+
+def _hand_out(reply: Reply, times: int) -> None:
+    for purchase in reply.purchases:
+        purchase.handed_out += times
 
 
 async def _next(connection: h11.Connection, reader: asyncio.StreamReader) -> object:

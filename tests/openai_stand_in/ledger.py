@@ -10,14 +10,14 @@ from typing import Any
 
 from tests.openai_stand_in.prices import Tier, cost
 
-NO_METADATA: Mapping[str, str] = {}
-
 
 @dataclass(frozen=True, slots=True)
 class Buyer:
     """Who asks."""
 
     project: str = ""
+    key: str = ""
+    """The API key."""
     request_id: str = ""
     """The caller's own, as `X-Client-Request-Id` has it."""
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Purchase:
     buyer: Buyer
     answer_id: str
     handed_out: int = 0
-    """How often it was sent to somebody, wholly or in part."""
+    """How often it was sent whole to somebody who was still there."""
 
     @property
     def cost(self) -> Decimal:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+import jsonschema_rs
+
 from tests.openai_stand_in.answers import is_reasoning
 from tests.openai_stand_in.errors import ApiError, InvalidRequestError
 from tests.openai_stand_in.prices import PRICES
@@ -84,8 +86,8 @@ def check_format(wanted: Mapping[str, Any] | None, text: str, param: str) -> Non
         )
     if wanted["type"] == "json_schema":
         check_name(wanted["name"], f"{param}.name")
-        if wanted.get("strict"):
-            check_strict(wanted["schema"], f"{param}.schema")
+        schema = wanted.get("schema", {})
+        check_schema(schema, f"{param}.schema", is_strict=bool(wanted.get("strict")))
 
 
 def check_name(name: str, param: str) -> None:
@@ -98,6 +100,20 @@ def check_name(name: str, param: str) -> None:
         raise InvalidRequestError(
             f"Invalid '{param}': string does not match pattern.", param, "invalid_value"
         )
+
+
+def check_schema(schema: Any, param: str, *, is_strict: bool = False) -> None:
+    """Check that something is a JSON schema, whose references lead somewhere in it.
+
+    Raises:
+        InvalidRequestError: it is none, or is to be strict and is not.
+    """
+    try:
+        jsonschema_rs.validator_for(schema, offline=True)
+    except (ValueError, RecursionError, jsonschema_rs.ReferencingError) as error:
+        raise InvalidRequestError(f"Invalid schema: {error}", param, "invalid_json_schema") from None
+    if is_strict:
+        check_strict(schema, param)
 
 
 def check_strict(schema: Any, param: str) -> None:

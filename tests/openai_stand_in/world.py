@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Literal
 
-from tests.openai_stand_in.answers import Asked, Fate, fate_of
+from tests.openai_stand_in.answers import Asked, Decide, Fate, fate_of
 from tests.openai_stand_in.clock import Clock
+from tests.openai_stand_in.errors import ApiError
 from tests.openai_stand_in.ledger import Buyer, Ledger, Purchase
 from tests.openai_stand_in.prices import Tier
 
@@ -57,17 +58,18 @@ class World:
         scale: float = 1,
         pace: Pace | None = None,
         retention: Retention = "standard",
-        decide: Callable[[Asked], Fate] = fate_of,
+        decide: Decide = fate_of,
+        strict: bool = True,
     ) -> None:
         self.seed = seed
         self.clock = Clock(scale)
         self.pace = pace or Pace()
         self.retention = retention
-        self.decide = decide
+        self._decide = decide
         self.lock = threading.RLock()
         self.ledger = Ledger(self.settle)
         self.complaints: list[str] = []
-        self.is_strict = True
+        self._is_strict = strict
         self._events: list[tuple[float, int, Callable[[], object]]] = []
         self._order = count()
         self._named: Counter[str] = Counter()
@@ -94,6 +96,11 @@ class World:
                 finally:
                     self._moment = None
 
+    def complain(self, of: str, error: ApiError) -> None:
+        """Write down what no well-made client asks."""
+        if self._is_strict:
+            self.complaints.append(f"{of}: {error.message}" + (f" ({error.param})" if error.param else ""))
+
     def dice(self, *key: object) -> random.Random:
         """Return dice that fall alike for a key."""
         return random.Random(f"{self.seed}/{key}")
@@ -112,6 +119,10 @@ class World:
         """Count how often this was asked with a key."""
         self._counted[key] += 1
         return self._counted[key]
+
+    def fate(self, asked: Asked) -> Fate:
+        """Return how an answer ends."""
+        return self._decide(asked, self.nth("fate", asked.prompt))
 
     def seconds(self, asked: Asked, fate: Fate) -> float:
         """Return how long an answer takes to be produced."""
