@@ -10,7 +10,7 @@ from typing import Any
 from openai_connector import wording
 from openai_connector.contract import ERROR_EXPRESSION, ERROR_VARIABLE, OVERRIDES, RESULT_EXPRESSION
 from openai_connector.document import Document, DocumentError
-from openai_connector.job import MAX_MESSAGE, BpmnError, Completed, Failed, Job, Outcome
+from openai_connector.job import MAX_MESSAGE, OWN_SLOT, BpmnError, Completed, Failed, Job, Outcome, Slot
 from openai_connector.outcome.mapping import OutputMapping
 from openai_connector.outcome.memory import TaskMemory
 from openai_connector.redaction import Redaction
@@ -29,6 +29,8 @@ class Attempt:
     """The output side of the task, as soon as its headers are read."""
     local_names: frozenset[str] = frozenset()
     """What the task's own scope holds: a result of such a name would stay there, unseen by the process."""
+    slot: Slot = OWN_SLOT
+    """Where the job is worked on."""
     is_answer_kept: bool = False
     """The answer goes with the outcome, to the engine: nobody else needs to keep it."""
 
