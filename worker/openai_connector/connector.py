@@ -26,7 +26,18 @@ from openai_connector.contract import (
 )
 from openai_connector.document import Document
 from openai_connector.duration import parse_duration, spoken_duration
-from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome, Pause, Recovery, TaskError
+from openai_connector.job import (
+    OWN_SLOT,
+    BpmnError,
+    Completed,
+    Failed,
+    Job,
+    Outcome,
+    Pause,
+    Recovery,
+    Slot,
+    TaskError,
+)
 from openai_connector.limits import Gate
 from openai_connector.observe.events import AnswerUnexpected, CallFailed, Events, HeldBack, NullFound
 from openai_connector.observe.logs import place_of
@@ -46,11 +57,12 @@ from openai_connector.tasks.task_type import (
     NOT_ASKED_AGAIN,
     Answer,
     AnswerError,
+    AnswerNeeded,
     Request,
     Task,
     TaskType,
 )
-from openai_connector.waiting import KEPT, AtTask, NoTask, StillWaitingError, Waiting, WaitOptions
+from openai_connector.waiting import AtTask, Files, NoTask, StillWaitingError, Waiting, WaitOptions
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +79,7 @@ class Connector:
         events: are told what happens.
         at_task: keeps at a task what it waits for.
         wait_options: how long jobs wait here, and what is deleted after.
+        files: moves the files of batches; None: there are no batches.
     """
 
     def __init__(
@@ -80,6 +93,7 @@ class Connector:
         events: Events | None = None,
         at_task: AtTask | None = None,
         wait_options: WaitOptions | None = None,
+        files: Files | None = None,
     ) -> None:
         self.task_type = task_type
         self._retry_policy = retry_policy
@@ -93,11 +107,12 @@ class Connector:
             self._events,
             at_task or NoTask(),
             wait_options or WaitOptions(),
+            files,
         )
 
-    async def work(self, job: Job) -> Outcome:
+    async def work(self, job: Job, slot: Slot = OWN_SLOT) -> Outcome:
         """Return what becomes of a job; raises nothing."""
-        attempt = Attempt(job, TaskMemory.of(job))
+        attempt = Attempt(job, TaskMemory.of(job), slot=slot)
         try:
             decision = await self.decide(attempt)
             for reason in decision.nulls:
@@ -145,7 +160,10 @@ class Connector:
     async def _bought(self, task: Task, attempt: Attempt) -> Mapping[str, Any]:
         """Return what is kept of the answer to a task, bought now or before."""
         request, request_id = task.request, _request_id(attempt)
-        if request.needed in KEPT or attempt.memory.waiting_for(request.fingerprint) is not None:
+        if (
+            request.needed is not AnswerNeeded.NOW
+            or attempt.memory.waiting_for(request.fingerprint) is not None
+        ):
             return await self._waiting.answer_to(task, attempt, request_id)
         try:
             return await self._calls.answer_to(request, task, attempt.job, request_id)
@@ -267,6 +285,10 @@ class Connector:
         self._waiting.settled(job, outcome)
         if not (isinstance(outcome, Failed) and outcome.retries):
             await self._purchases.settle(job.key)
+
+    def stopping(self) -> None:
+        """Note that no more jobs come: what is gathered goes now."""
+        self._waiting.stopping()
 
     async def aclose(self, seconds: float) -> None:
         """Wait a little for what is removed at the API after its jobs have ended, then stop."""

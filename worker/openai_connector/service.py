@@ -206,10 +206,23 @@ def connectors(
             purchases=purchases,
             events=events,
             at_task=at_task,
-            wait_options=WaitOptions(settings.kept_wait, settings.delete_responses),
+            wait_options=_wait_options(settings),
+            files=client,
         )
         for task_type in served
     ]
+
+
+def _wait_options(settings: Settings) -> WaitOptions:
+    return WaitOptions(
+        settings.kept_wait,
+        settings.delete_responses,
+        batch_size=settings.batch_size,
+        batch_pause=settings.batch_pause,
+        batch_bytes=settings.max_payload * 1_000_000,
+        batch_look=settings.batch_look,
+        fleet=settings.fleet or settings.gateway()[0],
+    )
 
 
 def gate_of(settings: Settings, types: int, events: Events) -> Gate:

@@ -88,6 +88,32 @@ ANSWER_EXPIRED = Sentence(
     "The API does not know {kind} {id} any more, which was asked for at {since}: it has expired, or somebody "
     "has deleted it. Retrying the incident asks, and pays, again"
 )
+NO_BATCH = Sentence(
+    "This address takes no batches of requests: choose another answer needed than within a day, or leave the "
+    "base URL as it is"
+)
+NOT_SUBMITTED = Sentence("Nothing was sent: the batch could not be submitted ({error})")
+LEASE_TOO_LATE = Sentence(
+    "Nothing was sent: the job may be another worker's by now, and was left out of the batch"
+)
+BATCH_NOT_TAKEN = Sentence("The API did not take batch {id} ({error}): nothing was run, nothing is paid for")
+BATCH_REFUSED = Sentence(
+    "The API refused line {line} of batch {id}, which is this job's: {error}. Nothing was run. Correct the "
+    "task's inputs, then retry the incident"
+)
+BATCH_LINE_FAILED = Sentence("Batch {id} has ended without an answer to this job: {error}")
+BATCH_LINE_MISSING = Sentence("its line is in none of the files ({missing} of {total} lines are missing)")
+BATCH_EXPIRED = Sentence(
+    "The day was over before batch {id} came to this job's line: it was not run, and is not paid for"
+)
+BATCH_CANCELLED = Sentence(
+    "Somebody has cancelled batch {id} before this job's line was run: nothing is paid for. Retry the "
+    "incident to send it with another batch"
+)
+BATCH_FILE_GONE = Sentence(
+    "Batch {id} has ended, but the file with its answers is not there any more: it has expired, or somebody "
+    "has deleted it. Retrying the incident asks, and pays, again"
+)
 GIVEN_BACK_WAITING = Sentence(
     "The worker was stopped while the answer is made by the API ({kind} {id}); it has given the job back for "
     "another worker, retries unchanged. Nothing is bought again."

@@ -124,6 +124,35 @@ class NotRemoved:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchSubmitted:
+    """A batch of requests was submitted: from here on it may be paid for."""
+
+    id: str
+    jobs: int
+    size: int
+    """Bytes of the requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFound:
+    """Jobs were gathered whose lines stand in a batch that was submitted before: nothing is sent for them."""
+
+    id: str
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOver:
+    """No job waits for a batch any more."""
+
+    id: str
+    is_cancelled: bool
+    """It was not run to its end: what was done by then may have been paid for."""
+    trouble: str = ""
+    """Why its files could not be deleted; they expire by themselves."""
+
+
+@dataclass(frozen=True, slots=True)
 class HostLost:
     """A host has failed several jobs in a row: only one job now and then asks it."""
 
@@ -203,6 +232,9 @@ Event = (
     | AnswerFetched
     | CallAbandoned
     | NotRemoved
+    | BatchSubmitted
+    | BatchFound
+    | BatchOver
     | HostLost
     | HostFound
     | CallCut

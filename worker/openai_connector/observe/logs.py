@@ -21,6 +21,9 @@ from openai_connector.observe.events import (
     AnswerReceived,
     AnswerReused,
     AnswerUnexpected,
+    BatchFound,
+    BatchOver,
+    BatchSubmitted,
     CallAbandoned,
     CallCut,
     CallFailed,
@@ -107,6 +110,9 @@ def _level(event: Event) -> int:
             | JobGone()
             | CallAbandoned()
             | NotRemoved()
+            | BatchSubmitted()
+            | BatchFound()
+            | BatchOver()
         ):
             return logging.INFO
         case JobEnded(job=job, outcome=Failed(retries=retries)) if not 0 < job.retries <= retries:
@@ -120,6 +126,8 @@ def _described(event: Event) -> tuple[str, dict[str, Any]]:
     match event:
         case EngineLost() | EngineFound() | HostLost() | HostFound():
             return _other_side(event)
+        case BatchSubmitted() | BatchFound() | BatchOver():
+            return _of_batch(event)
         case AnswerAwaited() | AnswerFetched() | CallAbandoned() | NotRemoved():
             return _of_waiting(event)
         case JobStarted(job=job):
@@ -188,6 +196,23 @@ def _of_waiting(event: WaitEvent) -> tuple[str, dict[str, Any]]:
         case NotRemoved(reason=reason, is_tried_again=is_tried_again):
             end = "; it is tried once more" if is_tried_again else ""
             return f"{named}: {event.id} could not be removed at the API ({reason}){end}", fields
+
+
+def _of_batch(event: BatchSubmitted | BatchFound | BatchOver) -> tuple[str, dict[str, Any]]:
+    """Return what happened with a batch."""
+    match event:
+        case BatchSubmitted(id=id_, jobs=jobs, size=size):
+            text = f"Batch {id_} was submitted, with {jobs} jobs and {size / 1e6:.1f} MB"
+            return text, {"batchId": id_, "jobs": jobs, "bytes": size}
+        case BatchFound(id=id_, jobs=jobs):
+            text = f"Batch {id_} has the requests of {jobs} jobs already, which are not sent again"
+            return text, {"batchId": id_, "jobs": jobs}
+        case BatchOver(id=id_, is_cancelled=is_cancelled, trouble=trouble):
+            what = (
+                "was cancelled: its jobs are gone; it may have been paid for" if is_cancelled else "is over"
+            )
+            end = f"; its files stay until they expire ({trouble})" if trouble else ""
+            return f"Batch {id_} {what}{end}", {"batchId": id_, "cancelled": is_cancelled}
 
 
 def _other_side(event: EngineLost | EngineFound | HostLost | HostFound) -> tuple[str, dict[str, Any]]:

@@ -20,6 +20,8 @@ VERSION = 1
 OWN_DEPTH = 2  # levels of the state around a kept answer, whose body may be as deep as can be read
 
 
+BATCH: Final = "batch"
+"""The kind of a call that is a line of a batch."""
 RECORD: Final = "waitingCall"
 """The key of a waiting call where an answer would be: no answer has it."""
 
@@ -78,6 +80,8 @@ class TaskMemory:
     """Variables that failures of this worker left at the task; they would shadow results of these names."""
     waiting: WaitingCall | None = None
     """The call that the answer is fetched from; it stays after that, to be removed there."""
+    spent: int = 0
+    """Lines of batches that gave no answer that could be used: the next one has a name of its own."""
     is_written: bool = field(default=False, compare=False)
     """The engine holds a memory of this job: it is overwritten even where nothing is left to remember."""
 
@@ -103,6 +107,7 @@ class TaskMemory:
                 **rest,
             } if found == key:
                 request, response, names = rest.get("request"), rest.get("response"), rest.get("names")
+                spent = rest.get("spent")
                 return cls(
                     key,
                     request=request if isinstance(request, str) else None,
@@ -111,6 +116,7 @@ class TaskMemory:
                     waited=timedelta(seconds=max(waited, 0)),
                     names=_strings(names),
                     waiting=WaitingCall.read(rest),
+                    spent=spent if isinstance(spent, int) else 0,
                     is_written=True,
                 )
             case _:
@@ -158,7 +164,8 @@ class TaskMemory:
         """Forget the kept answer, and where it came from: the next activation is to call again."""
         if self.request is None and self.response is None:
             return self
-        return replace(self, request=None, response=None, waiting=None)
+        is_line = self.waiting is not None and self.waiting.kind == BATCH
+        return replace(self, request=None, response=None, waiting=None, spent=self.spent + is_line)
 
     def without_text(self) -> TaskMemory:
         """Forget the answer where it is too large to be kept here; one that waited is fetched again."""
@@ -177,6 +184,7 @@ class TaskMemory:
             "waited": self.waited.total_seconds(),
             "names": sorted(self.names),
             **({} if self.waiting is None else self.waiting.record()),
+            **({"spent": self.spent} if self.spent else {}),
         }
         return {STATE_VARIABLE: json.dumps(state, ensure_ascii=False, separators=(",", ":"))}
 

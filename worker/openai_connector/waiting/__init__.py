@@ -7,6 +7,7 @@ memory here: it goes back to the engine, and each time that it returns it costs 
 from __future__ import annotations
 
 from openai_connector.waiting.background import Waiting
+from openai_connector.waiting.batch_api import Files
 from openai_connector.waiting.errors import AnswerExpiredError, AnswerOverdueError, StillWaitingError
 from openai_connector.waiting.held import AtTask, NoTask
 from openai_connector.waiting.pace import KEPT, WaitOptions
@@ -16,6 +17,7 @@ __all__ = [
     "AnswerExpiredError",
     "AnswerOverdueError",
     "AtTask",
+    "Files",
     "NoTask",
     "StillWaitingError",
     "WaitOptions",

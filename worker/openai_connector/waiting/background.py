@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -16,12 +15,15 @@ from openai_connector.job import Job, Outcome, Recovery, TaskError
 from openai_connector.observe.events import AnswerAwaited, AnswerFetched, Events
 from openai_connector.observe.points import reached
 from openai_connector.openai_api import ApiError, ApiResponse, ApiTimeoutError, check_answer
-from openai_connector.outcome.memory import WaitingCall
+from openai_connector.outcome.memory import BATCH, WaitingCall
 from openai_connector.outcome.release import Attempt
 from openai_connector.purchases import Purchases
 from openai_connector.tasks.task_type import AnswerNeeded, Request, Task
-from openai_connector.waiting.errors import AnswerExpiredError, AnswerOverdueError, StillWaitingError
+from openai_connector.waiting.batch_api import Files, NoBatchError
+from openai_connector.waiting.by_day import ByDay
+from openai_connector.waiting.errors import AnswerExpiredError, StillWaitingError
 from openai_connector.waiting.held import AtTask, Held
+from openai_connector.waiting.looks import is_passing, is_unknown, out_of_slot
 from openai_connector.waiting.pace import (
     AFTER_TROUBLE,
     FIRST_PAUSE,
@@ -39,10 +41,6 @@ LOOK_TIMEOUT: Final = timedelta(seconds=30)
 """For fetching an answer; the task's own timeout where that is shorter."""
 KEEP_TIME: Final = 1.0
 """Seconds for which the first look waits for the id to be kept; after that both go on side by side."""
-JITTER: Final = (0.9, 1.1)
-"""Of the time after which a job comes back: thousands begun at once are no burst for ever."""
-PASSING: Final = frozenset({408, 409, 425, 429})
-"""And all from 500 on: a look that fails so is tried again, whatever else it may mean for a purchase."""
 
 
 @dataclass(slots=True)
@@ -71,6 +69,7 @@ class Waiting:
         events: are told what happens.
         at_task: keeps the id at the task, and knows whether a task is still there.
         options: what may be set.
+        files: moves the files of batches; None: there are no batches.
     """
 
     def __init__(
@@ -81,6 +80,7 @@ class Waiting:
         events: Events,
         at_task: AtTask,
         options: WaitOptions,
+        files: Files | None = None,
     ) -> None:
         self._api = api
         self._calls = calls
@@ -91,6 +91,7 @@ class Waiting:
         self._now = options.now
         self._removal = Removal(api, events, is_deleting=options.is_deleting)
         self._held = Held(at_task, self._removal)
+        self._by_day = None if files is None else ByDay(api, files, purchases, events, at_task, options)
 
     async def answer_to(self, task: Task, attempt: Attempt, request_id: str) -> Mapping[str, Any]:
         """Return what is kept of the answer to a task, bought now or before.
@@ -102,6 +103,10 @@ class Waiting:
             TaskError: there is none; where the memory still holds the id, it may be fetched later.
         """
         request = task.request
+        if request.needed is AnswerNeeded.WITHIN_A_DAY:
+            if self._by_day is None:
+                raise NoBatchError(wording.NO_BATCH())
+            return await self._by_day.answer_to(task, attempt)
         call = attempt.memory.waiting_for(request.fingerprint)
         if call is not None:
             return await self._until_final(self._watch(task, attempt.job, call), attempt)
@@ -243,10 +248,9 @@ class Waiting:
 
     def _passing(self, error: ApiError, watch: Watch) -> ApiError:
         """Return why a look failed, where another may succeed; else raise what a person must see."""
-        response = error.response
-        if response is None or not 300 <= response.status < 500 or response.status in PASSING:
+        if is_passing(error):
             return error
-        if response.status == 404 and isinstance(response.body, Mapping) and "error" in response.body:
+        if is_unknown(error):
             if self._waited(watch.call) <= NOT_THERE_YET:
                 return error
             raise AnswerExpiredError(watch.call, watch.request.needed) from None
@@ -256,21 +260,14 @@ class Waiting:
     def _back(self, watch: Watch) -> TaskError:
         """Return why the job leaves its slot: for a while, or because it waits for too long."""
         call, needed = watch.call, watch.request.needed
-        pace = PACES[needed]
         if needed is AnswerNeeded.NOW:
             seconds = f"{watch.request.timeout.total_seconds():g}"
             message = wording.API_TIMEOUT(seconds=seconds)
             return ApiTimeoutError(
                 message, code=CONNECTION_FAILED, recovery=Recovery.TRANSIENT, reason="timeout"
             )
-        watched_since = call.since if call.watched_since is None else call.watched_since
-        if self._now() - watched_since > pace.patience:
-            error = AnswerOverdueError(call, needed, watch.trouble)
-            watch.call = replace(call, watched_since=self._now())
-            return error
-        asked = watch.trouble.wait if watch.trouble is not None else None
-        wait = max(pace.back_off(self._waited(call)), min(asked.total_seconds(), pace.most) if asked else 0.0)
-        return StillWaitingError(call, needed, wait * random.uniform(*JITTER), watch.trouble)
+        error, watch.call = out_of_slot(call, needed, PACES[needed], self._now(), watch.trouble)
+        return error
 
     # What becomes of the job
 
@@ -278,27 +275,45 @@ class Waiting:
         """Tell that a job goes back."""
         self._events.emit(AnswerAwaited(job, error.call.id, self._waited(error.call)))
 
+    @property
+    def _registers(self) -> list[Held]:
+        return [self._held] if self._by_day is None else [self._held, self._by_day.held]
+
     def decided(self, attempt: Attempt) -> None:
         """Note what was decided for a job: whether its call is still needed, should it come back."""
         is_kept_elsewhere = attempt.memory.waiting is None or attempt.is_answer_kept
-        self._held.decided(attempt.job.key, is_kept_elsewhere=is_kept_elsewhere)
+        for held in self._registers:
+            held.decided(attempt.job.key, is_kept_elsewhere=is_kept_elsewhere)
 
     def recalled(self, task: Task, attempt: Attempt) -> None:
         """Note that a kept answer is used whose call may still be at the API."""
-        if (call := attempt.memory.waiting) is not None:
-            self._held.add(attempt.job, call, Target.of(task.request))
-            self._held.answered(attempt.job.key)
+        call = attempt.memory.waiting
+        if call is None:
+            return
+        held = self._by_day.held if call.kind == BATCH and self._by_day is not None else self._held
+        held.add(attempt.job, call, Target.of(task.request))
+        held.answered(attempt.job.key)
 
     def needed_on(self, job: Job) -> None:
         """Note that the engine does not take a job's answer: it stays at the API."""
-        self._held.decided(job.key, is_kept_elsewhere=False)
+        for held in self._registers:
+            held.decided(job.key, is_kept_elsewhere=False)
 
     def settled(self, job: Job, outcome: Outcome | None) -> None:
         """Note what the engine has acknowledged; None: it has the job no more."""
         self._held.settled(job.key, outcome)
+        if self._by_day is not None:
+            self._by_day.settled(job, outcome)
+
+    def stopping(self) -> None:
+        """Note that no more jobs come: what is gathered goes now."""
+        if self._by_day is not None:
+            self._by_day.stopping()
 
     async def aclose(self, seconds: float) -> None:
         """Wait a little for what is being removed, then stop."""
+        if self._by_day is not None:
+            await self._by_day.aclose(seconds)
         await self._held.aclose()
         await self._removal.aclose(seconds)
 

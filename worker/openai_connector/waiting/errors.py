@@ -8,7 +8,7 @@ from openai_connector import wording
 from openai_connector.contract import ANSWER_EXPIRED, ANSWER_OVERDUE, STATE_VARIABLE
 from openai_connector.job import Recovery, TaskError
 from openai_connector.outcome.memory import WaitingCall
-from openai_connector.purchases import GoesBackError
+from openai_connector.purchases import GoesBackError, NotSentError
 from openai_connector.tasks.task_type import AnswerNeeded
 
 
@@ -45,6 +45,24 @@ class AnswerExpiredError(TaskError):
 
     def __init__(self, call: WaitingCall, needed: AnswerNeeded) -> None:
         super().__init__(wording.ANSWER_EXPIRED(**_words(call, needed)))
+
+
+class BatchError(TaskError):
+    """A batch has ended, and there is no answer to this job in it."""
+
+    def __init__(self, message: str, code: str, recovery: Recovery) -> None:
+        super().__init__(message)
+        self.code = code
+        self.recovery = recovery
+
+
+class NotSubmittedError(NotSentError):
+    """The job's batch was not submitted, or not taken: the job is gathered again."""
+
+    def __init__(self, message: str, wait: float, *, is_wait_counted: bool) -> None:
+        super().__init__(message)
+        self.wait = timedelta(seconds=wait)
+        self.is_wait_counted = is_wait_counted
 
 
 def _words(call: WaitingCall, needed: AnswerNeeded) -> dict[str, str]:

@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 
 from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome
 from openai_connector.outcome.memory import WaitingCall
-from openai_connector.waiting.removal import Leftover, Removal
+from openai_connector.waiting.removal import Leftover
 from openai_connector.waiting.response_api import Target
 
 LATE: Final = 60.0
@@ -52,6 +52,14 @@ class NoTask:
         return None
 
 
+class Takes(Protocol):
+    """What is told of calls that nobody needs any more."""
+
+    def take(self, leftover: Leftover) -> None:
+        """Do away with what is left of one; returns at once."""
+        ...
+
+
 @dataclass(slots=True)
 class Entry:
     """A call that is not settled."""
@@ -76,7 +84,7 @@ class Held:
         removal: takes what nobody needs any more.
     """
 
-    def __init__(self, at_task: AtTask, removal: Removal) -> None:
+    def __init__(self, at_task: AtTask, removal: Takes) -> None:
         self._at_task = at_task
         self._removal = removal
         self._entries: OrderedDict[int, Entry] = OrderedDict()

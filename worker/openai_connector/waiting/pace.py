@@ -44,6 +44,10 @@ PACES: Final[Mapping[AnswerNeeded, Pace]] = {
     AnswerNeeded.WITHIN_2H: Pace(10, 300, 0.1, 24 * 3600),
     AnswerNeeded.WITHIN_8H: Pace(30, 300, 0.1, 48 * 3600),
 }
+DAY: Final = Pace(60, 300, 0.1, 72 * 3600)
+"""Of a batch, where nothing else is set; each look at it serves all of its jobs."""
+LOOKS_A_RETURN: Final = 2
+"""How often a batch is looked at in the time after which a job comes back."""
 KEPT: Final = frozenset({AnswerNeeded.NOW_KEPT, AnswerNeeded.WITHIN_2H, AnswerNeeded.WITHIN_8H})
 """Asked in the background. The windows of OpenAI are targets: patience is a multiple of them."""
 
@@ -58,6 +62,21 @@ class WaitOptions:
     """What OpenAI keeps of a call is deleted once the engine has the outcome."""
     now: Callable[[], float] = time.time
     """Seconds since the epoch."""
+    batch_size: int = 1000
+    """Jobs of a batch, at most."""
+    batch_pause: timedelta = timedelta(seconds=60)
+    """How long a batch waits for more jobs after its first."""
+    batch_bytes: int = 256_000_000
+    """Of all requests that are gathered."""
+    batch_look: timedelta = timedelta(seconds=60)
+    """After which a job of a batch comes back at first; up to five times as long later."""
+    fleet: str = ""
+    """Which workers know each other's batches."""
+
+    def day(self) -> Pace:
+        """Return how a job waits for its batch."""
+        least = self.batch_look.total_seconds()
+        return Pace(least, least * DAY.most / DAY.least, DAY.share, DAY.patience)
 
 
 def pause_after(waited: float) -> float:
