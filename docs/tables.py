@@ -45,7 +45,7 @@ ERRORS: Final = (
     (
         "BatchError",
         f"`{contract.BATCH_REFUSED}`",
-        "a batch was refused because of this job's request; no run",
+        "a batch was refused because of this job's request",
     ),
     ("BatchError", f"`{contract.BATCH_LINE_FAILED}`", "a batch has ended without an answer to this job"),
     ("BatchError", f"`{contract.BATCH_EXPIRED}`", "the day was over before this job's turn; not paid"),
