@@ -81,7 +81,7 @@ async def test_the_id_is_at_the_task_while_the_answer_is_made(
         [answer] = await records.wait_for("VARIABLE", "CREATED", name="answer", scopeKey=instance)
         assert json.loads(answer["value"]["value"]) == answer_to(SOON)
         assert openai.ledger.count == 1
-        await until(lambda: len(openai.responses) == 0)
+        await until(lambda: openai.kept == 0)
 
 
 async def test_a_cancelled_instance_cancels_the_call_that_is_in_a_slot(

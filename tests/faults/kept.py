@@ -224,7 +224,7 @@ class KeptRun:
             "engine killed": self._engine_kills,
             "incidents": len(self.records.find("INCIDENT", "CREATED")),
             "GETs": self.api.count("GET /v1/responses/{id}"),
-            "responses left at the API": len(self.api.responses),
+            "responses left at the API": self.api.kept,
             "complaints": len(self.api.complaints),
         }
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from openai_connector.observe.points import OF_WAITING
 from tests.faults.kept import KeptRun, lost_post
 from tests.faults.schedule import Arm
 
@@ -16,16 +13,28 @@ SOUND = {
     "jobs of which more than one purchase was handed out": 0,
     "complaints": 0,
 }
-LATER = [label for label in OF_WAITING if label != "response_begun"]
+LATER = ("response_kept", "response_fetched", "answer_stored", "before_report")
 
 
-@pytest.mark.parametrize("label", [*LATER, "before_report"])
-async def test_a_worker_that_is_killed_after_it_kept_the_id_costs_nothing(label: str, tmp_path: Path) -> None:
+async def test_workers_that_are_killed_after_they_kept_the_id_cost_nothing(tmp_path: Path) -> None:
     """Whoever gets the job fetches the answer: every job has one purchase, and its own answer."""
-    run = KeptRun(tmp_path, jobs=4, kills=[Arm(label, 1), Arm(label, 2)], workers=2)
+    deaths = [Arm(label, 1) for label in LATER]
+    run = KeptRun(
+        tmp_path, jobs=6, kills=deaths, workers=2, slots=1
+    )  # else others are in their POST just then
     figures = await run.play()
-    assert run.lives[label] >= 1
-    assert figures.items() >= {**SOUND, "completed": 4, "purchases": 4}.items()
+    assert all(run.lives[label] == 1 for label in LATER)
+    assert figures.items() >= {**SOUND, "completed": 6, "purchases": 6}.items()
+
+
+async def test_a_worker_that_is_killed_before_it_deletes_leaves_the_response(tmp_path: Path) -> None:
+    """The job is done; what OpenAI keeps expires there."""
+    run = KeptRun(tmp_path, jobs=1, kills=[Arm("before_delete", 1)], workers=1)
+    figures = await run.play()
+    assert run.lives["before_delete"] == 1
+    assert (
+        figures.items() >= {**SOUND, "completed": 1, "purchases": 1, "responses left at the API": 1}.items()
+    )
 
 
 async def test_a_worker_that_is_killed_in_the_post_loses_one_purchase_at_most(tmp_path: Path) -> None:
