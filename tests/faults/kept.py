@@ -11,7 +11,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +25,7 @@ from tests.diagrams import process, task
 from tests.engine.zeebe_client import ZeebeClient
 from tests.faults.fleet import SETTINGS, Fleet
 from tests.faults.schedule import Arm
-from tests.faults.stage import FOLDER, OFF, STORE
+from tests.faults.stage import FOLDER, NO_SETTINGS, OFF, STORE
 from tests.openai_stand_in.answers import answer_to
 from tests.openai_stand_in.api import OpenAI
 from tests.openai_stand_in.faults import Choose, Way, by_seed, never
@@ -78,6 +78,9 @@ class KeptRun:
         needed: when the answers are needed.
         workers: at once.
         slots: of each.
+        pace: of the API.
+        settings: more environment variables of the workers.
+        at_once: jobs that are open, at most.
     """
 
     def __init__(
@@ -93,13 +96,18 @@ class KeptRun:
         needed: str = "nowKept",
         workers: int = 3,
         slots: int = 8,
+        pace: Pace | None = None,
+        settings: Mapping[str, str] = NO_SETTINGS,
+        at_once: int = AT_ONCE,
     ) -> None:
         self.engine = Engine(folder=home / "engine")
         self.records = Records(self.engine.log)
-        self.api = OpenAI(seed=seed, pace=Pace(work=(0.5, 4.0), queue=(0, 0.5)), choose=choose)
+        pace = pace or Pace(work=(0.5, 4.0), queue=(0, 0.5))
+        self.api = OpenAI(seed=seed, pace=pace, choose=choose)
         self._home, self._jobs, self._needed, self._store = home, jobs, needed, store
         self._kills, self._engine_kills = kills, engine_kills
         self._workers, self._slots = workers, slots
+        self._settings, self._at_once = settings, at_once
         self._dice = random.Random(f"engine {seed}")
         self._created: dict[int, str] = {}
         self._turn = asyncio.Lock()
@@ -145,7 +153,7 @@ class KeptRun:
             engine,
             lambda: ("127.0.0.1", 1),
             self._kills,
-            {**SETTINGS, **room, **stored, **api},
+            {**SETTINGS, **room, **stored, **api, **self._settings},
         )
 
     @property
@@ -170,7 +178,7 @@ class KeptRun:
 
     async def _feed(self, zeebe: ZeebeClient) -> None:
         for number in range(self._jobs):
-            while number - self.done >= AT_ONCE:
+            while number - self.done >= self._at_once:
                 await asyncio.sleep(0.1)
             question = f"Question {number}"
             async with self._turn:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import grpc.aio
 
 from openai_connector.tools.demo.records import Record
+from tests.faults.day import day
 from tests.faults.kept import kept
 from tests.faults.ledger import Ledger
 from tests.faults.schedule import Choice
@@ -142,6 +143,7 @@ SCENES: Final[dict[str, Callable[[Path, str, int], Coroutine[Any, Any, Figures]]
     "outage": outage,
     "limit": limit,
     "kept": kept,
+    "day": day,
 }
 
 

@@ -111,6 +111,16 @@ class OpenAI:
         """How many connections there have been."""
         return self._server.accepted
 
+    @property
+    def batches(self) -> list[int]:
+        """How many lines each batch has that was run."""
+        return [sizes for sizes in self._routes.batches.sizes() if sizes]
+
+    @property
+    def files(self) -> int:
+        """How many files it keeps."""
+        return self._routes.files.count
+
     def advance(self, seconds: float) -> None:
         """Let time jump ahead."""
         with self.world.lock:
