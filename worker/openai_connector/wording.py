@@ -84,6 +84,11 @@ ANSWER_OVERDUE = Sentence(
     "incident to wait as long again: nothing is bought. To buy another answer instead, first set the local "
     'variable {state} at the task to "" in Operate'
 )
+BATCH_OVERDUE = Sentence(
+    "The answer was asked for at {since} and is still not there ({kind} {id}, needed {needed}). Retry the "
+    "incident to wait as long again: nothing is bought. To have it asked anew instead, cancel the batch at "
+    "OpenAI first"
+)
 ANSWER_EXPIRED = Sentence(
     "The API does not know {kind} {id} any more, which was asked for at {since}: it has expired, or somebody "
     "has deleted it. Retrying the incident asks, and pays, again"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from openai_connector import wording
 from openai_connector.contract import ANSWER_EXPIRED, ANSWER_OVERDUE, STATE_VARIABLE
 from openai_connector.job import Recovery, TaskError
-from openai_connector.outcome.memory import WaitingCall
+from openai_connector.outcome.memory import BATCH, WaitingCall
 from openai_connector.purchases import GoesBackError, NotSentError
 from openai_connector.tasks.task_type import AnswerNeeded
 
@@ -34,7 +34,11 @@ class AnswerOverdueError(TaskError):
 
     def __init__(self, call: WaitingCall, needed: AnswerNeeded, trouble: Exception | None) -> None:
         failed = "" if trouble is None else wording.LOOK_FAILED(error=trouble)
-        super().__init__(wording.ANSWER_OVERDUE(**_words(call, needed), state=STATE_VARIABLE) + failed)
+        words = _words(call, needed)
+        if call.kind == BATCH:
+            super().__init__(wording.BATCH_OVERDUE(**words) + failed)
+        else:
+            super().__init__(wording.ANSWER_OVERDUE(**words, state=STATE_VARIABLE) + failed)
 
 
 class AnswerExpiredError(TaskError):

@@ -198,7 +198,7 @@ class Gathering:
                 try:
                     await self._submit(group)
                 except Exception as error:  # a bug included: no job waits for ever
-                    self._fail(jobs, error)
+                    self._fail(group, jobs, error)
         finally:
             group.task = None
             if not group.jobs:
@@ -212,7 +212,8 @@ class Gathering:
         first = next(iter(group.jobs.values()))
         return first.since + self._options.batch_pause.total_seconds() - asyncio.get_running_loop().time()
 
-    def _fail(self, jobs: Iterable[Gathered], error: Exception) -> None:
+    def _fail(self, group: Group, jobs: Iterable[Gathered], error: Exception) -> None:
+        """Tell jobs why they have no batch; none of them is sent from now on."""
         wait = self._options.batch_look.total_seconds() * random.uniform(0.75, 1.25)
         if isinstance(error, ApiError) and error.recovery is not Recovery.PERMANENT:
             log.warning("A batch could not be submitted (%s); its jobs go back for a while", error)
@@ -220,6 +221,7 @@ class Gathering:
             message = wording.NOT_SUBMITTED(error=error)
             error = NotSubmittedError(message, max(wait, asked), is_wait_counted=True)
         for job in jobs:
+            group.take_out(job)
             if not job.batch.done():
                 job.batch.set_exception(error)
                 job.batch.exception()  # is looked at, even where the job has gone
@@ -269,9 +271,8 @@ class Gathering:
                 adopted.add(id_)
                 self._tell(group, job, id_)
             elif job.slot.seconds_left() < LEAST_LEASE:
-                group.take_out(job)
                 error = NotSubmittedError(wording.LEASE_TOO_LATE(), LOOK_AGAIN, is_wait_counted=False)
-                self._fail([job], error)
+                self._fail(group, [job], error)
         for id_ in adopted:
             self._events.emit(BatchFound(id_, sum(batch == id_ for batch in found.values())))
 
