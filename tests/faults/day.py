@@ -28,7 +28,7 @@ SETTINGS: Final = {
 }
 FLOOD: Final = 32
 """Instances that are created at once."""
-PACE: Final = Pace(validating=(0.1, 1), batch=(2, 8), finalizing=(0.1, 1), cancelling=(0.1, 1))
+PACE: Final = Pace(validating=(0.1, 1), batch=(1, 5), finalizing=(0.1, 1), cancelling=(0.1, 1))
 
 
 def arms(seed: int, kills: int, size: int) -> list[Arm]:
