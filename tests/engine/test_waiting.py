@@ -148,3 +148,46 @@ async def test_the_engine_tells_whether_a_task_is_there(
     finally:
         await channel.close()
     assert records.find("VARIABLE", "UPDATED", processInstanceKey=instance) == []
+
+
+BY_DAY = {"CONNECTOR_BATCH_SIZE": "10", "CONNECTOR_BATCH_PAUSE": "PT60S", "CONNECTOR_BATCH_LOOK": "PT1S"}
+
+
+async def test_a_stopped_worker_submits_what_it_has_gathered(
+    engine: Engine, zeebe: ZeebeClient, records: Records, openai: OpenAI, tmp_path: Path
+) -> None:
+    """At once; the next worker hands out the answer."""
+    settings = {**SETTINGS, **BY_DAY, "CONNECTOR_JOB_TYPE": "day-drained", "CONNECTOR_DRAIN_TIMEOUT": "PT10S"}
+    one = Worker(engine.address, tmp_path / "one.log", settings)
+    async with one:
+        instance = await start(zeebe, openai, "day-drained", "Tonight", "day")
+        await one.said("begun")
+        await asyncio.sleep(0.5)
+        assert openai.count("POST /v1/files") == 0
+        one.signal(signal.SIGTERM)
+        assert await one.ended() == 0
+    [failed] = await records.wait_for("JOB", "FAILED", processInstanceKey=instance)
+    assert failed["value"]["retries"] == 3
+    assert openai.count("POST /v1/batches") == 1
+    openai.advance(24 * 3600)
+    async with Worker(engine.address, tmp_path / "two.log", settings):
+        [answer] = await records.wait_for("VARIABLE", "CREATED", name="answer", scopeKey=instance)
+    assert json.loads(answer["value"]["value"]) == answer_to("Tonight")
+    assert [purchase.tier for purchase in openai.ledger] == ["batch"]
+
+
+async def test_a_cancelled_instance_is_left_out_of_the_batch(
+    engine: Engine, zeebe: ZeebeClient, openai: OpenAI, tmp_path: Path
+) -> None:
+    """The lease tells that its job is gone; the other one's line is sent alone."""
+    settings = {**SETTINGS, **BY_DAY, "CONNECTOR_JOB_TYPE": "day-cancelled", "CONNECTOR_BATCH_PAUSE": "PT6S"}
+    one = Worker(engine.address, tmp_path / "one.log", settings)
+    async with one:
+        instance = await start(zeebe, openai, "day-cancelled", "Tonight", "day")
+        await zeebe.create_instance("day-cancelled")
+        await one.said("begun")
+        await zeebe.cancel_instance(instance)
+        await one.said("while it was worked on")
+        await until(lambda: openai.count("POST /v1/batches"))
+        openai.advance(3600)
+        assert openai.batches == [1]

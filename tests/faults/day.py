@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from openai_connector.observe.points import OF_BATCHES
 from tests.engine.zeebe_client import ZeebeClient
 from tests.faults.kept import PROCESS_ID, Figures, KeptRun
 from tests.faults.schedule import Arm
-from tests.faults.stage import OFF
+from tests.faults.stage import NO_SETTINGS, OFF
 from tests.openai_stand_in.faults import Choose, by_seed, never
 from tests.openai_stand_in.world import Pace
 
@@ -55,7 +55,7 @@ class DayRun(KeptRun):
         engine_kills: int = 0,
         choose: Choose = never,
         workers: int = 3,
-        **settings: str,
+        settings: Mapping[str, str] = NO_SETTINGS,
     ) -> None:
         super().__init__(
             home,

@@ -17,6 +17,9 @@ from openai_connector.job import BpmnError, Completed, Failed, Outcome
 from openai_connector.observe.events import (
     AnswerAwaited,
     AnswerFetched,
+    BatchFound,
+    BatchOver,
+    BatchSubmitted,
     CallAbandoned,
     CallCut,
     Event,
@@ -112,6 +115,13 @@ def test_limits_and_outages_are_told(
         pytest.param(AnswerAwaited(bare_job(), "resp_1", 61.4), "DEBUG", "goes back", id="awaited"),
         pytest.param(AnswerFetched(bare_job(), "resp_1", 2.1), "DEBUG", "fetched after 2.10 s", id="fetched"),
         pytest.param(CallAbandoned(bare_job(), "resp_1"), "INFO", "may have been paid for", id="abandoned"),
+        pytest.param(BatchSubmitted("resp_1", 3, 2_000_000), "INFO", "3 jobs and 2.0 MB", id="submitted"),
+        pytest.param(BatchFound("resp_1", 3), "INFO", "3 jobs already", id="found"),
+        pytest.param(BatchOver("resp_1", False), "INFO", "is over", id="over"),
+        pytest.param(BatchOver("resp_1", True), "INFO", "was cancelled", id="stopped"),
+        pytest.param(
+            BatchOver("resp_1", False, "status 500"), "INFO", "expire (status 500)", id="files_left"
+        ),
         pytest.param(NotRemoved(bare_job(), "resp_1", "status 500", True), "INFO", "once more", id="again"),
         pytest.param(NotRemoved(bare_job(), "resp_1", "status 500", False), "INFO", "status 500", id="left"),
     ],

@@ -185,7 +185,8 @@ class Settings(BaseSettings):
         True,
         "CONNECTOR_DELETE_RESPONSES",
         about="true: what the API keeps of such a call, and of one that can wait, is deleted there once the "
-        "engine has the outcome. false: it stays for as long as the API keeps it (OpenAI: 30 days).",
+        "engine has the outcome; the files of a batch, once all of its jobs have ended. false: it stays for "
+        "as long as the API keeps it (OpenAI: 30 days; files of batches 3 days).",
     )
     batch_size: BatchSize = _field(
         1000,
