@@ -35,6 +35,12 @@ ERRORS: Final = (
         f"`{contract.HELD_BACK}`",
         "nothing was sent, by a limit or an outage, for as long as `CONNECTOR_MAX_WAIT_TIME` allows",
     ),
+    (
+        "AnswerOverdueError",
+        f"`{contract.ANSWER_OVERDUE}`",
+        "an answer that the API makes has not come for too long; it may still, and is not lost",
+    ),
+    ("AnswerExpiredError", f"`{contract.ANSWER_EXPIRED}`", "the API does not know such an answer any more"),
     ("InvalidInputsError", f"`{contract.INVALID_INPUTS}`", "inputs are wrong; the message has all of them"),
     (
         "MappingError",

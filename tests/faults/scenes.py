@@ -13,6 +13,7 @@ from typing import Any, Final
 import grpc.aio
 
 from openai_connector.tools.demo.records import Record
+from tests.faults.kept import kept
 from tests.faults.ledger import Ledger
 from tests.faults.schedule import Choice
 from tests.faults.seller import Limit
@@ -140,6 +141,7 @@ SCENES: Final[dict[str, Callable[[Path, str, int], Coroutine[Any, Any, Figures]]
     "cancelled": cancelled,
     "outage": outage,
     "limit": limit,
+    "kept": kept,
 }
 
 

@@ -97,6 +97,11 @@ class OpenAI:
         return self.world.complaints
 
     @property
+    def kept(self) -> int:
+        """How many responses are there to be fetched."""
+        return len(self._routes.responses)
+
+    @property
     def connections(self) -> int:
         """How many connections there are whose other side has not hung up."""
         return self._server.connections

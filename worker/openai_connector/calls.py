@@ -21,6 +21,7 @@ from openai_connector.openai_api import (
     ApiStatusError,
     allowances,
 )
+from openai_connector.outcome.memory import WaitingCall
 from openai_connector.purchases import NotSentError, Purchases
 from openai_connector.tasks.task_type import Request, Task
 
@@ -68,6 +69,16 @@ class HeldBackError(NotSentError):
             self.down_since = _ago(held.since)
 
 
+class Unfinished(Exception):  # noqa: N818 - nothing is wrong
+    """The call is bought, and its answer is not there yet: it is to be fetched."""
+
+    def __init__(self, id_: str, stored: WaitingCall | None = None) -> None:
+        super().__init__()
+        self.id = id_
+        self.stored = stored
+        """What the store knows of it; None: nothing yet."""
+
+
 class Calls:
     """Makes the calls of all jobs.
 
@@ -95,12 +106,18 @@ class Calls:
         Raises:
             NotSentError: it was not sent; the job may come back.
             ApiError: there is no answer. Where that is the host's fault, it loses no retry.
+            Unfinished: it is bought, and not there yet. The store is to be told, which still has it as begun.
         """
         stored = await self._purchases.begin(job, request.fingerprint)
         if stored is not None:
+            waiting = WaitingCall.read(stored)
+            if waiting is not None:
+                raise Unfinished(waiting.id, waiting)
             return Bought(stored, is_stored=True)
         try:
             accepted = await self.buy(request, task, job, request_id)
+        except Unfinished:
+            raise
         except BaseException:
             await self._purchases.call_off(job, request.fingerprint)
             raise
@@ -118,13 +135,16 @@ class Calls:
             raise HeldBackError(entered)
         try:
             response = await self._send(request, job, request_id)
-            accepted = task.accept(response)
+            waits_for = task.pending(response)
+            accepted = None if waits_for else task.accept(response)
             entered.answered(_told(response), _tokens(response))
         except ApiError as error:
             _learn(entered, error)
             raise
         finally:
             entered.done()
+        if accepted is None:
+            raise Unfinished(waits_for or "")
         return accepted
 
     async def _send(self, request: Request, job: Job, request_id: str) -> ApiResponse:

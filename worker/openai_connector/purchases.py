@@ -28,6 +28,7 @@ from openai_connector.observe.events import (
     StorePurged,
     StoreRoom,
 )
+from openai_connector.outcome.memory import WaitingCall
 from openai_connector.store import Claim, Met, News, NoStore, Owed, Store, StoreError
 
 log = logging.getLogger(__name__)
@@ -39,11 +40,16 @@ COMES_BACK: Final = (5.0, 10.0)
 STORE_PAUSE: Final = Pause(seconds=1.0, jobs=0)
 
 
-class NotSentError(TaskError):
-    """Nothing was sent for now; the job goes back to the engine and loses no retry."""
+class GoesBackError(TaskError):
+    """There is no answer for now; the job goes back to the engine for a while and loses no retry."""
+
+    recovery = Recovery.HELD_BACK
+
+
+class NotSentError(GoesBackError):
+    """Nothing was sent for now."""
 
     code = HELD_BACK
-    recovery = Recovery.HELD_BACK
 
 
 class InMidCallError(NotSentError):
@@ -88,6 +94,8 @@ class Purchases:
     async def begin(self, job: Job, fingerprint: str) -> Mapping[str, Any] | None:
         """Return the stored answer to a request; None: it is to be bought, and nobody else does.
 
+        What is stored may be the record of a waiting call.
+
         Raises:
             InMidCallError: somebody else does.
             StoreAwayError: it cannot be told, and must be.
@@ -100,7 +108,8 @@ class Purchases:
                 raise StoreAwayError(str(error)) from None
             claim = Claim()
         if claim.answer is not None:
-            self._events.emit(AnswerReused(job))
+            if WaitingCall.read(claim.answer) is None:
+                self._events.emit(AnswerReused(job))
         elif claim.is_busy:
             raise InMidCallError
         elif self._is_required and self._store.is_full:

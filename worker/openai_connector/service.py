@@ -29,6 +29,7 @@ from openai_connector.tasks.allowed_hosts import ALWAYS_ALLOWED, AllowedHosts, p
 from openai_connector.tasks.openai_task import ApiDefaults, OpenAiTasks
 from openai_connector.tasks.secrets import ChainedSecrets, EnvironmentSecrets, FolderSecrets, SecretProvider
 from openai_connector.tasks.task_type import TaskType
+from openai_connector.waiting import AtTask, WaitOptions
 from openai_connector.zeebe.channel import Connection, gateway, open_channel
 from openai_connector.zeebe.commands import Commands, Delivery
 from openai_connector.zeebe.lease import Leases
@@ -42,7 +43,7 @@ log = logging.getLogger(__name__)
 
 OWED_EVERY = 5.0  # seconds between two looks at what workers that are gone still owe
 SHARED_EVERY = 0.5  # seconds between two looks at what the fleet knows of limits and outages
-LAST_SECONDS = 3.0  # after a second signal, to give back the jobs under way
+LAST_SECONDS = 3.0  # after a second signal, to give back the jobs under way; to remove what the API keeps
 
 
 async def run(settings: Settings) -> None:
@@ -66,6 +67,7 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
     store = store_of(settings, telling(events, is_required=settings.store_required))
     channel = open_channel(connection)
     beside: list[asyncio.Task[None]] = []
+    served: list[Connector] = []
     try:
         stub = gateway(channel)
         commands = Commands(stub)
@@ -77,13 +79,16 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
         gate = gate_of(settings, len(types), events, is_shared=store.is_shared)
         if store.is_shared:
             beside.append(asyncio.create_task(share_limits(gate, store)))
-        served = connectors(settings, client, types, gate=gate, events=events, purchases=purchases)
+        served = connectors(
+            settings, client, types, gate=gate, events=events, purchases=purchases, at_task=commands
+        )
         pollers = _pollers(settings, stub, commands, served, events)
         _announce(settings, connection)
         await _poll(pollers, settings.drain_timeout, stopping)
     finally:
         for task in beside:
             task.cancel()
+        await asyncio.gather(*(connector.aclose(LAST_SECONDS) for connector in served))
         await store.aclose()
         await client.aclose()
         await channel.close()
@@ -206,11 +211,21 @@ def connectors(
     gate: Gate | None = None,
     events: Events | None = None,
     purchases: Purchases | None = None,
+    at_task: AtTask | None = None,
 ) -> list[Connector]:
     """Return a connector for each type of task."""
     policy = RetryPolicy(settings.max_waits, settings.max_wait_time)
     return [
-        Connector(client, task_type, retry_policy=policy, gate=gate, purchases=purchases, events=events)
+        Connector(
+            client,
+            task_type,
+            retry_policy=policy,
+            gate=gate,
+            purchases=purchases,
+            events=events,
+            at_task=at_task,
+            wait_options=WaitOptions(settings.kept_wait, settings.delete_responses),
+        )
         for task_type in types
     ]
 

@@ -173,6 +173,19 @@ class Settings(BaseSettings):
         unit="duration",
         about="How long to wait for an answer of the API, where the task says nothing.",
     )
+    kept_wait: Duration = _field(
+        timedelta(seconds=20),
+        "CONNECTOR_KEPT_WAIT",
+        unit="duration",
+        about="How long a job whose answer is needed now, and kept by the API, waits for it in its slot; "
+        "then it waits in the engine, and comes back now and then.",
+    )
+    delete_responses: bool = _field(
+        True,
+        "CONNECTOR_DELETE_RESPONSES",
+        about="true: what the API keeps of such a call, and of one that can wait, is deleted there once the "
+        "engine has the outcome. false: it stays for as long as the API keeps it (OpenAI: 30 days).",
+    )
     max_waits: Natural = _field(
         20,
         "CONNECTOR_MAX_WAITS",

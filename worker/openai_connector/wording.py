@@ -42,6 +42,9 @@ IS_STORED = Sentence(
 IS_TOO_LARGE_TO_KEEP = Sentence(
     ". The answer is too large to be kept: retrying the incident asks the API, and pays, again"
 )
+IS_KEPT_BY_API = Sentence(
+    ". The answer is kept by the API: retrying the incident fetches it, and buys nothing"
+)
 LEFT_OUT = Sentence(". Variables of this failure were left out: they are too large")
 COULD_NOT_BE_STORED = Sentence(
     ". But the engine refused this failure's variables, and an answer kept in them ({reason})"
@@ -73,6 +76,29 @@ WORKER_ENDED = Sentence(
 HELD_BY_SHARE = Sentence("Nothing was sent: others wait for the worker's slots (CONNECTOR_FAIR_SHARE)")
 HELD_BY_PAYLOAD = Sentence(
     "Nothing was sent: the requests under way are large enough (CONNECTOR_MAX_PAYLOAD)"
+)
+
+# What a job waits for whose answer is made elsewhere
+
+STILL_WAITING = Sentence(
+    "The answer was asked for at {since} and is not there yet ({kind} {id}, needed {needed})"
+)
+LOOK_FAILED = Sentence(". The last attempt to fetch it failed: {error}")
+ANSWER_OVERDUE = Sentence(
+    "The answer was asked for at {since} and is still not there ({kind} {id}, needed {needed}). Retry the "
+    "incident to wait as long again: nothing is bought. To buy another answer instead, first set the local "
+    'variable {state} at the task to "" in Operate'
+)
+ANSWER_EXPIRED = Sentence(
+    "The API does not know {kind} {id} any more, which was asked for at {since}: it has expired, or somebody "
+    "has deleted it. Retrying the incident asks, and pays, again"
+)
+GIVEN_BACK_WAITING = Sentence(
+    "The worker was stopped while the answer is made by the API ({kind} {id}); it has given the job back for "
+    "another worker, retries unchanged. Nothing is bought again."
+)
+FETCHED_AGAIN = Sentence(
+    ". The answer is kept by the API ({kind} {id}): retrying fetches it, and buys nothing"
 )
 
 # What the engine's side meets

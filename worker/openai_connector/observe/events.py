@@ -86,6 +86,44 @@ class HeldBack:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerAwaited:
+    """A job goes back while its answer is made elsewhere."""
+
+    job: Job
+    id: str
+    seconds: float
+    """Since it was bought."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFetched:
+    """An answer that was made elsewhere is here."""
+
+    job: Job
+    id: str
+    seconds: float
+    """Since it was bought."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallAbandoned:
+    """Nobody waits for an answer any more: its making was cancelled. It may have been paid for."""
+
+    job: Job
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotRemoved:
+    """What OpenAI keeps of a call could not be deleted there."""
+
+    job: Job
+    id: str
+    reason: str
+    is_tried_again: bool
+
+
+@dataclass(frozen=True, slots=True)
 class HostLost:
     """A host has failed several jobs in a row: only one job now and then asks it."""
 
@@ -229,6 +267,10 @@ Event = (
     | CallLost
     | CallFailed
     | HeldBack
+    | AnswerAwaited
+    | AnswerFetched
+    | CallAbandoned
+    | NotRemoved
     | HostLost
     | HostFound
     | StoreLost

@@ -17,10 +17,13 @@ from openai_connector import wording
 from openai_connector.contract import ERROR_VARIABLE
 from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome
 from openai_connector.observe.events import (
+    AnswerAwaited,
+    AnswerFetched,
     AnswerReceived,
     AnswerReused,
     AnswerUnexpected,
     AnswerUnkept,
+    CallAbandoned,
     CallCut,
     CallFailed,
     CallLost,
@@ -35,6 +38,7 @@ from openai_connector.observe.events import (
     JobEnded,
     JobGone,
     JobStarted,
+    NotRemoved,
     NullFound,
     StoreDamaged,
     StoreFound,
@@ -59,6 +63,7 @@ CallEvent = (
     | CallCut
     | JobGone
 )
+WaitEvent = AnswerAwaited | AnswerFetched | CallAbandoned | NotRemoved
 FIELDS: Final = "fields"
 """The attribute of a log record that holds its fields."""
 _TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -117,10 +122,12 @@ def _level(event: Event) -> int:
             | AnswerUnexpected()
             | AnswerReused()
             | JobGone()
+            | CallAbandoned()
+            | NotRemoved()
         ):
             return logging.INFO
-        case JobEnded(outcome=outcome):
-            return logging.INFO if isinstance(outcome, Failed) else logging.DEBUG
+        case JobEnded(job=job, outcome=Failed(retries=retries)) if not 0 < job.retries <= retries:
+            return logging.INFO  # else it only waits
         case _:
             return logging.DEBUG
 
@@ -140,6 +147,8 @@ def _described(event: Event) -> tuple[str, dict[str, Any]]:
             | StorePurged()
         ):
             return _of_store(event)
+        case AnswerAwaited() | AnswerFetched() | CallAbandoned() | NotRemoved():
+            return _of_waiting(event)
         case JobStarted(job=job):
             return f"{_named(job)}: begun", _fields(job)
         case NullFound(job=job, label=label, kind=kind, line=line, column=column):
@@ -189,6 +198,26 @@ def _of_call(event: CallEvent) -> tuple[str, dict[str, Any]]:
                 f"{seconds:.2f} s; nothing is reported"
             )
             return text, _fields(job, seconds=round(seconds, 3))
+
+
+def _of_waiting(event: WaitEvent) -> tuple[str, dict[str, Any]]:
+    """Return what happened with an answer that is made elsewhere."""
+    named, fields = _named(event.job), _fields(event.job, responseId=event.id)
+    match event:
+        case AnswerAwaited(seconds=seconds):
+            text = f"{named}: goes back, {event.id} is not there after {seconds:.1f} s"
+            return text, {**fields, "waitedSeconds": round(seconds, 1)}
+        case AnswerFetched(seconds=seconds):
+            return f"{named}: {event.id} was fetched after {seconds:.2f} s", {
+                **fields,
+                "waitedSeconds": round(seconds, 2),
+            }
+        case CallAbandoned():
+            text = f"{named}: gone while {event.id} was made, which was cancelled; it may have been paid for"
+            return text, fields
+        case NotRemoved(reason=reason, is_tried_again=is_tried_again):
+            end = "; it is tried once more" if is_tried_again else ""
+            return f"{named}: {event.id} could not be removed at the API ({reason}){end}", fields
 
 
 def _other_side(event: EngineLost | EngineFound | HostLost | HostFound) -> tuple[str, dict[str, Any]]:

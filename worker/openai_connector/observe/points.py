@@ -27,6 +27,8 @@ LABELS: Final = (
     "acknowledged",
 )
 """In the order of a job's life. `reported`: the command is on its way, the engine has not answered yet."""
+OF_WAITING: Final = ("response_begun", "response_kept", "response_fetched", "before_delete")
+"""The same of a call that waits: it has been accepted, its id is kept, its answer is here, it goes."""
 KILLED_AT: Final = "killed at the point"
 """What standard error says of it, before the label."""
 _NOWHERE: Final[AbstractContextManager[None]] = nullcontext()
@@ -35,8 +37,8 @@ _NOWHERE: Final[AbstractContextManager[None]] = nullcontext()
 def _armed(text: str) -> tuple[str, int]:
     """Read the variable; a typing mistake must not make a run that proves nothing."""
     label, _, times = text.partition(":")
-    if label not in LABELS or not times.isascii() or not times.isdigit() or int(times) < 1:
-        raise ValueError(f"{VARIABLE} must be label:n with a label of {', '.join(LABELS)}")
+    if label not in LABELS + OF_WAITING or not times.isascii() or not times.isdigit() or int(times) < 1:
+        raise ValueError(f"{VARIABLE} must be label:n with a label of {', '.join(LABELS + OF_WAITING)}")
     return label, int(times)
 
 
