@@ -53,12 +53,14 @@ class Watch:
     task: Task
     job: Job
     call: WaitingCall
+    is_new: bool
+    """It was bought just now."""
+    until: float
+    """By the clock: until then the job stays in its slot."""
+    target: Target
+    """Where the response is."""
     trouble: ApiError | None = None
     """Why the last look failed."""
-    is_new: bool = False
-    """It was bought just now."""
-    until: float = 0.0
-    """By the clock: until then the job stays in its slot."""
 
 
 class Waiting:
@@ -142,7 +144,7 @@ class Waiting:
         request = replace(task.request, needed=AnswerNeeded.NOW) if is_needed_here else task.request
         in_slot = seconds_in_slot(request.needed, request.timeout, self._options)
         begin = self._now() if request.needed is AnswerNeeded.NOW else call.since
-        return Watch(request, task, job, call, is_new=is_new, until=begin + in_slot)
+        return Watch(request, task, job, call, is_new, begin + in_slot, Target.of(request))
 
     def _remember_whole(self, accepted: Mapping[str, Any], task: Task, attempt: Attempt) -> None:
         """Note the id of an answer that came at once, though it was asked for in the background."""
@@ -166,7 +168,7 @@ class Waiting:
 
     async def _until_final(self, watch: Watch, attempt: Attempt) -> Bought:
         job, fingerprint = watch.job, watch.request.fingerprint
-        self._held.add(job, watch.call, Target.of(watch.request))
+        self._held.add(job, watch.call, watch.target)
         try:
             response = await self._wait(watch)
         except AnswerExpiredError:
@@ -228,7 +230,7 @@ class Waiting:
         try:
             response = await self._api.send(
                 "GET",
-                Target.of(request).address(call.id),
+                watch.target.address(call.id),
                 body=None,
                 headers=request.headers,
                 timeout=min(request.timeout, LOOK_TIMEOUT),
