@@ -11,11 +11,11 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.faults.ledger import Ledger, table
+from tests.faults.ledger import OFF, Ledger, table
 from tests.faults.run import WORKERS, play
 from tests.faults.scenes import SCENES
 from tests.faults.schedule import schedule
-from tests.faults.stage import FOLDER, OFF
+from tests.faults.stage import FOLDER
 
 JOBS, SCENE_JOBS = 1000, 12
 

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import grpc.aio
 
-from tests.faults.ledger import Ledger
+from tests.faults.ledger import OFF, Ledger
 from tests.faults.schedule import Schedule, Strike
-from tests.faults.stage import OFF, Stage
+from tests.faults.stage import Stage
 
 WORKERS: Final = 3
 BACKLOG: Final = 24

@@ -14,13 +14,12 @@ from openai_connector.tools.demo.records import Records
 from tests.diagrams import process, task
 from tests.engine.zeebe_client import ZeebeClient
 from tests.faults.fleet import SETTINGS, Fleet
-from tests.faults.ledger import Ledger
+from tests.faults.ledger import OFF, Ledger
 from tests.faults.schedule import Arm, Choice
 from tests.faults.seller import Seller
 
 PROCESS_ID: Final = "bought-once"
 STORE: Final = "CONNECTOR_STORE"
-OFF: Final = "off"
 FOLDER: Final = "folder"
 """As a store: a folder of this run."""
 NO_SETTINGS: Final[Mapping[str, str]] = {}

@@ -15,7 +15,8 @@ from typing import Any, Final
 from openai_connector import wording
 from openai_connector.contract import HELD_BACK, WORKER_ENDED
 from openai_connector.job import Job, Pause, Recovery, TaskError
-from openai_connector.observe.events import AnswerReused, CallLost, Events
+from openai_connector.observe.events import AnswerKept, AnswerReused, CallLost, Events
+from openai_connector.observe.points import during
 from openai_connector.store import Claim, NoStore, Owed, Store, StoreError
 
 log = logging.getLogger(__name__)
@@ -101,7 +102,10 @@ class Purchases:
 
     async def keep(self, job: Job, fingerprint: str, answer: Mapping[str, Any]) -> None:
         """Keep an answer, which is safe then."""
-        await _without(self._store.keep(job.key, fingerprint, answer))
+        with during("handed_to_store", 0):
+            is_kept = await _without(self._store.keep(job.key, fingerprint, answer))
+        if is_kept and not isinstance(self._store, NoStore):
+            self._events.emit(AnswerKept(job))
 
     async def call_off(self, job: Job, fingerprint: str) -> None:
         """Say that the call has ended without an answer."""
@@ -127,9 +131,11 @@ class Purchases:
         return STORE_PAUSE if self._is_required and not self._store.is_healthy else None
 
 
-async def _without(doing: Awaitable[None]) -> None:
-    """Go on without the store where it fails; it says so itself."""
+async def _without(doing: Awaitable[None]) -> bool:
+    """Go on without the store where it fails, which is False; it says so itself."""
     try:
         await doing
     except StoreError as error:
         log.debug("The store did not do it: %s", error)
+        return False
+    return True

@@ -16,6 +16,7 @@ from typing import Any, Final
 from openai_connector.contract import ERROR_VARIABLE
 from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome
 from openai_connector.observe.events import (
+    AnswerKept,
     AnswerReceived,
     AnswerReused,
     AnswerUnexpected,
@@ -41,6 +42,7 @@ CallEvent = (
     CallSent
     | AnswerReceived
     | AnswerUnexpected
+    | AnswerKept
     | AnswerReused
     | CallLost
     | CallFailed
@@ -141,6 +143,8 @@ def _of_call(event: CallEvent) -> tuple[str, dict[str, Any]]:
             again = "; the model is asked again, which is a second call" if is_asked_again else ""
             text = f"{_named(job)}: the answer is not as asked, {condition}{again}"
             return text, _fields(job, condition=condition, askedAgain=is_asked_again)
+        case AnswerKept(job=job):
+            return f"{_named(job)}: its answer is stored", _fields(job)
         case AnswerReused(job=job):
             return f"{_named(job)}: its stored answer is used; the API is not asked", _fields(job)
         case CallLost(job=job):

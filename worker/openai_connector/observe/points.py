@@ -21,12 +21,17 @@ LABELS: Final = (
     "before_send",
     "in_call",
     "answer_received",
+    "handed_to_store",
     "answer_stored",
     "before_report",
     "reported",
     "acknowledged",
 )
-"""In the order of a job's life. `reported`: the command is on its way, the engine has not answered yet."""
+"""In the order of a job's life.
+
+`handed_to_store`: the answer is being written. `reported`: the command is on its way, the engine has not
+answered yet.
+"""
 KILLED_AT: Final = "killed at the point"
 """What standard error says of it, before the label."""
 _NOWHERE: Final[AbstractContextManager[None]] = nullcontext()
