@@ -31,6 +31,13 @@ async def main(what: str, location: str, *keys: str) -> None:
                 await store.keep(int(key), CALL, {"body": key})
                 await store.owe(int(key), key)
         os.kill(os.getpid(), signal.SIGKILL)
+    if what == "hand over":  # is killed while its answers are being written
+        for key in keys:
+            await store.claim(int(key), CALL)
+        keeping = [asyncio.ensure_future(store.keep(int(key), CALL, {"body": key})) for key in keys]
+        await asyncio.sleep(0)
+        assert not any(each.done() for each in keeping)
+        os.kill(os.getpid(), signal.SIGKILL)
     if what == "wait":  # holds its claims until it is killed
         for key in keys:
             await store.claim(int(key), CALL)

@@ -96,6 +96,32 @@ async def test_what_was_kept_survives_each_kill(location: str, keys: Callable[[i
 
 
 @linux
+async def test_what_is_handed_over_survives_each_kill(
+    tmp_path: Path, keys: Callable[[int], list[int]]
+) -> None:
+    """A file keeps what a process had only begun to write when it was killed; nothing of it stays."""
+    wanted = keys(KILLS * 5)
+    living = open_store(str(tmp_path))
+    await living.start()
+    for begin in range(0, len(wanted), 5):
+        one = child("hand over", str(tmp_path), *wanted[begin : begin + 5])
+        await asyncio.to_thread(one.communicate)
+        assert one.returncode == -signal.SIGKILL
+        if begin < len(wanted) / 2:  # at once; the others are found by the next worker that starts
+            claims = [await living.claim(key, CALL) for key in wanted[begin : begin + 5]]
+            assert [claim.answer for claim in claims] == [
+                {"body": str(key)} for key in wanted[begin : begin + 5]
+            ]
+    store = open_store(str(tmp_path))
+    await store.start()
+    assert [file for file in tmp_path.glob("*.notes") if file.stat().st_size] == []
+    for key in wanted:
+        assert (await store.claim(key, CALL)).answer == {"body": str(key)}
+        await store.forget(key)
+    await asyncio.gather(store.aclose(), living.aclose())
+
+
+@linux
 async def test_a_killed_process_is_seen_at_once(location: str, keys: Callable[[int], list[int]]) -> None:
     """On one machine nobody waits until its signs of life are old; a process that lives is left alone."""
     (key,) = keys(1)

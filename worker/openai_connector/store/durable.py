@@ -11,10 +11,12 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from openai_connector import wording
 from openai_connector.store import POSTGRES, Change, Claim, Owed, StoreError, StoreOptions, file_of
+from openai_connector.store.handover import Note, is_small
 from openai_connector.store.ledger import (
     BEATS,
     Forget,
@@ -50,7 +52,8 @@ class DurableStore:
         self._patience = options.patience.total_seconds()
         self._beat_every = options.fresh_for.total_seconds() / BEATS
         self._tell = options.on_change or _log_change
-        self._ledger = Ledger(self._tables, options)
+        self._ledger = Ledger(self._tables, options, file_of(location))
+        self._handover = self._ledger.handover
         self._writer: Writer | None = None
         self._waiting: deque[tuple[Operation, asyncio.Future[Any]]] = deque()
         self._pump: asyncio.Task[None] | None = None
@@ -88,6 +91,7 @@ class DurableStore:
             with contextlib.suppress(StoreError):
                 await self._beat()
         self._problem = StoreError(wording.STORE_CLOSED())
+        self._handover.close()
         if self._stuck is None or self._stuck.done():
             await asyncio.wait([self._writer.call(self._ledger.close)], timeout=self._patience)
         self._writer.end()
@@ -114,8 +118,13 @@ class DurableStore:
                 self._held.discard(call)
 
     async def keep(self, job_key: int, fingerprint: str, answer: Mapping[str, Any]) -> None:
-        """Keep an answer: it is safe when this returns."""
-        await self._end((job_key, fingerprint), Keep(job_key, fingerprint, answer))
+        """Keep an answer: it is safe when this returns, and from a kill as soon as this begins to wait."""
+        call = (job_key, fingerprint)
+        operation, note = self._hand_over(Keep(job_key, fingerprint, answer))
+        try:
+            await self._end(call, operation)
+        finally:
+            self._handover.clear(note)
 
     async def release(self, job_key: int, fingerprint: str) -> None:
         """Give the intent back: the call has ended without an answer."""
@@ -147,6 +156,17 @@ class DurableStore:
         """Change a shared value, one worker at a time, and return it."""
         value: Mapping[str, Any] = await self._ask(lambda: self._ledger.update(name, change))
         return value
+
+    def _hand_over(self, operation: Keep) -> tuple[Keep, Note | None]:
+        """Note an answer, so that it survives a kill on its way into the file."""
+        if not (self._handover.is_on and self.is_healthy and is_small(operation.answer)):
+            return operation, None
+        try:
+            sealed = self._ledger.seal(operation)
+        except Exception:
+            return operation, None  # that it is no JSON is said by the step itself
+        call = (operation.job_key, operation.fingerprint)
+        return replace(operation, sealed=sealed), self._handover.put(call, sealed)
 
     # Gathering
 
@@ -233,6 +253,8 @@ class DurableStore:
 
     def _change(self, problem: StoreError | None) -> None:
         before, self._problem = self._problem, problem
+        if problem is not None:
+            self._handover.close()  # the next notes go beside whatever file there is then
         if str(before) != str(problem):
             self._tell(problem)
         if problem is not None:

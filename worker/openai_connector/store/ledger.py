@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import monotonic
 from typing import Any, Final, TypeVar
 
 from openai_connector import wording
 from openai_connector.store import Change, Claim, Owed, StoreError, StoreOptions
+from openai_connector.store.handover import Handover
 from openai_connector.store.owner import has_ended, new_owner, process_mark
 from openai_connector.store.sealing import Sealing, encode
 from openai_connector.store.tables import Call, Found, Tables, in_order
@@ -43,6 +45,8 @@ class Keep:
     job_key: int
     fingerprint: str
     answer: Any = field(repr=False)
+    sealed: bytes | None = field(default=None, repr=False)
+    """What is to be written of it, where that is known already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +77,17 @@ Result = Claim | StoreError | None
 
 
 class Ledger:
-    """One worker's view of the store; all of it runs in one thread."""
+    """One worker's view of the store; all of it but `seal` runs in one thread.
 
-    def __init__(self, tables: Tables, options: StoreOptions) -> None:
+    Args:
+        tables: what is written.
+        options: how.
+        file: of the database, where it is one.
+    """
+
+    def __init__(self, tables: Tables, options: StoreOptions, file: Path | None) -> None:
         self.owner = new_owner()
+        self.handover = Handover(file, self.owner)
         self._mark = process_mark()
         self._tables = tables
         self._sealing = Sealing(options.keys)
@@ -123,6 +134,11 @@ class Ledger:
             return value
 
         return self._step(write)
+
+    def seal(self, operation: Keep) -> bytes:
+        """Return what is written of an answer, in any thread; raises where it is no JSON."""
+        place = _place(operation.job_key, operation.fingerprint)
+        return self._sealing.seal(encode(operation.answer), place)
 
     def close(self) -> None:
         """Say that this owner has ended, and close; raises nothing."""
@@ -228,9 +244,7 @@ class Ledger:
 
     def _sealed(self, operation: Keep | Owe) -> bytes:
         if isinstance(operation, Keep):
-            return self._sealing.seal(
-                encode(operation.answer), _place(operation.job_key, operation.fingerprint)
-            )
+            return operation.sealed or self.seal(operation)
         return self._sealing.seal(operation.variables, _place(operation.job_key))
 
     def _check_size(self, sealed: dict[int, bytes], results: list[Result]) -> None:
@@ -264,20 +278,25 @@ class Ledger:
         if found is None:
             return Claim(is_busy=True)  # removed in this moment: the engine has acknowledged the job
         if found.answer is not None:
-            try:
-                answer = json.loads(self._sealing.unseal(found.answer, _place(*call)))
-            except StoreError as error:
-                return error
-            except (ValueError, RecursionError):
-                return StoreError(wording.STORE_ENTRY_UNREADABLE())
-            return Claim(answer, attempts=found.attempts)
+            return self._answered(call, found.answer, found.attempts)
         if found.owner == self.owner:  # begun by this worker, but its end could not be written
             return Claim(attempts=max(found.attempts - 1, 0))
         if found.owner is None:
             return Claim(attempts=found.attempts)
         if self._is_alive(found.beaten_at, found.process, now):
             return Claim(is_busy=True, attempts=found.attempts)
+        if (noted := self.handover.find(found.owner, call)) is not None:
+            return self._answered(call, noted, found.attempts - 1)
         return Claim(was_lost=True, attempts=found.attempts)
+
+    def _answered(self, call: Call, data: bytes, attempts: int) -> Result:
+        try:
+            answer = json.loads(self._sealing.unseal(data, _place(*call)))
+        except StoreError as error:
+            return error
+        except (ValueError, RecursionError):
+            return StoreError(wording.STORE_ENTRY_UNREADABLE())
+        return Claim(answer, attempts=attempts)
 
     def _is_alive(self, beaten_at: float | None, process: str | None, now: float) -> bool:
         if process and has_ended(process):
@@ -290,9 +309,12 @@ class Ledger:
     def _beat(self, releases: list[Call], forgotten: list[int]) -> None:
         self._tables.check()
         purged = 0
+        abandoned = dict(self.handover.abandoned())
         with self._tables.transaction():
             now = self._tables.now()
             self._tables.beat(self.owner, self._mark, now)
+            for owner, answers in abandoned.items():
+                self._take_in(owner, answers, now)
             if releases:
                 self._tables.release(in_order(releases), self.owner)
             if forgotten:
@@ -300,9 +322,20 @@ class Ledger:
             if abs(now - self._purged_at) >= min(PURGE_EVERY, self._retention):
                 self._purged_at = now
                 purged = self._tables.purge(now - self._retention, now - OWNERS_KEPT * self._fresh_for)
+        for owner in abandoned:
+            self.handover.remove(owner)
         if purged:
             log.warning(wording.STORE_PURGED(count=purged))
         self._tables.tidy()
+
+    def _take_in(self, owner: str, answers: Mapping[Call, bytes], now: float) -> None:
+        """Store the answers that an owner who is gone has not lived to store."""
+        found = self._tables.find(in_order(answers))
+        kept = [
+            (*call, answers[call]) for call, one in found.items() if one.owner == owner and one.answer is None
+        ]
+        if kept:
+            self._tables.keep(sorted(kept), owner, now)
 
     def _owed(self) -> list[Owed]:
         with self._tables.transaction():
