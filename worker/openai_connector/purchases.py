@@ -16,7 +16,7 @@ from openai_connector import wording
 from openai_connector.contract import HELD_BACK, WORKER_ENDED
 from openai_connector.job import Job, Pause, Recovery, TaskError
 from openai_connector.observe.events import AnswerKept, AnswerReused, CallLost, Events
-from openai_connector.observe.points import during
+from openai_connector.observe.points import during, reached
 from openai_connector.store import Claim, NoStore, Owed, Store, StoreError
 
 log = logging.getLogger(__name__)
@@ -102,9 +102,12 @@ class Purchases:
 
     async def keep(self, job: Job, fingerprint: str, answer: Mapping[str, Any]) -> None:
         """Keep an answer, which is safe then."""
+        if isinstance(self._store, NoStore):
+            reached("handed_to_store")
+            return
         with during("handed_to_store", 0):
             is_kept = await _without(self._store.keep(job.key, fingerprint, answer))
-        if is_kept and not isinstance(self._store, NoStore):
+        if is_kept:
             self._events.emit(AnswerKept(job))
 
     async def call_off(self, job: Job, fingerprint: str) -> None:
