@@ -8,6 +8,8 @@
 * **paid and lost**: a purchase that no worker received: its worker was killed in mid-call, or the call failed for
   it (the API or the wire broke it, or it took too long).
 * **cut by a kill**: a call that its worker was in the middle of when it was killed, paid or not.
+* **times without the store**: how often a worker found that its store does not work, and went on without it (one
+  that is frozen in the middle of a transaction keeps the file locked): what it does then nobody else can know.
 * **named in a log**: some worker has said of the job that a call of it was lost or has failed.
 * **lost**: an instance that the engine acknowledged and does not know. **stuck**: one that did not end in time.
 * **wrong**: one that ended with anything but its own answer.
@@ -46,6 +48,7 @@ STAGES: Final = (BEFORE, HANDED, STORED)
 ASKS: Final = "the API is asked"
 KEEPS: Final = "its answer is stored"
 NAMES: Final = "ended in mid-call"
+WITHOUT: Final = b"The store does not work"
 """What the lines of a worker's log say."""
 
 TITLES: Final = {
@@ -68,6 +71,7 @@ TITLES: Final = {
     "failures": "failures reported",
     "incidents": "incidents",
     "retries": "retries lost",
+    "without": "times without the store",
     "kills": "workers killed",
     "engine_kills": "engine killed",
     "strikes": "other faults of processes and wires",
@@ -121,6 +125,7 @@ class Ledger:
     failures: int = 0
     incidents: int = 0
     retries: int = 0
+    without: int = 0
     kills: int = 0
     engine_kills: int = 0
     strikes: int = 0
@@ -139,8 +144,11 @@ class Ledger:
     @property
     def is_sound(self) -> bool:
         """Whether nothing is lost, stuck, wrong or done twice, and the store did what it is for."""
-        has_failed = self.lost or self.stuck or self.wrong or self.twice or self.again_at[STORED]
-        return not has_failed and (not self.has_store or self.cut_named == self.cut)
+        has_failed = self.lost or self.stuck or self.wrong or self.twice
+        had_store_always = self.has_store and not self.without
+        return not has_failed and not (
+            had_store_always and (self.again_at[STORED] or self.cut_named < self.cut)
+        )
 
     @property
     def has_store(self) -> bool:
@@ -203,6 +211,10 @@ class Ledger:
         self.ends = Counter(life.end for life in lives if life.end != "lived")
         self.kills = self.ends.total() - self.ends["ended"]
 
+    def count_failures_of_the_store(self, lives: Iterable[Life]) -> None:
+        """Count how often workers went on without it."""
+        self.without = sum(life.log.read_bytes().count(WITHOUT) for life in lives)
+
     def _count_cut(self, found: Iterable[tuple[Life, list[Asked]]], names: int) -> None:
         cut = sum(one.fate == OPEN for life, asked in found if life.is_killed for one in asked)
         self.cut += cut
@@ -248,7 +260,7 @@ def asked_by(life: Life) -> defaultdict[int, list[Asked]]:
     """
     asked: defaultdict[int, list[Asked]] = defaultdict(list)
     latest: Asked | None = None
-    for key, entry in _lines_of_jobs(life):
+    for key, entry in lines_of_jobs(life):
         at = datetime.fromisoformat(entry["timestamp"]).timestamp()
         last = asked[key][-1] if asked[key] else None
         if entry["message"].endswith(ASKS):
@@ -271,12 +283,13 @@ def names_in(lives: Iterable[Life]) -> Counter[int]:
     return Counter(
         key
         for life in lives
-        for key, entry in _lines_of_jobs(life)
+        for key, entry in lines_of_jobs(life)
         if NAMES in entry["message"] or entry.get("errorCode") == WORKER_ENDED
     )
 
 
-def _lines_of_jobs(life: Life) -> Iterator[tuple[int, dict[str, Any]]]:
+def lines_of_jobs(life: Life) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Return the lines of a worker's log that are about a job, with its key."""
     with life.log.open("rb") as log:
         for line in log:
             try:

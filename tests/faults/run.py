@@ -106,9 +106,9 @@ class Run:
             await asyncio.to_thread(self._stage.engine.start)
 
     async def _outage(self, seconds: float) -> None:
-        self._stage.seller.is_out = True
+        self._stage.seller.outage = "503"
         await asyncio.sleep(seconds)
-        self._stage.seller.is_out = False
+        self._stage.seller.outage = ""
 
     def _meanwhile(self, work: Coroutine[Any, Any, None]) -> None:
         running = asyncio.create_task(work)

@@ -113,6 +113,7 @@ class Stage:
         ledger.count_engine(self.records, self.created)
         ledger.count_purchases(self.seller.calls, self.fleet.lives)
         ledger.count_ends(self.fleet.lives)
+        ledger.count_failures_of_the_store(self.fleet.lives)
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:

@@ -166,6 +166,17 @@ def test_calls_cut_by_a_kill_are_to_be_named(
     assert ledger.is_sound is bool(named)
 
 
+def test_what_is_done_without_a_store_is_not_held_against_it(story: Story) -> None:
+    """A worker that could not reach its store said so: nobody can know then what it does."""
+    story.worker("killed", (1, ASKED))
+    story.worker("lived", (9, {"message": "The store does not work: it is locked"}), (9, ASKED), (10, GOT))
+    story.bought(0, 1.1)
+    ledger = story.ledger("folder")
+    assert not ledger.is_sound
+    ledger.count_failures_of_the_store(story.lives)
+    assert (ledger.without, ledger.is_sound) == (1, True)
+
+
 def test_one_line_names_one_call(story: Story) -> None:
     """Of two calls of a job that kills have cut, one line leaves one unnamed."""
     story.worker("in_call", (1, ASKED))

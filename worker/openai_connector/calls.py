@@ -19,6 +19,7 @@ from openai_connector.openai_api import (
     ApiError,
     ApiResponse,
     ApiStatusError,
+    ApiTimeoutError,
     allowances,
 )
 from openai_connector.purchases import NotSentError, Purchases
@@ -108,15 +109,21 @@ class Calls:
         if isinstance(entered, Held):
             raise HeldBackError(entered)
         try:
+            stored = await self._purchases.confirm(job, request.fingerprint)
+            if stored is not None:
+                return stored
             response = await self._send(request, job, request_id)
             accepted = task.accept(response)
             entered.answered(_told(response), _tokens(response))
         except ApiError as error:
-            _learn(entered, error)
+            _learn(entered, error, is_down=self._is_down(key.host))
             raise
         finally:
             entered.done()
         return accepted
+
+    def _is_down(self, host: str) -> bool:
+        return "downSince" in self._gate.facts().get(f"host {host}", {})
 
     async def _send(self, request: Request, job: Job, request_id: str) -> ApiResponse:
         headers = {**request.headers, "X-Client-Request-Id": request_id}
@@ -135,15 +142,16 @@ class Calls:
         return response
 
 
-def _learn(entered: Admission, error: ApiError) -> None:
+def _learn(entered: Admission, error: ApiError, *, is_down: bool) -> None:
     """Tell the limits how a call failed; what is the host's fault costs the job no retry.
 
     A timeout says nothing of the host: the request may ask for too much, or the task may wait too little.
+    It does of one that is down already, which hangs now.
     """
     response = error.response
     if response is not None and _is_limit(error, response):
         entered.refused(_told(response), None if error.wait is None else error.wait.total_seconds())
-    elif _is_host(error, response):
+    elif _is_host(error, response, is_down=is_down):
         trouble = entered.failed()
         if trouble is not None:
             error.recovery = Recovery.HELD_BACK
@@ -160,10 +168,12 @@ def _is_limit(error: ApiError, response: ApiResponse) -> bool:
     return error.recovery is Recovery.TRANSIENT and response.status in LIMIT_STATUSES
 
 
-def _is_host(error: ApiError, response: ApiResponse | None) -> bool:
+def _is_host(error: ApiError, response: ApiResponse | None, *, is_down: bool) -> bool:
     """Check whether a failure may be the host's fault."""
     if error.recovery is not Recovery.TRANSIENT:
         return False
+    if isinstance(error, ApiTimeoutError):
+        return is_down
     if isinstance(error, ApiConnectionError):
         return True
     return isinstance(error, ApiStatusError) and response is not None and response.status >= 500

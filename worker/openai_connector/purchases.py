@@ -82,8 +82,17 @@ class Purchases:
             StoreAwayError: it cannot be told, and must be.
             WorkerEndedError: this was tried too often.
         """
+        return await self._understood(self._store.claim(job.key, fingerprint), job, fingerprint)
+
+    async def confirm(self, job: Job, fingerprint: str) -> Mapping[str, Any] | None:
+        """Do the same just before the request is sent: the process may have stood still since `begin`."""
+        return await self._understood(self._store.confirm(job.key, fingerprint), job, fingerprint)
+
+    async def _understood(
+        self, asking: Awaitable[Claim], job: Job, fingerprint: str
+    ) -> Mapping[str, Any] | None:
         try:
-            claim = await self._store.claim(job.key, fingerprint)
+            claim = await asking
         except StoreError as error:
             if self._is_required:
                 raise StoreAwayError(str(error)) from None
@@ -92,12 +101,12 @@ class Purchases:
             self._events.emit(AnswerReused(job))
         elif claim.is_busy:
             raise InMidCallError
-        elif claim.attempts >= MOST_ENDED:
+        elif claim.was_lost:
+            self._events.emit(CallLost(job))
+        if claim.attempts >= MOST_ENDED and claim.is_ours:
             await self.call_off(job, fingerprint)
             await self.settle(job.key)  # a person who retries the incident begins anew
             raise WorkerEndedError(wording.WORKER_ENDED(times=claim.attempts))
-        elif claim.was_lost:
-            self._events.emit(CallLost(job))
         return claim.answer
 
     async def keep(self, job: Job, fingerprint: str, answer: Mapping[str, Any]) -> None:

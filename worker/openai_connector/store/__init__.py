@@ -78,6 +78,12 @@ class Store(Protocol):
     async def claim(self, job_key: int, fingerprint: str) -> Claim:
         """Hold the intent of a call, unless it is answered or somebody else is in mid-call."""
 
+    async def confirm(self, job_key: int, fingerprint: str) -> Claim:
+        """Return what holds of a claim just before it is used.
+
+        This process may have stood still since, and others have thought it dead.
+        """
+
     async def keep(self, job_key: int, fingerprint: str, answer: Mapping[str, Any]) -> None:
         """Keep an answer: it is safe when this returns. The intent is over."""
 
@@ -116,6 +122,10 @@ class NoStore:
         """Do nothing."""
 
     async def claim(self, job_key: int, fingerprint: str) -> Claim:
+        """Return that the call may be made."""
+        return _FREE
+
+    async def confirm(self, job_key: int, fingerprint: str) -> Claim:
         """Return that the call may be made."""
         return _FREE
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from time import monotonic
 from typing import Any, Final, TypeVar
 
 from openai_connector import wording
@@ -50,7 +52,9 @@ class DurableStore:
         self._tables = tables or _tables(location)
         self._options = options
         self._patience = options.patience.total_seconds()
-        self._beat_every = options.fresh_for.total_seconds() / BEATS
+        self._fresh_for = options.fresh_for.total_seconds()
+        self._signed_at = -math.inf
+        """From before the last sign of life was given."""
         self._tell = options.on_change or _log_change
         self._ledger = Ledger(self._tables, options, file_of(location))
         self._handover = self._ledger.handover
@@ -105,8 +109,10 @@ class DurableStore:
             return Claim(is_busy=True)  # an earlier activation of the job is in mid-call, here
         self._held.add(call)
         is_ours = False
+        begun = monotonic()
         try:
             claim: Claim = await self._do(Take(job_key, fingerprint))
+            self._signed_at = max(self._signed_at, begun)
             is_ours = claim.is_ours
             self._unreleased.discard(call)
             return claim
@@ -116,6 +122,14 @@ class DurableStore:
         finally:
             if not is_ours:
                 self._held.discard(call)
+
+    async def confirm(self, job_key: int, fingerprint: str) -> Claim:
+        """Return what holds of a claim now: it is looked up only where others may have thought us dead."""
+        call = (job_key, fingerprint)
+        if call not in self._held or monotonic() - self._signed_at < self._fresh_for:
+            return Claim()
+        self._held.discard(call)
+        return await self.claim(job_key, fingerprint)
 
     async def keep(self, job_key: int, fingerprint: str, answer: Mapping[str, Any]) -> None:
         """Keep an answer: it is safe when this returns, and from a kill as soon as this begins to wait."""
@@ -266,7 +280,7 @@ class DurableStore:
             self._wake.clear()
             if self.is_healthy:
                 with contextlib.suppress(TimeoutError):  # wait_for of Python 3.11 may lose a cancellation
-                    async with asyncio.timeout(self._beat_every):
+                    async with asyncio.timeout(self._fresh_for / BEATS):
                         await self._wake.wait()
                 pause = FIRST_PAUSE
             if not self.is_healthy:
@@ -278,7 +292,9 @@ class DurableStore:
 
     async def _beat(self) -> None:
         releases, forgotten = self._unreleased - self._held, set(self._unforgotten)
+        begun = monotonic()
         await self._call(lambda: self._ledger.beat(releases, forgotten))
+        self._signed_at = max(self._signed_at, begun)
         self._unreleased -= releases
         self._unforgotten -= forgotten
         self._change(None)

@@ -36,7 +36,6 @@ MAX_MESSAGE = 10_000  # characters; the engine shortens error messages to this l
 AT_ONCE = 32  # commands under way; hundreds of them make the engine refuse most, and polls too (measured)
 UNKNOWN_ATTEMPTS = 3  # for UNKNOWN: the engine uses it for what it will never take, proxies for anything
 
-_GONE = frozenset({grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION})
 _REFUSED = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE})
 _NOT_SENT = "failed to connect"  # in gRPC's words for a call that has never left this machine
 _NOT_TAKEN = frozenset(
@@ -57,8 +56,9 @@ class Delivery(Enum):
     DONE = "done"
     """The engine has acknowledged it."""
     GONE = "gone"
-    """The job is no longer there to be ended: finished (maybe by an earlier attempt), cancelled, or an
-    incident."""
+    """The engine knows the job no more: finished (maybe by an earlier attempt), or cancelled."""
+    NOT_NOW = "not now"
+    """The job is there, but nobody has it: it waits for its back-off, or for a person (an incident)."""
     REFUSED = "refused"
     """The engine will never take it, or it cannot be sent."""
     UNDELIVERED = "undelivered"
@@ -189,7 +189,7 @@ class Commands:
         variables = Document.of(outcome.variables)
         if outcome.keep:
             kept = await self._keep(job, outcome.keep, held)
-            if kept in (Delivery.GONE, Delivery.LEASE_LOST):
+            if kept in (Delivery.GONE, Delivery.NOT_NOW, Delivery.LEASE_LOST):
                 return Reported(kept)
         request = pb.ThrowErrorRequest(
             jobKey=job.key,
@@ -266,7 +266,7 @@ class Commands:
         for delay in delays(FIRST_DELAY, LONGEST_DELAY):
             code, reason = error.code(), _reason(error)
             unknown += code is grpc.StatusCode.UNKNOWN
-            if code in _GONE:
+            if code in _ENDED:
                 # After an attempt whose answer was lost this is what success looks like.
                 logger.info(
                     "Job %s: ended before %s: by an earlier attempt, or elsewhere (%s)",
@@ -274,7 +274,7 @@ class Commands:
                     command.name,
                     code.name,
                 )
-                return Reported(Delivery.GONE, reason)
+                return Reported(_ENDED[code], reason)
             if (
                 code in _REFUSED
                 or unknown >= UNKNOWN_ATTEMPTS
@@ -300,6 +300,11 @@ class Commands:
         raise AssertionError("delays never end")
 
 
+_ENDED = {
+    grpc.StatusCode.NOT_FOUND: Delivery.GONE,
+    grpc.StatusCode.FAILED_PRECONDITION: Delivery.NOT_NOW,
+}
+"""What the status of a refused command means that nothing can be done about."""
 _PROLONGED = {
     grpc.StatusCode.NOT_FOUND: Delivery.GONE,
     grpc.StatusCode.FAILED_PRECONDITION: Delivery.LEASE_LOST,
