@@ -20,6 +20,7 @@ from tests.faults.seller import Seller
 
 PROCESS_ID: Final = "bought-once"
 STORE: Final = "CONNECTOR_STORE"
+NOTES: Final = "CONNECTOR_STORE_NOTES"
 FOLDER: Final = "folder"
 """As a store: a folder of this run."""
 NO_SETTINGS: Final[Mapping[str, str]] = {}
@@ -68,6 +69,8 @@ class Stage:
         self.records = Records(self.engine.log)
         self.seller = Seller(lambda prompt, nth: choose(number_of(prompt), nth))
         stored = {} if store == OFF else {STORE: str(home / "store") if store == FOLDER else store}
+        if "://" in store:
+            stored[NOTES] = str(home)
         self.fleet = Fleet(
             home,
             workers,

@@ -9,6 +9,7 @@ import asyncio
 import os
 import signal
 import sys
+from pathlib import Path
 
 from openai_connector.store import StoreOptions, open_store
 
@@ -16,7 +17,8 @@ CALL = "f" * 64
 
 
 async def main(what: str, location: str, *keys: str) -> None:
-    store = open_store(location, StoreOptions())
+    notes = os.environ.get("NOTES")
+    store = open_store(location, StoreOptions(notes=Path(notes) if notes else None))
     await store.start()
     if what == "race":  # claims all keys as fast as it can, at once with others
         print("ready", flush=True)

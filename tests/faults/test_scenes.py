@@ -29,7 +29,7 @@ async def test_a_partition_buys_each_answer_once(tmp_path: Path) -> None:
 
 async def test_the_jobs_of_a_frozen_worker_are_done_by_another(tmp_path: Path) -> None:
     """All are done while it is frozen; awake it fails none of them."""
-    figures = await scenes.frozen(tmp_path, OFF, JOBS, 18)
+    figures = await scenes.frozen(tmp_path, OFF, JOBS, 12)
     assert figures["all done while it was frozen"]
     assert (figures["jobs that the frozen worker failed"], figures["retries lost"]) == (0, 0)
     assert figures[UNSOUND] == 0
@@ -43,7 +43,7 @@ async def test_a_cancelled_instance_cuts_its_call(tmp_path: Path) -> None:
 
 async def test_an_outage_costs_hardly_a_retry(tmp_path: Path) -> None:
     """The API refuses connections, answers 503 and hangs, by turns; three workers' jobs are all done after it."""
-    figures = await scenes.outage(tmp_path, FOLDER, 60, 24)
+    figures = await scenes.outage(tmp_path, FOLDER, 60, 15)
     assert figures["incidents"] == 0
     assert figures["retries lost"] <= 5
     assert figures[UNSOUND] == 0

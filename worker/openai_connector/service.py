@@ -165,6 +165,7 @@ def store_of(settings: Settings) -> Store:
         keys=keys,
         retention=settings.store_retention,
         max_bytes=settings.store_max_size * 1024 * 1024,
+        notes=settings.store_notes,
         fresh_for=min(StoreOptions().fresh_for, settings.job_lease / 3),
     )
     return open_store(settings.store.get_secret_value(), options)

@@ -167,6 +167,8 @@ class StoreOptions:
     """After which anything goes, acknowledged or not."""
     max_bytes: int = 1024 * 1024 * 1024
     """Beyond which no further answers are stored."""
+    notes: Path | None = None
+    """A folder for answers on their way to a database elsewhere; None: they are not noted."""
     fresh_for: timedelta = timedelta(seconds=20)
     """How long a worker that gives no sign of life is thought to live."""
     patience: timedelta = timedelta(seconds=10)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from time import monotonic
 from typing import Any, Final, TypeVar
 
@@ -56,7 +58,7 @@ class DurableStore:
         self._signed_at = -math.inf
         """From before the last sign of life was given."""
         self._tell = options.on_change or _log_change
-        self._ledger = Ledger(self._tables, options, file_of(location))
+        self._ledger = Ledger(self._tables, options, _beside(location, options))
         self._handover = self._ledger.handover
         self._writer: Writer | None = None
         self._waiting: deque[tuple[Operation, asyncio.Future[Any]]] = deque()
@@ -310,6 +312,15 @@ def _tables(location: str) -> Tables:
     file = file_of(location)
     assert file is not None
     return SqliteTables(file)
+
+
+def _beside(location: str, options: StoreOptions) -> Path | None:
+    """Return the file beside which answers on their way are noted."""
+    file = file_of(location)
+    if file is None and options.notes is not None:
+        name = hashlib.sha256(location.encode()).hexdigest()[:16]  # a folder may serve several stores
+        return options.notes / f"store-{name}"
+    return file
 
 
 def _finish(batch: list[tuple[Operation, asyncio.Future[Any]]], results: list[Result]) -> None:

@@ -42,7 +42,7 @@ class Handover:
     """The notes of one worker, and those that others have left.
 
     Args:
-        file: the database's, beside which the notes lie; None: nothing is noted.
+        file: beside which the notes lie, the database's where it is one; None: nothing is noted.
         owner: whose they are.
     """
 

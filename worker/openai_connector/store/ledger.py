@@ -82,7 +82,7 @@ class Ledger:
     Args:
         tables: what is written.
         options: how.
-        file: of the database, where it is one.
+        file: beside which answers on their way are noted.
     """
 
     def __init__(self, tables: Tables, options: StoreOptions, file: Path | None) -> None:
