@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from openai_connector.limits import Admission, Asking, Gate, Held
 from openai_connector.purchases import Purchases
 from openai_connector.redaction import Redaction
 from openai_connector.store import Claim, Store, durable
+from openai_connector.store.sqlite import SqliteTables
 from tests.make import FakeApi, job, sentences_in, tasks
 from tests.unit.store.stores import CALL, FRESH_FOR, JOB, KEPT, Clock, Opener
 
@@ -26,12 +29,38 @@ def one_clock(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(durable, "monotonic", clock)
 
 
-async def test_a_claim_that_is_fresh_holds(opened: Opener, location: str, clock: Clock) -> None:
-    """Others see the last sign of life for longer: nothing is asked."""
-    store = await opened(location)
+async def test_a_claim_holds_for_a_moment(opened: Opener, tmp_path: Path, clock: Clock) -> None:
+    """The usual call goes out at once: nothing is asked."""
+
+    class Counting(SqliteTables):
+        found = 0
+
+        def find(self, calls: Any) -> Any:
+            self.found += 1
+            return super().find(calls)
+
+    tables = Counting(tmp_path / "store.sqlite3", clock=clock)
+    store = await opened(str(tmp_path), tables)
     await store.claim(JOB, CALL)
-    clock.move(STALE / 2)
+    clock.move(0.05)
     assert await store.confirm(JOB, CALL) == Claim()
+    assert tables.found == 0
+    clock.move(0.1)
+    assert await store.confirm(JOB, CALL) == Claim()
+    assert tables.found == 1
+
+
+async def test_an_answer_of_one_who_was_thought_dead_is_used(
+    opened: Opener, location: str, clock: Clock
+) -> None:
+    """It wakes and stores its answer while the other one, who took over, waits for its turn to ask."""
+    one, two = await opened(location), await opened(location)
+    await one.claim(JOB, CALL)
+    clock.move(STALE)
+    assert (await two.claim(JOB, CALL)).was_lost
+    await one.keep(JOB, CALL, KEPT)
+    clock.move(1)
+    assert (await two.confirm(JOB, CALL)).answer == KEPT
 
 
 async def test_a_claim_that_nobody_took_over_holds(opened: Opener, location: str, clock: Clock) -> None:

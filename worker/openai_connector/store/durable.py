@@ -43,6 +43,8 @@ AT_ONCE: Final = 64
 """Operations of one transaction: what they wake is done in one turn of the event loop."""
 FIRST_PAUSE: Final = 0.25
 LONGEST_PAUSE: Final = 30.0
+MOMENT: Final = 0.1
+"""Seconds for which a claim holds without a look: others may think its owner dead, or wake with an answer."""
 REMEMBERED: Final = 100_000
 """Jobs that are still to be removed when the store is back; what is beyond goes by its age."""
 
@@ -55,8 +57,6 @@ class DurableStore:
         self._options = options
         self._patience = options.patience.total_seconds()
         self._fresh_for = options.fresh_for.total_seconds()
-        self._signed_at = -math.inf
-        """From before the last sign of life was given."""
         self._tell = options.on_change or _log_change
         self._ledger = Ledger(self._tables, options, _beside(location, options))
         self._handover = self._ledger.handover
@@ -67,7 +67,8 @@ class DurableStore:
         self._wake = asyncio.Event()
         self._stuck: asyncio.Future[Any] | None = None
         self._problem: StoreError | None = StoreError(wording.STORE_CLOSED())
-        self._held: set[Call] = set()
+        self._held: dict[Call, float] = {}
+        """Since when these are claimed."""
         self._unreleased: set[Call] = set()
         self._unforgotten: set[int] = set()
 
@@ -109,12 +110,10 @@ class DurableStore:
         self._check()
         if call in self._held:
             return Claim(is_busy=True)  # an earlier activation of the job is in mid-call, here
-        self._held.add(call)
+        self._held[call] = monotonic()
         is_ours = False
-        begun = monotonic()
         try:
             claim: Claim = await self._do(Take(job_key, fingerprint))
-            self._signed_at = max(self._signed_at, begun)
             is_ours = claim.is_ours
             self._unreleased.discard(call)
             return claim
@@ -123,14 +122,14 @@ class DurableStore:
             raise
         finally:
             if not is_ours:
-                self._held.discard(call)
+                self._held.pop(call, None)
 
     async def confirm(self, job_key: int, fingerprint: str) -> Claim:
-        """Return what holds of a claim now: it is looked up only where others may have thought us dead."""
+        """Return what holds of a claim now: it is looked up where it is older than a moment."""
         call = (job_key, fingerprint)
-        if call not in self._held or monotonic() - self._signed_at < self._fresh_for:
+        if monotonic() - self._held.get(call, math.inf) < MOMENT:
             return Claim()
-        self._held.discard(call)
+        self._held.pop(call, None)
         return await self.claim(job_key, fingerprint)
 
     async def keep(self, job_key: int, fingerprint: str, answer: Mapping[str, Any]) -> None:
@@ -194,7 +193,7 @@ class DurableStore:
                 self._unreleased.add(call)
             raise
         finally:
-            self._held.discard(call)
+            self._held.pop(call, None)
 
     async def _do(self, operation: Operation) -> Any:
         self._check()
@@ -293,10 +292,8 @@ class DurableStore:
                     await self._beat()
 
     async def _beat(self) -> None:
-        releases, forgotten = self._unreleased - self._held, set(self._unforgotten)
-        begun = monotonic()
+        releases, forgotten = self._unreleased - self._held.keys(), set(self._unforgotten)
         await self._call(lambda: self._ledger.beat(releases, forgotten))
-        self._signed_at = max(self._signed_at, begun)
         self._unreleased -= releases
         self._unforgotten -= forgotten
         self._change(None)
