@@ -175,6 +175,7 @@ def store_of(settings: Settings, tell: Callable[[News], None]) -> Store:
         keys=keys,
         retention=settings.store_retention,
         max_bytes=settings.store_max_size * 1024 * 1024,
+        notes=settings.store_notes,
         fresh_for=min(StoreOptions().fresh_for, settings.job_lease / 3),
         tell=tell,
     )

@@ -252,6 +252,13 @@ class Settings(BaseSettings):
         about="Encrypts what is stored: 32 bytes in Base64, as openssl rand -base64 32 makes them. The first "
         "key encrypts, all of them decrypt. Unset: stored as it is.",
     )
+    store_notes: Path | None = _field(
+        None,
+        "CONNECTOR_STORE_NOTES",
+        unit="folder",
+        about="Of this machine: answers on their way to PostgreSQL are noted here, so that they survive "
+        "a kill. Unset: they are not; SQLite needs no such folder.",
+    )
     store_retention: Duration = _field(
         timedelta(days=7),
         "CONNECTOR_STORE_RETENTION",
@@ -435,6 +442,8 @@ def _check_store(settings: Settings) -> None:
         read_keys(settings.store_key.get_secret_value() if settings.store_key else "")
     except ValueError as error:
         raise SettingsError(f"CONNECTOR_STORE_KEY {error}") from None
+    if settings.store_notes is not None and not settings.store_notes.is_dir():
+        raise SettingsError("CONNECTOR_STORE_NOTES: there is no such folder")
 
 
 def _check_certificates(settings: Settings) -> None:

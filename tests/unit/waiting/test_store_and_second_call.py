@@ -35,6 +35,10 @@ class Memory:
             raise StoreError("away")
         return Claim(self.answers.get((job_key, fingerprint)))
 
+    async def confirm(self, job_key: int, fingerprint: str) -> Claim:
+        """Return what is stored."""
+        return await self.claim(job_key, fingerprint)
+
     async def keep(self, job_key: int, fingerprint: str, answer: Mapping[str, Any]) -> None:
         """Keep it."""
         if self.is_away:

@@ -44,6 +44,13 @@ class AnswerUnexpected:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerKept:
+    """The store has the answer: whatever becomes of the worker, it is not bought again."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerReused:
     """An answer that is stored is used; the API is not asked."""
 
@@ -263,6 +270,7 @@ Event = (
     | CallSent
     | AnswerReceived
     | AnswerUnexpected
+    | AnswerKept
     | AnswerReused
     | CallLost
     | CallFailed

@@ -19,6 +19,7 @@ from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome
 from openai_connector.observe.events import (
     AnswerAwaited,
     AnswerFetched,
+    AnswerKept,
     AnswerReceived,
     AnswerReused,
     AnswerUnexpected,
@@ -55,6 +56,7 @@ CallEvent = (
     CallSent
     | AnswerReceived
     | AnswerUnexpected
+    | AnswerKept
     | AnswerReused
     | AnswerUnkept
     | CallLost
@@ -177,6 +179,8 @@ def _of_call(event: CallEvent) -> tuple[str, dict[str, Any]]:
             again = "; the model is asked again, which is a second call" if is_asked_again else ""
             text = f"{_named(job)}: the answer is not as asked, {condition}{again}"
             return text, _fields(job, condition=condition, askedAgain=is_asked_again)
+        case AnswerKept(job=job):
+            return f"{_named(job)}: its answer is stored", _fields(job)
         case AnswerReused(job=job):
             return f"{_named(job)}: its stored answer is used; the API is not asked", _fields(job)
         case AnswerUnkept(job=job):
