@@ -12,6 +12,8 @@ FAILED = { $${CI:+cat $(PIP_LOG)}; echo "The locked packages could not be instal
 	$(PIP_LOG) has what pip said." >&2; exit 1; }
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
+# Tests that need no engine.
+QUICK := tests/unit tests/wire tests/feel tests/openai_stand_in
 # Without the variable, the theme prints a notice about a later MkDocs each time.
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
@@ -28,7 +30,7 @@ demo: $(VENV)/demo.stamp ## Run the main job end to end: engine, real small mode
 
 test: check ## Run every check and every test
 	@$(if $(ARGS),,$(MAKE) --no-print-directory coverage)
-	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--ignore=tests/unit --ignore=tests/wire --ignore=tests/feel)
+	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),$(QUICK:%=--ignore=%))
 
 check: $(VENV)/dev.stamp ## Lint, formatting, types, import rules and the docs
 	@$(BIN)/ruff check --quiet .
@@ -39,10 +41,10 @@ check: $(VENV)/dev.stamp ## Lint, formatting, types, import rules and the docs
 	@$(MKDOCS)
 
 unit: $(VENV)/dev.stamp ## Run the tests that need no engine (seconds)
-	@$(BIN)/python -m pytest -n 3 --dist worksteal tests/unit tests/wire tests/feel $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal $(QUICK) $(ARGS)
 
 coverage: $(VENV)/dev.stamp ## Run the same tests, and check how much of the code they reach
-	@$(BIN)/python -m pytest -n 3 --dist worksteal tests/unit tests/wire tests/feel --cov --cov-report=
+	@$(BIN)/python -m pytest -n 3 --dist worksteal $(QUICK) --cov --cov-report=
 	@$(BIN)/coverage report --include='*/openai_connector/*' --fail-under=97 --format=total
 	@$(BIN)/coverage report --include='*/camunda_feel/*' --fail-under=93 --format=total
 

@@ -25,8 +25,8 @@ ERRORS: Final = (
     (
         "InvalidResponseError",
         f"`{contract.INVALID_RESPONSE}`",
-        "a redirect, no JSON, an error in a success, no answer in it, or no proper HTTP (`status` as far as "
-        "it is known, else 0)",
+        "a redirect, no JSON, an error in a success, no answer in it, a response that failed or was "
+        "cancelled, or no proper HTTP (`status` as far as it is known, else 0)",
     ),
     ("HostRefusedError", f"`{contract.HOST_NOT_ALLOWED}`", "the base URL's host is not allowed"),
     ("SecretError", f"`{contract.SECRET_NOT_AVAILABLE}`", "a secret is missing or empty"),

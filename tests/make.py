@@ -17,6 +17,7 @@ from openai_connector.job import OWN_SLOT, Job, Outcome, Recovery, Slot
 from openai_connector.observe.events import Events
 from openai_connector.openai_api import ApiClient, ApiError, ApiResponse, ApiStatusError
 from openai_connector.outcome.retry_policy import RetryPolicy
+from openai_connector.purchases import Purchases
 from openai_connector.tasks.allowed_hosts import AllowedHosts
 from openai_connector.tasks.openai_task import ApiDefaults, OpenAiTasks
 from openai_connector.tasks.secrets import EnvironmentSecrets
@@ -89,9 +90,11 @@ def tasks() -> OpenAiTasks:
     return OpenAiTasks(ApiDefaults(BASE_URL, "worker-key"), AllowedHosts(["llm.example.com"]), secrets)
 
 
-def connector(api: ApiClient, *, events: Events | None = None, **waits: Any) -> Connector:
+def connector(
+    api: ApiClient, *, events: Events | None = None, purchases: Purchases | None = None, **waits: Any
+) -> Connector:
     """Make a connector; `waits` are those of `RetryPolicy`."""
-    return Connector(api, tasks(), retry_policy=RetryPolicy(**waits), events=events)
+    return Connector(api, tasks(), retry_policy=RetryPolicy(**waits), purchases=purchases, events=events)
 
 
 Handle = Callable[[Job], Awaitable[Outcome]]

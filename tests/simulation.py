@@ -19,12 +19,15 @@ from typing import Any, TypeVar
 
 from openai_connector.connector import Connector
 from openai_connector.job import Completed, Failed, Job, Recovery
-from openai_connector.limits import Gate, Shares
+from openai_connector.limits import Gate, Shares, exchange
 from openai_connector.openai_api import ApiConnectionError, ApiResponse
 from openai_connector.outcome.retry_policy import RetryPolicy
 from tests.make import ANSWER, job, tasks
 
 T = TypeVar("T")
+
+SHARED_EVERY = 0.5
+"""Seconds between two exchanges of a worker, as in `service`."""
 
 
 class _InstantSelector(selectors.SelectSelector):
@@ -59,6 +62,26 @@ def simulate(story: Coroutine[Any, Any, T]) -> T:
 def clock() -> float:
     """Return the virtual time."""
     return asyncio.get_running_loop().time()
+
+
+class LocalState:
+    """What a store shares, in this process."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Mapping[str, Any]] = {}
+        self.writes = 0
+
+    async def shared(self, name: str) -> Mapping[str, Any] | None:
+        """Return a value."""
+        return self.values.get(name)
+
+    async def update(
+        self, name: str, change: Callable[[Mapping[str, Any] | None], Mapping[str, Any]]
+    ) -> Mapping[str, Any]:
+        """Change a value."""
+        self.writes += 1
+        self.values[name] = json.loads(json.dumps(change(self.values.get(name))))
+        return self.values[name]
 
 
 class Engine:
@@ -246,22 +269,30 @@ class Worker:
         seed: int = 1,
         slots: int = 100,
         gate: Gate | None = None,
+        state: LocalState | None = None,
         **policy: Any,
     ) -> None:
         self.engine = engine
         self.slots = slots
         self.running = 0
+        self.state = state
+        self._offset = Random(seed).uniform(0, SHARED_EVERY)
         self.gate = gate or Gate(
-            shares=Shares(slots=slots), clock=asyncio.get_running_loop().time, chance=Random(seed)
+            shares=Shares(slots=slots),
+            clock=asyncio.get_running_loop().time,
+            chance=Random(seed),
+            is_shared=state is not None,
         )
         self.connector = Connector(api, tasks(), retry_policy=RetryPolicy(**policy), gate=self.gate)
 
     async def run(self, until: float = float("inf")) -> None:
         """Work until all jobs have ended."""
         working: set[asyncio.Task[None]] = set()
+        if self.state is not None:
+            working.add(asyncio.create_task(self._share(self.state)))
         most = self.slots
         while not self.engine.is_over and clock() < until:
-            jobs = self.engine.activate(min(self.slots - len(working), most))
+            jobs = self.engine.activate(min(self.slots - self.running, most))
             for activated in jobs:
                 task = asyncio.create_task(self._work(activated))
                 working.add(task)
@@ -274,5 +305,18 @@ class Worker:
         for task in working:
             task.cancel()
 
+    async def _share(self, state: LocalState) -> None:
+        await asyncio.sleep(self._offset)
+        while True:
+            await exchange(self.gate, state, lambda: 1.79e9 + clock())
+            await asyncio.sleep(SHARED_EVERY)
+
     async def _work(self, activated: Job) -> None:
+        self.running += 1
+        try:
+            await self._done(activated)
+        finally:
+            self.running -= 1
+
+    async def _done(self, activated: Job) -> None:
         self.engine.take(activated, await self.connector.work(activated))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
 import socket
+import stat
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from tests.diagrams import process, service, task
 from tests.engine.zeebe_client import ZeebeClient
 from tests.local_engine import bpmn
 from tests.processes import left_running
-from tests.stand_in import StandIn, failure
+from tests.stand_in import Answer, StandIn, chat_body, failure
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NO_PAGE = ("--port", "0", "--no-web")
@@ -173,6 +175,51 @@ async def test_data_are_kept_over_a_kill(api: StandIn, tmp_path: Path) -> None:
             (job,) = await zeebe.activate("after")
         assert job.processInstanceKey == instance
         assert second.end() == 0
+
+
+async def test_an_answer_outlives_a_killed_sandbox(api: StandIn, tmp_path: Path) -> None:
+    """The store lies beside the engine's data, for its owner alone.
+
+    An answer that the engine could not take is used at the next start, and not paid for again.
+    """
+    api.always(Answer(content=json.dumps(chat_body("Hello") | {"usage": "x" * 2_000_000}).encode()))
+    settings = {"OPENAI_BASE_URL": api.base_url}
+    kept = ("--data", tmp_path / "data", *NO_PAGE)
+    asking = task(
+        values={"openai_operation": "chat", "openai_prompt": "Who?"}, headers={"resultVariable": "answer"}
+    )
+    path = tmp_path / "asks.bpmn"
+    path.write_text(process("asks", asking, service("after")), "utf-8")
+    with running(tmp_path, "sandbox", path, *kept, "--records", environment=settings) as first:
+        async with ZeebeClient(engine_of(first)) as zeebe:
+            await zeebe.create_instance("asks")
+            await asyncio.to_thread(first.said, r"asks/Ask  openai-connector:1  failed \(incident\)")
+        assert f"Store    {tmp_path / 'data'}  (answers" in first.err
+        (incident,) = Records(tmp_path / "out").find("INCIDENT", "CREATED")
+        first.process.kill()
+        first.process.wait()
+    (file,) = (tmp_path / "data" / "store").glob("*.sqlite3")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    with running(tmp_path, "sandbox", *kept, environment=settings) as second:
+        async with ZeebeClient(engine_of(second)) as zeebe:
+            override = {"openai_errorExpression": "=ignoreError({x: output.text})"}
+            await zeebe.set_variables(incident["value"]["elementInstanceKey"], override)
+            await zeebe.resolve_incident(incident["key"], job_key=incident["value"]["jobKey"])
+            (job,) = await zeebe.activate("after")
+        assert json.loads(job.variables)["x"] == "Hello"
+        assert second.end() == 0
+    assert api.calls == 1
+
+
+async def test_the_store_that_is_given_holds(api: StandIn, tmp_path: Path) -> None:
+    """CONNECTOR_STORE takes the place of the sandbox's own; what it is, which may hold a password, is not shown."""
+    settings = {"OPENAI_BASE_URL": api.base_url, "CONNECTOR_STORE": str(tmp_path / "given")}
+    with running(tmp_path, "sandbox", "--data", tmp_path / "data", *NO_PAGE, environment=settings) as sandbox:
+        await asyncio.to_thread(sandbox.said, "Worker   is at work")
+        assert sandbox.end() == 0
+        assert "Store    the one of CONNECTOR_STORE" in sandbox.out
+    assert [file.name for file in (tmp_path / "given").iterdir()] == ["store.sqlite3"]
+    assert not (tmp_path / "data" / "store").exists()
 
 
 def test_a_killed_sandbox_leaves_no_model_behind(tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from typing import Any, Final
 from openai_connector.observe.points import OF_BATCHES
 from tests.engine.zeebe_client import ZeebeClient
 from tests.faults.kept import PROCESS_ID, Figures, KeptRun
+from tests.faults.ledger import OFF
 from tests.faults.schedule import Arm
-from tests.faults.stage import NO_SETTINGS, OFF
+from tests.faults.stage import NO_SETTINGS
 from tests.openai_stand_in.faults import Choose, by_seed, never
 from tests.openai_stand_in.world import Pace
 

@@ -24,8 +24,9 @@ from openai_connector.tools.demo.records import Records
 from tests.diagrams import process, task
 from tests.engine.zeebe_client import ZeebeClient
 from tests.faults.fleet import SETTINGS, Fleet
+from tests.faults.ledger import OFF
 from tests.faults.schedule import Arm
-from tests.faults.stage import FOLDER, NO_SETTINGS, OFF, STORE
+from tests.faults.stage import FOLDER, NO_SETTINGS, STORE
 from tests.openai_stand_in.answers import answer_to
 from tests.openai_stand_in.api import OpenAI
 from tests.openai_stand_in.faults import Choose, Way, by_seed, never

@@ -1,14 +1,18 @@
-"""Three worker processes that know nothing of each other, and an API with a limit, over real sockets."""
+"""Three worker processes, alone or with one store, and an API with a limit, over real sockets."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import time
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import pytest
+
 from openai_connector.tools.demo.engine import Engine
+from tests import postgres
 from tests.diagrams import process, task
 from tests.engine.worker import Worker
 from tests.engine.zeebe_client import ZeebeClient
@@ -47,26 +51,45 @@ class Limit:
         return Answer(headers=headers)
 
 
-async def test_three_processes_share_a_limit(
-    engine: Engine, zeebe: ZeebeClient, api: StandIn, tmp_path: Path
+@pytest.fixture
+def database() -> Iterator[str]:
+    """Give the URL of a PostgreSQL."""
+    if postgres.URL:
+        yield postgres.URL
+        return
+    running = postgres.Postgres()
+    yield running.url()
+    running.close()
+
+
+@pytest.mark.parametrize(("kind", "most"), [("alone", 0.10), ("shared", 0.04)])
+async def test_three_processes_come_to_terms_with_a_limit(
+    kind: str,
+    most: float,
+    engine: Engine,
+    zeebe: ZeebeClient,
+    api: StandIn,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
-    """At most one call in ten is refused, and nine tenths of what the limit allows are used."""
-    limit = Limit()
+    """Hardly a call is refused, least with one store, and most of what the limit allows is used."""
+    limit, name = Limit(), f"limited-{kind}"
     api.always(limit)
     inputs = {"openai_apiKey": "k", "openai_baseUrl": api.base_url, "openai_operation": "chat"}
     inputs["openai_prompt"] = "=string(number)"
-    diagram = process("limited", task(values=inputs, headers={"retryBackoff": "PT0S"}, job_type="limited"))
-    await zeebe.deploy(diagram)
+    await zeebe.deploy(process(name, task(values=inputs, headers={"retryBackoff": "PT0S"}, job_type=name)))
     for number in range(LIMIT * (MINUTES + 3)):
-        await zeebe.create_instance("limited", {"number": number})
+        await zeebe.create_instance(name, {"number": number})
+    settings = {"CONNECTOR_JOB_TYPE": name, "CONNECTOR_LOG_LEVEL": "INFO"}
+    if kind == "shared":
+        settings["CONNECTOR_STORE"] = request.getfixturevalue("database")
     async with AsyncExitStack() as stack:
         for number in range(3):
-            log = tmp_path / f"{number}.log"
-            settings = {"CONNECTOR_JOB_TYPE": "limited", "CONNECTOR_LOG_LEVEL": "INFO"}
-            await stack.enter_async_context(Worker(engine.address, log, settings))
+            await stack.enter_async_context(Worker(engine.address, tmp_path / f"{number}.log", settings))
         await api.until(lambda: api.calls > 0)
         await asyncio.sleep(MINUTES * MINUTE)
     share = limit.refused / (limit.passed + limit.refused)
     print(json.dumps({"passed": limit.passed, "refused": limit.refused, "share": round(share, 3)}))
-    assert share <= 0.10
-    assert limit.passed >= 0.9 * LIMIT * MINUTES
+    assert share <= most
+    # A pace recovers by the worker's own clock: ten times too slowly for this API, and for all that share it.
+    assert limit.passed >= (0.9 if kind == "alone" else 0.75) * LIMIT * MINUTES

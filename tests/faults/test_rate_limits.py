@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 
 from tests.make import job
-from tests.simulation import Api, Engine, Limited, Worker, clock, simulate
+from tests.simulation import Api, Engine, Limited, LocalState, Worker, clock, simulate
 
 LONG: dict[str, Any] = {"total": timedelta(days=9), "times": 10**6}
 
 
 async def minutes_of(
-    api: Limited, minutes: int, *, workers: int = 3, jobs: int = 760, seed: int = 0
+    api: Limited, minutes: int, *, workers: int = 3, jobs: int = 760, state: LocalState | None = None
 ) -> Engine:
     """Have more jobs than the limit lets through, for so many minutes."""
     engine = Engine(jobs, make=lambda key: job(key=key, retries=1000))
-    crew = [Worker(engine, api, seed=seed + number, **LONG) for number in range(workers)]
+    crew = [Worker(engine, api, seed=number, state=state, **LONG) for number in range(workers)]
     await asyncio.gather(*(worker.run(until=minutes * 60) for worker in crew))
     return engine
 
@@ -42,6 +42,45 @@ def test_three_workers_share_sixty_calls_a_minute(kind: str, hints: set[str]) ->
     assert len(api.bought) >= 0.9 * 60 * 10
     assert engine.retries_lost == 0
     assert not engine.incidents
+
+
+@pytest.mark.parametrize(
+    ("kind", "hints", "most"),
+    [
+        pytest.param("bucket", {"headers", "retry-after"}, 0.02, id="as_openai_tells"),
+        pytest.param("window", {"headers", "retry-after"}, 0.02, id="by_the_clock"),
+        pytest.param("bucket", {"retry-after"}, 0.06, id="retry_after_alone"),
+        pytest.param("bucket", set(), 0.06, id="no_hint"),
+    ],
+)
+def test_a_fleet_that_shares_what_it_learns_is_hardly_refused(
+    kind: str, hints: set[str], most: float
+) -> None:
+    """With one store of all, two calls in a hundred are refused at most where the API tells what is left."""
+    api = Limited(kind=kind, hints=frozenset(hints), chance=Random(3))
+    simulate(minutes_of(api, 10, state=LocalState()))
+    assert api.share_of_429 <= most
+    assert len(api.bought) >= 0.9 * 60 * 10
+
+
+@pytest.mark.parametrize("hints", [set(), {"retry-after"}], ids=["no_hint", "retry_after"])
+@pytest.mark.parametrize("refused", [1, 10], ids=["one", "all"])
+def test_refusals_that_say_nothing_of_a_rate_slow_nobody_down(refused: int, hints: set[str]) -> None:
+    """The first calls of a key refused, as a gateway may do under load: that costs moments and no pace."""
+
+    class Moody(Limited):
+        calls = 0
+
+        def judge(self, now: float, body: dict[str, Any]) -> tuple[int | None, dict[str, str]]:
+            self.calls += 1
+            return (429 if self.calls <= refused else None), ({"Retry-After": "1"} if self.hints else {})
+
+    async def story() -> float:
+        engine = Engine(10, make=lambda key: job(key=key, retries=100))
+        await Worker(engine, Moody(hints=frozenset(hints), latency=(0.1, 0.1)), **LONG).run()
+        return clock()
+
+    assert simulate(story()) <= 12
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from tests.openai_stand_in import published
 from tests.openai_stand_in.answers import answer_to
 from tests.openai_stand_in.api import OpenAI
 from tests.openai_stand_in.asking import Asker, chat_line, text_of_response, window
+from tests.openai_stand_in.batches import IN_FLIGHT
 from tests.openai_stand_in.lines import LINE_WAYS, BatchWay, Fates, LineWay, lines_by_seed
 from tests.openai_stand_in.world import DAY, HOUR, MINUTE
 
@@ -228,12 +229,14 @@ def test_a_cancelled_batch_keeps_what_was_done(seed: int) -> None:
     asker.post(f"/batches/{name}/cancel")
     again = asker.post(f"/batches/{name}/cancel")
     states = until_over(asker, name)
+    asker.api.advance(DAY)
 
     output, errors = files_of(asker, name)
     assert again["status"] == "cancelling"
     assert states == ["cancelling", "cancelled"]
     assert asker.api.ledger.count == len(output) < 60
     assert len(errors) in (0, 60 - len(output))
+    assert all(purchase.at <= again["cancelling_at"] + 1 + IN_FLIGHT for purchase in asker.api.ledger)
 
 
 def test_a_batch_that_is_over_cannot_be_cancelled() -> None:
@@ -321,6 +324,7 @@ def test_each_line_has_one_end_and_is_paid_if_it_has_an_answer(
         asker.api.advance(cancelled_after)
         asker.ask("POST", f"/batches/{name}/cancel")
     until_over(asker, name)
+    asker.api.advance(DAY)
 
     output, errors = files_of(asker, name)
     batch = asker.get(f"/batches/{name}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import signal
 import subprocess
 import sys
 import tomllib
@@ -18,7 +19,7 @@ import yaml
 from docs import tables
 from openai_connector import __version__, cli, openai_api, settings
 from openai_connector.commands.evaluate import outcome_of
-from openai_connector.contract import OVERRIDES
+from openai_connector.contract import OVERRIDES, ExitStatus
 from openai_connector.observe import points
 from openai_connector.openai_api import ApiError
 from openai_connector.tasks.operations import INPUT_NAMES, OPERATIONS
@@ -58,6 +59,12 @@ def test_the_generated_tables_are_current(name: str) -> None:
 def test_each_table_has_a_page(name: str) -> None:
     """Each generated table is in the docs once."""
     assert TEXT.count(f"<!-- generated: {name} -->") == 1
+
+
+def test_every_exit_status_is_explained() -> None:
+    """The table has what the program ends with, and besides only what the system says of a killed one."""
+    listed = [int(status) for status in re.findall(r"^\| (\d+) \|", page("operators/scaling"), re.MULTILINE)]
+    assert listed == [*ExitStatus, 128 + signal.SIGKILL]
 
 
 def test_every_error_type_is_listed() -> None:

@@ -19,6 +19,7 @@ from openai_connector.observe.logs import log_event
 from openai_connector.openai_api import ApiError, ApiResponse, check_answer
 from openai_connector.outcome.mapping import error_object
 from tests.make import ANSWER, FakeApi, connector, job
+from tests.unit.operations.responses import body_of, failed
 
 REPLIES = {
     "429_with_retry_after": (429, {"Retry-After": "7"}, {"error": {"message": "slow down"}}),
@@ -70,6 +71,32 @@ async def test_a_status_costs_the_same(
     assert isinstance(worked, Failed)
     recorded = error_object(raised.value.kind, raised.value.code, str(raised.value), vars_of(response))
     evaluated = outcome_of({"error": recorded, "retries": retries, "headers": task_headers})
+    shown = None if worked.backoff is None else format_duration(worked.backoff)
+    assert (evaluated["retries"], evaluated["retryBackoff"]) == (worked.retries, shown)
+
+
+OF_RESPONSES = {
+    "server_error": failed("server_error"),
+    "limit": failed("rate_limit_exceeded"),
+    "prompt": failed("invalid_prompt"),
+    "image": failed("invalid_image_url"),
+    "new": failed("something_new"),
+    "no_error": failed(None),
+    "metadata": failed("invalid_prompt", metadata={"error": "server_error"}),
+    "cancelled": body_of(status="cancelled"),
+}
+
+
+@pytest.mark.parametrize("wait", ["", "7"], ids=["no_hint", "seven_seconds"])
+@pytest.mark.parametrize("body", OF_RESPONSES.values(), ids=OF_RESPONSES)
+async def test_a_response_that_is_no_answer_costs_the_same(body: Any, wait: str) -> None:
+    """What failed or was cancelled has the same retries and back-off in both."""
+    response = ApiResponse(200, {"Retry-After": wait} if wait else {}, body)
+    worked = await connector(FakeApi([response])).work(job(api="responses"))
+    assert isinstance(worked, Failed)
+    recorded = worked.variables["error"]
+    assert recorded["type"] == "InvalidResponseError"
+    evaluated = outcome_of({"error": recorded})
     shown = None if worked.backoff is None else format_duration(worked.backoff)
     assert (evaluated["retries"], evaluated["retryBackoff"]) == (worked.retries, shown)
 

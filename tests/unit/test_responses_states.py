@@ -12,7 +12,7 @@ from openai_connector.openai_api import ApiError, ApiResponse, ApiStatusError, I
 from openai_connector.redaction import Redaction
 from openai_connector.tasks.task_type import AnswerNeeded
 from tests.make import FakeApi, connector, job, sentences_in, tasks
-from tests.unit.operations.responses import body_of, called, said, thought
+from tests.unit.operations.responses import body_of, called, failed, said, thought
 
 PASSING = (Recovery.TRANSIENT, Recovery.RATE_LIMITED)
 
@@ -25,11 +25,6 @@ def task(**inputs: Any) -> Any:
 def answered(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> ApiResponse:
     """Make a response."""
     return ApiResponse(status, dict(headers or {}), body)
-
-
-def failed(code: Any, message: str = "m", **more: Any) -> dict[str, Any]:
-    """Make a response that failed."""
-    return body_of(status="failed", error={"code": code, "message": message}, **more)
 
 
 def refusal(body: Any, headers: dict[str, str] | None = None) -> ApiError:

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from openai_connector.openai_api import ApiClient
 from openai_connector.redaction import Redaction
-from openai_connector.service import client_of_environment, connection_of, connectors, run, secrets_of
+from openai_connector.service import client_of_environment, connection_of, run, secrets_of, task_types
 from openai_connector.settings import SettingsError, load
 from openai_connector.tasks.allowed_hosts import HostRefusedError
 from openai_connector.tasks.operations import INPUT_NAMES, InvalidInputsError
@@ -31,20 +30,16 @@ def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-async def prepared(monkeypatch: pytest.MonkeyPatch, inputs: dict[str, str], **variables: str) -> Request:
+def prepared(monkeypatch: pytest.MonkeyPatch, inputs: dict[str, str], **variables: str) -> Request:
     """Read a request by the task type of these settings."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    client = ApiClient()
-    try:
-        [served] = connectors(load(), client)
-        assert served.task_type.job_type == "openai-connector:1"
-        assert served.task_type.inputs == INPUT_NAMES
-        given = {"operation": "chat", "model": "m", "prompt": "Hello"} | inputs
-        variables = {f"openai_{name}": value for name, value in given.items()}
-        return served.task_type.read(variables, Redaction()).request
-    finally:
-        await client.aclose()
+    [served] = task_types(load())
+    assert served.job_type == "openai-connector:1"
+    assert served.inputs == INPUT_NAMES
+    given = {"operation": "chat", "model": "m", "prompt": "Hello"} | inputs
+    variables = {f"openai_{name}": value for name, value in given.items()}
+    return served.read(variables, Redaction()).request
 
 
 @pytest.mark.parametrize(
@@ -60,7 +55,7 @@ async def test_the_workers_own_address_is_asked_with_its_key(
     monkeypatch: pytest.MonkeyPatch, base_url: str
 ) -> None:
     """The host of OPENAI_BASE_URL is allowed, and OPENAI_API_KEY goes there."""
-    call = await prepared(monkeypatch, {}, OPENAI_BASE_URL=base_url, OPENAI_API_KEY=" sk-1 ")
+    call = prepared(monkeypatch, {}, OPENAI_BASE_URL=base_url, OPENAI_API_KEY=" sk-1 ")
     assert call.url == f"{base_url}/chat/completions"
     assert call.headers == {"Authorization": "Bearer sk-1"}
 
@@ -68,7 +63,7 @@ async def test_the_workers_own_address_is_asked_with_its_key(
 async def test_a_blank_key_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """OPENAI_API_KEY of nothing but spaces counts as not set."""
     with pytest.raises(InvalidInputsError, match="OpenAI API key is required"):
-        await prepared(monkeypatch, {}, OPENAI_API_KEY="  ")
+        prepared(monkeypatch, {}, OPENAI_API_KEY="  ")
 
 
 async def test_openai_and_azure_stay_allowed_beside_the_workers_own(
@@ -77,15 +72,15 @@ async def test_openai_and_azure_stay_allowed_beside_the_workers_own(
     """OPENAI_BASE_URL and CONNECTOR_ALLOWED_HOSTS add to the hosts that are always allowed."""
     own = {"OPENAI_BASE_URL": "https://llm.example.com/v1", "CONNECTOR_ALLOWED_HOSTS": "*.corp.example"}
     for host in ("api.openai.com", "x.openai.azure.com", "a.corp.example", "llm.example.com"):
-        call = await prepared(monkeypatch, {"baseUrl": f"https://{host}/v1", "apiKey": "k"}, **own)
+        call = prepared(monkeypatch, {"baseUrl": f"https://{host}/v1", "apiKey": "k"}, **own)
         assert call.url == f"https://{host}/v1/chat/completions"
     with pytest.raises(HostRefusedError):
-        await prepared(monkeypatch, {"baseUrl": "https://other.example/v1", "apiKey": "k"}, **own)
+        prepared(monkeypatch, {"baseUrl": "https://other.example/v1", "apiKey": "k"}, **own)
 
 
 async def test_any_host_may_be_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     """`*` allows every host."""
-    call = await prepared(monkeypatch, {"baseUrl": "http://anything.example:1"}, CONNECTOR_ALLOWED_HOSTS="*")
+    call = prepared(monkeypatch, {"baseUrl": "http://anything.example:1"}, CONNECTOR_ALLOWED_HOSTS="*")
     assert call.headers == {}
 
 

@@ -9,20 +9,21 @@ import sys
 from collections.abc import Sequence
 
 from openai_connector import __version__
+from openai_connector.contract import ExitStatus
 
 _ABOUT = "Camunda 8 connector worker for OpenAI and OpenAI-compatible APIs"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; gives the exit status: 0, 1 for failures, 2 for wrong use, 130 after Ctrl-C."""
+    """Run a command; gives the exit status."""
     try:
         namespace = _parse(list(sys.argv[1:] if arguments is None else arguments))
         return int(namespace.run(namespace) or 0)
     except KeyboardInterrupt:
-        return 130
+        return ExitStatus.INTERRUPTED
     except BrokenPipeError:  # who reads the output has seen enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains at its end
-        return 1
+        return ExitStatus.FAILED
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
@@ -45,7 +46,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 def _say_how(parser: argparse.ArgumentParser) -> int:
     parser.print_help(sys.stderr)
-    return 2
+    return ExitStatus.WRONG_USE
 
 
 # What a command does, and the module of `commands` that has its `add_arguments` and `run`.

@@ -12,10 +12,9 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 from openai_connector import wording
-from openai_connector.calls import Api, Calls, Unfinished
+from openai_connector.calls import Api, Bought, Calls, Unfinished
 from openai_connector.contract import (
     BPMN_ERROR,
     COMPLETE,
@@ -49,9 +48,9 @@ from openai_connector.outcome.mapping import (
     error_object,
 )
 from openai_connector.outcome.memory import TaskMemory
-from openai_connector.outcome.release import Attempt, release
+from openai_connector.outcome.release import Attempt, kept_words, release
 from openai_connector.outcome.retry_policy import DEFAULT_POLICY, Plan, RetryPolicy
-from openai_connector.purchases import GoesBackError, Purchases
+from openai_connector.purchases import GoesBackError, Purchases, stays_stored
 from openai_connector.tasks.task_type import (
     CALLS,
     NOT_ASKED_AGAIN,
@@ -117,7 +116,7 @@ class Connector:
             decision = await self.decide(attempt)
             for reason in decision.nulls:
                 self._events.emit(NullFound(job, reason.label, reason.kind, reason.line, reason.column))
-            outcome = release(decision.outcome, attempt, is_kept=decision.keeps_answer, end=decision.way_out)
+            outcome = await self._released(decision, attempt)
             self._waiting.decided(attempt)
             if isinstance(outcome, Completed) and attempt.memory.response is not None:
                 await self._purchases.owe(job, Document.of(outcome.variables).text)
@@ -130,6 +129,16 @@ class Connector:
             return release(self._stopped(attempt), attempt)
         except Exception as error:
             return release(self.failed_unexpectedly(job, error), attempt)
+
+    async def _released(self, decision: Decision, attempt: Attempt) -> Outcome:
+        """Return a decision's outcome as it may leave; an answer that the engine cannot take is stored."""
+        memory = attempt.memory
+        outcome = release(decision.outcome, attempt, is_kept=decision.keeps_answer, end=decision.way_out)
+        is_lost = not (isinstance(outcome, Completed) or outcome.has_answer or attempt.is_stored)
+        if memory.response is None or not is_lost:
+            return outcome
+        attempt.is_stored = await self._purchases.keep(attempt.job, memory.request or "", memory.response)
+        return release(decision.outcome, attempt, is_kept=decision.keeps_answer, end=decision.way_out)
 
     async def decide(self, attempt: Attempt) -> Decision:
         """Return what becomes of a job, before anything of it is masked, cut or remembered."""
@@ -144,8 +153,9 @@ class Connector:
         try:
             task = self.task_type.read(job.variables, attempt.redaction)
             if attempt.memory.answer_to(task.request.fingerprint) is None:
-                accepted = await self._bought(task, attempt)
-                attempt.memory = attempt.memory.with_answer(task.request.fingerprint, accepted)
+                bought = await self._bought(task, attempt)
+                attempt.memory = attempt.memory.with_answer(task.request.fingerprint, bought.answer)
+                attempt.is_stored = bought.is_stored
             else:
                 self._waiting.recalled(task, attempt)
         except TaskError as error:
@@ -157,8 +167,8 @@ class Connector:
             await self._purchases.settle(job.key)  # the next activation is to buy another
         return decision
 
-    async def _bought(self, task: Task, attempt: Attempt) -> Mapping[str, Any]:
-        """Return what is kept of the answer to a task, bought now or before."""
+    async def _bought(self, task: Task, attempt: Attempt) -> Bought:
+        """Return the answer to a task, bought now or before."""
         request, request_id = task.request, _request_id(attempt)
         if (
             request.needed is not AnswerNeeded.NOW
@@ -219,7 +229,7 @@ class Connector:
         else:
             kept = {**accepted, CALLS: 2}
         attempt.memory = attempt.memory.with_answer(task.request.fingerprint, kept)
-        await self._purchases.keep(attempt.job, task.request.fingerprint, kept)
+        attempt.is_stored = await self._purchases.keep(attempt.job, task.request.fingerprint, kept)
         return task.read_answer(kept)
 
     def _plan(self, error: TaskError, attempt: Attempt) -> Plan:
@@ -278,12 +288,9 @@ class Connector:
     # What the engine's side meets
 
     async def settled(self, job: Job, outcome: Outcome | None) -> None:
-        """Note that the engine has acknowledged a job's outcome; None: it has the job no more.
-
-        A job that comes back keeps what is stored: an answer, or another worker's call.
-        """
+        """Note that the engine has acknowledged a job's outcome; None: it has the job no more."""
         self._waiting.settled(job, outcome)
-        if not (isinstance(outcome, Failed) and outcome.retries):
+        if not stays_stored(outcome):
             await self._purchases.settle(job.key)
 
     def stopping(self) -> None:
@@ -329,7 +336,7 @@ class Connector:
         place = place_of(error)
         log.error("Job %s: the connector failed unexpectedly (%s)", job.key, place)
         attempt = _attempt_of(outcome)
-        if attempt is not None:
+        if attempt is not None and attempt.memory.is_paid:
             return self._kept(Failed(wording.UNEXPECTED(place=place), 0), attempt)
         return Failed(wording.UNEXPECTED(place=place), self._retry_policy.after_surprise(job.retries))
 
@@ -344,12 +351,12 @@ class Connector:
                 attempt = _attempt_of(outcome) or Attempt(job, TaskMemory(job.key))
                 return self._kept(Failed(wording.RESULT_REFUSED(reason=reason), 0), attempt)
             case BpmnError(code=code, message=message):
+                attempt = _attempt_of(outcome) or Attempt(job, TaskMemory(job.key))
                 words = wording.BPMN_ERROR_REFUSED(code=code, reason=reason, message=message.rstrip("."))
-                return Failed(words, 0)
+                return self._kept(Failed(words, 0), attempt)
             case Failed(message=message) if outcome.variables:
                 self._waiting.needed_on(job)
-                lost = wording.COULD_NOT_BE_STORED(reason=reason)
-                return replace(outcome, message=message.rstrip(".") + lost, variables={})
+                return _without_variables(outcome, message, reason)
             case Failed():
                 return None
 
@@ -361,8 +368,17 @@ class Connector:
 
 
 def _attempt_of(outcome: Outcome | None) -> Attempt | None:
-    attempt = outcome.attempt if isinstance(outcome, Completed) else None
+    attempt = None if outcome is None else outcome.attempt
     return attempt if isinstance(attempt, Attempt) else None
+
+
+def _without_variables(failed: Failed, message: str, reason: str) -> Failed:
+    """Return a failure whose variables the engine refuses; its answer is in the store, or lost."""
+    attempt = _attempt_of(failed)
+    end = wording.COULD_NOT_BE_STORED(reason=reason)
+    if attempt is not None and attempt.is_stored and attempt.memory.response is not None:
+        end += kept_words(attempt, has_answer=False)
+    return replace(failed, message=message.rstrip(".") + end, variables={}, has_answer=False)
 
 
 def explained(error: TaskError, panel: Mapping[str, str]) -> str:

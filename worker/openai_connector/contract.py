@@ -6,11 +6,26 @@ Inputs are flat variables with one prefix, so that hardly anything leaks in from
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import IntEnum
 from typing import Final, NamedTuple
 
 JOB_TYPE: Final = "openai-connector:1"
 CAMUNDA_HTTP_JOB_TYPE: Final = "io.camunda:http-json:1"
 """Of tasks made with Camunda's own templates, which the drop-in serves."""
+
+
+class ExitStatus(IntEnum):
+    """What a supervisor learns from the end of the program; docs/operators/scaling.md says what to do."""
+
+    ENDED = 0
+    """As it should: a worker has drained after a signal."""
+    FAILED = 1
+    """The command could not do it; a worker was ended by a bug."""
+    WRONG_USE = 2
+    """A setting or an argument is wrong; nothing was done."""
+    INTERRUPTED = 130
+    """Ended in a hurry: a second signal has cut the drain short. As shells have it after Ctrl-C."""
+
 
 # Templates
 

@@ -39,7 +39,7 @@ class Completed:
 
     variables: Mapping[str, Any] = field(default_factory=dict, repr=False)
     attempt: object = field(default=None, repr=False, compare=False)
-    """What the connector knows of the attempt, for the case that the engine refuses the variables."""
+    """What the connector knows of the attempt, for the case that the engine refuses the outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,9 @@ class BpmnError:
     variables: Mapping[str, Any] = field(default_factory=dict, repr=False)
     keep: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """Variables set locally at the task *before* the error is thrown: they survive an uncaught error."""
+    has_answer: bool = field(default=False, compare=False)
+    """The paid answer is among what is kept."""
+    attempt: object = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,9 @@ class Failed:
     """How long the engine waits before it offers the job again; None = at once."""
     variables: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """Variables that become local to the task."""
+    has_answer: bool = field(default=False, compare=False)
+    """The paid answer is among the variables."""
+    attempt: object = field(default=None, repr=False, compare=False)
 
 
 Outcome = Completed | BpmnError | Failed
@@ -119,7 +125,7 @@ class Pause:
     seconds: float
     """To wait before the next poll."""
     jobs: int
-    """To fetch with it at most."""
+    """To fetch with it at most; 0: there is none, but another pause where it is still needed."""
 
 
 class Slot(Protocol):

@@ -8,16 +8,30 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
 from openai_connector import wording
 from openai_connector.contract import HELD_BACK, WORKER_ENDED
-from openai_connector.job import Job, Pause, Recovery, TaskError
-from openai_connector.observe.events import AnswerReused, CallLost, Events
+from openai_connector.job import BpmnError, Failed, Job, Outcome, Pause, Recovery, TaskError
+from openai_connector.observe.events import (
+    AnswerKept,
+    AnswerReused,
+    AnswerUnkept,
+    CallLost,
+    EntryUnreadable,
+    Events,
+    StoreDamaged,
+    StoreFound,
+    StoreFull,
+    StoreLost,
+    StorePurged,
+    StoreRoom,
+)
+from openai_connector.observe.points import during, reached
 from openai_connector.outcome.memory import WaitingCall
-from openai_connector.store import Claim, NoStore, Owed, Store, StoreError
+from openai_connector.store import Claim, Met, News, NoStore, Owed, Store, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +39,7 @@ MOST_ENDED: Final = 3
 """Calls of one job that were begun and never ended: after these the job is an incident, not a loop."""
 COMES_BACK: Final = (5.0, 10.0)
 """Seconds, at random, after which a job is offered again that another worker is in mid-call for."""
-STORE_PAUSE: Final = Pause(seconds=1.0, jobs=1)
+STORE_PAUSE: Final = Pause(seconds=1.0, jobs=0)
 
 
 class GoesBackError(TaskError):
@@ -89,8 +103,17 @@ class Purchases:
             StoreAwayError: it cannot be told, and must be.
             WorkerEndedError: this was tried too often.
         """
+        return await self._understood(self._store.claim(job.key, fingerprint), job, fingerprint)
+
+    async def confirm(self, job: Job, fingerprint: str) -> Mapping[str, Any] | None:
+        """Do the same just before the request is sent: the process may have stood still since `begin`."""
+        return await self._understood(self._store.confirm(job.key, fingerprint), job, fingerprint)
+
+    async def _understood(
+        self, asking: Awaitable[Claim], job: Job, fingerprint: str
+    ) -> Mapping[str, Any] | None:
         try:
-            claim = await self._store.claim(job.key, fingerprint)
+            claim = await asking
         except StoreError as error:
             if self._is_required:
                 raise StoreAwayError(str(error)) from None
@@ -100,17 +123,26 @@ class Purchases:
                 self._events.emit(AnswerReused(job))
         elif claim.is_busy:
             raise InMidCallError
-        elif claim.attempts >= MOST_ENDED:
+        elif claim.was_lost:
+            self._events.emit(CallLost(job))
+        if claim.is_ours and self._is_required and self._store.is_full:
+            await self.call_off(job, fingerprint)
+            raise StoreAwayError(wording.STORE_FULL())
+        if claim.attempts >= MOST_ENDED and claim.is_ours:
             await self.call_off(job, fingerprint)
             await self.settle(job.key)  # a person who retries the incident begins anew
             raise WorkerEndedError(wording.WORKER_ENDED(times=claim.attempts))
-        elif claim.was_lost:
-            self._events.emit(CallLost(job))
         return claim.answer
 
-    async def keep(self, job: Job, fingerprint: str, answer: Mapping[str, Any]) -> None:
-        """Keep an answer, which is safe then."""
-        await _without(self._store.keep(job.key, fingerprint, answer))
+    async def keep(self, job: Job, fingerprint: str, answer: Mapping[str, Any]) -> bool:
+        """Keep an answer; return whether it is safe now."""
+        if isinstance(self._store, NoStore):
+            reached("handed_to_store")
+            return False
+        with during("handed_to_store", 0):
+            is_kept = await _without(self._store.keep(job.key, fingerprint, answer))
+        self._events.emit(AnswerKept(job) if is_kept else AnswerUnkept(job))
+        return is_kept
 
     async def call_off(self, job: Job, fingerprint: str) -> None:
         """Say that the call has ended without an answer."""
@@ -132,13 +164,57 @@ class Purchases:
             return []
 
     def pause(self) -> Pause | None:
-        """Return how to slow down polling while a required store does not work."""
-        return STORE_PAUSE if self._is_required and not self._store.is_healthy else None
+        """Return how to stop polling while a required store does not work, or takes no more answers."""
+        return STORE_PAUSE if self._is_required and not self._is_working() else None
+
+    def _is_working(self) -> bool:
+        return self._store.is_healthy and not self._store.is_full
 
 
-async def _without(doing: Awaitable[None]) -> None:
-    """Go on without the store where it fails; it says so itself."""
+def telling(events: Events, *, is_required: bool) -> Callable[[News], None]:
+    """Return what makes events of what a store meets."""
+
+    def tell(news: News) -> None:
+        match news.met:
+            case Met.LOST:
+                events.emit(StoreLost(news.what, is_required))
+            case Met.FOUND:
+                events.emit(StoreFound(news.seconds, news.count))
+            case Met.FULL:
+                events.emit(StoreFull(news.what, is_required))
+            case Met.ROOM:
+                events.emit(StoreRoom(news.count))
+            case Met.DAMAGED:
+                events.emit(StoreDamaged(news.what))
+            case Met.UNREADABLE:
+                events.emit(EntryUnreadable(news.job_key, news.what, news.count))
+            case Met.PURGED:
+                events.emit(StorePurged(news.count))
+
+    return tell
+
+
+def stays_stored(outcome: Outcome | None) -> bool:
+    """Check whether an answer is needed after the engine has acknowledged an outcome; None: the job is gone.
+
+    **The rule of the store**: what a job may come back for stays, unless the engine has it. A job comes back
+    while it has retries, and when a person retries its incident (an uncaught BPMN error is one). The engine
+    has the answer then, as a variable of the task, where it could take it.
+    """
+    match outcome:
+        case Failed(retries=retries) if retries > 0:
+            return True
+        case Failed() | BpmnError():
+            return not outcome.has_answer
+        case _:
+            return False
+
+
+async def _without(doing: Awaitable[None]) -> bool:
+    """Go on without the store where it fails; it says so itself. Return whether it did it."""
     try:
         await doing
     except StoreError as error:
         log.debug("The store did not do it: %s", error)
+        return False
+    return True

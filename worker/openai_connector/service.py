@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -17,14 +17,14 @@ from openai_connector.connector import Connector
 from openai_connector.contract import OWN_VARIABLES
 from openai_connector.document import Document, parse_json
 from openai_connector.job import Completed, Job
-from openai_connector.limits import FixedLimits, Gate, HostChange, Shares
+from openai_connector.limits import FixedLimits, Gate, HostChange, Shares, exchange
 from openai_connector.observe.events import Events, HostFound, HostLost
 from openai_connector.observe.logs import log_event
 from openai_connector.openai_api import ApiClient, Proxies, ProxyError
 from openai_connector.outcome.retry_policy import RetryPolicy
-from openai_connector.purchases import Purchases
+from openai_connector.purchases import Purchases, telling
 from openai_connector.settings import SAAS_AUDIENCE, SAAS_TOKEN_URL, Settings, SettingsError, misspelt
-from openai_connector.store import NoStore, Store, StoreError, StoreOptions, open_store
+from openai_connector.store import News, NoStore, Store, StoreError, StoreOptions, open_store
 from openai_connector.tasks.allowed_hosts import ALWAYS_ALLOWED, AllowedHosts, pattern_of
 from openai_connector.tasks.openai_task import ApiDefaults, OpenAiTasks
 from openai_connector.tasks.secrets import ChainedSecrets, EnvironmentSecrets, FolderSecrets, SecretProvider
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 OWED_EVERY = 5.0  # seconds between two looks at what workers that are gone still owe
+SHARED_EVERY = 0.5  # seconds between two looks at what the fleet knows of limits and outages
 LAST_SECONDS = 3.0  # after a second signal, to give back the jobs under way; to remove what the API keeps
 
 
@@ -62,25 +63,31 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
     """
     connection = connection_of(settings)
     client = client_of_environment()
-    store = store_of(settings)
+    events = Events(log_event)
+    store = store_of(settings, telling(events, is_required=settings.store_required))
     channel = open_channel(connection)
-    owing: asyncio.Task[None] | None = None
+    beside: list[asyncio.Task[None]] = []
     served: list[Connector] = []
     try:
         stub = gateway(channel)
         commands = Commands(stub)
-        events = Events(log_event)
         purchases = Purchases(store, is_required=settings.store_required, events=events)
         with contextlib.suppress(StoreError):  # which it has told of, and tries again by itself
             await store.start()
-        owing = asyncio.create_task(pay_what_is_owed(purchases, commands))
-        served = connectors(settings, client, events, purchases, commands)
+        beside.append(asyncio.create_task(pay_what_is_owed(purchases, commands)))
+        types = task_types(settings)
+        gate = gate_of(settings, len(types), events, is_shared=store.is_shared)
+        if store.is_shared:
+            beside.append(asyncio.create_task(share_limits(gate, store)))
+        served = connectors(
+            settings, client, types, gate=gate, events=events, purchases=purchases, at_task=commands
+        )
         pollers = _pollers(settings, stub, commands, served, events)
         _announce(settings, connection)
         await _poll(pollers, settings.drain_timeout, stopping)
     finally:
-        if owing is not None:
-            owing.cancel()
+        for task in beside:
+            task.cancel()
         await asyncio.gather(*(connector.aclose(LAST_SECONDS) for connector in served))
         await store.aclose()
         await client.aclose()
@@ -157,8 +164,8 @@ def client_of_environment() -> ApiClient:
     return client
 
 
-def store_of(settings: Settings) -> Store:
-    """Return the store, not yet started."""
+def store_of(settings: Settings, tell: Callable[[News], None]) -> Store:
+    """Return the store, not yet started; `tell` is told what it meets."""
     if settings.store is None:
         return NoStore()
     from openai_connector.store.sealing import read_keys  # only where there is a store
@@ -168,7 +175,9 @@ def store_of(settings: Settings) -> Store:
         keys=keys,
         retention=settings.store_retention,
         max_bytes=settings.store_max_size * 1024 * 1024,
+        notes=settings.store_notes,
         fresh_for=min(StoreOptions().fresh_for, settings.job_lease / 3),
+        tell=tell,
     )
     return open_store(settings.store.get_secret_value(), options)
 
@@ -180,23 +189,33 @@ async def pay_what_is_owed(purchases: Purchases, commands: Commands) -> None:
             document = Document(parse_json(owed.variables_json))
             document.text = owed.variables_json
             job = Job(owed.job_key, "", 0, 0, "", "", 0, 0, "", {}, {})
-            delivery, _ = await commands.report(job, Completed(document))
+            delivery = (await commands.report(job, Completed(document))).delivery
             if delivery in (Delivery.DONE, Delivery.GONE):
                 log.info("Job %d: the completion that was owed is reported (%s)", job.key, delivery.value)
                 await purchases.settle(job.key)
         await asyncio.sleep(OWED_EVERY)
 
 
+async def share_limits(gate: Gate, store: Store) -> None:
+    """Tell the fleet of limits and outages, and learn of them, now and then."""
+    while True:
+        with contextlib.suppress(StoreError):  # without the store each worker learns by itself
+            await exchange(gate, store)
+        await asyncio.sleep(SHARED_EVERY)
+
+
 def connectors(
     settings: Settings,
     client: ApiClient,
+    types: Sequence[TaskType],
+    *,
+    gate: Gate | None = None,
     events: Events | None = None,
     purchases: Purchases | None = None,
     at_task: AtTask | None = None,
 ) -> list[Connector]:
-    """Return a connector for each type of task that is served."""
-    policy, served = RetryPolicy(settings.max_waits, settings.max_wait_time), task_types(settings)
-    gate = gate_of(settings, len(served), events or Events())
+    """Return a connector for each type of task."""
+    policy = RetryPolicy(settings.max_waits, settings.max_wait_time)
     return [
         Connector(
             client,
@@ -209,7 +228,7 @@ def connectors(
             wait_options=_wait_options(settings),
             files=client,
         )
-        for task_type in served
+        for task_type in types
     ]
 
 
@@ -225,7 +244,7 @@ def _wait_options(settings: Settings) -> WaitOptions:
     )
 
 
-def gate_of(settings: Settings, types: int, events: Events) -> Gate:
+def gate_of(settings: Settings, types: int, events: Events, *, is_shared: bool = False) -> Gate:
     """Return what holds calls back: one for all types of task, for they may ask with the same key."""
 
     def tell(change: HostChange) -> None:
@@ -235,6 +254,7 @@ def gate_of(settings: Settings, types: int, events: Events) -> Gate:
         fixed=FixedLimits(settings.requests_per_minute, settings.tokens_per_minute),
         shares=Shares(settings.max_jobs * types, settings.fair_share, settings.max_payload * 1_000_000),
         on_change=tell,
+        is_shared=is_shared,
     )
 
 

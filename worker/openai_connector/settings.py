@@ -272,7 +272,7 @@ class Settings(BaseSettings):
     store_required: bool = _field(
         False,
         "CONNECTOR_STORE_REQUIRED",
-        about="true: take no jobs while the store does not work. false: go on without it.",
+        about="true: take no jobs while the store does not work, or is full. false: go on without it.",
     )
     store_key: SecretStr | None = _field(
         None,
@@ -280,6 +280,13 @@ class Settings(BaseSettings):
         unit="keys, comma between",
         about="Encrypts what is stored: 32 bytes in Base64, as openssl rand -base64 32 makes them. The first "
         "key encrypts, all of them decrypt. Unset: stored as it is.",
+    )
+    store_notes: Path | None = _field(
+        None,
+        "CONNECTOR_STORE_NOTES",
+        unit="folder",
+        about="Of this machine: answers on their way to PostgreSQL are noted here, so that they survive "
+        "a kill. Unset: they are not; SQLite needs no such folder.",
     )
     store_retention: Duration = _field(
         timedelta(days=7),
@@ -403,19 +410,7 @@ def load() -> Settings:
 
 def _check(settings: Settings) -> None:
     settings.gateway()
-    oauth = {
-        "ZEEBE_CLIENT_ID": settings.client_id,
-        "ZEEBE_CLIENT_SECRET": settings.client_secret,
-        "ZEEBE_AUTHORIZATION_SERVER_URL": settings.authorization_server_url or settings.cluster_id,
-    }
-    missing = [name for name, value in oauth.items() if not value]
-    if missing and (settings.client_id or settings.client_secret):
-        raise SettingsError(f"{missing[0]} must be set too: OAuth needs {', '.join(oauth)}")
-    token_url = settings.authorization_server_url
-    if token_url is not None and not _TOKEN_URL.fullmatch(token_url):
-        raise SettingsError(
-            f"{_name('authorization_server_url')} must be a URL such as https://login.example.com/oauth/token"
-        )
+    _check_oauth(settings)
     if bool(settings.client_certificate) != bool(settings.client_key):
         raise SettingsError("ZEEBE_CLIENT_CERTIFICATE_PATH and ZEEBE_CLIENT_KEY_PATH must be set together")
     for name, path in (
@@ -445,6 +440,22 @@ def _check(settings: Settings) -> None:
     _check_api(settings)
 
 
+def _check_oauth(settings: Settings) -> None:
+    oauth = {
+        "ZEEBE_CLIENT_ID": settings.client_id,
+        "ZEEBE_CLIENT_SECRET": settings.client_secret,
+        "ZEEBE_AUTHORIZATION_SERVER_URL": settings.authorization_server_url or settings.cluster_id,
+    }
+    missing = [name for name, value in oauth.items() if not value]
+    if missing and (settings.client_id or settings.client_secret):
+        raise SettingsError(f"{missing[0]} must be set too: OAuth needs {', '.join(oauth)}")
+    token_url = settings.authorization_server_url
+    if token_url is not None and not _TOKEN_URL.fullmatch(token_url):
+        raise SettingsError(
+            f"{_name('authorization_server_url')} must be a URL such as https://login.example.com/oauth/token"
+        )
+
+
 def _check_store(settings: Settings) -> None:
     if settings.store is None:
         if settings.store_required:
@@ -461,6 +472,8 @@ def _check_store(settings: Settings) -> None:
         read_keys(settings.store_key.get_secret_value() if settings.store_key else "")
     except ValueError as error:
         raise SettingsError(f"CONNECTOR_STORE_KEY {error}") from None
+    if settings.store_notes is not None and not settings.store_notes.is_dir():
+        raise SettingsError("CONNECTOR_STORE_NOTES: there is no such folder")
 
 
 def _check_certificates(settings: Settings) -> None:

@@ -34,6 +34,11 @@ IS_KEPT = Sentence(
     ". The answer is kept: set the local variable {result_expression} or {error_expression} at the task in "
     "Operate, as a text in double quotes, then retry the incident; the API is not asked again"
 )
+IS_STORED = Sentence(
+    ". The engine cannot take the answer; the worker's store keeps it, for CONNECTOR_STORE_RETENTION at "
+    "most. Set the local variable {result_expression} or {error_expression} at the task in Operate, as a "
+    "text in double quotes, then retry the incident; the API is not asked again"
+)
 IS_TOO_LARGE_TO_KEEP = Sentence(
     ". The answer is too large to be kept: retrying the incident asks the API, and pays, again"
 )
@@ -42,7 +47,7 @@ IS_KEPT_BY_API = Sentence(
 )
 LEFT_OUT = Sentence(". Variables of this failure were left out: they are too large")
 COULD_NOT_BE_STORED = Sentence(
-    ". But this failure's variables, and an answer kept in them, could not be stored ({reason})"
+    ". But the engine refused this failure's variables, and an answer kept in them ({reason})"
 )
 
 # Ends of messages of failed calls: what becomes of the job
@@ -428,11 +433,19 @@ HTTP_HOST = Sentence(
 
 # The store. None of these names a value: a location may hold a password
 
-STORE_LOST = Sentence(
-    "The store does not work: {problem}. The worker goes on without it: an answer may be paid for twice "
-    "where a worker is killed. It tries the store again by itself"
+STORE_LOST = Sentence("The store does not work: {problem}")
+STORE_GOES_ON = Sentence(
+    ". The worker goes on without it, and tries it again by itself: an answer that comes meanwhile is paid "
+    "for again if its worker is killed"
+)
+STORE_WAITS = Sentence(
+    ". No jobs are taken until it works again, which is tried by itself: CONNECTOR_STORE_REQUIRED is true. "
+    "To go on without it, start the worker with CONNECTOR_STORE_REQUIRED=false"
 )
 STORE_WORKS = Sentence("The store works: answers are kept until the engine has acknowledged them")
+STORE_WORKS_AGAIN = Sentence("The store works again, after {seconds} s")
+STORE_ROOM = Sentence("The store has room for answers again")
+STORE_UNKEPT = Sentence("; {count} answers that came meanwhile are not in it")
 STORE_CLOSED = Sentence("The store is not open")
 STORE_SLOW = Sentence(
     "the store of CONNECTOR_STORE takes too long to answer. Check the load of its disk or database, and the "
@@ -440,7 +453,7 @@ STORE_SLOW = Sentence(
 )
 STORE_FAILED = Sentence("the store of CONNECTOR_STORE failed ({kind}). Check the disk or the database of it")
 STORE_FULL = Sentence(
-    "The store has reached CONNECTOR_STORE_MAX_SIZE: this answer is not stored. Check why the engine "
+    "the store has reached CONNECTOR_STORE_MAX_SIZE and takes no more answers. Check why the engine "
     "acknowledges nothing, or raise the limit"
 )
 STORE_LOCKED = Sentence(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from random import Random
 
 import pytest
 
-from openai_connector.limits import Admission, Asking, Gate, Held, HostChange, Key, LocalState, exchange
-from tests.simulation import clock, simulate
+from openai_connector.limits import Admission, Asking, Gate, Held, HostChange, Key, exchange
+from tests.simulation import LocalState, clock, simulate
 
 KEY = Key("credential", "llm.example.com", "m")
 EPOCH = 1_790_000_000.0
@@ -38,9 +39,9 @@ class Fleet:
         """Have a worker ask for leave."""
         return await self.gates[worker].enter(Asking(key, job))
 
-    async def call(self, worker: int, job: int = 1) -> Admission:
+    async def call(self, worker: int, job: int = 1, key: Key = KEY) -> Admission:
         """Make a call that is over at once; tell what came of it by what is returned."""
-        entered = await self.enter(worker, job)
+        entered = await self.enter(worker, job, key)
         assert isinstance(entered, Admission)
         entered.done()
         return entered
@@ -97,7 +98,7 @@ def test_an_outage_is_known_to_the_fleet_and_so_is_its_end() -> None:
 def test_what_is_known_already_is_not_learned_again() -> None:
     """A refusal that goes round slows a worker down once, its own among them."""
 
-    async def story() -> list[dict[str, dict[str, float]]]:
+    async def story() -> list[dict[str, Mapping[str, float]]]:
         fleet = Fleet()
         (await fleet.call(1)).answered()
         (await fleet.call(0)).refused(wait=1.0)
@@ -114,25 +115,92 @@ def test_what_is_known_already_is_not_learned_again() -> None:
 
 
 def test_the_later_moment_stays() -> None:
-    """A worker that is late does not overwrite what others know."""
+    """A worker that is late does not overwrite what others know, and a rate stays with its refusal."""
 
     async def story() -> object:
-        state = LocalState()
-        await state.update("k", {"a": 5.0, "b": 1.0})
-        await state.update("k", {"a": 3.0, "b": 2.0})
-        return await state.get("k")
+        fleet = Fleet(3)
+        for worker in range(3):
+            (await fleet.call(worker)).answered()
+        early, late = await fleet.call(0), await fleet.call(1)
+        early.refused(wait=60.0)
+        await asyncio.sleep(1)
+        late.refused(wait=5.0)
+        await exchange(fleet.gates[1], fleet.state, lambda: EPOCH + clock())
+        await exchange(fleet.gates[0], fleet.state, lambda: EPOCH + clock())
+        return fleet.state.values["limits"]["limit " + " ".join(KEY)]
 
-    assert simulate(story()) == {"a": 5.0, "b": 2.0}
+    facts = simulate(story())
+    assert isinstance(facts, dict)
+    assert facts["refusedAt"] == pytest.approx(EPOCH + 1, abs=0.01)
+    assert facts["heldUntil"] == pytest.approx(EPOCH + 60, abs=0.01)
 
 
-def test_a_state_with_odd_facts_harms_nobody() -> None:
+def test_a_worker_that_starts_begins_with_what_the_fleet_knows() -> None:
+    """A new worker neither sends a burst into a limit that others know, nor creeps."""
+
+    async def story() -> list[float]:
+        fleet = Fleet(3)
+        for _ in range(2):
+            for job in range(60):
+                (await fleet.call(0, job)).answered()
+            (await fleet.call(0)).refused(wait=1.0)
+            await asyncio.sleep(2)
+        await fleet.exchange()
+        at: list[float] = []
+        begun = clock()
+        while len(at) < 10:
+            entered = await fleet.enter(2, len(at))
+            if isinstance(entered, Admission):
+                at.append(clock() - begun)
+                entered.answered()
+                entered.done()
+            else:
+                await asyncio.sleep(entered.opens)
+        return at
+
+    at = simulate(story())
+    assert at[-1] - at[0] >= 1.5
+    assert at[-1] <= 30
+
+
+def test_news_alone_are_written() -> None:
+    """A fleet that meets nothing new reads, and leaves the shared value alone."""
+
+    async def story() -> list[int]:
+        fleet = Fleet()
+        (await fleet.call(1)).answered()
+        (await fleet.call(0)).refused(wait=1.0)
+        for job in range(5):
+            (await fleet.call(0, job, KEY._replace(host="down.example.com"))).failed()
+        written = []
+        for _ in range(4):
+            await fleet.exchange()
+            (await fleet.call(1)).answered()
+            written.append(fleet.state.writes)
+            await asyncio.sleep(5)
+        return written
+
+    written = simulate(story())
+    assert written[0] == written[-1] > 0
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param({"later": EPOCH}, id="other_facts"),
+        pytest.param({"refusedAt": "now", "heldUntil": None, "downSince": []}, id="no_numbers"),
+        pytest.param("text", id="no_facts"),
+        pytest.param({}, id="none"),
+    ],
+)
+def test_a_state_with_odd_facts_harms_nobody(value: object) -> None:
     """Facts of another version of the worker, or of keys that nobody asks here, are left alone."""
 
     async def story() -> Admission | Held:
         fleet = Fleet()
         (await fleet.call(0)).answered()
         for name in ("limit credential llm.example.com m", "host llm.example.com", "other", "host elsewhere"):
-            await fleet.state.update(name, {"later": EPOCH})
+            fleet.state.values["limits"] = {**fleet.state.values.get("limits", {}), name: value}
         await fleet.exchange()
         return await fleet.enter(0)
 

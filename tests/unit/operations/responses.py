@@ -29,6 +29,11 @@ def body_of(*items: Any, **more: Any) -> dict[str, Any]:
     }
 
 
+def failed(code: Any, message: str = "m", **more: Any) -> dict[str, Any]:
+    """Make the body of a response that failed."""
+    return body_of(status="failed", error={"code": code, "message": message}, **more)
+
+
 def said(text: str, **more: Any) -> dict[str, Any]:
     """Make an item in which the model says something."""
     part = {"type": "output_text", "text": text, "annotations": []}

@@ -15,6 +15,8 @@ OURS = {
     "CAMUNDA_CLUSTER_ID": "abc",
     "ZEEBE_CLIENT_ID": "me",
     "CONNECTOR_JOB_TYPE": "another",
+    "CONNECTOR_STORE": "postgresql://theirs/db",
+    "CONNECTOR_STORE_KEY": "key",
     "SECRET_OTHER": "theirs",
     "OPENAI_ORGANIZATION": "org",
 }
@@ -72,6 +74,17 @@ def test_worker_of_another_cluster_keeps_its_credentials() -> None:
     assert environment["ZEEBE_CLIENT_ID"] == "me"
     assert environment["ZEEBE_ADDRESS"] == "c:1"
     assert "CAMUNDA_CLUSTER_ID" not in environment
+    assert "CONNECTOR_JOB_TYPE" not in environment
+
+
+def test_a_store_stays_with_its_cluster() -> None:
+    """To an engine of the demo's own, the store's job keys would mean other jobs."""
+    given = {name: value for name, value in OURS.items() if name.startswith("CONNECTOR_STORE")}
+    for zeebe, left in (("c:1", given), (None, {})):
+        environment = dict(OURS)
+        run.prepare(environment, zeebe=zeebe, base_url="http://m/v1", api_key="demo")
+        stored = {name: value for name, value in environment.items() if name.startswith("CONNECTOR_STORE")}
+        assert stored == left
 
 
 @pytest.mark.usefixtures("own_process")

@@ -6,12 +6,11 @@ import asyncio
 import resource
 import sys
 
-from openai_connector.store import StoreError, StoreOptions, open_store
+from openai_connector.store import StoreError, open_store
 
 
 async def main(folder: str) -> None:
-    said: list[StoreError | None] = []
-    store = open_store(folder, StoreOptions(on_change=said.append))
+    store = open_store(folder)
     await store.start()
     resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
     for job_key in range(100):

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from openai_connector.store import Owed, StoreError, ledger
+from openai_connector.store import Met, News, Owed, StoreError, ledger
 from tests.make import sentences_in
 from tests.unit.store.stores import CALL, FRESH_FOR, JOB, KEPT, Opener
 
@@ -96,7 +96,7 @@ async def test_forgotten_nothing_is_left(opened: Opener, location: str) -> None:
     assert (await second.claim(JOB + 1, CALL)).answer == KEPT
 
 
-async def test_what_is_too_old_goes(opened: Opener, location: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_is_too_old_goes(opened: Opener, location: str) -> None:
     """Answers are personal data: nothing stays longer than the retention, and that is said."""
     first = await opened(location)
     await first.keep(JOB, CALL, KEPT)
@@ -106,12 +106,13 @@ async def test_what_is_too_old_goes(opened: Opener, location: str, caplog: pytes
     await first.keep(JOB + 1, CALL, KEPT)
     await first.aclose()
     opened.clock.move(3600)
-    second = await opened(location, retention=timedelta(hours=1.5))
+    told: list[News] = []
+    second = await opened(location, retention=timedelta(hours=1.5), tell=told.append)
     assert await second.owed() == []
     assert (await second.claim(JOB, CALL)).answer is None
     assert (await second.claim(JOB + 1, CALL)).answer == KEPT
     assert await second.shared("limit") is None
-    assert "STORE_PURGED" in {name for record in caplog.records for name in sentences_in(record.message)}
+    assert [(news.met, news.count) for news in told if news.met is not Met.FOUND] == [(Met.PURGED, 1)]
 
 
 async def test_a_call_that_takes_longer_than_the_retention_stays(opened: Opener, location: str) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from openai_connector import wording
-from openai_connector.store import StoreError, StoreOptions, open_store, postgres, sqlite
+from openai_connector.store import Met, News, StoreError, StoreOptions, open_store, postgres, sqlite
 from openai_connector.store.durable import DurableStore
 from tests import postgres as servers
 from tests.make import sentences_in
@@ -32,10 +32,17 @@ class Watch:
 
     def __init__(self) -> None:
         self.said: list[str] = []
+        self.news: list[News] = []
 
-    def __call__(self, problem: StoreError | None) -> None:
+    def of(self, met: Met) -> list[News]:
+        """Return the news of one kind."""
+        return [news for news in self.news if news.met is met]
+
+    def __call__(self, news: News) -> None:
         """Remember it."""
-        self.said.append("works" if problem is None else str(problem))
+        self.news.append(news)
+        if news.met in (Met.LOST, Met.FOUND):
+            self.said.append("works" if news.met is Met.FOUND else news.what)
 
     @property
     def last(self) -> set[str]:
@@ -87,26 +94,25 @@ class TestDamagedFile:
         self,
         opened: Opener,
         tmp_path: Path,
-        caplog: pytest.LogCaptureFixture,
+        watch: Watch,
         damage: Callable[[Path], None],
     ) -> None:
         """The worker has a store at once, and the old file stays for whoever wants to look into it."""
         await filled(opened, tmp_path)
         damage(file_in(tmp_path))
-        store = await opened(str(tmp_path))
+        store = await opened(str(tmp_path), tell=watch)
         assert store.is_healthy
         assert (await store.claim(1, CALL)).is_ours
         await store.keep(1, CALL, KEPT)
         assert (await store.claim(1, CALL)).answer == KEPT
-        assert [file for file in tmp_path.iterdir() if ".damaged-" in file.name]
-        assert "STORE_MOVED_ASIDE" in {
-            name for record in caplog.records for name in sentences_in(record.message)
-        }
+        aside = {file.name for file in tmp_path.iterdir() if file.name.startswith("store.sqlite3.damaged-")}
+        (news,) = watch.of(Met.DAMAGED)
+        assert news.what in aside
 
     async def test_damaged_while_the_worker_runs(self, opened: Opener, tmp_path: Path, watch: Watch) -> None:
         """It is noticed, said, and mended."""
         await filled(opened, tmp_path)
-        store = await opened(str(tmp_path), on_change=watch, fresh_for=SOON)
+        store = await opened(str(tmp_path), tell=watch, fresh_for=SOON)
         _overwrite(0, 100_000)(file_in(tmp_path))
         for job_key in range(200):
             try:
@@ -122,7 +128,7 @@ class TestDamagedFile:
         self, opened: Opener, tmp_path: Path, watch: Watch, is_replaced: bool
     ) -> None:
         """Nothing is written into a file that nobody finds any more."""
-        store = await opened(str(tmp_path), on_change=watch, fresh_for=SOON)
+        store = await opened(str(tmp_path), tell=watch, fresh_for=SOON)
         file_in(tmp_path).rename(tmp_path / "elsewhere")
         if is_replaced:
             file_in(tmp_path).touch()
@@ -144,7 +150,7 @@ class TestOthersFile:
             connection.execute("CREATE TABLE theirs (x)")
         connection.close()
         before = file_in(tmp_path).read_bytes()
-        store = await opened(str(tmp_path), on_change=watch)
+        store = await opened(str(tmp_path), tell=watch)
         assert not store.is_healthy
         assert "STORE_OTHER_FILE" in watch.last
         assert file_in(tmp_path).read_bytes() == before
@@ -152,7 +158,7 @@ class TestOthersFile:
     async def test_held_locked_it_is_waited_for(self, opened: Opener, tmp_path: Path, watch: Watch) -> None:
         """Then it is said, and when the lock is gone the store works again."""
         tables = tables_at(str(tmp_path), busy_timeout=0.2)
-        store = await opened(str(tmp_path), tables, on_change=watch)
+        store = await opened(str(tmp_path), tables, tell=watch)
         other = sqlite3.connect(file_in(tmp_path), isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError):
@@ -177,7 +183,7 @@ class TestNoPlace:
     ) -> None:
         """The sentence says so, without the folder's name."""
         (tmp_path / "file").touch()
-        store = await opened(folder.format(file=tmp_path / "file"), on_change=watch)
+        store = await opened(folder.format(file=tmp_path / "file"), tell=watch)
         assert not store.is_healthy
         assert "STORE_NOT_WRITABLE" in watch.last
         assert "nowhere" not in watch.said[-1]
@@ -186,7 +192,7 @@ class TestNoPlace:
     async def test_a_folder_of_somebody_else(self, opened: Opener, tmp_path: Path, watch: Watch) -> None:
         """A mount that is read-only looks the same."""
         tmp_path.chmod(0o500)
-        await opened(str(tmp_path), on_change=watch)
+        await opened(str(tmp_path), tell=watch)
         assert "STORE_NOT_WRITABLE" in watch.last
 
     async def test_it_comes_back_when_there_is_room(self, tmp_path: Path) -> None:
@@ -223,7 +229,7 @@ class TestVersions:
         newer = (*known, "CREATE TABLE openai_connector_later (x integer)")
         store = await opened(location, tables_at(location, opened.clock, migrations=newer))
         await store.keep(JOB, CALL, KEPT)
-        old = await opened(location, on_change=watch)
+        old = await opened(location, tell=watch)
         assert not old.is_healthy
         assert "STORE_NEWER" in watch.last
         assert (await store.claim(JOB, CALL)).answer == KEPT
@@ -274,7 +280,7 @@ class TestDatabaseAway:
     async def test_no_server(self, opened: Opener, watch: Watch, url: str, says: str) -> None:
         """What to check is said, and nothing of the URL."""
         servers.programs()
-        store = await opened(url, on_change=watch)
+        store = await opened(url, tell=watch)
         assert not store.is_healthy
         assert says in watch.last
         assert "HIDDEN" not in watch.said[-1]
@@ -299,7 +305,7 @@ class TestDatabaseAway:
         says: str,
     ) -> None:
         """Wrong passwords are told from wrong databases."""
-        await opened(own_servers_url(**wrong), on_change=watch)
+        await opened(own_servers_url(**wrong), tell=watch)
         assert says in watch.last
         assert "HIDDEN" not in watch.said[-1]
 
@@ -307,7 +313,7 @@ class TestDatabaseAway:
         self, opened: Opener, server: Callable[[], str], watch: Watch
     ) -> None:
         """The worker says that it wants the primary server."""
-        await opened(f"{server()}%20-cdefault_transaction_read_only%3Don", on_change=watch)
+        await opened(f"{server()}%20-cdefault_transaction_read_only%3Don", tell=watch)
         assert "STORE_READ_ONLY" in watch.last
 
     async def test_no_rights(self, opened: Opener, server: Callable[[], str], watch: Watch) -> None:
@@ -318,14 +324,14 @@ class TestDatabaseAway:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("DROP ROLE IF EXISTS guest")
             connection.execute("CREATE ROLE guest")
-        await opened(f"{url}%20-crole%3Dguest", on_change=watch)
+        await opened(f"{url}%20-crole%3Dguest", tell=watch)
         assert "STORE_NO_RIGHTS" in watch.last
 
     async def test_it_is_found_again(
         self, opened: Opener, own_server: servers.Postgres, watch: Watch
     ) -> None:
         """After a crash of the database all that was kept is there, and what could not be done is done."""
-        store = await opened(own_server.url(), on_change=watch)
+        store = await opened(own_server.url(), tell=watch)
         other = await opened(own_server.url())
         await store.keep(JOB, CALL, KEPT)
         await store.claim(8, CALL)
@@ -366,7 +372,7 @@ class TestDatabaseAway:
         import psycopg
 
         url = server()
-        store = await opened(url, on_change=watch, patience=timedelta(seconds=0.3))
+        store = await opened(url, tell=watch, patience=timedelta(seconds=0.3))
         with psycopg.connect(url) as connection:
             connection.execute("LOCK TABLE openai_connector_calls")
             with pytest.raises(StoreError):
@@ -457,7 +463,7 @@ def test_off_it_costs_nothing() -> None:
 
 
 def test_no_sentence_of_the_store_names_a_value() -> None:
-    """A location may hold a password: sentences have counts and kinds as parameters, and the file moved aside."""
+    """A location may hold a password: parameters are counts, times, kinds, and the file moved aside."""
     stored: dict[str, Any] = {name: s for name, s in wording.SENTENCES.items() if name.startswith("STORE_")}
     parameters = {part.split("}")[0] for s in stored.values() for part in s.text.split("{")[1:]}
-    assert parameters == {"problem", "kind", "name", "found", "known", "count"}
+    assert parameters == {"problem", "kind", "name", "found", "known", "count", "seconds"}

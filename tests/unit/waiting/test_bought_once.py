@@ -297,8 +297,9 @@ def test_a_stored_batch_is_waited_for_without_a_state_in_the_engine() -> None:
             async def begin(self, job: Job, fingerprint: str) -> Any:
                 return stored.get(job.key)
 
-            async def keep(self, job: Job, fingerprint: str, answer: Any) -> None:
+            async def keep(self, job: Job, fingerprint: str, answer: Any) -> bool:
                 stored[job.key] = answer
+                return True
 
         await Worker(api, size=1, purchases=Kept()).once(given)
         call = WaitingCall.read(stored[1])

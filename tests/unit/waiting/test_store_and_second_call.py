@@ -10,7 +10,7 @@ from typing import Any
 from openai_connector.job import Completed, Failed
 from openai_connector.observe.events import AnswerReused
 from openai_connector.purchases import Purchases
-from openai_connector.store import Claim, NoStore, StoreError
+from openai_connector.store import Change, Claim, Owed, StoreError
 from openai_connector.tasks.task_type import AnswerNeeded
 from tests.make import sentences_in
 from tests.simulation import clock, simulate
@@ -18,9 +18,12 @@ from tests.unit.waiting.fakes import Engine, Responses, Worker, a_job, answer_of
 
 
 @dataclass
-class Memory(NoStore):
+class Memory:
     """A store of a few lines."""
 
+    is_healthy: bool = True
+    is_full: bool = False
+    is_shared: bool = False
     answers: dict[tuple[int, str], Mapping[str, Any]] = field(default_factory=dict)
     kept: list[Mapping[str, Any]] = field(default_factory=list)
     released: int = 0
@@ -32,6 +35,10 @@ class Memory(NoStore):
             raise StoreError("away")
         return Claim(self.answers.get((job_key, fingerprint)))
 
+    async def confirm(self, job_key: int, fingerprint: str) -> Claim:
+        """Return what is stored."""
+        return await self.claim(job_key, fingerprint)
+
     async def keep(self, job_key: int, fingerprint: str, answer: Mapping[str, Any]) -> None:
         """Keep it."""
         if self.is_away:
@@ -42,6 +49,27 @@ class Memory(NoStore):
     async def release(self, job_key: int, fingerprint: str) -> None:
         """Count."""
         self.released += 1
+
+    async def start(self) -> None:
+        """Do nothing."""
+
+    async def aclose(self) -> None:
+        """Do nothing."""
+
+    async def owe(self, job_key: int, variables_json: str) -> None:
+        """Do nothing."""
+
+    async def owed(self) -> list[Owed]:
+        """Return nothing."""
+        return []
+
+    async def shared(self, name: str) -> Mapping[str, Any] | None:
+        """Return nothing."""
+        return None
+
+    async def update(self, name: str, change: Change) -> Mapping[str, Any]:
+        """Return what the change makes of nothing."""
+        return change(None)
 
     async def forget(self, job_key: int) -> None:
         """Forget."""

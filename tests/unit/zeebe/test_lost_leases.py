@@ -224,7 +224,7 @@ async def test_a_failure_that_was_surely_not_taken_is_repeated(
 async def test_an_incident_is_repeated(engine: FakeGateway, commands: Commands, job: Job) -> None:
     """Nobody gets the job of an incident: to say it twice harms nobody."""
     engine.after["FailJob"].append(status(StatusCode.UNAVAILABLE))
-    assert (await commands.report(job, INCIDENT, lambda: 60.0)).delivery is Delivery.GONE
+    assert (await commands.report(job, INCIDENT, lambda: 60.0)).delivery is Delivery.FAILED_ALREADY
     assert engine.count("FailJob") == 2
 
 

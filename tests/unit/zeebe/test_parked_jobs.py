@@ -1,4 +1,4 @@
-"""Jobs that only wait leave their slots: others are fetched, and their own leases are kept all the same."""
+"""A job that waits cannot be completed now, but comes back: what is stored for it is to be there then."""
 
 from __future__ import annotations
 
@@ -7,109 +7,90 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from grpc import StatusCode
 
-from openai_connector.job import OWN_SLOT, Completed, Job, Outcome, Slot
+from openai_connector import service
+from openai_connector.job import Completed, Job, Outcome
+from openai_connector.observe.events import Events, JobEnded
+from openai_connector.purchases import Purchases
+from openai_connector.store import NoStore, Owed
 from openai_connector.zeebe.commands import Commands
 from openai_connector.zeebe.poller import Poller
 from tests.make import WorkerOf
-from tests.unit.zeebe.fake_gateway import FakeGateway, FakeJob
+from tests.unit.zeebe.fake_gateway import FakeGateway, FakeJob, status
+
+FORGOTTEN = pytest.mark.parametrize(
+    ("code", "is_forgotten"),
+    [
+        pytest.param(None, True, id="completed"),
+        pytest.param(StatusCode.NOT_FOUND, True, id="unknown"),
+        pytest.param(StatusCode.FAILED_PRECONDITION, False, id="waits"),
+    ],
+)
 
 
-class Parking(WorkerOf):
-    """Lets each job leave its slot, and wait."""
+class Settling(WorkerOf):
+    """A worker that notes what it is told to forget."""
+
+    settled_jobs: tuple[int, ...] = ()
+
+    async def settled(self, job: Job, outcome: Outcome | None) -> None:
+        """Note it."""
+        self.settled_jobs += (job.key,)
+
+
+class OwingStore(NoStore):
+    """Owes one completion, and notes what it is told to forget."""
 
     def __init__(self) -> None:
-        super().__init__(self._wait)
-        self.gate = asyncio.Event()
-        self.slots: list[Slot] = []
-        self.is_stopping = False
+        self.forgotten: list[int] = []
+        self._owed = [Owed(100, "{}")]
 
-    async def work(self, job: Job, slot: Slot = OWN_SLOT) -> Outcome:
-        """Wait."""
-        slot.park()
-        slot.park()  # once more changes nothing
-        self.slots.append(slot)
-        return await self._wait(job)
+    async def owed(self) -> list[Owed]:
+        """Hand it over once."""
+        owed, self._owed = self._owed, []
+        return owed
 
-    async def _wait(self, job: Job) -> Outcome:
-        await self.gate.wait()
-        return Completed({})
-
-    def stopping(self) -> None:
-        """Let what waits go on."""
-        self.is_stopping = True
-        self.gate.set()
+    async def forget(self, job_key: int) -> None:
+        """Note it."""
+        self.forgotten.append(job_key)
 
 
-@pytest.fixture
-def worker() -> Parking:
-    return Parking()
-
-
-async def start(
-    stub: Any, commands: Commands, worker: Parking, **options: Any
-) -> tuple[Poller, asyncio.Task[None]]:
-    """Run a poller with two slots."""
-    poller = Poller(stub, commands, worker, job_type="t", worker_name="w", max_jobs=2, **options)
-    return poller, asyncio.create_task(poller.run())
-
-
-async def until(is_so: Any) -> None:
-    """Wait."""
-    async with asyncio.timeout(20):
-        while not is_so():
-            await asyncio.sleep(0.01)
-
-
-async def test_more_jobs_are_gathered_than_there_are_slots(
-    engine: FakeGateway, stub: Any, commands: Commands, worker: Parking
+@FORGOTTEN
+async def test_a_late_completion(
+    engine: FakeGateway, stub: Any, commands: Commands, code: StatusCode | None, is_forgotten: bool
 ) -> None:
-    """And all of them end."""
-    engine.add(*(FakeJob(key) for key in range(1, 31)))
-    poller, running = await start(stub, commands, worker)
-    await until(lambda: len(worker.slots) == 30)
-    assert poller.running == 30
-    worker.gate.set()
-    await until(lambda: poller.running == 0)
-    await poller.drain(timedelta(0))
-    await running
-
-
-async def test_a_slot_is_free_again_as_often_as_it_was_left(
-    engine: FakeGateway, stub: Any, commands: Commands, worker: Parking
-) -> None:
-    """Jobs that have waited and ended leave the count of slots as it was."""
-    worker.gate.set()
-    engine.add(*(FakeJob(key) for key in range(1, 31)))
-    poller, running = await start(stub, commands, worker)
-    await until(lambda: len(worker.slots) == 30 and poller.running == 0)
-    engine.add(*(FakeJob(key) for key in range(31, 61)))
-    await until(lambda: len(worker.slots) == 60 and poller.running == 0)
-    await poller.drain(timedelta(0))
-    await running
-
-
-async def test_the_lease_of_a_job_that_waits_is_kept(
-    engine: FakeGateway, stub: Any, commands: Commands, worker: Parking
-) -> None:
-    """For longer than it lasts; how long it is held can be asked."""
+    """Another worker gave the job back meanwhile: it comes again, and its answer is not bought again."""
     engine.add(FakeJob(1))
-    poller, running = await start(stub, commands, worker, lease=timedelta(seconds=1))
-    await until(lambda: worker.slots)
-    assert 0 < worker.slots[0].seconds_left() <= 1
-    await until(lambda: len([name for name, _ in engine.calls if name == "UpdateJobTimeout"]) >= 3)
-    assert 0 < worker.slots[0].seconds_left() <= 1
+    if code is not None:
+        engine.faults["CompleteJob"].append(status(code))
+    ended = asyncio.Event()
+
+    async def handle(_job: Job) -> Outcome:
+        return Completed()
+
+    worker = Settling(handle)
+    events = Events(lambda event: ended.set() if isinstance(event, JobEnded) else None)
+    poller = Poller(stub, commands, worker, job_type="t", worker_name="w", events=events)
+    polling = asyncio.create_task(poller.run())
+    async with asyncio.timeout(20):
+        await ended.wait()
     await poller.drain(timedelta(0))
-    await running
+    await polling
+    assert worker.settled_jobs == ((1,) if is_forgotten else ())
 
 
-async def test_a_worker_that_stops_tells_those_that_wait(
-    engine: FakeGateway, stub: Any, commands: Commands, worker: Parking
+@FORGOTTEN
+async def test_an_owed_completion(
+    engine: FakeGateway, commands: Commands, code: StatusCode | None, is_forgotten: bool
 ) -> None:
-    """They go on at once, and are waited for as any other job."""
-    engine.add(*(FakeJob(key) for key in range(1, 6)))
-    poller, running = await start(stub, commands, worker)
-    await until(lambda: len(worker.slots) == 5)
-    assert await poller.drain(timedelta(seconds=10)) == 0
-    assert worker.is_stopping
-    await running
+    """What a dead worker owed is reported by the next one; it is forgotten only with its job."""
+    engine.add(FakeJob(100, leased_until=float("inf")))
+    if code is not None:
+        engine.faults["CompleteJob"].append(status(code))
+    store = OwingStore()
+    paying = asyncio.create_task(service.pay_what_is_owed(Purchases(store), commands))
+    await engine.until(lambda: engine.count("CompleteJob") > 0)
+    await asyncio.sleep(0.2)
+    paying.cancel()
+    assert store.forgotten == ([100] if is_forgotten else [])

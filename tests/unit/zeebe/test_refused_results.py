@@ -66,8 +66,8 @@ async def test_what_the_engine_does_not_store_is_not_said_to_be_kept(
     (report,) = engine.jobs[100].reports
     assert report.variables == ""
     assert report.errorMessage == (
-        "No. The answer is kept. But this failure's variables, and an answer kept in them, could not be "
-        "stored (INVALID_ARGUMENT: too much)"
+        "No. The answer is kept. But the engine refused this failure's variables, and an answer kept in them "
+        "(INVALID_ARGUMENT: too much)"
     )
 
 

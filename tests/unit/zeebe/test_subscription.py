@@ -108,7 +108,7 @@ async def test_poll_asks_for_what_it_needs(engine: FakeGateway, subscribe: Subsc
 
 async def test_polls_slow_down_as_they_are_told(engine: FakeGateway, subscribe: Subscribe) -> None:
     """While most jobs are given back the next poll waits, and asks for few; then it is as before."""
-    pauses: list[Pause | None] = [Pause(0.2, 2), None]
+    pauses: list[Pause | None] = [None, Pause(0.2, 2), None]
     engine.add(*(FakeJob(key) for key in range(1, 8)))
     handler = Handler()
     handler.gate.set()
@@ -123,8 +123,31 @@ async def test_a_pause_between_polls_ends_with_the_worker(engine: FakeGateway, s
     engine.add(FakeJob(1))
     handler = Handler()
     handler.gate.set()
-    async with asyncio.timeout(30), subscribe(handler, pause=lambda: Pause(3600, 1)):
+    pauses: list[Pause | None] = [None]
+    pause = Pause(3600, 1)
+    async with (
+        asyncio.timeout(30),
+        subscribe(handler, pause=lambda: pauses.pop() if pauses else pause) as subscription,
+    ):
+        await engine.until(lambda: engine.jobs[1].ended == "completed" and not pauses)
+        assert not subscription.stopping
+
+
+async def test_there_may_be_no_polls_for_a_while(engine: FakeGateway, subscribe: Subscribe) -> None:
+    """From the first one on: a job that comes in could only be given back."""
+    pauses = [Pause(0.01, 0)] * 5
+    polls: list[int] = []
+
+    def pause() -> Pause | None:
+        polls.append(engine.count("ActivateJobs"))
+        return pauses.pop() if pauses else None
+
+    engine.add(FakeJob(1))
+    handler = Handler()
+    handler.gate.set()
+    async with subscribe(handler, pause=pause):
         await engine.until(lambda: engine.jobs[1].ended == "completed")
+    assert polls[:6] == [0] * 6
 
 
 async def test_never_more_jobs_than_slots(engine: FakeGateway, subscribe: Subscribe) -> None:

@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from openai_connector.contract import ExitStatus
 from openai_connector.tools.demo.model import CHAT_MODEL, ModelError, ModelServer
 from openai_connector.tools.sandbox import demo_process as process
 from openai_connector.tools.sandbox import report, signals
@@ -89,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
         terminal.say(signals.UNSUPPORTED)
         return 1
     status = signals.run(lambda: _run(options, terminal))
-    if status == signals.INTERRUPTED:
+    if status == ExitStatus.INTERRUPTED:
         terminal.say("\nStopped; nothing is left running.")
     return status
 
@@ -140,7 +141,7 @@ class _Demo:
         server = await self._start_engine()
         await self._wait_for_model(model)
         settings = asking(settings, model) if model is not None else settings
-        worker = self._parts.start_worker(settings, server.address)
+        worker = self._parts.start_worker(self._parts.with_store(settings), server.address)
         self._say_worker()
         files = [(process.DIAGRAM.name, process.DIAGRAM.read_bytes())]
         (deployed,) = await server.runner.execute(lambda engine: engine.deployments.deploy(files))
@@ -168,7 +169,7 @@ class _Demo:
         self._terminal.say(f"  Engine   {connection.target}")
         await self._wait_for_model(model)
         settings = asking(settings, model) if model is not None else settings
-        worker = self._parts.start_worker(settings, "")
+        worker = self._parts.start_worker(self._parts.with_store(settings), "")
         self._say_worker()
         channel = open_channel(connection)
         self._stack.push_async_callback(channel.close)
@@ -252,7 +253,12 @@ class _Demo:
         report.show_step(self._terminal, step)
 
     def _say_worker(self) -> None:
+        from openai_connector.tools.sandbox.parts import STORE_HOLDS
+
         self._terminal.say("  Worker   of this connector, as `openai-connector run` has it")
+        is_given = bool(os.environ.get("CONNECTOR_STORE"))
+        place = "the one of CONNECTOR_STORE" if is_given else "in a temporary folder"
+        self._terminal.say(f"  Store    {place}  ({STORE_HOLDS})")
 
     def _say_process(self) -> None:
         self._terminal.say(f"  Process  {process.PROCESS_ID}, deployed from {process.DIAGRAM.name}")
@@ -316,12 +322,19 @@ def _api(options: argparse.Namespace) -> tuple[str, str]:
 
 
 def prepare(environment: MutableMapping[str, str], *, zeebe: str | None, base_url: str, api_key: str) -> None:
-    """Remove the settings of other workers from the environment; the credentials of a given cluster stay."""
+    """Remove the settings of other workers from the environment.
+
+    The credentials and the store of a given cluster stay. To another engine a store must not come: its job
+    keys mean other jobs there, and what it owes would be taken for reported.
+    """
     foreign: tuple[str, ...] = ("CONNECTOR_", "OPENAI_", "SECRET_")
+    kept: tuple[str, ...] = ("CONNECTOR_STORE",)
     if not zeebe:
         foreign += ("ZEEBE_", "CAMUNDA_")
-    for name in [name for name in environment if name.startswith(foreign) or name in ADDRESS_VARIABLES]:
-        del environment[name]
+        kept = ()
+    for name in list(environment):
+        if name in ADDRESS_VARIABLES or (name.startswith(foreign) and not name.startswith(kept)):
+            del environment[name]
     environment["ZEEBE_ADDRESS"] = zeebe or "127.0.0.1:26500"
     environment["OPENAI_BASE_URL"] = base_url
     environment["OPENAI_API_KEY"] = environment["SECRET_OPENAI_API_KEY"] = api_key

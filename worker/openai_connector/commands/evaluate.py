@@ -27,7 +27,7 @@ from openai_connector.contract import (
 from openai_connector.document import parse_json
 from openai_connector.duration import format_duration
 from openai_connector.job import BpmnError, Completed, Failed, Job, Recovery, TaskError
-from openai_connector.openai_api import ApiResponse
+from openai_connector.openai_api import ApiResponse, telling_part
 from openai_connector.openai_api.policy import classify
 from openai_connector.outcome.expressions import expression_text
 from openai_connector.outcome.mapping import Decision
@@ -212,7 +212,8 @@ def _recovery(error: Mapping[str, Any]) -> tuple[Recovery, timedelta | None]:
             return Recovery.PERMANENT, None
     elif kind != "ApiStatusError" or not code.isascii() or not code.isdigit():
         return Recovery.TRANSIENT, None
-    found = classify(ApiResponse(int(code), _headers(response), response.get("body")))
+    body = telling_part(response.get("body")) if code.startswith("2") else response.get("body")
+    found = classify(ApiResponse(int(code), _headers(response), body))
     return found.recovery, found.wait
 
 

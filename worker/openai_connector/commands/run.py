@@ -6,6 +6,8 @@ import argparse
 import sys
 from typing import NoReturn
 
+from openai_connector.contract import ExitStatus
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments: it has none, but its help shows the settings."""
@@ -19,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(_: argparse.Namespace) -> int:
-    """Work on jobs and return the exit status: 0 after a drain, 2 for wrong settings, 130 if interrupted."""
+    """Work on jobs and return the exit status."""
     import asyncio
     import signal
 
@@ -36,12 +38,12 @@ def run(_: argparse.Namespace) -> int:
         asyncio.run(service.run(loaded))
     except settings.SettingsError as error:
         print(f"openai-connector: {error}", file=sys.stderr)
-        return 2
+        return ExitStatus.WRONG_USE
     except asyncio.CancelledError:
-        return 130
-    return 0
+        return ExitStatus.INTERRUPTED
+    return ExitStatus.ENDED
 
 
 def _end(_number: int, _frame: object) -> NoReturn:
     """End the program for a SIGTERM before any job is taken; later, `service.run` drains."""
-    sys.exit(0)
+    sys.exit(ExitStatus.ENDED)

@@ -206,8 +206,11 @@ class Sandbox:
         self._terminal.say(f"  Page     {started.url}  (instances, incidents, variables)")
 
     async def _start_worker(self, parts: Any, settings: Settings, model: Any) -> None:
-        from openai_connector.tools.sandbox.parts import asking, ready
+        from openai_connector.tools.sandbox.parts import STORE_HOLDS, asking, ready
 
+        where = self._options.data or "in a temporary folder; --data DIR keeps it"
+        place = where if settings.store is None else "the one of CONNECTOR_STORE"
+        settings = parts.with_store(settings, self._options.data)
         if model is not None:
             self._terminal.say(
                 f"  Model    a small one at {model.base_url}: no OPENAI_API_KEY and no OPENAI_BASE_URL is set"
@@ -216,6 +219,7 @@ class Sandbox:
             settings = asking(settings, model)
         else:
             self._terminal.say(f"  API      {settings.base_url}")
+        self._terminal.say(f"  Store    {place}  ({STORE_HOLDS})")
         worker = parts.start_worker(settings, self._server.address)
         self._terminal.say(f"  Worker   is at work on jobs of the type {settings.job_type}")
         await worker.ended

@@ -10,7 +10,7 @@ from openai_connector.limits.breaker import Trouble
 from openai_connector.limits.gate import Admission, Asking, Gate, Held, HostChange
 from openai_connector.limits.keys import Key, key_of
 from openai_connector.limits.limiter import FixedLimits
-from openai_connector.limits.shared import LocalState, SharedState, exchange
+from openai_connector.limits.shared import SharedState, exchange
 from openai_connector.limits.shares import Shares
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "Held",
     "HostChange",
     "Key",
-    "LocalState",
     "SharedState",
     "Shares",
     "Trouble",

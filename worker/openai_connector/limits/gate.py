@@ -27,10 +27,16 @@ RECENT: Final = 5.0
 """Seconds that the pause between polls looks back."""
 FEW: Final = 10
 """Jobs in that time from which it is known what becomes of most."""
+PER_SECOND: Final = "perSecond"
+"""The fact that is no moment: the rate that was found by a refusal."""
 MOST: Final = 0.8
 """Of them held back, from which on polling slows down."""
 LEAST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 """Seconds between two polls then: the next comes as soon as something may be sent again."""
+
+
+Facts = Mapping[str, float]
+"""Moments by name, by a clock that is agreed; and a rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,7 @@ class Gate:
         sleep: waits so many of them.
         chance: for jitter; seeded in tests.
         on_change: is told of hosts that are down, or back.
+        is_shared: others ask with the same keys, and tell what they learn.
     """
 
     def __init__(
@@ -100,6 +107,7 @@ class Gate:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Random | None = None,
         on_change: Callable[[HostChange], None] = lambda _change: None,
+        is_shared: bool = False,
     ) -> None:
         self._fixed = fixed or FixedLimits()
         self._shares = shares or Shares()
@@ -107,6 +115,8 @@ class Gate:
         self._sleep = sleep
         self._chance = chance or Random()
         self._on_change = on_change
+        self._is_shared = is_shared
+        self._elsewhere: Mapping[str, Facts] = {}
         self._limiters: dict[Key, Limiter] = {}
         self._breakers: dict[str, Breaker] = {}
         self._recent: deque[tuple[float, float]] = deque(maxlen=1000)
@@ -141,35 +151,46 @@ class Gate:
         """Return the present by this gate's clock."""
         return self._clock()
 
-    def facts(self) -> dict[str, dict[str, float]]:
+    def facts(self) -> dict[str, Facts]:
         """Return what others may learn from: by key and by host the moments of what happened last."""
-        facts: dict[str, dict[str, float]] = {}
-        for key, limiter in self._limiters.items():
-            told = {"refusedAt": limiter.refused_at, "heldUntil": limiter.held_until}
-            facts["limit " + " ".join(key)] = told
-        for host, breaker in self._breakers.items():
-            since = breaker.since if breaker.is_down else -math.inf
-            facts["host " + host] = {"downSince": since, "answeredAt": breaker.answered_at}
-        return {
-            name: {what: at for what, at in told.items() if at > -math.inf} for name, told in facts.items()
-        }
-
-    def learn(self, name: str, facts: Mapping[str, float]) -> None:
-        """Learn what another worker has met; moments are by this gate's clock."""
         now = self._clock()
-        kind, _, rest = name.partition(" ")
-        if kind == "limit" and {"refusedAt", "heldUntil"} <= facts.keys():
-            for key, limiter in self._limiters.items():
-                if " ".join(key) == rest:
-                    limiter.refused_elsewhere(now, facts["refusedAt"], facts["heldUntil"])
-        breaker = self._breakers.get(rest) if kind == "host" else None
-        if breaker is None:
-            return
-        answered, since = facts.get("answeredAt", -math.inf), facts.get("downSince", -math.inf)
+        facts: dict[str, Facts] = {}
+        for key, limiter in self._limiters.items():
+            if limiter.refused_at > -math.inf:
+                rate = limiter.learned_rate(now)
+                facts[_limit(key)] = {
+                    "refusedAt": limiter.refused_at,
+                    "heldUntil": limiter.held_until,
+                } | ({} if rate is None else {PER_SECOND: rate})
+        for host, breaker in self._breakers.items():
+            told = self._elsewhere.get(_host(host), {})
+            since = told.get("downSince", math.inf)
+            if breaker.is_down:
+                facts[_host(host)] = {"downSince": breaker.since}
+            elif told.get("answeredAt", -math.inf) <= since < breaker.answered_at:
+                facts[_host(host)] = {"answeredAt": breaker.answered_at}
+        return facts
+
+    def learn(self, facts: Mapping[str, Facts]) -> None:
+        """Learn what others have met; moments are by this gate's clock. Keys not asked yet learn it then."""
+        now, self._elsewhere = self._clock(), facts
+        for key, limiter in self._limiters.items():
+            self._learn_limit(key, limiter, now)
+        for host, breaker in self._breakers.items():
+            self._learn_host(host, breaker, now)
+
+    def _learn_limit(self, key: Key, limiter: Limiter, now: float) -> None:
+        told = self._elsewhere.get(_limit(key), {})
+        if {"refusedAt", "heldUntil"} <= told.keys():
+            limiter.refused_elsewhere(now, told["refusedAt"], told["heldUntil"], told.get(PER_SECOND))
+
+    def _learn_host(self, host: str, breaker: Breaker, now: float) -> None:
+        told = self._elsewhere.get(_host(host), {})
+        answered, since = told.get("answeredAt", -math.inf), told.get("downSince", -math.inf)
         if breaker.is_down and answered > breaker.since + SAME:
-            self._answered(rest, breaker, now)
+            self._answered(host, breaker, now)
         elif since > answered and breaker.lost_elsewhere(since, now):
-            self._on_change(HostChange(rest, is_down=True, seconds=now - since))
+            self._on_change(HostChange(host, is_down=True, seconds=now - since))
 
     def _refused_slot(self, asking: Asking, now: float) -> Held | None:
         reason = ""
@@ -195,7 +216,7 @@ class Gate:
                 break
             if now >= patience_ends:
                 return _held(limiter, key, now, now, tokens)
-            await self._sleep(limiter.opens_in(now))
+            await self._wait_for_room(limiter, now, patience_ends)
         admission = Admission(self, asking, breaker, limiter, limiter.send(ready_at, tokens))
         breaker.asked(now)
         if ready_at > now:
@@ -205,6 +226,14 @@ class Gate:
                 admission.withdraw()
                 return _held(limiter, key, now, limiter.ready_at(now, tokens), tokens)
         return admission
+
+    async def _wait_for_room(self, limiter: Limiter, now: float, patience_ends: float) -> None:
+        seconds = min(limiter.opens_in(now), patience_ends - now)
+        limiter.waiting += 1
+        try:
+            await self._sleep(seconds)
+        finally:
+            limiter.waiting -= 1
 
     async def _sleep_before(self, seconds: float, admission: Admission) -> None:
         is_over = False
@@ -223,10 +252,14 @@ class Gate:
         limiter = self._limiters.get(key)
         if limiter is None:
             self._forget()
-            limiter = self._limiters[key] = Limiter(self._fixed, self._chance, self._clock())
+            now = self._clock()
+            limiter = Limiter(self._fixed, self._chance, now, is_shared=self._is_shared)
+            self._limiters[key] = limiter
+            self._learn_limit(key, limiter, now)
         breaker = self._breakers.get(key.host)
         if breaker is None:
             breaker = self._breakers[key.host] = Breaker(self._chance)
+            self._learn_host(key.host, breaker, self._clock())
         return breaker, limiter
 
     def _forget(self) -> None:
@@ -256,6 +289,14 @@ class Gate:
         if breaker.is_down and not was_down:
             self._on_change(HostChange(asking.key.host, is_down=True, seconds=now - breaker.since))
         return trouble
+
+
+def _limit(key: Key) -> str:
+    return "limit " + " ".join(key)
+
+
+def _host(host: str) -> str:
+    return "host " + host
 
 
 def _held(limiter: Limiter, key: Key, now: float, ready_at: float, tokens: float) -> Held:

@@ -14,6 +14,11 @@ FIRST_WINDOW: Final = 16.0
 """Calls at once to a key of which nothing is known: a limit answers at once, not only after a burst."""
 DOUBLES_IN: Final = 0.2
 """Seconds in which that number doubles until the first refusal."""
+FIRST_ANSWER: Final = 1.0
+"""Seconds for which workers that share their limits wait for a first answer before it doubles: it may tell
+what is left, and together they would have spent that by then."""
+CLOSED: Final = 0.1
+"""Seconds between two looks of a job whether one of the calls under way is over."""
 LONGEST_TOLD: Final = 300.0
 """Seconds for which a wait that one call was told holds back the others: then one tries again."""
 UNTOLD: Final = 2.0
@@ -22,6 +27,8 @@ LONGEST_HOLD: Final = 30.0
 """Seconds for which a job is held back for its turn: what is known by then decides anew."""
 IN_PLACE: Final = 1.0
 """Seconds for which a job waits in its slot for its turn."""
+SPREAD: Final = 0.02
+"""Seconds between two jobs that come back, where no pace is known: so many at once would be refused again."""
 SAME: Final = 0.01
 """Seconds within which two moments, told by way of the wall clock, are the same."""
 NEVER: Final = math.inf
@@ -57,9 +64,10 @@ class Limiter:
         fixed: what the operator allows.
         chance: for jitter.
         now: the present.
+        is_shared: other workers ask with the same key, and tell what they learn.
     """
 
-    def __init__(self, fixed: FixedLimits, chance: Random, now: float) -> None:
+    def __init__(self, fixed: FixedLimits, chance: Random, now: float, *, is_shared: bool = False) -> None:
         self._chance = chance
         self._held_until = -math.inf
         self._learned = LearnedRate()
@@ -69,8 +77,11 @@ class Limiter:
         self._tokens = None if tokens is None else FixedRate(tokens)
         self._untold = UNTOLD / 2
         self._window = NEVER
-        self._since = now
+        self._opens_at = now + (FIRST_ANSWER if is_shared else 0.0)
+        self._first_window = FIRST_WINDOW
         self._is_opening = True
+        self.waiting = 0
+        """Jobs that wait in their slots because as many calls are under way as may be."""
         self._in_flight = 0
         self._number = 0
         self._total_tokens = 0.0
@@ -85,17 +96,22 @@ class Limiter:
         """Whether no call is under way."""
         return self._in_flight == 0
 
-    def reopen(self, now: float) -> None:
+    def reopen(self, at: float, first: float = FIRST_WINDOW) -> None:
         """Begin with few calls again, as for a key of which nothing is known."""
-        self._since, self._is_opening = now, True
+        self._opens_at, self._first_window, self._is_opening, self._window = at, first, True, NEVER
 
     def is_full(self, now: float) -> bool:
         """Check whether as many calls are under way as may be."""
         return self._in_flight + 1 > self._most_at_once(now)
 
     def opens_in(self, now: float) -> float:
-        """Return the seconds after which it is worth asking again while it is full."""
-        return DOUBLES_IN / 2 if self._is_opening else 0.1
+        """Return the seconds after which there may be room for one more than all that wait already."""
+        if not self._is_opening:
+            return CLOSED
+        wanted = self._in_flight + self.waiting + 1
+        return max(
+            self._opens_at + DOUBLES_IN * math.log2(wanted / self._first_window) - now, DOUBLES_IN / 10
+        )
 
     def ready_at(self, now: float, tokens: float) -> float:
         """Return when a call may be sent, were there one alone."""
@@ -145,6 +161,9 @@ class Limiter:
 
     def passed(self, now: float, sent: Sent, used: float | None) -> None:
         """Learn from an answer: one more call at once after as many as there may be, and its true cost."""
+        if now >= self._held_until:
+            self._opens_at = min(self._opens_at, now)
+        self._learned.answered(now)
         if self._window != NEVER:
             self._window += 1 / max(self._window, 1.0)
             if self._learned.per_second(now) is None:
@@ -161,9 +180,11 @@ class Limiter:
         told = self._untold if wait is None else min(wait, LONGEST_TOLD)
         self._held_until = max(self._held_until, now + told)
         present = min(self._most_at_once(now), float(self._in_flight + 1))
-        if self._learned.refused(sent.at, now, self._held_until):
-            self._window = max(1.0, present / 2)
-        self._is_opening = False
+        is_first = self._learned.refused(sent.at, now, self._held_until)
+        if self._learned.per_second(now) is None:
+            self.reopen(self._held_until, first=1.0)
+        elif is_first:
+            self._window, self._is_opening = max(1.0, present / 2), False
         self.refused_at = now
 
     @property
@@ -171,14 +192,23 @@ class Limiter:
         """When the last wait that was told is over."""
         return self._held_until
 
-    def refused_elsewhere(self, now: float, refused_at: float, held_until: float) -> None:
-        """Learn from a refusal that another worker has met."""
+    def learned_rate(self, now: float) -> float | None:
+        """Return the rate that was found by refusals; None: none is remembered."""
+        return self._learned.per_second(now)
+
+    def refused_elsewhere(
+        self, now: float, refused_at: float, held_until: float, rate: float | None = None
+    ) -> None:
+        """Learn from a refusal that another worker has met, and the rate that it has found."""
         if refused_at <= self.refused_at + SAME:
             return
         self.refused_at = refused_at
         self._held_until = max(self._held_until, min(held_until, now + LONGEST_TOLD))
-        self._learned.slow_down(refused_at, now, self._held_until)
-        self._is_opening = False
+        self._learned.slow_down(refused_at, now, self._held_until, rate)
+        if self._learned.per_second(now) is None:
+            self.reopen(self._held_until, first=1.0)
+        else:
+            self._is_opening = False
 
     def told(self, now: float, sent: Sent, limits: Iterable[Told]) -> None:
         """Take over what an answer says is left of the API's limits."""
@@ -190,7 +220,7 @@ class Limiter:
     def _most_at_once(self, now: float) -> float:
         if not self._is_opening:
             return self._window
-        opened: float = FIRST_WINDOW * 2.0 ** min((now - self._since) / DOUBLES_IN, 20.0)
+        opened: float = self._first_window * 2.0 ** min(max(now - self._opens_at, 0.0) / DOUBLES_IN, 20.0)
         if opened > 100_000:
             self._is_opening = False
         return min(opened, self._window)
@@ -205,4 +235,4 @@ class Limiter:
         if self._tokens is not None:
             rates.append(self._tokens.per_second() / max(tokens, 1.0))
         slowest = min(rates)
-        return 0.0 if slowest == math.inf else min(1 / max(slowest, 1e-3), LONGEST_HOLD)
+        return SPREAD if slowest == math.inf else min(1 / max(slowest, 1e-3), LONGEST_HOLD)

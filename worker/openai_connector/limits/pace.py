@@ -14,10 +14,12 @@ MINUTE: Final = 60.0
 """Seconds: what most limits are counted by."""
 CUT: Final = 0.85
 """What is left of the rate after a refusal."""
-RECOVERY: Final = 80.0
+RECOVERY: Final = 100.0
 """Seconds in which a rate without refusals grows by a factor of 1.6, and ever faster after them."""
 FORGOTTEN: Final = 5.0
 """The logarithm of the growth after which the rate is no limit any more."""
+FEW: Final = 20
+"""Calls in a minute before which one refusal says nothing of a rate: it may be chance, or others' doing."""
 YOUNG: Final = 10.0
 """Seconds that a key is known for at least: a refusal after a few calls says little of a minute."""
 SLOWEST: Final = 1 / MINUTE
@@ -34,6 +36,8 @@ class LearnedRate:
     def __init__(self) -> None:
         self._base: float | None = None
         self._cut_at = -math.inf
+        self._refused_at = -math.inf
+        self._answered_at = -math.inf
         self._grows_from = -math.inf
         self._passed: deque[float] = deque()
         self._next_at = -math.inf
@@ -62,6 +66,10 @@ class LearnedRate:
         rate = self.per_second(at)
         self._next_at = at if rate is None else at + 1 / rate
 
+    def answered(self, now: float) -> None:
+        """Note that a call has passed."""
+        self._answered_at = now
+
     def refused(self, sent_at: float, now: float, resumes_at: float) -> bool:
         """Learn from a refusal; of calls that were under way together the first cuts the rate.
 
@@ -77,15 +85,26 @@ class LearnedRate:
             self._passed.pop()  # it did not pass, whichever of them it was
         return self.slow_down(sent_at, now, resumes_at)
 
-    def slow_down(self, sent_at: float, now: float, resumes_at: float) -> bool:
-        """Learn from a refusal of this worker's or another's, as `refused` says."""
-        seen = min(max(now - self._first_at, YOUNG), MINUTE)
-        passed = sum(at > now - MINUTE for at in self._passed) / seen
+    def slow_down(
+        self, sent_at: float, now: float, resumes_at: float, elsewhere: float | None = None
+    ) -> bool:
+        """Learn from a refusal of this worker's or another's, as `refused` says.
+
+        `elsewhere` is the rate that the other has found: a worker that knows none begins with it. Where
+        nothing has passed, or too little to tell a limit from chance, there is no rate to be learned.
+        """
+        calls = sum(at > now - MINUTE for at in self._passed)
+        passed = calls / min(max(now - self._first_at, YOUNG), MINUTE)
         present = self.per_second(now)
+        is_alone, self._refused_at = self._refused_at < now - MINUTE, now
         self._grows_from = max(now, resumes_at)
         is_first = sent_at >= self._cut_at
-        if present is None:
-            self._base = max(passed, SLOWEST)
+        has_answered = self._answered_at > now - MINUTE
+        knows_nothing = elsewhere is None and (not has_answered or (is_alone and calls < FEW))
+        if present is None and knows_nothing:
+            pass
+        elif present is None:
+            self._base = max(passed, elsewhere or 0.0, SLOWEST)
         elif is_first:
             self._base = max(CUT * min(present, max(passed, present / 2)), SLOWEST)
         else:

@@ -44,6 +44,13 @@ class AnswerUnexpected:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerKept:
+    """The store has the answer: whatever becomes of the worker, it is not bought again."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerReused:
     """An answer that is stored is used; the API is not asked."""
 
@@ -169,6 +176,74 @@ class HostFound:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreLost:
+    """The store does not work; told once for each kind of trouble until it works again."""
+
+    problem: str
+    is_required: bool
+    """No jobs are taken meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFound:
+    """The store works."""
+
+    seconds: float
+    """For how long it did not; 0 at the start."""
+    unkept: int
+    """Answers that came meanwhile and are not stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFull:
+    """The store takes no more answers; told once until there is room."""
+
+    problem: str
+    is_required: bool
+    """No jobs are taken meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRoom:
+    """A store that was full takes answers again."""
+
+    unkept: int
+    """Answers that came meanwhile and are not stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreDamaged:
+    """The store's file was damaged, and a new one is begun: answers in the old one may be lost."""
+
+    file: str
+    """The name that it has now."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntryUnreadable:
+    """What is stored of a job cannot be read: it is paid for again."""
+
+    job_key: int
+    problem: str
+    count: int
+    """How many such entries there were in a row: 1 for the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class StorePurged:
+    """Answers that were never acknowledged were too old and are removed."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerUnkept:
+    """An answer that is paid for could not be stored: it is lost if this worker is killed now."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
 class NullFound:
     """An expression, or a part of it, gave null."""
 
@@ -188,7 +263,7 @@ class JobEnded:
     job: Job
     outcome: Outcome
     delivery: str
-    """What became of the command: done, gone, refused, undelivered, lease lost."""
+    """What became of the command: done, gone, failed already, undelivered, lease lost."""
     seconds: float
     """Since the job came in."""
 
@@ -224,6 +299,7 @@ Event = (
     | CallSent
     | AnswerReceived
     | AnswerUnexpected
+    | AnswerKept
     | AnswerReused
     | CallLost
     | CallFailed
@@ -237,6 +313,14 @@ Event = (
     | BatchOver
     | HostLost
     | HostFound
+    | StoreLost
+    | StoreFound
+    | StoreFull
+    | StoreRoom
+    | StoreDamaged
+    | EntryUnreadable
+    | StorePurged
+    | AnswerUnkept
     | CallCut
     | NullFound
     | JobEnded

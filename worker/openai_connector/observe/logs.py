@@ -13,14 +13,17 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from openai_connector import wording
 from openai_connector.contract import ERROR_VARIABLE
 from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome
 from openai_connector.observe.events import (
     AnswerAwaited,
     AnswerFetched,
+    AnswerKept,
     AnswerReceived,
     AnswerReused,
     AnswerUnexpected,
+    AnswerUnkept,
     BatchFound,
     BatchOver,
     BatchSubmitted,
@@ -31,6 +34,7 @@ from openai_connector.observe.events import (
     CallSent,
     EngineFound,
     EngineLost,
+    EntryUnreadable,
     Event,
     HeldBack,
     HostFound,
@@ -40,15 +44,24 @@ from openai_connector.observe.events import (
     JobStarted,
     NotRemoved,
     NullFound,
+    StoreDamaged,
+    StoreFound,
+    StoreFull,
+    StoreLost,
+    StorePurged,
+    StoreRoom,
 )
 
 log = logging.getLogger(__name__)
 
+StoreEvent = StoreLost | StoreFound | StoreFull | StoreRoom | StoreDamaged | EntryUnreadable | StorePurged
 CallEvent = (
     CallSent
     | AnswerReceived
     | AnswerUnexpected
+    | AnswerKept
     | AnswerReused
+    | AnswerUnkept
     | CallLost
     | CallFailed
     | HeldBack
@@ -98,11 +111,17 @@ def log_event(event: Event) -> None:
 
 def _level(event: Event) -> int:
     match event:
-        case EngineLost() | HostLost() | CallLost():
+        case StoreDamaged():
+            return logging.ERROR
+        case EngineLost() | HostLost() | CallLost() | StoreLost() | StoreFull() | StorePurged():
             return logging.WARNING
+        case EntryUnreadable(count=count):
+            return logging.WARNING if count == 1 else logging.DEBUG
         case (
             EngineFound()
             | HostFound()
+            | StoreFound()
+            | StoreRoom()
             | CallFailed()
             | CallCut()
             | AnswerUnexpected()
@@ -128,6 +147,16 @@ def _described(event: Event) -> tuple[str, dict[str, Any]]:
             return _other_side(event)
         case BatchSubmitted() | BatchFound() | BatchOver():
             return _of_batch(event)
+        case (
+            StoreLost()
+            | StoreFound()
+            | StoreFull()
+            | StoreRoom()
+            | StoreDamaged()
+            | EntryUnreadable()
+            | StorePurged()
+        ):
+            return _of_store(event)
         case AnswerAwaited() | AnswerFetched() | CallAbandoned() | NotRemoved():
             return _of_waiting(event)
         case JobStarted(job=job):
@@ -158,8 +187,13 @@ def _of_call(event: CallEvent) -> tuple[str, dict[str, Any]]:
             again = "; the model is asked again, which is a second call" if is_asked_again else ""
             text = f"{_named(job)}: the answer is not as asked, {condition}{again}"
             return text, _fields(job, condition=condition, askedAgain=is_asked_again)
+        case AnswerKept(job=job):
+            return f"{_named(job)}: its answer is stored", _fields(job)
         case AnswerReused(job=job):
             return f"{_named(job)}: its stored answer is used; the API is not asked", _fields(job)
+        case AnswerUnkept(job=job):
+            text = f"{_named(job)}: its answer is not stored; it is lost if this worker is killed now"
+            return text, _fields(job)
         case CallLost(job=job):
             text = f"{_named(job)}: a worker ended in mid-call; that call may have been paid for and lost"
             return text, _fields(job)
@@ -229,6 +263,34 @@ def _other_side(event: EngineLost | EngineFound | HostLost | HostFound) -> tuple
         case HostFound(host=host, seconds=seconds):
             text = f"The API at {host} answers again, after {seconds:.0f} s"
             return text, {"host": host, "seconds": round(seconds)}
+
+
+def _of_store(event: StoreEvent) -> tuple[str, dict[str, Any]]:
+    """Return what the store met."""
+    match event:
+        case (
+            StoreLost(problem=problem, is_required=is_required)
+            | StoreFull(problem=problem, is_required=is_required)
+        ):
+            end = wording.STORE_WAITS if is_required else wording.STORE_GOES_ON
+            return wording.STORE_LOST(problem=problem) + end(), {"required": is_required}
+        case StoreFound(seconds=0.0):
+            return wording.STORE_WORKS(), {}
+        case StoreFound(seconds=seconds, unkept=unkept):
+            text = wording.STORE_WORKS_AGAIN(seconds=f"{seconds:.1f}") + _unkept(unkept)
+            return text, {"seconds": round(seconds, 3), "notStored": unkept}
+        case StoreRoom(unkept=unkept):
+            return wording.STORE_ROOM() + _unkept(unkept), {"notStored": unkept}
+        case StoreDamaged(file=file):
+            return wording.STORE_MOVED_ASIDE(name=file), {"file": file}
+        case EntryUnreadable(job_key=job_key, problem=problem):
+            return f"Job {job_key}: {problem}", {"jobKey": job_key}
+        case StorePurged(count=count):
+            return wording.STORE_PURGED(count=count), {"count": count}
+
+
+def _unkept(count: int) -> str:
+    return wording.STORE_UNKEPT(count=count) if count else ""
 
 
 def _named(job: Job) -> str:

@@ -21,12 +21,17 @@ LABELS: Final = (
     "before_send",
     "in_call",
     "answer_received",
+    "handed_to_store",
     "answer_stored",
     "before_report",
     "reported",
     "acknowledged",
 )
-"""In the order of a job's life. `reported`: the command is on its way, the engine has not answered yet."""
+"""In the order of a job's life.
+
+`handed_to_store`: the answer is being written. `reported`: the command is on its way, the engine has not
+answered yet.
+"""
 OF_WAITING: Final = ("response_begun", "response_kept", "response_fetched", "before_delete")
 """The same of a call that waits: it has been accepted, its id is kept, its answer is here, it goes."""
 OF_BATCHES: Final = ("gathered", "file_uploaded", "batch_submitted", "batch_kept", "line_handed_out")

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from openai_connector.openai_api.answers import PENDING, check_answer, check_final, check_status, state_of
+from openai_connector.openai_api.answers import (
+    PENDING,
+    check_answer,
+    check_final,
+    check_status,
+    state_of,
+    telling_part,
+)
 from openai_connector.openai_api.client import ApiClient, encode_body
 from openai_connector.openai_api.errors import (
     ApiConnectionError,
@@ -38,4 +45,5 @@ __all__ = [
     "is_failed_choice",
     "plain",
     "state_of",
+    "telling_part",
 ]

@@ -86,6 +86,15 @@ def state_of(body: Any) -> str:
     return state.strip().lower() if isinstance(state, str) else ""
 
 
+def telling_part(body: Any) -> Any:
+    """Return what a body says of a failure: of a failed response of the Responses API, its error alone.
+
+    The rest of it repeats the request, whose metadata may hold any words.
+    """
+    is_failed = isinstance(body, Mapping) and state_of(body) == "failed" and "output" in body
+    return {"error": body.get("error")} if is_failed else body
+
+
 def check_final(response: ApiResponse, *, missing_in: Callable[[Any], str | None]) -> None:
     """Check that a response is a final answer of the Responses API: none failed, cancelled or being made.
 
@@ -106,8 +115,7 @@ def check_final(response: ApiResponse, *, missing_in: Callable[[Any], str | None
         if state in CANCELLED:
             raise invalid(wording.API_CANCELLED(), "cancelled", response)
         if state == "failed":
-            # The rest of the body repeats the request: its metadata may hold any words.
-            raise _judged(wording.API_FAILED, "failed", response, about={"error": body.get("error")})
+            raise _judged(wording.API_FAILED, "failed", response, about=telling_part(body))
     check_answer(response, missing_in=missing_in)
 
 

@@ -31,6 +31,8 @@ class Attempt:
     """What the task's own scope holds: a result of such a name would stay there, unseen by the process."""
     slot: Slot = OWN_SLOT
     """Where the job is worked on."""
+    is_stored: bool = False
+    """The worker's store has the answer: it is not lost where the engine cannot take it."""
     is_answer_kept: bool = False
     """The answer goes with the outcome, to the engine: nobody else needs to keep it."""
 
@@ -59,17 +61,17 @@ def _error(outcome: BpmnError, attempt: Attempt, is_kept: bool) -> BpmnError:
     keep = _fitting(attempt.memory.variables())
     end = ""
     attempt.is_answer_kept = keep is not None and attempt.memory.response is not None
-    if keep is None and attempt.memory.waiting is not None:
-        keep = _fitting(attempt.memory.without_text().variables())
-        end = wording.IS_KEPT_BY_API() if is_kept else ""
-    elif keep is None:
+    if keep is None:
         log.warning("Job %d: its answer is too large to be kept for an uncaught error", attempt.job.key)
-        end = wording.IS_TOO_LARGE_TO_KEEP() if is_kept else ""
+        keep = _fitting(attempt.memory.without_text().variables())
+        end = kept_words(attempt, has_answer=False) if is_kept else ""
     return replace(
         outcome,
         message=_message(attempt.redaction.message(outcome.message), end),
         variables=attempt.redaction.value(outcome.variables),
         keep=keep or {},
+        has_answer=attempt.is_answer_kept,
+        attempt=attempt,
     )
 
 
@@ -87,18 +89,30 @@ def _failure(failed: Failed, attempt: Attempt, is_kept: bool, end: str) -> Faile
     sent = sent or Document()
     if not whole.keys() <= sent.keys():
         end += wording.LEFT_OUT()
+    has_answer = kept.response is not None
     if is_kept and failed.retries == 0:
-        end += _end_of_kept(kept)
-    return replace(failed, message=_message(attempt.redaction.message(failed.message), end), variables=sent)
-
-
-def _end_of_kept(kept: TaskMemory) -> str:
-    """Return what a person can do about an answer of which so much could be kept."""
-    if kept.response is None:
-        return wording.IS_TOO_LARGE_TO_KEEP() if kept.waiting is None else wording.IS_KEPT_BY_API()
-    return wording.IS_KEPT(
-        result_expression=OVERRIDES[RESULT_EXPRESSION], error_expression=OVERRIDES[ERROR_EXPRESSION]
+        end += kept_words(attempt, has_answer=has_answer)
+    return replace(
+        failed,
+        message=_message(attempt.redaction.message(failed.message), end),
+        variables=sent,
+        has_answer=has_answer,
+        attempt=attempt,
     )
+
+
+def kept_words(attempt: Attempt, *, has_answer: bool) -> str:
+    """Return where the answer is, and what a person can do with it.
+
+    Args:
+        attempt: what is known of the attempt.
+        has_answer: the engine has the answer.
+    """
+    if not has_answer and not attempt.is_stored:
+        is_at_api = attempt.memory.waiting is not None
+        return wording.IS_KEPT_BY_API() if is_at_api else wording.IS_TOO_LARGE_TO_KEEP()
+    words = wording.IS_KEPT if has_answer else wording.IS_STORED
+    return words(result_expression=OVERRIDES[RESULT_EXPRESSION], error_expression=OVERRIDES[ERROR_EXPRESSION])
 
 
 def _fitting(variables: Mapping[str, Any]) -> Document | None:

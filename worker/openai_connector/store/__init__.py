@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import Enum
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -29,6 +30,39 @@ class StoreError(Exception):
 
     The caller goes on without the store.
     """
+
+
+class Met(Enum):
+    """What a store may meet."""
+
+    LOST = "lost"
+    """It does not work."""
+    FOUND = "found"
+    """It works."""
+    FULL = "full"
+    """It takes no more answers; all else works."""
+    ROOM = "room"
+    """It takes answers again."""
+    DAMAGED = "damaged"
+    """Its file was damaged and is moved aside; a new one is begun."""
+    UNREADABLE = "unreadable"
+    """What is stored of a job cannot be read."""
+    PURGED = "purged"
+    """Answers were too old and are removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a store has met, to be told once until it is well again."""
+
+    met: Met
+    what: str = ""
+    """Why, in one sentence without values; of a damaged file its new name."""
+    count: int = 0
+    """Answers that could not be stored, or are removed; jobs whose entry cannot be read."""
+    seconds: float = 0.0
+    """For how long it was lost."""
+    job_key: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +101,15 @@ class Store(Protocol):
 
     @property
     def is_healthy(self) -> bool:
-        """Whether the store takes what it is given; it tries again by itself."""
+        """Whether the store works; it tries again by itself."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the store takes no more answers for now."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether workers on other machines have the same store."""
 
     async def start(self) -> None:
         """Open the store, and look after it from now on: also where this raises."""
@@ -77,6 +119,12 @@ class Store(Protocol):
 
     async def claim(self, job_key: int, fingerprint: str) -> Claim:
         """Hold the intent of a call, unless it is answered or somebody else is in mid-call."""
+
+    async def confirm(self, job_key: int, fingerprint: str) -> Claim:
+        """Return what holds of a claim just before it is used.
+
+        This process may have stood still since, and others have thought it dead.
+        """
 
     async def keep(self, job_key: int, fingerprint: str, answer: Mapping[str, Any]) -> None:
         """Keep an answer: it is safe when this returns. The intent is over."""
@@ -108,6 +156,8 @@ class NoStore:
     """Nothing is stored."""
 
     is_healthy = True
+    is_full = False
+    is_shared = False
 
     async def start(self) -> None:
         """Do nothing."""
@@ -116,6 +166,10 @@ class NoStore:
         """Do nothing."""
 
     async def claim(self, job_key: int, fingerprint: str) -> Claim:
+        """Return that the call may be made."""
+        return _FREE
+
+    async def confirm(self, job_key: int, fingerprint: str) -> Claim:
         """Return that the call may be made."""
         return _FREE
 
@@ -157,12 +211,14 @@ class StoreOptions:
     """After which anything goes, acknowledged or not."""
     max_bytes: int = 1024 * 1024 * 1024
     """Beyond which no further answers are stored."""
+    notes: Path | None = None
+    """A folder for answers on their way to a database elsewhere; None: they are not noted."""
     fresh_for: timedelta = timedelta(seconds=20)
     """How long a worker that gives no sign of life is thought to live."""
     patience: timedelta = timedelta(seconds=10)
     """How long to wait for the store in any one step."""
-    on_change: Callable[[StoreError | None], None] | None = None
-    """Is told when the store fails, with the reason, and with None when it works (again). Unset: logs."""
+    tell: Callable[[News], None] = lambda _news: None
+    """Is told what the store meets, in the event loop."""
 
 
 def open_store(location: str | None, options: StoreOptions | None = None) -> Store:

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
+import hashlib
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic
 from typing import Any, Final, TypeVar
 
 from openai_connector import wording
-from openai_connector.store import POSTGRES, Change, Claim, Owed, StoreError, StoreOptions, file_of
+from openai_connector.store import POSTGRES, Change, Claim, Met, News, Owed, StoreError, StoreOptions, file_of
+from openai_connector.store.handover import Note, is_small
 from openai_connector.store.ledger import (
     BEATS,
     Forget,
@@ -29,14 +34,14 @@ from openai_connector.store.ledger import (
 from openai_connector.store.tables import Call, Tables
 from openai_connector.store.writer import Writer
 
-log = logging.getLogger(__name__)
-
 T = TypeVar("T")
 
 AT_ONCE: Final = 64
 """Operations of one transaction: what they wake is done in one turn of the event loop."""
 FIRST_PAUSE: Final = 0.25
 LONGEST_PAUSE: Final = 30.0
+MOMENT: Final = 0.1
+"""Seconds for which a claim holds without a look: others may think its owner dead, or wake with an answer."""
 REMEMBERED: Final = 100_000
 """Jobs that are still to be removed when the store is back; what is beyond goes by its age."""
 
@@ -45,12 +50,14 @@ class DurableStore:
     """A store in a database; see `Store` for what its methods promise."""
 
     def __init__(self, location: str, options: StoreOptions, tables: Tables | None = None) -> None:
+        self.is_shared = file_of(location) is None
         self._tables = tables or _tables(location)
         self._options = options
         self._patience = options.patience.total_seconds()
-        self._beat_every = options.fresh_for.total_seconds() / BEATS
-        self._tell = options.on_change or _log_change
-        self._ledger = Ledger(self._tables, options)
+        self._fresh_for = options.fresh_for.total_seconds()
+        self._tell = options.tell
+        self._ledger = Ledger(self._tables, options, _beside(location, options), self._tell_later)
+        self._handover = self._ledger.handover
         self._writer: Writer | None = None
         self._waiting: deque[tuple[Operation, asyncio.Future[Any]]] = deque()
         self._pump: asyncio.Task[None] | None = None
@@ -58,7 +65,12 @@ class DurableStore:
         self._wake = asyncio.Event()
         self._stuck: asyncio.Future[Any] | None = None
         self._problem: StoreError | None = StoreError(wording.STORE_CLOSED())
-        self._held: set[Call] = set()
+        self._told: set[str] = set()
+        self._lost_at: float | None = None
+        self._unkept = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._held: dict[Call, float] = {}
+        """Since when these are claimed."""
         self._unreleased: set[Call] = set()
         self._unforgotten: set[int] = set()
 
@@ -67,9 +79,15 @@ class DurableStore:
         """Whether the last step succeeded."""
         return self._problem is None
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the last answer was one too many, and there is no room since."""
+        return self._ledger.is_full
+
     async def start(self) -> None:
         """Open the store, and look after it from now on."""
         self._writer = Writer("store")
+        self._loop = asyncio.get_running_loop()
         try:
             await self._beat()
         finally:
@@ -88,6 +106,7 @@ class DurableStore:
             with contextlib.suppress(StoreError):
                 await self._beat()
         self._problem = StoreError(wording.STORE_CLOSED())
+        self._handover.close()
         if self._stuck is None or self._stuck.done():
             await asyncio.wait([self._writer.call(self._ledger.close)], timeout=self._patience)
         self._writer.end()
@@ -99,7 +118,7 @@ class DurableStore:
         self._check()
         if call in self._held:
             return Claim(is_busy=True)  # an earlier activation of the job is in mid-call, here
-        self._held.add(call)
+        self._held[call] = monotonic()
         is_ours = False
         try:
             claim: Claim = await self._do(Take(job_key, fingerprint))
@@ -111,11 +130,27 @@ class DurableStore:
             raise
         finally:
             if not is_ours:
-                self._held.discard(call)
+                self._held.pop(call, None)
+
+    async def confirm(self, job_key: int, fingerprint: str) -> Claim:
+        """Return what holds of a claim now: it is looked up where it is older than a moment."""
+        call = (job_key, fingerprint)
+        if monotonic() - self._held.get(call, math.inf) < MOMENT:
+            return Claim()
+        self._held.pop(call, None)
+        return await self.claim(job_key, fingerprint)
 
     async def keep(self, job_key: int, fingerprint: str, answer: Mapping[str, Any]) -> None:
-        """Keep an answer: it is safe when this returns."""
-        await self._end((job_key, fingerprint), Keep(job_key, fingerprint, answer))
+        """Keep an answer: it is safe when this returns, and from a kill as soon as this begins to wait."""
+        call = (job_key, fingerprint)
+        operation, note = self._hand_over(Keep(job_key, fingerprint, answer))
+        try:
+            await self._end(call, operation)
+        except StoreError:
+            self._unkept += 1
+            raise
+        finally:
+            self._handover.clear(note)
 
     async def release(self, job_key: int, fingerprint: str) -> None:
         """Give the intent back: the call has ended without an answer."""
@@ -148,6 +183,17 @@ class DurableStore:
         value: Mapping[str, Any] = await self._ask(lambda: self._ledger.update(name, change))
         return value
 
+    def _hand_over(self, operation: Keep) -> tuple[Keep, Note | None]:
+        """Note an answer, so that it survives a kill on its way into the file."""
+        if not (self._handover.is_on and self.is_healthy and is_small(operation.answer)):
+            return operation, None
+        try:
+            sealed = self._ledger.seal(operation)
+        except Exception:
+            return operation, None  # that it is no JSON is said by the step itself
+        call = (operation.job_key, operation.fingerprint)
+        return replace(operation, sealed=sealed), self._handover.put(call, sealed)
+
     # Gathering
 
     async def _end(self, call: Call, operation: Keep | Release) -> None:
@@ -158,7 +204,7 @@ class DurableStore:
                 self._unreleased.add(call)
             raise
         finally:
-            self._held.discard(call)
+            self._held.pop(call, None)
 
     async def _do(self, operation: Operation) -> Any:
         self._check()
@@ -227,26 +273,49 @@ class DurableStore:
             self._change(error)
             raise
         except Exception as error:
-            log.error("The store failed unexpectedly (%s)", type(error).__name__)
             self._change(StoreError(wording.STORE_FAILED(kind=type(error).__name__)))
             raise StoreError(wording.STORE_FAILED(kind=type(error).__name__)) from None
 
     def _change(self, problem: StoreError | None) -> None:
+        """Note how the store is; tell each kind of trouble once until it works again."""
         before, self._problem = self._problem, problem
-        if str(before) != str(problem):
-            self._tell(problem)
+        if problem is not None:
+            self._handover.close()  # the next notes go beside whatever file there is then
         if problem is not None:
             self._wake.set()
+            self._lost_at = monotonic() if self._lost_at is None else self._lost_at
+            if str(problem) not in self._told:
+                self._told.add(str(problem))
+                self._tell(News(Met.LOST, str(problem)))
+        elif before is not None:
+            seconds = 0.0 if self._lost_at is None else monotonic() - self._lost_at
+            self._lost_at = None
+            self._told.clear()
+            self._hear(News(Met.FOUND, seconds=seconds))
+
+    def _hear(self, news: News) -> None:
+        """Pass news on; where answers are stored again, with how many were not."""
+        if news.met in (Met.FOUND, Met.ROOM):
+            news = replace(news, count=self._unkept)
+            self._unkept = 0
+        self._tell(news)
+
+    def _tell_later(self, news: News) -> None:
+        """Pass on in the event loop what was met in the store's thread."""
+        assert self._loop is not None
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            self._loop.call_soon_threadsafe(self._hear, news)
 
     async def _look_after(self) -> None:
         pause = FIRST_PAUSE
         while True:
             self._wake.clear()
             if self.is_healthy:
-                with contextlib.suppress(TimeoutError):  # wait_for of Python 3.11 may lose a cancellation
-                    async with asyncio.timeout(self._beat_every):
+                try:  # wait_for of Python 3.11 may lose a cancellation
+                    async with asyncio.timeout(self._fresh_for / BEATS):
                         await self._wake.wait()
-                pause = FIRST_PAUSE
+                except TimeoutError:
+                    pause = FIRST_PAUSE  # it was well for a while: one that comes and goes is left alone
             if not self.is_healthy:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
@@ -255,7 +324,7 @@ class DurableStore:
                     await self._beat()
 
     async def _beat(self) -> None:
-        releases, forgotten = self._unreleased - self._held, set(self._unforgotten)
+        releases, forgotten = self._unreleased - self._held.keys(), set(self._unforgotten)
         await self._call(lambda: self._ledger.beat(releases, forgotten))
         self._unreleased -= releases
         self._unforgotten -= forgotten
@@ -272,6 +341,15 @@ def _tables(location: str) -> Tables:
     file = file_of(location)
     assert file is not None
     return SqliteTables(file)
+
+
+def _beside(location: str, options: StoreOptions) -> Path | None:
+    """Return the file beside which answers on their way are noted."""
+    file = file_of(location)
+    if file is None and options.notes is not None:
+        name = hashlib.sha256(location.encode()).hexdigest()[:16]  # a folder may serve several stores
+        return options.notes / f"store-{name}"
+    return file
 
 
 def _finish(batch: list[tuple[Operation, asyncio.Future[Any]]], results: list[Result]) -> None:
@@ -293,10 +371,3 @@ def _fail(waiting: list[Any] | deque[Any], error: StoreError) -> None:
 def _ignore(future: asyncio.Future[Any]) -> None:
     if not future.cancelled():
         future.exception()
-
-
-def _log_change(problem: StoreError | None) -> None:
-    if problem is None:
-        log.info(wording.STORE_WORKS())
-    else:
-        log.warning(wording.STORE_LOST(problem=problem))

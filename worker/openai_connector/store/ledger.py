@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import monotonic
 from typing import Any, Final, TypeVar
 
 from openai_connector import wording
-from openai_connector.store import Change, Claim, Owed, StoreError, StoreOptions
+from openai_connector.store import Change, Claim, Met, News, Owed, StoreError, StoreOptions
+from openai_connector.store.handover import Handover
 from openai_connector.store.owner import has_ended, new_owner, process_mark
 from openai_connector.store.sealing import Sealing, encode
 from openai_connector.store.tables import Call, Found, Tables, in_order
@@ -43,6 +45,8 @@ class Keep:
     job_key: int
     fingerprint: str
     answer: Any = field(repr=False)
+    sealed: bytes | None = field(default=None, repr=False)
+    """What is to be written of it, where that is known already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +77,27 @@ Result = Claim | StoreError | None
 
 
 class Ledger:
-    """One worker's view of the store; all of it runs in one thread."""
+    """One worker's view of the store; all of it but `seal` runs in one thread.
 
-    def __init__(self, tables: Tables, options: StoreOptions) -> None:
+    Args:
+        tables: what is written.
+        options: how.
+        file: beside which answers on their way are noted.
+        tell: is told what is met.
+    """
+
+    def __init__(
+        self,
+        tables: Tables,
+        options: StoreOptions,
+        file: Path | None = None,
+        tell: Callable[[News], None] = lambda _news: None,
+    ) -> None:
         self.owner = new_owner()
+        self.handover = Handover(file, self.owner)
         self._mark = process_mark()
         self._tables = tables
+        self._tell = tell
         self._sealing = Sealing(options.keys)
         self._fresh_for = options.fresh_for.total_seconds()
         self._retention = options.retention.total_seconds()
@@ -87,6 +106,10 @@ class Ledger:
         self._has_failed = False
         self._trusted_from = 0.0
         self._purged_at = 0.0
+        self._unreadable = 0
+        self._room_wanted = 0
+        self.is_full = False
+        """The last answer was one too many, and there is no room since."""
 
     # One step each, called by the store
 
@@ -123,6 +146,11 @@ class Ledger:
             return value
 
         return self._step(write)
+
+    def seal(self, operation: Keep) -> bytes:
+        """Return what is written of an answer, in any thread; raises where it is no JSON."""
+        place = _place(operation.job_key, operation.fingerprint)
+        return self._sealing.seal(encode(operation.answer), place)
 
     def close(self) -> None:
         """Say that this owner has ended, and close; raises nothing."""
@@ -161,7 +189,9 @@ class Ledger:
     def _open(self) -> None:
         if self._is_open:
             return
-        self._tables.open()
+        aside = self._tables.open()
+        if aside is not None:
+            self._tell(News(Met.DAMAGED, aside))
         self._is_open = True
         if self._has_failed:  # others may have had no store either: they get time for a sign of life
             self._trusted_from = monotonic() + 2 * self._fresh_for / BEATS
@@ -228,9 +258,7 @@ class Ledger:
 
     def _sealed(self, operation: Keep | Owe) -> bytes:
         if isinstance(operation, Keep):
-            return self._sealing.seal(
-                encode(operation.answer), _place(operation.job_key, operation.fingerprint)
-            )
+            return operation.sealed or self.seal(operation)
         return self._sealing.seal(operation.variables, _place(operation.job_key))
 
     def _check_size(self, sealed: dict[int, bytes], results: list[Result]) -> None:
@@ -241,43 +269,68 @@ class Ledger:
             if used + len(data) > self._max_bytes:
                 results[index] = StoreError(wording.STORE_FULL())
                 del sealed[index]
+                self._fill(len(data))
             else:
                 used += len(data)
 
-    def _claims(self, calls: list[Call], now: float) -> dict[Call, Result]:
+    def _fill(self, size: int) -> None:
+        self._room_wanted = max(self._room_wanted, min(size, self._max_bytes // 2))
+        if not self.is_full:
+            self.is_full = True
+            self._tell(News(Met.FULL, wording.STORE_FULL()))
+
+    def _look_for_room(self) -> None:
+        if self.is_full and self._tables.size() + self._room_wanted <= self._max_bytes:
+            self.is_full, self._room_wanted = False, 0
+            self._tell(News(Met.ROOM))
+
+    def _claims(self, calls: list[Call], now: float) -> dict[Call, Claim]:
         if not calls:
             return {}
         begun = self._tables.begin(in_order(calls), self.owner, now)
-        claims: dict[Call, Result] = dict.fromkeys(begun, _FIRST)
+        claims = dict.fromkeys(begun, _FIRST)
         others = in_order(call for call in calls if call not in begun)
         if not others:
             return claims
         found = self._tables.find(others)
         claims |= {call: self._claim(call, found.get(call), now) for call in others}
-        ours = [call for call in others if isinstance(claim := claims[call], Claim) and claim.is_ours]
+        ours = [call for call in others if claims[call].is_ours]
         taken = [call for call in ours if found[call].owner != self.owner]
         if taken:
             self._tables.take_over(taken, self.owner, now)
         return claims
 
-    def _claim(self, call: Call, found: Found | None, now: float) -> Result:
+    def _claim(self, call: Call, found: Found | None, now: float) -> Claim:
         if found is None:
             return Claim(is_busy=True)  # removed in this moment: the engine has acknowledged the job
         if found.answer is not None:
-            try:
-                answer = json.loads(self._sealing.unseal(found.answer, _place(*call)))
-            except StoreError as error:
-                return error
-            except (ValueError, RecursionError):
-                return StoreError(wording.STORE_ENTRY_UNREADABLE())
-            return Claim(answer, attempts=found.attempts)
+            answer = self._read(found.answer, call)
+            return Claim(answer, attempts=found.attempts)  # one that cannot be read is to be bought again
         if found.owner == self.owner:  # begun by this worker, but its end could not be written
             return Claim(attempts=max(found.attempts - 1, 0))
         if found.owner is None:
             return Claim(attempts=found.attempts)
         if self._is_alive(found.beaten_at, found.process, now):
             return Claim(is_busy=True, attempts=found.attempts)
+        noted = self.handover.find(found.owner, call)
+        if noted is not None and (answer := self._read(noted, call)) is not None:
+            return Claim(answer, attempts=found.attempts - 1)
         return Claim(was_lost=True, attempts=found.attempts)
+
+    def _read(self, data: bytes, call: Call) -> Any:
+        """Return a stored answer; None, and news of it, where it cannot be read."""
+        try:
+            answer = json.loads(self._sealing.unseal(data, _place(*call)))
+        except (StoreError, ValueError, RecursionError) as error:
+            known = isinstance(error, StoreError)
+            self._tell_unreadable(call[0], str(error) if known else wording.STORE_ENTRY_UNREADABLE())
+            return None
+        self._unreadable = 0
+        return answer
+
+    def _tell_unreadable(self, job_key: int, problem: str) -> None:
+        self._unreadable += 1
+        self._tell(News(Met.UNREADABLE, problem, self._unreadable, job_key=job_key))
 
     def _is_alive(self, beaten_at: float | None, process: str | None, now: float) -> bool:
         if process and has_ended(process):
@@ -290,9 +343,12 @@ class Ledger:
     def _beat(self, releases: list[Call], forgotten: list[int]) -> None:
         self._tables.check()
         purged = 0
+        abandoned = dict(self.handover.abandoned())
         with self._tables.transaction():
             now = self._tables.now()
             self._tables.beat(self.owner, self._mark, now)
+            for owner, answers in abandoned.items():
+                self._take_in(owner, answers, now)
             if releases:
                 self._tables.release(in_order(releases), self.owner)
             if forgotten:
@@ -300,9 +356,21 @@ class Ledger:
             if abs(now - self._purged_at) >= min(PURGE_EVERY, self._retention):
                 self._purged_at = now
                 purged = self._tables.purge(now - self._retention, now - OWNERS_KEPT * self._fresh_for)
+            self._look_for_room()
+        for owner in abandoned:
+            self.handover.remove(owner)
         if purged:
-            log.warning(wording.STORE_PURGED(count=purged))
+            self._tell(News(Met.PURGED, count=purged))
         self._tables.tidy()
+
+    def _take_in(self, owner: str, answers: Mapping[Call, bytes], now: float) -> None:
+        """Store the answers that an owner who is gone has not lived to store."""
+        found = self._tables.find(in_order(answers))
+        kept = [
+            (*call, answers[call]) for call, one in found.items() if one.owner == owner and one.answer is None
+        ]
+        if kept:
+            self._tables.keep(sorted(kept), owner, now)
 
     def _owed(self) -> list[Owed]:
         with self._tables.transaction():
@@ -322,7 +390,7 @@ class Ledger:
             try:
                 owed.append(Owed(job_key, self._sealing.unseal(data, _place(job_key))))
             except StoreError as error:
-                log.error("Job %d: %s", job_key, error)
+                self._tell_unreadable(job_key, str(error))
         return owed
 
 

@@ -82,7 +82,7 @@ class PostgresTables:
 
     # Opening and closing
 
-    def open(self) -> None:
+    def open(self) -> str | None:
         """Connect, and bring the tables to this version."""
         try:
             import psycopg
@@ -100,6 +100,7 @@ class PostgresTables:
         (is_begun,) = self._row("SELECT to_regclass('openai_connector_version') IS NOT NULL")
         if not is_begun or self._version() != len(self._migrations):
             self._migrate()
+        return None
 
     def _version(self) -> int:
         row = self._db.execute("SELECT version FROM openai_connector_version").fetchone()
@@ -221,9 +222,10 @@ class PostgresTables:
         return {owner: (beaten_at, process) for owner, beaten_at, process in self._run(read, list(owners))}
 
     def take_over(self, calls: Sequence[Call], owner: str, now: float) -> None:
-        """Make intents this owner's, and count an attempt."""
+        """Make calls this owner's, without an answer, and count an attempt."""
         self._run(
-            "UPDATE openai_connector_calls AS calls SET owner = %s, attempts = attempts + 1, updated_at = %s "
+            "UPDATE openai_connector_calls AS calls "
+            "SET owner = %s, attempts = attempts + 1, updated_at = %s, answer = NULL "
             f"FROM {KEYS} WHERE {SAME}",
             owner,
             now,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import os
 import sqlite3
 import time
@@ -16,8 +15,6 @@ from typing import Final
 from openai_connector import wording
 from openai_connector.store import StoreError
 from openai_connector.store.tables import Call, Debt, Found
-
-log = logging.getLogger(__name__)
 
 APPLICATION_ID: Final = 0x4F414953  # so that another program's file is not taken for a store
 MIGRATIONS: Final = (
@@ -75,11 +72,12 @@ class SqliteTables:
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
         self._is_damaged = False
+        self._aside: str | None = None
 
     # Opening and closing
 
-    def open(self) -> None:
-        """Open the file; a damaged one is moved aside, and a new one begun."""
+    def open(self) -> str | None:
+        """Open the file; a damaged one is moved aside, and a new one begun: return its name now."""
         if self._is_damaged:
             self._move_aside()
         try:
@@ -89,6 +87,8 @@ class SqliteTables:
                 raise
             self._move_aside()
             self._open_patiently()
+        aside, self._aside = self._aside, None
+        return aside
 
     def _open_patiently(self) -> None:
         """Open the file; while others begin it too, try again: SQLite does not wait for its journal."""
@@ -169,7 +169,7 @@ class SqliteTables:
         for end in ("", "-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
                 os.replace(f"{self._file}{end}", f"{aside}{end}")
-        log.error(wording.STORE_MOVED_ASIDE(name=aside.name))
+        self._aside = aside.name
 
     def close(self) -> None:
         """Close the file."""
@@ -261,9 +261,9 @@ class SqliteTables:
         return found
 
     def take_over(self, calls: Sequence[Call], owner: str, now: float) -> None:
-        """Make intents this owner's, and count an attempt."""
+        """Make calls this owner's, without an answer, and count an attempt."""
         self._db.executemany(
-            "UPDATE calls SET owner = ?, attempts = attempts + 1, updated_at = ? "
+            "UPDATE calls SET owner = ?, attempts = attempts + 1, updated_at = ?, answer = NULL "
             "WHERE job_key = ? AND fingerprint = ?",
             [(owner, now, *call) for call in calls],
         )

@@ -42,8 +42,8 @@ class Tables(Protocol):
     Methods that change something are called within a transaction.
     """
 
-    def open(self) -> None:
-        """Connect, and bring the tables to this version."""
+    def open(self) -> str | None:
+        """Connect, and bring the tables to this version; return the new name of a file that was damaged."""
 
     def close(self) -> None:
         """Close; raises nothing."""
@@ -80,7 +80,7 @@ class Tables(Protocol):
         """Return what is stored, and let nobody else change it."""
 
     def take_over(self, calls: Sequence[Call], owner: str, now: float) -> None:
-        """Make intents this owner's, and count an attempt."""
+        """Make calls this owner's, without an answer, and count an attempt."""
 
     def keep(self, answers: Sequence[tuple[int, str, bytes]], owner: str, now: float) -> None:
         """Store answers, and end the intents."""

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from openai_connector import wording
-from openai_connector.calls import Api, Calls, Unfinished
+from openai_connector.calls import Api, Bought, Calls, Unfinished
 from openai_connector.contract import CONNECTION_FAILED
 from openai_connector.job import Job, Outcome, Recovery, TaskError
 from openai_connector.observe.events import AnswerAwaited, AnswerFetched, Events
@@ -51,12 +51,14 @@ class Watch:
     task: Task
     job: Job
     call: WaitingCall
+    is_new: bool
+    """It was bought just now."""
+    until: float
+    """By the clock: until then the job stays in its slot."""
+    target: Target
+    """Where the response is."""
     trouble: ApiError | None = None
     """Why the last look failed."""
-    is_new: bool = False
-    """It was bought just now."""
-    until: float = 0.0
-    """By the clock: until then the job stays in its slot."""
 
 
 class Waiting:
@@ -93,8 +95,8 @@ class Waiting:
         self._held = Held(at_task, self._removal)
         self._by_day = None if files is None else ByDay(api, files, purchases, events, at_task, options)
 
-    async def answer_to(self, task: Task, attempt: Attempt, request_id: str) -> Mapping[str, Any]:
-        """Return what is kept of the answer to a task, bought now or before.
+    async def answer_to(self, task: Task, attempt: Attempt, request_id: str) -> Bought:
+        """Return the answer to a task, bought now or before.
 
         The attempt's memory holds the id of the call as soon as there is one.
 
@@ -112,14 +114,14 @@ class Waiting:
             return await self._until_final(self._watch(task, attempt.job, call), attempt)
         sent = in_background(request, attempt.job) if request.needed in KEPT else request
         try:
-            accepted = await self._calls.answer_to(sent, task, attempt.job, request_id)
+            bought = await self._calls.answer_to(sent, task, attempt.job, request_id)
         except Unfinished as unfinished:
             return await self.finish(unfinished, task, attempt)
-        self._remember_whole(accepted, task, attempt)
-        return accepted
+        self._remember_whole(bought.answer, task, attempt)
+        return bought
 
-    async def finish(self, unfinished: Unfinished, task: Task, attempt: Attempt) -> Mapping[str, Any]:
-        """Return what is kept of an answer that was bought just now, or is stored as waited for."""
+    async def finish(self, unfinished: Unfinished, task: Task, attempt: Attempt) -> Bought:
+        """Return an answer that was bought just now, or is stored as waited for."""
         request, job = task.request, attempt.job
         call = unfinished.stored or WaitingCall(unfinished.id, self._now())
         attempt.memory = attempt.memory.with_waiting(request.fingerprint, call)
@@ -147,7 +149,7 @@ class Waiting:
         request = replace(task.request, needed=AnswerNeeded.NOW) if is_needed_here else task.request
         in_slot = seconds_in_slot(request.needed, request.timeout, self._options)
         begin = self._now() if request.needed is AnswerNeeded.NOW else call.since
-        return Watch(request, task, job, call, is_new=is_new, until=begin + in_slot)
+        return Watch(request, task, job, call, is_new, begin + in_slot, Target.of(request))
 
     def _remember_whole(self, accepted: Mapping[str, Any], task: Task, attempt: Attempt) -> None:
         """Note the id of an answer that came at once, though it was asked for in the background."""
@@ -169,9 +171,9 @@ class Waiting:
             await storing
         reached("response_kept")
 
-    async def _until_final(self, watch: Watch, attempt: Attempt) -> Mapping[str, Any]:
+    async def _until_final(self, watch: Watch, attempt: Attempt) -> Bought:
         job, fingerprint = watch.job, watch.request.fingerprint
-        self._held.add(job, watch.call, Target.of(watch.request))
+        self._held.add(job, watch.call, watch.target)
         try:
             response = await self._wait(watch)
         except AnswerExpiredError:
@@ -189,9 +191,9 @@ class Waiting:
             await self._give_up(attempt)
             raise
         reached("answer_received")
-        await self._purchases.keep(job, fingerprint, accepted)
+        is_stored = await self._purchases.keep(job, fingerprint, accepted)
         reached("answer_stored")
-        return accepted
+        return Bought(accepted, is_stored)
 
     async def _give_up(self, attempt: Attempt) -> None:
         """Forget a call that gives no answer any more: the next attempt buys."""
@@ -233,7 +235,7 @@ class Waiting:
         try:
             response = await self._api.send(
                 "GET",
-                Target.of(request).address(call.id),
+                watch.target.address(call.id),
                 body=None,
                 headers=request.headers,
                 timeout=min(request.timeout, LOOK_TIMEOUT),

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from openai_connector import wording
-from openai_connector.calls import Api
+from openai_connector.calls import Api, Bought
 from openai_connector.contract import (
     ANSWER_EXPIRED,
     BATCH_CANCELLED,
@@ -77,8 +77,8 @@ class ByDay:
         self._keeping: set[int] = set()
         """Jobs whose batch the engine does not know yet."""
 
-    async def answer_to(self, task: Task, attempt: Attempt) -> Mapping[str, Any]:
-        """Return what is kept of the answer to a task, once its batch has it.
+    async def answer_to(self, task: Task, attempt: Attempt) -> Bought:
+        """Return the answer to a task, once its batch has it.
 
         Raises:
             GoesBackError: there is none yet; the job may come back.
@@ -89,7 +89,7 @@ class ByDay:
         if call is None:
             stored = await self._purchases.begin(job, request.fingerprint)
             if stored is not None and (call := WaitingCall.read(stored)) is None:
-                return stored
+                return Bought(stored, is_stored=True)
         if call is not None:
             attempt.memory = attempt.memory.with_waiting(request.fingerprint, call)
             return await self._fetched(call, task, attempt)
@@ -125,7 +125,7 @@ class ByDay:
 
     # Fetching
 
-    async def _fetched(self, call: WaitingCall, task: Task, attempt: Attempt) -> Mapping[str, Any]:
+    async def _fetched(self, call: WaitingCall, task: Task, attempt: Attempt) -> Bought:
         request, job = task.request, attempt.job
         self.held.add(job, call, Target.of(request))
         name = custom_id(job.key, request.fingerprint, attempt.memory.spent)
@@ -146,9 +146,9 @@ class ByDay:
             await self._purchases.settle(job.key)
             raise ended.error from None
         reached("answer_received")
-        await self._purchases.keep(job, request.fingerprint, accepted)
+        is_stored = await self._purchases.keep(job, request.fingerprint, accepted)
         reached("answer_stored")
-        return accepted
+        return Bought(accepted, is_stored)
 
     def _age(self, call: WaitingCall) -> float:
         return max(0.0, self._now() - call.since)

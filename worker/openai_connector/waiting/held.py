@@ -98,6 +98,11 @@ class Held:
 
     def add(self, job: Job, call: WaitingCall, target: Target) -> None:
         """Remember a call whose job is here."""
+        entry = self._entries.get(job.key)
+        if entry is not None and entry.id == call.id and entry.target == target:  # it has come back
+            entry.is_answered, entry.is_kept_elsewhere, entry.late = False, False, LATE
+            self._miss_after(entry, LATEST)
+            return
         if len(self._targets) > 1000:
             self._targets.clear()  # keys that were renewed
         shared = self._targets.setdefault(target, target)

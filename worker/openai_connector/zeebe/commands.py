@@ -36,7 +36,6 @@ MAX_MESSAGE = 10_000  # characters; the engine shortens error messages to this l
 AT_ONCE = 32  # commands under way; hundreds of them make the engine refuse most, and polls too (measured)
 UNKNOWN_ATTEMPTS = 3  # for UNKNOWN: the engine uses it for what it will never take, proxies for anything
 
-_GONE = frozenset({grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION})
 _REFUSED = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE})
 _NOT_SENT = "failed to connect"  # in gRPC's words for a call that has never left this machine
 _NOT_TAKEN = frozenset(
@@ -57,8 +56,9 @@ class Delivery(Enum):
     DONE = "done"
     """The engine has acknowledged it."""
     GONE = "gone"
-    """The job is no longer there to be ended: finished (maybe by an earlier attempt), cancelled, or an
-    incident."""
+    """The engine has the job no more: finished (maybe by an earlier attempt), or cancelled."""
+    FAILED_ALREADY = "failed already"
+    """The job is an incident, or waits to be tried again (maybe by an earlier attempt): it may come back."""
     REFUSED = "refused"
     """The engine will never take it, or it cannot be sent."""
     UNDELIVERED = "undelivered"
@@ -78,6 +78,8 @@ class Reported(NamedTuple):
 
     delivery: Delivery
     reason: str = ""
+    is_kept: bool = True
+    """What a BPMN error is to keep at the task is there."""
 
 
 class _LeaseLostError(Exception):
@@ -208,17 +210,20 @@ class Commands:
 
     async def _throw(self, job: Job, outcome: BpmnError, held: Held | None) -> Reported:
         variables = Document.of(outcome.variables)
+        is_kept = True
         if outcome.keep:
             kept = await self._keep(job, outcome.keep, held)
-            if kept in (Delivery.GONE, Delivery.LEASE_LOST):
+            if kept in (Delivery.GONE, Delivery.FAILED_ALREADY, Delivery.LEASE_LOST):
                 return Reported(kept)
+            is_kept = kept is Delivery.DONE
         request = pb.ThrowErrorRequest(
             jobKey=job.key,
             errorCode=_text(outcome.code),
             errorMessage=_text(outcome.message),
             variables=variables.text if variables else "",
         )
-        return await self._send(_Command(self._stub.ThrowError, request, job, held))
+        thrown = await self._send(_Command(self._stub.ThrowError, request, job, held))
+        return thrown._replace(is_kept=is_kept)
 
     async def _keep(self, job: Job, variables: Mapping[str, Any], held: Held | None) -> Delivery:
         """Keep variables at the task.
@@ -233,10 +238,12 @@ class Commands:
         request = pb.SetVariablesRequest(
             elementInstanceKey=job.element_instance_key, variables=document, local=True
         )
-        delivery, reason = await self._send(_Command(self._stub.SetVariables, request, job, held))
-        if delivery is Delivery.REFUSED:
-            logger.warning("Job %s: the engine refused to keep variables at the task (%s)", job.key, reason)
-        return delivery
+        reported = await self._send(_Command(self._stub.SetVariables, request, job, held))
+        if reported.delivery is Delivery.REFUSED:
+            logger.warning(
+                "Job %s: the engine refused to keep variables at the task (%s)", job.key, reported.reason
+            )
+        return reported.delivery
 
     async def _fail(self, job: Job, outcome: Failed, held: Held | None) -> Reported:
         backoff = _milliseconds(outcome.backoff) if outcome.backoff else 0
@@ -287,7 +294,7 @@ class Commands:
         for delay in delays(FIRST_DELAY, LONGEST_DELAY):
             code, reason = error.code(), _reason(error)
             unknown += code is grpc.StatusCode.UNKNOWN
-            if code in _GONE:
+            if code in _ENDED:
                 # After an attempt whose answer was lost this is what success looks like.
                 logger.info(
                     "Job %s: ended before %s: by an earlier attempt, or elsewhere (%s)",
@@ -295,7 +302,7 @@ class Commands:
                     command.name,
                     code.name,
                 )
-                return Reported(Delivery.GONE, reason)
+                return Reported(_ENDED[code], reason)
             if (
                 code in _REFUSED
                 or unknown >= UNKNOWN_ATTEMPTS
@@ -321,6 +328,11 @@ class Commands:
         raise AssertionError("delays never end")
 
 
+_ENDED = {
+    grpc.StatusCode.NOT_FOUND: Delivery.GONE,
+    grpc.StatusCode.FAILED_PRECONDITION: Delivery.FAILED_ALREADY,
+}
+"""What the status of a command means for a job that cannot be ended any more."""
 _PROLONGED = {
     grpc.StatusCode.NOT_FOUND: Delivery.GONE,
     grpc.StatusCode.FAILED_PRECONDITION: Delivery.LEASE_LOST,

@@ -93,16 +93,11 @@ class Poller:
         self._pause = pause
         self._long_poll = min(long_poll, lease / POLL_SHARE).total_seconds()
         self._events = events or Events()
-        self._request = pb.ActivateJobsRequest(
-            type=job_type,
-            worker=worker_name,
-            timeout=round(lease.total_seconds() * 1000),
-            fetchVariable=fetch_variables,
-            tenantIds=tenant_ids,
-        )
+        self._request = _activation(job_type, worker_name, lease, fetch_variables, tenant_ids)
         self._slot_free = asyncio.Event()
-        leases = leases or Leases(commands)
-        self._runs = Runs(commands, worker, lease, leases, self._events, self._slot_free.set)
+        self._runs = Runs(
+            commands, worker, lease, leases or Leases(commands), self._events, self._slot_free.set
+        )
         self._stopping = asyncio.Event()
         self._ended = asyncio.Event()  # run() is not running
         self._ended.set()
@@ -142,13 +137,15 @@ class Poller:
         try:
             waits: Iterator[float] | None = None
             refused = 0
-            most = self._max_jobs
             while not self._stopping.is_set():
                 free = self._max_jobs - self._runs.in_slots
                 if free <= 0:
                     self._slot_free.clear()
                     await self._slot_free.wait()
                     await asyncio.sleep(PAUSE)
+                    continue
+                most = await self._slow_down()
+                if not most:
                     continue
                 try:
                     jobs = await self._poll(min(free, most))
@@ -163,7 +160,6 @@ class Poller:
                     waits, refused = None, 0
                     if jobs:
                         await asyncio.sleep(PAUSE)
-                    most = await self._slow_down()
         finally:
             self._call = None
             self._ended.set()
@@ -210,12 +206,15 @@ class Poller:
         return interrupted
 
     async def _slow_down(self) -> int:
-        """Wait while most jobs would be given back at once; return how many to fetch at most after it."""
+        """Wait while most jobs would be given back at once; return how many to fetch at most after it.
+
+        0: none, or the worker stops.
+        """
         pause = self._pause()
         if pause is None:
             return self._max_jobs
         await self._sleep(pause.seconds)
-        return pause.jobs
+        return 0 if self._stopping.is_set() else pause.jobs
 
     async def _wait_for_end(self, seconds: float) -> None:
         """Wait until run() has ended, or the time is over."""
@@ -276,6 +275,19 @@ class Poller:
         if kind not in self._troubles:
             self._troubles.add(kind)
             self._events.emit(EngineLost(kind, details, advice))
+
+
+def _activation(
+    job_type: str, worker_name: str, lease: timedelta, variables: Collection[str], tenants: Collection[str]
+) -> pb.ActivateJobsRequest:
+    """Return what all polls ask for, but for how many jobs and how long to wait."""
+    return pb.ActivateJobsRequest(
+        type=job_type,
+        worker=worker_name,
+        timeout=round(lease.total_seconds() * 1000),
+        fetchVariable=variables,
+        tenantIds=tenants,
+    )
 
 
 def _is_busy(error: Exception) -> bool:

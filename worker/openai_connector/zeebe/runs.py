@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from openai_connector.job import Job, Outcome, Worker
+from openai_connector.job import BpmnError, Job, Outcome, Worker
 from openai_connector.observe.events import Events, JobEnded, JobGone, JobStarted
 from openai_connector.observe.logs import place_of
 from openai_connector.observe.points import reached
 from openai_connector.zeebe import clock
 from openai_connector.zeebe.active_jobs import ActiveJob, ActiveJobs
-from openai_connector.zeebe.commands import Commands, Delivery, Held
+from openai_connector.zeebe.commands import Commands, Delivery, Held, Reported
 from openai_connector.zeebe.decoding import DecodeError, bare_job, decode_job
 from openai_connector.zeebe.lease import Lease, Leases, wanted
 
@@ -275,6 +276,13 @@ class Delivered(NamedTuple):
     delivery: Delivery
 
 
+def _delivered(outcome: Outcome, reported: Reported) -> Delivered:
+    """Return what the engine knows: a BPMN error may have been thrown without what was to be kept."""
+    if isinstance(outcome, BpmnError) and not reported.is_kept:
+        outcome = replace(outcome, keep={}, has_answer=False)
+    return Delivered(outcome, reported.delivery)
+
+
 async def deliver(
     commands: Commands,
     worker: Worker,
@@ -297,21 +305,21 @@ async def deliver(
     while True:
         on_decided(outcome)
         try:
-            delivery, reason = await commands.report(job, outcome, held)
+            reported = await commands.report(job, outcome, held)
         except Exception as error:
             if is_unexpected:
                 raise  # not even that there was a bug can be reported
             is_unexpected = True
             outcome = worker.failed_unexpectedly(job, error, outcome)
             continue
-        if delivery is not Delivery.REFUSED:
-            return Delivered(outcome, delivery)
-        instead = worker.refused(job, outcome, reason)
+        if reported.delivery is not Delivery.REFUSED:
+            return _delivered(outcome, reported)
+        instead = worker.refused(job, outcome, reported.reason)
         if instead is None:
             logger.error(
                 "Job %s: the engine refused to fail it (%s); it is offered again after its lease",
                 job.key,
-                reason,
+                reported.reason,
             )
             return Delivered(outcome, Delivery.UNDELIVERED)
         outcome = instead

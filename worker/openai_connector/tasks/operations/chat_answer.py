@@ -24,9 +24,10 @@ from openai_connector.tasks.operations.fields import (
     kind_of,
     scalar_text,
 )
-from openai_connector.tasks.operations.messages import REASONING, ROLES, Message
+from openai_connector.tasks.operations.messages import ROLES, Message
 from openai_connector.tasks.operations.operation import Shortfall
 from openai_connector.tasks.operations.response_format import JSON_OBJECT, format_asked, schema_asked
+from openai_connector.tasks.operations.responses_items import REASONING
 from openai_connector.tasks.operations.schema import broken_rule
 from openai_connector.tasks.operations.tools import calls_of
 

@@ -19,14 +19,13 @@ from openai_connector.tasks.operations.fields import (
     kind_of,
     violation,
 )
+from openai_connector.tasks.operations.responses_items import REASONING, as_messages
 from openai_connector.tasks.operations.tools import with_results
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 STANDS_FOR_CONTENT = ("tool_calls", "refusal", "function_call", "audio")
 """Keys of an assistant's message with which its content may be null."""
 
-REASONING = "reasoning_items"
-"""Key of an assistant's message: encrypted reasoning that the Responses API gave, and takes back."""
 _NOT_PRIVATE = ("type", "tool_call_id", "call_id", REASONING)
 """Keys whose values an error may well name, or that nobody can read."""
 
@@ -47,6 +46,7 @@ def _read_history(value: Any) -> list[Message] | None:
             'must be a list of messages such as {role: "user", content: "..."}, not ' + kind_of(value) + hint,
             private=True,
         )
+    value = as_messages(value)
     for position, message in enumerate(value, 1):
         problem = _problem(message)
         if problem:
@@ -72,7 +72,7 @@ def _problem(message: Any) -> str | None:
 
 
 history = BeforeValidator(_read_history)
-"""A chat history: a list of messages, or its JSON text. Unknown keys of a message pass."""
+"""A chat history: a list of messages of either API, or its JSON text. Unknown keys of a message pass."""
 
 
 def conversation(

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from openai_connector.openai_api import PENDING, state_of
 from openai_connector.tasks.operations.chat_answer import FILTERED, OTHER_ITEMS, refusal_of, text_of
-from openai_connector.tasks.operations.messages import REASONING
+from openai_connector.tasks.operations.responses_items import REASONING
 
 _FOR_THE_CALLER: Final = frozenset(
     {

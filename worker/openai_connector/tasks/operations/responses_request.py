@@ -8,7 +8,8 @@ from typing import Any, Final
 from openai_connector import contract, wording
 from openai_connector.tasks.operations.chat_answer import refusal_of, text_of
 from openai_connector.tasks.operations.fields import SHOWN_CHARACTERS, is_given
-from openai_connector.tasks.operations.messages import REASONING, Message
+from openai_connector.tasks.operations.messages import Message
+from openai_connector.tasks.operations.responses_items import REASONING
 from openai_connector.tasks.operations.tools import calls_of
 
 PATH: Final = "/responses"

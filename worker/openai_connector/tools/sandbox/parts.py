@@ -23,6 +23,9 @@ UNKNOWN_ENGINE = "127.0.0.1:26500"
 SMALL_MODEL = Api("http://127.0.0.1:1/v1", "demo", is_small_model=True)
 """Stands for the small model until its port is known."""
 
+STORE_FOLDER = "store"
+STORE_HOLDS = "answers, until the engine has acknowledged them"
+
 
 class Parts:
     """Starts parts; the stack ends them in reverse order."""
@@ -34,7 +37,7 @@ class Parts:
 
     @property
     def folder(self) -> Path:
-        """A folder for logs; the stack removes it."""
+        """A folder for logs and for a store; the stack removes it."""
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="openai-connector-"))
             self._stack.callback(shutil.rmtree, self._folder, ignore_errors=True)
@@ -53,6 +56,20 @@ class Parts:
         self._stack.callback(model.close)
         model.start()
         return model
+
+    def with_store(self, settings: Settings, data: Path | None = None) -> Settings:
+        """Return settings with a store beside the engine's data, unless they name one.
+
+        Args:
+            settings: of the worker.
+            data: the engine's folder; None: the stack removes the store.
+        """
+        if settings.store is not None:
+            return settings
+        from pydantic import SecretStr
+
+        folder = (data or self.folder).absolute() / STORE_FOLDER
+        return settings.model_copy(update={"store": SecretStr(str(folder))})
 
     def start_worker(self, settings: Settings, address: str, answered: Set[str] = frozenset()) -> Worker:
         """Start a worker that leaves some job types to others.

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it."""
+from openai_connector.contract import ExitStatus
+
 UNSUPPORTED = "This command runs on Linux and macOS; on Windows, run it inside WSL."
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
@@ -35,7 +35,7 @@ def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
     try:
         return asyncio.run(guarded())
     except asyncio.CancelledError:
-        return INTERRUPTED
+        return ExitStatus.INTERRUPTED
 
 
 def stopping() -> asyncio.Event:
