@@ -135,13 +135,14 @@ class Purchases:
         return claim.answer
 
     async def keep(self, job: Job, fingerprint: str, answer: Mapping[str, Any]) -> bool:
-        """Keep an answer; return whether it is safe now."""
+        """Keep an answer, or the record of a waiting call; return whether it is safe now."""
         if isinstance(self._store, NoStore):
             reached("handed_to_store")
             return False
         with during("handed_to_store", 0):
             is_kept = await _without(self._store.keep(job.key, fingerprint, answer))
-        self._events.emit(AnswerKept(job) if is_kept else AnswerUnkept(job))
+        if WaitingCall.read(answer) is None:
+            self._events.emit(AnswerKept(job) if is_kept else AnswerUnkept(job))
         return is_kept
 
     async def call_off(self, job: Job, fingerprint: str) -> None:
