@@ -56,6 +56,7 @@ _COMMANDS = {
     "sandbox": ("Run an engine, a worker and a page on this machine, to try diagrams.", "sandbox"),
     "try": ("Run one process instance to its end, step by step.", "try_diagram"),
     "evaluate": ("Try FEEL, result and error expressions without a cluster.", "evaluate"),
+    "check": ("Check settings, engine, API and store before the worker runs.", "check"),
     "lint": ("Check the connector tasks of diagrams before they run.", "lint"),
     "migrate": ("Move a diagram made with Camunda's own OpenAI template over to this connector.", "migrate"),
     "templates": ("Write the element templates for Camunda Modeler.", "templates"),
