@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import logging
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,6 +43,12 @@ wrong use."""
         help="the secret whose key is checked (default: OPENAI_API_KEY, else the secret of that name)",
     )
     parser.add_argument(
+        "--live",
+        action="store_true",
+        help="also ask OpenAI what its documentation leaves open: calls that cost money (says how much)",
+    )
+    parser.add_argument("--yes", action="store_true", help="with --live: go on without being asked")
+    parser.add_argument(
         "--timeout", type=_seconds, default=10.0, metavar="SECONDS", help="for each step (default: 10)"
     )
 
@@ -50,7 +57,9 @@ def run(namespace: argparse.Namespace) -> int:
     """Check, print what was found, and return the exit status."""
     # Loggers of the parts would repeat on standard error what is said here.
     logging.getLogger("openai_connector").addHandler(logging.NullHandler())
-    asked = Asked(namespace.diagrams, namespace.secret, namespace.timeout)
+    if namespace.live and not (namespace.yes or _is_agreed()):
+        return ExitStatus.WRONG_USE
+    asked = Asked(namespace.diagrams, namespace.secret, namespace.timeout, namespace.live)
     try:
         found = asyncio.run(check_everything(settings.load(), asked))
         status = ExitStatus.FAILED if worst(found) is Verdict.FAILURE else ExitStatus.ENDED
@@ -59,6 +68,16 @@ def run(namespace: argparse.Namespace) -> int:
         found, status = [failure("settings", str(error), advice)], ExitStatus.WRONG_USE
     _show(found, as_json=namespace.json)
     return status
+
+
+def _is_agreed() -> bool:
+    from openai_connector.tools.check.live import PRICE  # only where it is asked
+
+    print(f"{PRICE}\nType yes to go on: ", end="", file=sys.stderr, flush=True)
+    try:
+        return input().strip().lower() == "yes"
+    except EOFError:
+        return False
 
 
 def _show(found: Sequence[Finding], *, as_json: bool) -> None:

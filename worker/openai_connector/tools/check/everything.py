@@ -13,9 +13,10 @@ from urllib.parse import unquote, urlsplit
 from pydantic import SecretStr
 
 from openai_connector import service, wording
-from openai_connector.openai_api import Proxies
+from openai_connector.openai_api import ApiClient, Proxies
 from openai_connector.redaction import Redaction
 from openai_connector.settings import Settings, misspelt
+from openai_connector.tasks.allowed_hosts import is_openai
 from openai_connector.tools.check.api import check_api
 from openai_connector.tools.check.engine import check_engine
 from openai_connector.tools.check.findings import Finding, failure, masked, ok, warning
@@ -35,6 +36,8 @@ class Asked:
     """The name of the secret that holds the tasks' key."""
     seconds: float = 10.0
     """For each step."""
+    is_live: bool = False
+    """Whether calls are made that cost money."""
 
 
 async def check_everything(settings: Settings, asked: Asked) -> list[Finding]:
@@ -52,9 +55,10 @@ async def check_everything(settings: Settings, asked: Asked) -> list[Finding]:
             check_api(client, settings.base_url, key, asked.seconds),
             _store(settings),
         )
+        bought = await _live(client, settings, key) if asked.is_live else []
     finally:
         await client.aclose()
-    found = [*_settings(settings), *of_secret, *engine, *api, *store]
+    found = [*_settings(settings), *of_secret, *engine, *api, *store, *bought]
     if asked.diagrams is not None:
         found += check_folder(asked.diagrams, settings.job_type, date.today())
     return [masked(finding, redaction) for finding in found]
@@ -118,6 +122,15 @@ def _unwise(settings: Settings) -> Iterator[Finding]:
         yield warning("settings", message, "Set it, and name the secrets' variables so")
     for entry in Proxies.of(os.environ).not_understood:
         yield warning("settings", wording.NO_PROXY_ENTRY(entry=entry), "Correct NO_PROXY")
+
+
+async def _live(client: ApiClient, settings: Settings, key: str | None) -> list[Finding]:
+    from openai_connector.tools.check.live import Caller, ask_everything  # only where it is asked
+
+    if key is None or not is_openai(settings.base_url):
+        advice = "Set OPENAI_API_KEY (or --secret NAME), and OPENAI_BASE_URL to OpenAI's own or to nothing"
+        return [failure("live", "Nothing was asked: that needs OpenAI itself, and a key", advice)]
+    return await ask_everything(Caller(client, settings.base_url, key))
 
 
 async def _store(settings: Settings) -> list[Finding]:
