@@ -123,10 +123,15 @@ def _models_there(response: ApiResponse, base_url: str) -> Iterator[Finding]:
     body = response.body
     if response.status >= 300 or not isinstance(body, dict) or not isinstance(body.get("data"), list):
         return
-    there = {one["id"] for one in body["data"] if isinstance(one, dict) and isinstance(one.get("id"), str)}
+    listed = [one for one in body["data"] if isinstance(one, dict) and isinstance(one.get("id"), str)]
+    there = {one["id"] for one in listed}
     if not is_openai(base_url):
         yield ok("models", f"The API has {len(there)} models; those of the templates are OpenAI's")
         return
+    for one in listed:
+        if one["id"] in CHAT_MODEL_CHOICES and isinstance(one.get("shutdown_date"), str):
+            message = f"The API shuts {one['id']} down on {one['shutdown_date'][:10]}"
+            yield warning("models", message, "Choose another in the diagrams that ask it, before that day")
     missing = [name for name in CHAT_MODEL_CHOICES if name not in there]
     if missing:
         advice = "Choose others in diagrams, or have them opened to the key's project"
