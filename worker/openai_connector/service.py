@@ -183,8 +183,15 @@ def store_of(settings: Settings, tell: Callable[[News], None]) -> Store:
 
 
 async def pay_what_is_owed(purchases: Purchases, commands: Commands) -> None:
-    """Report the completions that workers that are gone still owe, now and then."""
+    """Report the completions that workers that are gone still owe, now and then.
+
+    They are forgotten in the next round: a worker that was given the job just before asks the store a moment
+    later, and must find the answer.
+    """
+    ended: list[int] = []
     while True:
+        while ended:
+            await purchases.settle(ended.pop())
         for owed in await purchases.owed():
             document = Document(parse_json(owed.variables_json))
             document.text = owed.variables_json
@@ -192,7 +199,7 @@ async def pay_what_is_owed(purchases: Purchases, commands: Commands) -> None:
             delivery = (await commands.report(job, Completed(document))).delivery
             if delivery in (Delivery.DONE, Delivery.GONE):
                 log.info("Job %d: the completion that was owed is reported (%s)", job.key, delivery.value)
-                await purchases.settle(job.key)
+                ended.append(job.key)
         await asyncio.sleep(OWED_EVERY)
 
 

@@ -82,15 +82,40 @@ async def test_a_late_completion(
 
 @FORGOTTEN
 async def test_an_owed_completion(
-    engine: FakeGateway, commands: Commands, code: StatusCode | None, is_forgotten: bool
+    engine: FakeGateway,
+    commands: Commands,
+    code: StatusCode | None,
+    is_forgotten: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What a dead worker owed is reported by the next one; it is forgotten only with its job."""
+    store = OwingStore()
     engine.add(FakeJob(100, leased_until=float("inf")))
     if code is not None:
         engine.faults["CompleteJob"].append(status(code))
+    before_round: list[list[int]] = []
+    monkeypatch.setattr(service, "OWED_EVERY", 0.05)
+
+    class Looking(Purchases):
+        async def owed(self) -> list[Owed]:
+            before_round.append(list(store.forgotten))
+            return await super().owed()
+
+    paying = asyncio.create_task(service.pay_what_is_owed(Looking(store), commands))
+    await engine.until(lambda: len(before_round) > 3)
+    paying.cancel()
+    assert engine.count("CompleteJob") == 1
+    assert store.forgotten == ([100] if is_forgotten else [])
+
+
+async def test_an_owed_completion_is_there_until_the_next_round(
+    engine: FakeGateway, commands: Commands
+) -> None:
+    """Whoever was given the job just before it was reported asks the store a moment later."""
+    engine.add(FakeJob(100, leased_until=float("inf")))
     store = OwingStore()
     paying = asyncio.create_task(service.pay_what_is_owed(Purchases(store), commands))
-    await engine.until(lambda: engine.count("CompleteJob") > 0)
-    await asyncio.sleep(0.2)
+    await engine.until(lambda: engine.jobs[100].ended == "completed")
+    await asyncio.sleep(0.2)  # of a round of five seconds
     paying.cancel()
-    assert store.forgotten == ([100] if is_forgotten else [])
+    assert store.forgotten == []
