@@ -27,22 +27,29 @@ RUN pip --python /opt/openai-connector/bin/python wheel --no-deps --no-build-iso
         editables hatchling packaging pathspec pluggy tomlkit trove-classifiers
 
 FROM python:${PYTHON_VERSION}-slim
+# docker build --build-arg VERSION=1.2.3 --build-arg REVISION=$(git rev-parse HEAD)
+ARG PYTHON_VERSION
+ARG VERSION=""
+ARG REVISION=""
 LABEL org.opencontainers.image.title="openai-connector" \
       org.opencontainers.image.description="Camunda 8 connector worker for OpenAI and OpenAI-compatible APIs" \
-      org.opencontainers.image.licenses="Apache-2.0"
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="docker.io/library/python:${PYTHON_VERSION}-slim" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /opt/openai-connector /opt/openai-connector
 ENV PATH=/opt/openai-connector/bin:$PATH \
     PYTHONUNBUFFERED=1 \
-    PYTHONDONTWRITEBYTECODE=1
+    PYTHONDONTWRITEBYTECODE=1 \
+    CONNECTOR_HTTP_HOST=0.0.0.0
 # A number, so that Kubernetes can see that it is not root (runAsNonRoot). The worker writes no files but those of
 # CONNECTOR_STORE, where that names a folder: mount one that this user may write.
 USER 10001:10001
 # On SIGTERM running calls are finished (CONNECTOR_DRAIN_TIMEOUT, 60 s): give the container at least 15 s more,
 # docker stop --time 75, or terminationGracePeriodSeconds: 75.
 STOPSIGNAL SIGTERM
-# The status page, health and metrics, at all addresses of the container: publish the port to whom you trust only.
+# Health, metrics and the status page. Kubernetes takes its own probes, not this one.
 EXPOSE 9898
-ENV CONNECTOR_HTTP_HOST=0.0.0.0
-HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 CMD ["openai-connector", "health"]
+HEALTHCHECK --interval=15s --timeout=10s --start-period=30s --retries=3 CMD ["openai-connector", "health"]
 ENTRYPOINT ["openai-connector"]
 CMD ["run"]

@@ -36,6 +36,26 @@ ERRORS: Final = (
         f"`{contract.HELD_BACK}`",
         "nothing was sent, by a limit or an outage, for as long as `CONNECTOR_MAX_WAIT_TIME` allows",
     ),
+    (
+        "AnswerOverdueError",
+        f"`{contract.ANSWER_OVERDUE}`",
+        "an answer that the API makes has not come for too long; it may still, and is not lost",
+    ),
+    ("AnswerExpiredError", f"`{contract.ANSWER_EXPIRED}`", "the API does not know such an answer any more"),
+    ("NoBatchError", f"`{contract.NO_BATCH}`", "the address is none that takes batches of requests"),
+    (
+        "BatchError",
+        f"`{contract.BATCH_REFUSED}`",
+        "a batch was refused because of this job's request",
+    ),
+    ("BatchError", f"`{contract.BATCH_LINE_FAILED}`", "a batch has ended without an answer to this job"),
+    ("BatchError", f"`{contract.BATCH_EXPIRED}`", "the day was over before this job's turn; not paid"),
+    ("BatchError", f"`{contract.BATCH_CANCELLED}`", "somebody has cancelled the batch; not paid"),
+    (
+        "BatchError",
+        f"`{contract.ANSWER_EXPIRED}`",
+        "the file with the answers of a batch is not there any more",
+    ),
     ("InvalidInputsError", f"`{contract.INVALID_INPUTS}`", "inputs are wrong; the message has all of them"),
     (
         "MappingError",

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from openai_connector.connector import Connector
-from openai_connector.job import Job, Outcome, Recovery
+from openai_connector.job import OWN_SLOT, Job, Outcome, Recovery, Slot
 from openai_connector.observe.events import Events
 from openai_connector.openai_api import ApiClient, ApiError, ApiResponse, ApiStatusError
 from openai_connector.outcome.retry_policy import RetryPolicy
@@ -110,7 +110,7 @@ class WorkerOf(Connector):
         self._handle = handle
         self._needed = needed
 
-    async def work(self, job: Job) -> Outcome:
+    async def work(self, job: Job, slot: Slot = OWN_SLOT) -> Outcome:
         """Call the function."""
         return await self._handle(job)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.engine.records import Records
 from tests.engine.worker import Worker
 from tests.engine.zeebe_client import ZeebeClient
 from tests.make import sentences_in
+from tests.openai_stand_in.api import OpenAI
 from tests.stand_in import Answer, Request, StandIn, chat_body
 from tests.unit.operations.responses import body_of, called, said, thought
 
@@ -59,13 +61,14 @@ def test_example_is_clean_and_drawn(path: Path) -> None:
     assert f"({path.stem}.png)" in readme
 
 
-def test_there_are_six_examples() -> None:
+def test_there_are_seven_examples() -> None:
     """The tests below run every example that there is."""
     assert [path.stem for path in EXAMPLES] == [
         "chat-loop",
         "extract-order",
         "flagged-review",
         "moderate-then-answer",
+        "nightly-summary",
         "sort-ticket",
         "tool-loop",
     ]
@@ -242,3 +245,26 @@ async def test_tool_loop_ends_with_a_model_that_does_not(zeebe: ZeebeClient, api
     ended = await run(zeebe, "tool-loop", {"question": "Hello", "orders": []})
     assert len(ended["toolCalls"]) == 1
     assert 10 < len(api.requests) < 20
+
+
+async def test_nightly_summary(engine: Engine, zeebe: ZeebeClient, records: Records, tmp_path: Path) -> None:
+    """The task waits in the engine until OpenAI has the summary, which is bought once, in its window."""
+    async with OpenAI(seed=1, scale=100_000) as openai:
+        settings = {
+            "OPENAI_BASE_URL": openai.base_url,
+            "SECRET_OPENAI_API_KEY": "sk-examples",
+            "CONNECTOR_JOB_TYPE": JOB_TYPE,
+        }
+        async with Worker(engine.address, tmp_path / "worker.log", settings):
+            await deploy(zeebe, "nightly-summary")
+            key = await zeebe.create_instance("nightly-summary", {"complaints": ["Broken mug", "No answer"]})
+            await records.wait_for("JOB", "FAILED", processInstanceKey=key)
+            await asyncio.sleep(0.5)
+            await asyncio.to_thread(engine.advance, timedelta(minutes=1))
+            ended = await records.wait_for(
+                "PROCESS_INSTANCE", "ELEMENT_COMPLETED", processInstanceKey=key, elementId="summarized"
+            )
+            assert ended
+        [bought] = openai.ledger
+        assert bought.tier == "8h"
+        assert openai.complaints == []

@@ -8,16 +8,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.faults.ledger import Ledger, table
+from tests.faults.ledger import OFF, Ledger, table
 from tests.faults.run import WORKERS, play
 from tests.faults.scenes import SCENES
 from tests.faults.schedule import schedule
-from tests.faults.stage import FOLDER, OFF
+from tests.faults.stage import FOLDER
+from tests.postgres import Postgres
 
-JOBS, SCENE_JOBS = 1000, 12
+JOBS = 1000
+POSTGRES = "postgres"
+"""As a store: a server of this run."""
 
 
 def main() -> int:
@@ -32,7 +37,8 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--jobs", type=int, help=f"default: {JOBS}; of a scene {SCENE_JOBS}")
+    parser.add_argument("--jobs", type=int, help=f"default: {JOBS}; a scene has its own")
+    parser.add_argument("--seconds", type=float, help="for which the trouble of a scene lasts")
     parser.add_argument("--seed", type=int, nargs="+", default=[1], help="one run each")
     parser.add_argument("--kills", type=int, default=100, help="of workers")
     parser.add_argument("--engine-kills", type=int, default=10)
@@ -41,7 +47,8 @@ def _options() -> argparse.Namespace:
         "--store",
         nargs="+",
         default=[OFF],
-        help=f"CONNECTOR_STORE of the workers, one run each; '{OFF}': none; '{FOLDER}': a fresh folder",
+        help=f"CONNECTOR_STORE of the workers, one run each; '{OFF}': none; '{FOLDER}': a fresh folder; "
+        f"'{POSTGRES}': a fresh server",
     )
     parser.add_argument("--no-odd-wires", action="store_true", help="leave out answers on malformed wires")
     parser.add_argument("--scene", choices=SCENES, help="one trouble alone, and its figures")
@@ -51,14 +58,7 @@ def _options() -> argparse.Namespace:
 
 def _run(options: argparse.Namespace, home: Path) -> int:
     if options.scene:
-        for store in options.store:
-            folder = _folder(home, f"{options.scene}-{store}")
-            figures = asyncio.run(SCENES[options.scene](folder, store, options.jobs or SCENE_JOBS))
-            print(
-                f"{options.scene}, store {store}: " + ", ".join(f"{k} {v}" for k, v in figures.items()),
-                flush=True,
-            )
-        return 0
+        return _show(options, home)
     ledgers: list[Ledger] = []
     for seed in options.seed:
         plan = schedule(
@@ -71,11 +71,37 @@ def _run(options: argparse.Namespace, home: Path) -> int:
             odd_wires=not options.no_odd_wires,
         )
         for store in options.store:
-            ledgers.append(asyncio.run(play(plan, _folder(home, f"{seed}-{store}"), store=store)))
+            with _opened(store) as location:
+                folder = _folder(home, f"{seed}-{store}")
+                ledgers.append(asyncio.run(play(plan, folder, store=location)))
             print(table(ledgers[-1:]), end="\n\n", flush=True)
     if len(ledgers) > 1:
         print(table(ledgers))
     return 0 if all(ledger.is_sound for ledger in ledgers) else 1
+
+
+def _show(options: argparse.Namespace, home: Path) -> int:
+    scene, jobs, seconds = SCENES[options.scene]
+    for store in options.store:
+        with _opened(store) as location:
+            folder = _folder(home, f"{options.scene}-{store}")
+            playing = scene(folder, location, options.jobs or jobs, options.seconds or seconds)
+            figures = asyncio.run(playing)
+        print(f"{options.scene}, store {store}: " + ", ".join(f"{k} {v}" for k, v in figures.items()))
+    return 0
+
+
+@contextmanager
+def _opened(store: str) -> Iterator[str]:
+    """Return where the store of one run is: a PostgreSQL of its own, if that is meant."""
+    if store != POSTGRES:
+        yield store
+        return
+    running = Postgres()
+    try:
+        yield running.url()
+    finally:
+        running.close()
 
 
 def _folder(home: Path, name: str) -> Path:

@@ -47,6 +47,11 @@ class Life:
     was_killed: bool = False
     """From outside."""
 
+    @property
+    def is_killed(self) -> bool:
+        """Whether it was killed, in whatever way."""
+        return self.end not in ("lived", "ended")
+
 
 class Slot:
     """A place in the fleet: one worker at a time."""
@@ -114,7 +119,7 @@ class Fleet:
     @property
     def kills(self) -> int:
         """How many workers were killed so far."""
-        return sum(life.end not in ("lived", "ended") for life in self.lives)
+        return sum(life.is_killed for life in self.lives)
 
     def stop_arming(self) -> None:
         """Start the workers from now on without points at which they kill themselves."""

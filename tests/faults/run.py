@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import grpc.aio
 
-from tests.faults.ledger import Ledger
+from tests.faults.ledger import OFF, Ledger
 from tests.faults.schedule import Schedule, Strike
-from tests.faults.stage import OFF, Stage
+from tests.faults.stage import Stage
 
 WORKERS: Final = 3
 BACKLOG: Final = 24
@@ -106,9 +106,9 @@ class Run:
             await asyncio.to_thread(self._stage.engine.start)
 
     async def _outage(self, seconds: float) -> None:
-        self._stage.seller.is_out = True
+        self._stage.seller.outage = "503"
         await asyncio.sleep(seconds)
-        self._stage.seller.is_out = False
+        self._stage.seller.outage = ""
 
     def _meanwhile(self, work: Coroutine[Any, Any, None]) -> None:
         running = asyncio.create_task(work)

@@ -13,7 +13,10 @@ from typing import Any, Final
 import grpc.aio
 
 from openai_connector.tools.demo.records import Record
-from tests.faults.ledger import Ledger
+from tests.faults.day import day
+from tests.faults.fleet import SETTINGS
+from tests.faults.kept import kept
+from tests.faults.ledger import Ledger, lines_of_jobs
 from tests.faults.schedule import Choice
 from tests.faults.seller import Limit
 from tests.faults.stage import Stage
@@ -22,9 +25,10 @@ Figures = dict[str, Any]
 
 CALL: Final = 8.0
 """Seconds of a call that outlives a lease of five."""
-AWAY: Final = 32.0
-"""Seconds for which a worker is cut off or frozen: three leases, also where these last as long as a call may."""
+SHORT_CALL: Final = 2.0
 LONG_CALL: Final = 40.0
+TURN: Final = 20.0
+"""Seconds for which an API that is down is so in one way, at most; then in the next."""
 A_MINUTE: Final = 60
 """Requests that a limit allows."""
 ROOM: Final = {"CONNECTOR_REQUEST_TIMEOUT": "PT60S", "CONNECTOR_MAX_JOBS": "100"}
@@ -35,43 +39,50 @@ def _steadily(seconds: float) -> Callable[[int, int], Choice]:
     return lambda _number, _nth: Choice("", seconds)
 
 
-async def partition(home: Path, store: str, jobs: int) -> Figures:
-    """Cut one of two workers off from the engine in mid-call, for three leases."""
+async def partition(home: Path, store: str, jobs: int, seconds: float) -> Figures:
+    """Cut one of two workers off from the engine in mid-call."""
     async with Stage(home, _steadily(CALL), workers=2, store=store) as stage:
         await _in_mid_call(stage, jobs)
-        await stage.fleet.slots[0].links["engine link"].strike("hole", AWAY)
+        await stage.fleet.slots[0].links["engine link"].strike("hole", seconds)
         await stage.until(lambda: stage.done() == jobs)
     return _bought(stage, store, jobs)
 
 
-async def frozen(home: Path, store: str, jobs: int) -> Figures:
-    """Freeze one of two workers in mid-call (SIGSTOP), and let it go on after three leases (SIGCONT)."""
-    async with Stage(home, _steadily(CALL), workers=2, store=store) as stage:
+async def frozen(home: Path, store: str, jobs: int, seconds: float) -> Figures:
+    """Freeze one of two workers in mid-call (SIGSTOP), and let it go on (SIGCONT); a lease is two thirds of that."""
+    lease = {"CONNECTOR_JOB_LEASE": f"PT{seconds * 2 / 3:.0f}S"}
+    async with Stage(home, _steadily(SHORT_CALL), workers=2, store=store, settings=lease) as stage:
         await _in_mid_call(stage, jobs)
         begun = time.monotonic()
-        freezing = asyncio.create_task(stage.fleet.slots[0].freeze(AWAY))
+        freezing = asyncio.create_task(stage.fleet.slots[0].freeze(seconds))
         await stage.until(lambda: stage.done() == jobs or freezing.done())
-        done_after = time.monotonic() - begun
+        is_done, done_after = stage.done() == jobs, time.monotonic() - begun
         await freezing
         await stage.until(lambda: stage.done() == jobs)
-        await asyncio.sleep(CALL)  # what the frozen worker has to say, it says now
-    failed = len(stage.records.find("JOB", "FAILED"))
+        await asyncio.sleep(SHORT_CALL)  # what the frozen worker has to say, it says now
+    life = next(life for life in stage.fleet.lives if life.slot == 0)
     return {
+        "lease": lease["CONNECTOR_JOB_LEASE"],
+        "all done while it was frozen": is_done,
         "seconds until all were done": round(done_after, 1),
-        "jobs failed": failed,
+        "jobs that the frozen worker failed": sum(
+            entry.get("outcome") in ("failed", "incident") and entry["delivery"] == "done"
+            for _, entry in lines_of_jobs(life)
+        ),
+        "retries lost": _ledger(stage, store, jobs).retries,
         **_bought(stage, store, jobs),
     }
 
 
-async def cancelled(home: Path, store: str, jobs: int) -> Figures:
+async def cancelled(home: Path, store: str, jobs: int, seconds: float) -> Figures:
     """Cancel all instances in mid-call: the API should not go on working for nobody."""
-    async with Stage(home, _steadily(LONG_CALL), workers=1, store=store, settings=ROOM) as stage:
+    async with Stage(home, _steadily(seconds), workers=1, store=store, settings=ROOM) as stage:
         await _in_mid_call(stage, jobs)
         at = time.time()
         for key in stage.created:
             await stage.zeebe.cancel_instance(key)
         with suppress(TimeoutError):
-            await stage.until(lambda: all(call.left for call in stage.seller.calls), seconds=LONG_CALL)
+            await stage.until(lambda: all(call.left for call in stage.seller.calls), seconds=seconds)
     cut = [
         call.left - at
         for call in stage.seller.calls
@@ -79,22 +90,23 @@ async def cancelled(home: Path, store: str, jobs: int) -> Figures:
     ]
     longest = f"{max(cut):.1f}" if cut else "-"
     return {
+        "lease": SETTINGS["CONNECTOR_JOB_LEASE"],
         "calls": len(stage.seller.calls),
         "calls cut": len(cut),
         "seconds until the last was cut": longest,
     }
 
 
-async def outage(home: Path, store: str, jobs: int) -> Figures:
-    """Let the API answer nothing but 503 for a minute, while all jobs are there."""
+async def outage(home: Path, store: str, jobs: int, seconds: float) -> Figures:
+    """Let the API break connections, answer 503 and hang, by turns, while all jobs are there."""
     async with Stage(home, _steadily(0.2), workers=3, store=store) as stage:
-        stage.seller.is_out = True
+        await stage.until(lambda: stage.fleet.lives and all(_is_up(life.log) for life in stage.fleet.lives))
+        down = asyncio.create_task(_be_down(stage, seconds))
         for number in range(jobs):
             await stage.begin(number)
-        await asyncio.sleep(60)
-        stage.seller.is_out = False
+        await down
         begun = time.monotonic()
-        calls = len(stage.seller.calls)
+        calls, done = len(stage.seller.calls), stage.done()
         for record in _incidents(stage):
             with suppress(grpc.aio.AioRpcError):
                 await stage.zeebe.resolve_incident(
@@ -104,14 +116,32 @@ async def outage(home: Path, store: str, jobs: int) -> Figures:
         done_after = time.monotonic() - begun
     ledger = _ledger(stage, store, jobs)
     return {
-        "calls in the outage": calls,
+        "jobs": jobs,
+        "seconds without the API": round(seconds),
+        "calls that reached it meanwhile": calls,
+        "done meanwhile": done,
         "incidents": ledger.incidents,
         "retries lost": ledger.retries,
         "seconds until all were done": round(done_after, 1),
+        "lost, stuck, wrong, completed twice": ledger.lost + ledger.stuck + ledger.wrong + ledger.twice,
     }
 
 
-async def limit(home: Path, store: str, jobs: int) -> Figures:
+async def _be_down(stage: Stage, seconds: float) -> None:
+    """Be down in one way after the other, each at least once."""
+    turn = min(TURN, seconds / 3)
+    links = [slot.links["api link"] for slot in stage.fleet.slots]
+    for number in range(round(seconds / turn)):
+        way = ("", "503", "hang")[number % 3]
+        stage.seller.outage = way or "503"  # for what has been connected already
+        if way:
+            await asyncio.sleep(turn)
+        else:
+            await asyncio.gather(*(link.strike("cut", turn) for link in links))
+    stage.seller.outage = ""
+
+
+async def limit(home: Path, store: str, jobs: int, _seconds: float) -> Figures:
     """Give three workers one limit of 60 requests a minute, and jobs for some minutes."""
     async with Stage(home, _steadily(0.2), workers=3, store=store) as stage:
         await stage.until(lambda: stage.fleet.lives and all(_is_up(life.log) for life in stage.fleet.lives))
@@ -134,13 +164,27 @@ async def limit(home: Path, store: str, jobs: int) -> Figures:
     }
 
 
-SCENES: Final[dict[str, Callable[[Path, str, int], Coroutine[Any, Any, Figures]]]] = {
-    "partition": partition,
-    "frozen": frozen,
-    "cancelled": cancelled,
-    "outage": outage,
-    "limit": limit,
+Scene = Callable[[Path, str, int, float], Coroutine[Any, Any, Figures]]
+
+
+async def _kept(home: Path, store: str, jobs: int, _seconds: float) -> Figures:
+    return await kept(home, store, jobs)
+
+
+async def _day(home: Path, store: str, jobs: int, _seconds: float) -> Figures:
+    return await day(home, store, jobs)
+
+
+SCENES: Final[dict[str, tuple[Scene, int, float]]] = {
+    "partition": (partition, 12, 15.0),
+    "frozen": (frozen, 12, 90.0),
+    "cancelled": (cancelled, 12, LONG_CALL),
+    "outage": (outage, 500, 600.0),
+    "limit": (limit, 300, 0.0),
+    "kept": (_kept, 12, 0.0),
+    "day": (_day, 300, 0.0),
 }
+"""Each with its number of jobs, and the seconds of its trouble, unless others are given."""
 
 
 async def _in_mid_call(stage: Stage, jobs: int) -> None:

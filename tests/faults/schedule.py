@@ -36,7 +36,7 @@ WAYS: Final = {
 """How often the API misbehaves in which way."""
 ODD_WAYS: Final = {"sent twice": 1, "unasked 408": 1, "length twice": 1, "latin-1 reason": 1}
 """Whole answers on wires that no well-behaved server has."""
-LABELLED: Final = 0.8
+LABELLED: Final = 0.9
 """The share of the kills that happen at labelled points; the others come from outside, at any time."""
 FIRST, LAST = 0.02, 0.85
 """The share of the jobs that are done before the first and the last strike."""

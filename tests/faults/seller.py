@@ -107,8 +107,8 @@ class Seller:
 
     def __init__(self, choose: Callable[[str, int], Choice]) -> None:
         self.calls: list[Call] = []
-        self.is_out = False
-        """Nobody gets an answer."""
+        self.outage = ""
+        """The way in which every call is answered, meanwhile."""
         self.limit: Limit | None = None
         """How many requests there may be; None: any number."""
         self._choose = choose
@@ -143,8 +143,7 @@ class Seller:
         life = int(headers["authorization"].removeprefix(f"bearer {KEY}"))
         call = Call(life, int(request_id.split("-")[0]), request_id, hashed, way, time.time())
         self.calls.append(call)
-        if self.is_out:
-            call.way = "503"
+        call.way = self.outage or call.way
         if self.limit is not None and not self.limit.take():
             call.way = "429"
         if call.way in REFUSALS:

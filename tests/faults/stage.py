@@ -14,13 +14,13 @@ from openai_connector.tools.demo.records import Records
 from tests.diagrams import process, task
 from tests.engine.zeebe_client import ZeebeClient
 from tests.faults.fleet import SETTINGS, Fleet
-from tests.faults.ledger import Ledger
+from tests.faults.ledger import OFF, Ledger
 from tests.faults.schedule import Arm, Choice
 from tests.faults.seller import Seller
 
 PROCESS_ID: Final = "bought-once"
 STORE: Final = "CONNECTOR_STORE"
-OFF: Final = "off"
+NOTES: Final = "CONNECTOR_STORE_NOTES"
 FOLDER: Final = "folder"
 """As a store: a folder of this run."""
 NO_SETTINGS: Final[Mapping[str, str]] = {}
@@ -69,6 +69,8 @@ class Stage:
         self.records = Records(self.engine.log)
         self.seller = Seller(lambda prompt, nth: choose(number_of(prompt), nth))
         stored = {} if store == OFF else {STORE: str(home / "store") if store == FOLDER else store}
+        if "://" in store:
+            stored[NOTES] = str(home)
         self.fleet = Fleet(
             home,
             workers,
@@ -114,6 +116,7 @@ class Stage:
         ledger.count_engine(self.records, self.created)
         ledger.count_purchases(self.seller.calls, self.fleet.lives)
         ledger.count_ends(self.fleet.lives)
+        ledger.count_failures_of_the_store(self.fleet.lives)
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:

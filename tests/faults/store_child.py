@@ -9,6 +9,7 @@ import asyncio
 import os
 import signal
 import sys
+from pathlib import Path
 
 from openai_connector.store import StoreOptions, open_store
 
@@ -16,7 +17,8 @@ CALL = "f" * 64
 
 
 async def main(what: str, location: str, *keys: str) -> None:
-    store = open_store(location, StoreOptions())
+    notes = os.environ.get("NOTES")
+    store = open_store(location, StoreOptions(notes=Path(notes) if notes else None))
     await store.start()
     if what == "race":  # claims all keys as fast as it can, at once with others
         print("ready", flush=True)
@@ -30,6 +32,13 @@ async def main(what: str, location: str, *keys: str) -> None:
             if what == "keep":
                 await store.keep(int(key), CALL, {"body": key})
                 await store.owe(int(key), key)
+        os.kill(os.getpid(), signal.SIGKILL)
+    if what == "hand over":  # is killed while its answers are being written
+        for key in keys:
+            await store.claim(int(key), CALL)
+        keeping = [asyncio.ensure_future(store.keep(int(key), CALL, {"body": key})) for key in keys]
+        await asyncio.sleep(0)
+        assert not any(each.done() for each in keeping)
         os.kill(os.getpid(), signal.SIGKILL)
     if what == "wait":  # holds its claims until it is killed
         for key in keys:

@@ -70,7 +70,7 @@ async def test_an_answer_is_bought_though_nobody_waits() -> None:
 async def test_while_it_is_out_it_sells_nothing() -> None:
     """In an outage every call is refused, and counted as a call."""
     async with Seller(lambda _prompt, _nth: Choice("", 0.01)) as api:
-        api.is_out = True
+        api.outage = "503"
         assert b" 503 " in await asked(api)
         assert [call.bought for call in api.calls] == [None]
 

@@ -46,10 +46,16 @@ def keys() -> Callable[[int], list[int]]:
     return lambda count: [int.from_bytes(os.urandom(6), "big") for _ in range(count)]
 
 
-def child(what: str, location: str, *keys: int) -> subprocess.Popen[str]:
+def child(what: str, location: str, *keys: int, notes: Path | None = None) -> subprocess.Popen[str]:
     """Start a process; all that it says can be read."""
     command = [sys.executable, "-m", "tests.faults.store_child", what, location, *map(str, keys)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "NOTES": str(notes or "")},
+    )
 
 
 def test_of_many_processes_exactly_one_has_each_claim(
@@ -93,6 +99,32 @@ async def test_what_was_kept_survives_each_kill(location: str, keys: Callable[[i
         assert (await store.claim(key, CALL)).answer == {"body": str(key)}
         await store.forget(key)
     await store.aclose()
+
+
+@linux
+async def test_what_is_handed_over_survives_each_kill(
+    location: str, tmp_path: Path, keys: Callable[[int], list[int]]
+) -> None:
+    """A folder keeps what a process had only begun to write when it was killed; nothing of it stays there."""
+    wanted = keys(KILLS * 5)
+    living = open_store(location, StoreOptions(notes=tmp_path))
+    await living.start()
+    for begin in range(0, len(wanted), 5):
+        one = child("hand over", location, *wanted[begin : begin + 5], notes=tmp_path)
+        await asyncio.to_thread(one.communicate)
+        assert one.returncode == -signal.SIGKILL
+        if begin < len(wanted) / 2:  # at once; the others are found by the next worker that starts
+            claims = [await living.claim(key, CALL) for key in wanted[begin : begin + 5]]
+            assert [claim.answer for claim in claims] == [
+                {"body": str(key)} for key in wanted[begin : begin + 5]
+            ]
+    store = open_store(location, StoreOptions(notes=tmp_path))
+    await store.start()
+    assert [file for file in tmp_path.glob("*.notes") if file.stat().st_size] == []
+    for key in wanted:
+        assert (await store.claim(key, CALL)).answer == {"body": str(key)}
+        await store.forget(key)
+    await asyncio.gather(store.aclose(), living.aclose())
 
 
 @linux

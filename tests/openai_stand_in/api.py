@@ -18,7 +18,7 @@ from tests.openai_stand_in.exchange import Received, Reply, Wait, refusal
 from tests.openai_stand_in.faults import Call, Choose, never, refused
 from tests.openai_stand_in.http import Exchange, Server
 from tests.openai_stand_in.ledger import Ledger
-from tests.openai_stand_in.lines import Fates
+from tests.openai_stand_in.lines import Fates, LineWay
 from tests.openai_stand_in.prompts import prompt_in
 from tests.openai_stand_in.routes import Routes
 from tests.openai_stand_in.world import Pace, Retention, World
@@ -97,6 +97,11 @@ class OpenAI:
         return self.world.complaints
 
     @property
+    def kept(self) -> int:
+        """How many responses are there to be fetched."""
+        return len(self._routes.responses)
+
+    @property
     def connections(self) -> int:
         """How many connections there are whose other side has not hung up."""
         return self._server.connections
@@ -105,6 +110,20 @@ class OpenAI:
     def connections_made(self) -> int:
         """How many connections there have been."""
         return self._server.accepted
+
+    @property
+    def batches(self) -> list[int]:
+        """How many lines each batch has that was run."""
+        return [sizes for sizes in self._routes.batches.sizes() if sizes]
+
+    @property
+    def files(self) -> int:
+        """How many files it keeps."""
+        return self._routes.files.count
+
+    def fates(self, line: Callable[[str, int], LineWay]) -> None:
+        """Choose how lines of batches end from now on."""
+        self._routes.batches.fates = Fates(line=line)
 
     def advance(self, seconds: float) -> None:
         """Let time jump ahead."""
@@ -115,6 +134,10 @@ class OpenAI:
     def count(self, endpoint: str) -> int:
         """Count the calls of an endpoint, such as `GET /v1/responses/{id}`."""
         return sum(call.endpoint == endpoint for call in self.calls)
+
+    def label(self, received: Received) -> str:
+        """Return which endpoint is meant, such as `GET /v1/responses/{id}`."""
+        return self._routes.label(received)
 
     def handle(self, received: Received) -> Reply | Wait:
         """Do what a request asks."""

@@ -145,6 +145,10 @@ class Batches:
         found = (job for job in reversed(self._jobs.values()) if job.buyer.project == buyer.project)
         return [self._object(job) for job in found]
 
+    def sizes(self) -> list[int]:
+        """Return how many lines each has, in the order of their making."""
+        return [len(job.lines) for job in self._jobs.values()]
+
     def _find(self, name: str, buyer: Buyer) -> Job:
         job = self._jobs.get(name)
         if job is None or job.buyer.project != buyer.project:

@@ -64,6 +64,11 @@ class Files:
         self._world = world
         self._kept: dict[str, Kept] = {}
 
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._kept)
+
     def upload(self, received: Received, buyer: Buyer) -> Reply:
         """Keep a file.
 

@@ -145,7 +145,7 @@ def test_the_final_image_has_no_build_tools() -> None:
 
 def test_the_images_python_is_supported() -> None:
     """The base image's Python version is one that the project says it supports, the same in both stages."""
-    (version,) = arguments("ARG", DOCKERFILE)
+    version = arguments("ARG", DOCKERFILE)[0]
     number = version.removeprefix("PYTHON_VERSION=")
     assert f"Programming Language :: Python :: {number}" in PROJECT["project"]["classifiers"]
     assert {base.split()[0] for base in arguments("FROM", DOCKERFILE)} == {"python:${PYTHON_VERSION}-slim"}
@@ -175,7 +175,7 @@ def test_what_must_stay_outside_stays_outside(path: str) -> None:
 
 def test_every_environment_variable_is_a_setting() -> None:
     """Variables that are set for the worker are settings of it, secrets with its prefix, or Python's and pip's own."""
-    foreign = re.compile(r"PATH|PYTHON[A-Z]+|PIP_[A-Z_]+|SECRET_[A-Z_]+")
+    foreign = re.compile(r"PATH|PYTHON[A-Z]+|PIP_[A-Z_]+|SECRET_[A-Z_]+|CONNECTOR_HTTP_[A-Z]+")
     given = environment().keys() | WORKER["environment"].keys()
     assert given & KNOWN
     assert not {name for name in given - KNOWN if not foreign.fullmatch(name)}
@@ -186,18 +186,22 @@ def test_no_secret_is_written_down() -> None:
     paths = {"CONNECTOR_SECRETS_DIR"}
     images = environment() | dict.fromkeys(arguments("ARG", DOCKERFILE), "")
     assert not [name for name in images if CREDENTIAL.search(name)]
-    given = WORKER["environment"].items() | ENGINE["environment"].items()
+    given = [
+        item for service in COMPOSE["services"].values() for item in service.get("environment", {}).items()
+    ]
     assert not [
         name for name, value in given if CREDENTIAL.search(name) and value is not None and name not in paths
     ]
     assert not re.search(r"sk-[A-Za-z0-9]", (ROOT / "docker-compose.yml").read_text("utf-8"))
 
 
-def test_the_worker_starts_when_the_engine_is_ready() -> None:
-    """The worker waits for the engine's health check, and reaches it under the service's name."""
-    assert WORKER["depends_on"] == {"zeebe": {"condition": "service_healthy"}}
+def test_the_worker_starts_when_its_neighbours_are_ready() -> None:
+    """The worker waits for engine and database where they are started too, and needs neither service."""
+    neighbour = {"condition": "service_healthy", "required": False}
+    assert WORKER["depends_on"] == {"zeebe": neighbour, "postgres": neighbour}
+    assert all("healthcheck" in COMPOSE["services"][name] for name in WORKER["depends_on"])
     assert "/actuator/health/status" in ENGINE["healthcheck"]["test"][-1]
-    assert WORKER["environment"]["ZEEBE_ADDRESS"] == "http://zeebe:26500"
+    assert WORKER["environment"]["ZEEBE_ADDRESS"] == "${ZEEBE_ADDRESS:-http://zeebe:26500}"
     assert re.fullmatch(r"camunda/zeebe:8\.6\.\d+", ENGINE["image"])
 
 
@@ -219,3 +223,47 @@ def test_the_engines_data_survive() -> None:
     assert name in COMPOSE["volumes"]
     assert target == "/usr/local/zeebe/data"
     assert ENGINE["ports"] == ["127.0.0.1:26500:26500"]
+
+
+def test_the_worker_alone_needs_no_other_service() -> None:
+    """Without a profile the worker is all that starts; each other service belongs to one profile."""
+    profiles = {name: service.get("profiles") for name, service in COMPOSE["services"].items()}
+    assert profiles == {
+        "worker": None,
+        "zeebe": ["zeebe"],
+        "postgres": ["full"],
+        "prometheus": ["full"],
+        "grafana": ["full"],
+        "local-model": ["local-model"],
+    }
+
+
+def test_every_other_image_has_a_version() -> None:
+    """No image but the worker's own moves by itself."""
+    images = [service["image"] for name, service in COMPOSE["services"].items() if name != "worker"]
+    assert all(re.search(r":v?\d+(\.\d+)*(-alpine)?$", image) for image in images), images
+
+
+def test_ports_are_open_on_this_machine_alone() -> None:
+    """Nothing of the compose file, which knows no passwords, can be reached from elsewhere."""
+    ports = [port for service in COMPOSE["services"].values() for port in service.get("ports", [])]
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_what_is_mounted_is_there() -> None:
+    """Each file of the repository that a service mounts exists, each volume is declared."""
+    for service in COMPOSE["services"].values():
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            if source.startswith("./"):
+                assert source == "./secrets" or (ROOT / source).is_dir(), source
+            else:
+                assert source in COMPOSE["volumes"]
+
+
+def test_the_image_tells_its_health_by_the_command() -> None:
+    """HEALTHCHECK is in exec form, so that it needs no shell, and asks at the port that is exposed."""
+    (check,) = arguments("HEALTHCHECK", FINAL)
+    assert json.loads(check.split(" CMD ")[1]) == ["openai-connector", "health"]
+    assert arguments("EXPOSE", FINAL) == ["9898"]
+    assert WORKER["ports"] == ["127.0.0.1:9898:9898"]

@@ -84,14 +84,13 @@ OF_RESPONSES = {
     "no_error": failed(None),
     "metadata": failed("invalid_prompt", metadata={"error": "server_error"}),
     "cancelled": body_of(status="cancelled"),
-    "not_final": body_of(status="in_progress"),
 }
 
 
 @pytest.mark.parametrize("wait", ["", "7"], ids=["no_hint", "seven_seconds"])
 @pytest.mark.parametrize("body", OF_RESPONSES.values(), ids=OF_RESPONSES)
 async def test_a_response_that_is_no_answer_costs_the_same(body: Any, wait: str) -> None:
-    """What failed, was cancelled or is not final has the same retries and back-off in both."""
+    """What failed or was cancelled has the same retries and back-off in both."""
     response = ApiResponse(200, {"Retry-After": wait} if wait else {}, body)
     worked = await connector(FakeApi([response])).work(job(api="responses"))
     assert isinstance(worked, Failed)

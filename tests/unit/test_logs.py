@@ -15,6 +15,12 @@ import pytest
 from openai_connector.connector import Connector
 from openai_connector.job import BpmnError, Completed, Failed, Outcome
 from openai_connector.observe.events import (
+    AnswerAwaited,
+    AnswerFetched,
+    BatchFound,
+    BatchOver,
+    BatchSubmitted,
+    CallAbandoned,
     CallCut,
     Event,
     Events,
@@ -23,6 +29,7 @@ from openai_connector.observe.events import (
     HostLost,
     JobEnded,
     JobGone,
+    NotRemoved,
 )
 from openai_connector.observe.logs import JsonFormatter, configure, log_event
 from openai_connector.openai_api import ApiClient
@@ -102,6 +109,35 @@ def test_limits_and_outages_are_told(
     assert says in record.getMessage()
 
 
+@pytest.mark.parametrize(
+    ("event", "level", "says"),
+    [
+        pytest.param(AnswerAwaited(bare_job(), "resp_1", 61.4), "DEBUG", "goes back", id="awaited"),
+        pytest.param(AnswerFetched(bare_job(), "resp_1", 2.1), "DEBUG", "fetched after 2.10 s", id="fetched"),
+        pytest.param(CallAbandoned(bare_job(), "resp_1"), "INFO", "may have been paid for", id="abandoned"),
+        pytest.param(BatchSubmitted("resp_1", 3, 2_000_000), "INFO", "3 jobs and 2.0 MB", id="submitted"),
+        pytest.param(BatchFound("resp_1", 3), "INFO", "3 jobs already", id="found"),
+        pytest.param(BatchOver("resp_1", False), "INFO", "is over", id="over"),
+        pytest.param(BatchOver("resp_1", True), "INFO", "was cancelled", id="stopped"),
+        pytest.param(
+            BatchOver("resp_1", False, "status 500"), "INFO", "expire (status 500)", id="files_left"
+        ),
+        pytest.param(NotRemoved(bare_job(), "resp_1", "status 500", True), "INFO", "once more", id="again"),
+        pytest.param(NotRemoved(bare_job(), "resp_1", "status 500", False), "INFO", "status 500", id="left"),
+    ],
+)
+def test_a_call_that_waits_is_told_by_its_id(
+    event: Event, level: str, says: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What only waits is told at DEBUG alone, what may cost something or stays at the API at INFO."""
+    caplog.set_level("DEBUG", "openai_connector")
+    log_event(event)
+    [record] = caplog.records
+    assert record.levelname == level
+    assert "resp_1" in record.getMessage()
+    assert says in record.getMessage()
+
+
 def test_an_exception_is_part_of_the_record() -> None:
     """The formatter alone gives the traceback a key of its own."""
     try:
@@ -121,7 +157,8 @@ def test_an_exception_is_part_of_the_record() -> None:
             {"outcome": "incident", "errorCode": "401", "severity": "INFO"},
             id="incident",
         ),
-        pytest.param(Failed("m", 2), {"outcome": "failed"}, id="failed"),
+        pytest.param(Failed("m", 2), {"outcome": "failed", "severity": "INFO"}, id="failed"),
+        pytest.param(Failed("m", 3), {"outcome": "failed", "severity": "DEBUG"}, id="only_waits"),
     ],
 )
 def test_the_end_of_a_job_has_fields(

@@ -371,6 +371,10 @@ def test_places_of_a_store(monkeypatch: pytest.MonkeyPatch, location: str) -> No
         ({"CONNECTOR_STORE": "a", "CONNECTOR_STORE_KEY": KEY}, "CONNECTOR_STORE_KEY is set, but encryption"),
         ({"CONNECTOR_STORE_REQUIRED": "true"}, "CONNECTOR_STORE must be set too"),
         (
+            {"CONNECTOR_STORE": "a", "CONNECTOR_STORE_NOTES": "/no/where"},
+            "CONNECTOR_STORE_NOTES: there is no",
+        ),
+        (
             {"CONNECTOR_STORE": "a", "CONNECTOR_STORE_RETENTION": "0"},
             "CONNECTOR_STORE_RETENTION must be longer",
         ),
@@ -384,6 +388,7 @@ def test_places_of_a_store(monkeypatch: pytest.MonkeyPatch, location: str) -> No
         "no driver",
         "no cipher",
         "required",
+        "no folder for notes",
         "age",
         "size",
     ],

@@ -20,8 +20,10 @@ from openai_connector.openai_api import (
     ApiError,
     ApiResponse,
     ApiStatusError,
+    ApiTimeoutError,
     allowances,
 )
+from openai_connector.outcome.memory import WaitingCall
 from openai_connector.purchases import NotSentError, Purchases
 from openai_connector.tasks.operations.tokens import tokens_of
 from openai_connector.tasks.task_type import Request, Task
@@ -71,6 +73,16 @@ class HeldBackError(NotSentError):
             self.down_since = _ago(held.since)
 
 
+class Unfinished(Exception):  # noqa: N818 - nothing is wrong
+    """The call is bought, and its answer is not there yet: it is to be fetched."""
+
+    def __init__(self, id_: str, stored: WaitingCall | None = None) -> None:
+        super().__init__()
+        self.id = id_
+        self.stored = stored
+        """What the store knows of it; None: nothing yet."""
+
+
 class Calls:
     """Makes the calls of all jobs.
 
@@ -98,12 +110,15 @@ class Calls:
         Raises:
             NotSentError: it was not sent; the job may come back.
             ApiError: there is no answer. Where that is the host's fault, it loses no retry.
+            Unfinished: it is bought, and not there yet. The store is to be told, which still has it as begun.
         """
         stored = await self._purchases.begin(job, request.fingerprint)
         if stored is not None:
-            return Bought(stored, is_stored=True)
+            return Bought(_whole(stored), is_stored=True)
         try:
-            accepted = await self.buy(request, task, job, request_id)
+            accepted = await self.buy(request, task, job, request_id, is_claimed=True)
+        except Unfinished:
+            raise
         except BaseException:
             await self._purchases.call_off(job, request.fingerprint)
             raise
@@ -112,23 +127,36 @@ class Calls:
         reached("answer_stored")
         return Bought(accepted, is_stored)
 
-    async def buy(self, request: Request, task: Task, job: Job, request_id: str) -> Mapping[str, Any]:
-        """Return what is kept of the answer to a request that is sent now; raises as `answer_to` does."""
+    async def buy(
+        self, request: Request, task: Task, job: Job, request_id: str, *, is_claimed: bool = False
+    ) -> Mapping[str, Any]:
+        """Return what is kept of the answer to a request that is sent now; raises as `answer_to` does.
+
+        One that is claimed is looked up once more, for it may have waited here.
+        """
         key = key_of(request.url, request.headers, request.model)
         asking = Asking(key, job.key, job.bpmn_process_id, len(request.body or b""))
         entered = await self._gate.enter(asking)
         if isinstance(entered, Held):
             raise HeldBackError(entered)
         try:
+            if is_claimed and (stored := await self._purchases.confirm(job, request.fingerprint)) is not None:
+                return _whole(stored)
             response = await self._send(request, job, request_id, key.host)
-            accepted = task.accept(response)
+            waits_for = task.pending(response)
+            accepted = None if waits_for else task.accept(response)
             entered.answered(_told(response), _tokens(response))
         except ApiError as error:
-            _learn(entered, error)
+            _learn(entered, error, is_down=self._is_down(key.host))
             raise
         finally:
             entered.done()
+        if accepted is None:
+            raise Unfinished(waits_for or "")
         return accepted
+
+    def _is_down(self, host: str) -> bool:
+        return "downSince" in self._gate.facts().get(f"host {host}", {})
 
     async def _send(self, request: Request, job: Job, request_id: str, host: str) -> ApiResponse:
         headers = {**request.headers, "X-Client-Request-Id": request_id}
@@ -176,15 +204,24 @@ def _usage(response: ApiResponse) -> Any:
     return response.body.get("usage") if isinstance(response.body, Mapping) else None
 
 
-def _learn(entered: Admission, error: ApiError) -> None:
+def _whole(stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a stored answer; raise `Unfinished` where it is still to be fetched."""
+    waiting = WaitingCall.read(stored)
+    if waiting is not None:
+        raise Unfinished(waiting.id, waiting)
+    return stored
+
+
+def _learn(entered: Admission, error: ApiError, *, is_down: bool) -> None:
     """Tell the limits how a call failed; what is the host's fault costs the job no retry.
 
     A timeout says nothing of the host: the request may ask for too much, or the task may wait too little.
+    It does of one that is down already, which hangs now.
     """
     response = error.response
     if response is not None and _is_limit(error, response):
         entered.refused(_told(response), None if error.wait is None else error.wait.total_seconds())
-    elif _is_host(error, response):
+    elif _is_host(error, response, is_down=is_down):
         trouble = entered.failed()
         if trouble is not None:
             error.recovery = Recovery.HELD_BACK
@@ -201,10 +238,12 @@ def _is_limit(error: ApiError, response: ApiResponse) -> bool:
     return error.recovery is Recovery.TRANSIENT and response.status in LIMIT_STATUSES
 
 
-def _is_host(error: ApiError, response: ApiResponse | None) -> bool:
+def _is_host(error: ApiError, response: ApiResponse | None, *, is_down: bool) -> bool:
     """Check whether a failure may be the host's fault."""
     if error.recovery is not Recovery.TRANSIENT:
         return False
+    if isinstance(error, ApiTimeoutError):
+        return is_down
     if isinstance(error, ApiConnectionError):
         return True
     return isinstance(error, ApiStatusError) and response is not None and response.status >= 500

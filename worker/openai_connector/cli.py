@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from openai_connector import __version__
+from openai_connector.commands import COMMANDS
 from openai_connector.contract import ExitStatus
 
 _ABOUT = "Camunda 8 connector worker for OpenAI and OpenAI-compatible APIs"
@@ -31,7 +32,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--version", action="version", version=f"openai-connector {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     asked = next((argument for argument in arguments if not argument.startswith("-")), None)
-    for name, (about, module) in _COMMANDS.items():
+    for name, (about, module) in COMMANDS.items():
         command = commands.add_parser(
             name, help=about, description=about, formatter_class=argparse.RawDescriptionHelpFormatter
         )
@@ -47,17 +48,3 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 def _say_how(parser: argparse.ArgumentParser) -> int:
     parser.print_help(sys.stderr)
     return ExitStatus.WRONG_USE
-
-
-# What a command does, and the module of `commands` that has its `add_arguments` and `run`.
-_COMMANDS = {
-    "run": ("Work on jobs until SIGTERM or Ctrl-C.", "run"),
-    "health": ("Ask the worker on this machine whether it is well.", "health"),
-    "demo": ("Run a small process end to end: engine, real small model, no key needed.", "demo"),
-    "sandbox": ("Run an engine, a worker and a page on this machine, to try diagrams.", "sandbox"),
-    "try": ("Run one process instance to its end, step by step.", "try_diagram"),
-    "evaluate": ("Try FEEL, result and error expressions without a cluster.", "evaluate"),
-    "lint": ("Check the connector tasks of diagrams before they run.", "lint"),
-    "migrate": ("Move a diagram made with Camunda's own OpenAI template over to this connector.", "migrate"),
-    "templates": ("Write the element templates for Camunda Modeler.", "templates"),
-}

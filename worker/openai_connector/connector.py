@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from openai_connector import wording
-from openai_connector.calls import Api, Calls
+from openai_connector.calls import Api, Bought, Calls, Unfinished
 from openai_connector.contract import (
     BPMN_ERROR,
     COMPLETE,
@@ -25,7 +25,18 @@ from openai_connector.contract import (
 )
 from openai_connector.document import Document
 from openai_connector.duration import parse_duration, spoken_duration
-from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome, Pause, Recovery, TaskError
+from openai_connector.job import (
+    OWN_SLOT,
+    BpmnError,
+    Completed,
+    Failed,
+    Job,
+    Outcome,
+    Pause,
+    Recovery,
+    Slot,
+    TaskError,
+)
 from openai_connector.limits import Gate
 from openai_connector.observe.events import AnswerUnexpected, CallFailed, Events, HeldBack, NullFound
 from openai_connector.observe.logs import place_of
@@ -39,16 +50,18 @@ from openai_connector.outcome.mapping import (
 from openai_connector.outcome.memory import TaskMemory
 from openai_connector.outcome.release import Attempt, kept_words, release
 from openai_connector.outcome.retry_policy import DEFAULT_POLICY, Plan, RetryPolicy
-from openai_connector.purchases import NotSentError, Purchases, stays_stored
+from openai_connector.purchases import GoesBackError, Purchases, stays_stored
 from openai_connector.tasks.task_type import (
     CALLS,
     NOT_ASKED_AGAIN,
     Answer,
     AnswerError,
+    AnswerNeeded,
     Request,
     Task,
     TaskType,
 )
+from openai_connector.waiting import AtTask, Files, NoTask, StillWaitingError, Waiting, WaitOptions
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +76,9 @@ class Connector:
         gate: says when a call may be sent; shared by all that send.
         purchases: know what is bought, and what is owed; shared likewise.
         events: are told what happens.
+        at_task: keeps at a task what it waits for.
+        wait_options: how long jobs wait here, and what is deleted after.
+        files: moves the files of batches; None: there are no batches.
     """
 
     def __init__(
@@ -74,30 +90,43 @@ class Connector:
         gate: Gate | None = None,
         purchases: Purchases | None = None,
         events: Events | None = None,
+        at_task: AtTask | None = None,
+        wait_options: WaitOptions | None = None,
+        files: Files | None = None,
     ) -> None:
         self.task_type = task_type
         self._retry_policy = retry_policy
         self._events = events or Events()
         self._purchases = purchases or Purchases()
         self._calls = Calls(api, gate or Gate(), self._purchases, self._events)
+        self._waiting = Waiting(
+            api,
+            self._calls,
+            self._purchases,
+            self._events,
+            at_task or NoTask(),
+            wait_options or WaitOptions(),
+            files,
+        )
 
-    async def work(self, job: Job) -> Outcome:
+    async def work(self, job: Job, slot: Slot = OWN_SLOT) -> Outcome:
         """Return what becomes of a job; raises nothing."""
-        attempt = Attempt(job, TaskMemory.of(job))
+        attempt = Attempt(job, TaskMemory.of(job), slot=slot)
         try:
             decision = await self.decide(attempt)
             for reason in decision.nulls:
                 self._events.emit(NullFound(job, reason.label, reason.kind, reason.line, reason.column))
             outcome = await self._released(decision, attempt)
+            self._waiting.decided(attempt)
             if isinstance(outcome, Completed) and attempt.memory.response is not None:
                 await self._purchases.owe(job, Document.of(outcome.variables).text)
             return outcome
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if attempt.memory.response is None or task is None or not task.cancelling():
+            if not attempt.memory.is_paid or task is None or not task.cancelling():
                 raise
             task.uncancel()  # the worker stops: an answer that is paid for goes back with the job
-            return release(self.interrupted(job, is_begun=True), attempt)
+            return release(self._stopped(attempt), attempt)
         except Exception as error:
             return release(self.failed_unexpectedly(job, error), attempt)
 
@@ -124,9 +153,11 @@ class Connector:
         try:
             task = self.task_type.read(job.variables, attempt.redaction)
             if attempt.memory.answer_to(task.request.fingerprint) is None:
-                bought = await self._calls.answer_to(task.request, task, job, _request_id(attempt))
+                bought = await self._bought(task, attempt)
                 attempt.memory = attempt.memory.with_answer(task.request.fingerprint, bought.answer)
                 attempt.is_stored = bought.is_stored
+            else:
+                self._waiting.recalled(task, attempt)
         except TaskError as error:
             panel = self.task_type.panel if task is None else task.panel
             return self._on_error(error, panel, attempt)
@@ -135,6 +166,19 @@ class Connector:
             attempt.memory = attempt.memory.without_answer()
             await self._purchases.settle(job.key)  # the next activation is to buy another
         return decision
+
+    async def _bought(self, task: Task, attempt: Attempt) -> Bought:
+        """Return the answer to a task, bought now or before."""
+        request, request_id = task.request, _request_id(attempt)
+        if (
+            request.needed is not AnswerNeeded.NOW
+            or attempt.memory.waiting_for(request.fingerprint) is not None
+        ):
+            return await self._waiting.answer_to(task, attempt, request_id)
+        try:
+            return await self._calls.answer_to(request, task, attempt.job, request_id)
+        except Unfinished as unfinished:
+            return await self._waiting.finish(unfinished, task, attempt)
 
     async def _on_answer(self, task: Task, attempt: Attempt) -> Decision:
         """Decide what becomes of an answer; it is paid for, so that not even a bug may lose it."""
@@ -172,7 +216,10 @@ class Connector:
         kept = attempt.memory.response or {}
         try:
             request_id = _request_id(attempt) + "-again"
-            accepted = await self._calls.buy(request, task, attempt.job, request_id)
+            try:
+                accepted = await self._calls.buy(request, task, attempt.job, request_id)
+            except Unfinished as unfinished:
+                accepted = await self._waiting.finish_beside(unfinished, task, attempt.job)
         except TaskError as error:
             if self._plan(error, attempt).retries:
                 decision = self._on_error(error, task.panel, attempt)
@@ -194,8 +241,8 @@ class Connector:
         """Decide what a failure before or during the call means; the error expression has the first word."""
         job, masked = attempt.job, attempt.redaction
         plan = self._plan(error, attempt)
-        if isinstance(error, NotSentError) and plan.retries:
-            return self._held_back(error, plan, attempt)
+        if isinstance(error, GoesBackError) and plan.retries:
+            return self._goes_back(error, plan, attempt)
         self._events.emit(CallFailed(job, error.kind, error.code, advice_on(error, panel)))
         message = masked.message(explained(error, panel))
         # The parts one by one: a dummy key such as "1" must not change codes and names that expressions
@@ -205,16 +252,20 @@ class Connector:
         return attempt.mapping.on_error(
             error.recorded or error_object(error.kind, error.code, message, response),
             retries=job.retries,
-            default=Failed(message + _outlook(error, plan), plan.retries, plan.backoff),
+            default=Failed(message + _outlook(error, plan, attempt.memory), plan.retries, plan.backoff),
             local_names=attempt.local_names,
         )
 
-    def _held_back(self, error: NotSentError, plan: Plan, attempt: Attempt) -> Decision:
-        """Decide what becomes of a job for which nothing was sent: no expression sees it yet."""
-        message = attempt.redaction.message(str(error))
-        self._events.emit(HeldBack(attempt.job, message, error.reason))
+    def _goes_back(self, error: GoesBackError, plan: Plan, attempt: Attempt) -> Decision:
+        """Decide what becomes of a job that has no answer for now: no expression sees it yet."""
+        message = str(error)  # is masked on the way out
+        if isinstance(error, StillWaitingError):
+            self._waiting.went_back(attempt.job, error)
+        else:
+            self._events.emit(HeldBack(attempt.job, attempt.redaction.message(message), error.reason))
         attempt.memory = plan.memory
-        return Decision(Failed(message + _outlook(error, plan), plan.retries, plan.backoff))
+        outlook = _outlook(error, plan, attempt.memory)
+        return Decision(Failed(message + outlook, plan.retries, plan.backoff))
 
     def pause_hint(self) -> Pause | None:
         """Return how to slow down polling while most jobs are held back; None: there is no need."""
@@ -238,8 +289,17 @@ class Connector:
 
     async def settled(self, job: Job, outcome: Outcome | None) -> None:
         """Note that the engine has acknowledged a job's outcome; None: it has the job no more."""
+        self._waiting.settled(job, outcome)
         if not stays_stored(outcome):
             await self._purchases.settle(job.key)
+
+    def stopping(self) -> None:
+        """Note that no more jobs come: what is gathered goes now."""
+        self._waiting.stopping()
+
+    async def aclose(self, seconds: float) -> None:
+        """Wait a little for what is removed at the API after its jobs have ended, then stop."""
+        await self._waiting.aclose(seconds)
 
     def unreadable(self, job: Job, problem: str) -> Failed:
         """Return what becomes of a job whose data cannot be decoded: a person must correct them."""
@@ -249,6 +309,13 @@ class Connector:
         """Return what becomes of a job that the worker gives back because it stops: it loses no retry."""
         words = wording.GIVEN_BACK_DURING if is_begun else wording.GIVEN_BACK_BEFORE
         return Failed(words(), job.retries)
+
+    def _stopped(self, attempt: Attempt) -> Failed:
+        """Return what becomes of a job that the worker gives back with what is paid for."""
+        call = attempt.memory.waiting
+        if call is None or attempt.memory.response is not None:
+            return self.interrupted(attempt.job, is_begun=True)
+        return Failed(wording.GIVEN_BACK_WAITING(kind=call.kind, id=call.id), attempt.job.retries)
 
     def lease_too_short(self, job: Job, lease: timedelta, wanted: timedelta) -> Failed:
         """Return what becomes of a job whose lease cannot be prolonged.
@@ -269,8 +336,8 @@ class Connector:
         place = place_of(error)
         log.error("Job %s: the connector failed unexpectedly (%s)", job.key, place)
         attempt = _attempt_of(outcome)
-        if attempt is not None and attempt.memory.response is not None:
-            return _kept(Failed(wording.UNEXPECTED(place=place), 0), attempt)
+        if attempt is not None and attempt.memory.is_paid:
+            return self._kept(Failed(wording.UNEXPECTED(place=place), 0), attempt)
         return Failed(wording.UNEXPECTED(place=place), self._retry_policy.after_surprise(job.retries))
 
     def refused(self, job: Job, outcome: Outcome, reason: str) -> Outcome | None:
@@ -282,15 +349,22 @@ class Connector:
         match outcome:
             case Completed():
                 attempt = _attempt_of(outcome) or Attempt(job, TaskMemory(job.key))
-                return _kept(Failed(wording.RESULT_REFUSED(reason=reason), 0), attempt)
+                return self._kept(Failed(wording.RESULT_REFUSED(reason=reason), 0), attempt)
             case BpmnError(code=code, message=message):
                 attempt = _attempt_of(outcome) or Attempt(job, TaskMemory(job.key))
                 words = wording.BPMN_ERROR_REFUSED(code=code, reason=reason, message=message.rstrip("."))
-                return _kept(Failed(words, 0), attempt)
+                return self._kept(Failed(words, 0), attempt)
             case Failed(message=message) if outcome.variables:
+                self._waiting.needed_on(job)
                 return _without_variables(outcome, message, reason)
             case Failed():
                 return None
+
+    def _kept(self, failed: Failed, attempt: Attempt) -> Outcome:
+        """Return an incident that keeps the attempt's answer, where it has one."""
+        outcome = release(failed, attempt, is_kept=attempt.memory.response is not None)
+        self._waiting.decided(attempt)
+        return outcome
 
 
 def _attempt_of(outcome: Outcome | None) -> Attempt | None:
@@ -305,11 +379,6 @@ def _without_variables(failed: Failed, message: str, reason: str) -> Failed:
     if attempt is not None and attempt.is_stored and attempt.memory.response is not None:
         end += kept_words(attempt, has_answer=False)
     return replace(failed, message=message.rstrip(".") + end, variables={}, has_answer=False)
-
-
-def _kept(failed: Failed, attempt: Attempt) -> Outcome:
-    """Return an incident that keeps the attempt's answer, where it has one."""
-    return release(failed, attempt, is_kept=attempt.memory.response is not None)
 
 
 def explained(error: TaskError, panel: Mapping[str, str]) -> str:
@@ -329,7 +398,7 @@ def advice_on(error: TaskError, panel: Mapping[str, str]) -> str:
             return ""
 
 
-def _outlook(error: TaskError, plan: Plan) -> str:
+def _outlook(error: TaskError, plan: Plan, memory: TaskMemory) -> str:
     """Return what becomes of the job, for the message of a failure that no error expression decides."""
     if error.recovery is Recovery.HELD_BACK:
         end = wording.HELD_TOO_LONG() if plan.too_long is not None else wording.GOES_BACK()
@@ -337,6 +406,8 @@ def _outlook(error: TaskError, plan: Plan) -> str:
         return end if since is None else wording.HOST_DOWN_SINCE(since=f"{since:%Y-%m-%d %H:%M:%S} UTC") + end
     if not isinstance(error, ApiError):
         return ""
+    if memory.waiting is not None and not plan.retries:
+        return wording.FETCHED_AGAIN(kind=memory.waiting.kind, id=memory.waiting.id)
     if plan.too_long is not None:
         return wording.WAIT_TOO_LONG(asked=spoken_duration(plan.too_long))
     return wording.TRIED_AGAIN() if plan.retries else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -127,11 +128,40 @@ class Pause:
     """To fetch with it at most; 0: there is none, but another pause where it is still needed."""
 
 
+class Slot(Protocol):
+    """Where a job is worked on, as the engine's side knows it."""
+
+    def seconds_left(self) -> float:
+        """Return for how many seconds the job is surely this worker's; 0: another may have it."""
+        ...
+
+    def park(self) -> None:
+        """Leave the slot to other jobs: this one only waits from now on, its lease is kept all the same."""
+        ...
+
+
+class OwnSlot:
+    """A slot that no engine has given: nobody else wants it, nobody else has the job."""
+
+    def seconds_left(self) -> float:
+        """Return for ever."""
+        return math.inf
+
+    def park(self) -> None:
+        """Do nothing."""
+
+
+OWN_SLOT: Final[Slot] = OwnSlot()
+
+
 class Worker(Protocol):
     """What the engine's side needs of the connector: decisions, whatever happens to a job."""
 
-    async def work(self, job: Job) -> Outcome:
+    async def work(self, job: Job, slot: Slot = OWN_SLOT) -> Outcome:
         """Return what becomes of a job; raises nothing."""
+
+    def stopping(self) -> None:
+        """Note that no more jobs come: what waits for them need not wait any more."""
 
     async def settled(self, job: Job, outcome: Outcome | None) -> None:
         """Note that the engine has acknowledged a job's outcome; None: it has the job no more."""

@@ -16,6 +16,7 @@ from openai_connector import wording
 from openai_connector.contract import HELD_BACK, WORKER_ENDED
 from openai_connector.job import BpmnError, Failed, Job, Outcome, Pause, Recovery, TaskError
 from openai_connector.observe.events import (
+    AnswerKept,
     AnswerReused,
     AnswerUnkept,
     CallLost,
@@ -28,6 +29,8 @@ from openai_connector.observe.events import (
     StorePurged,
     StoreRoom,
 )
+from openai_connector.observe.points import during, reached
+from openai_connector.outcome.memory import WaitingCall
 from openai_connector.store import Claim, Met, News, NoStore, Owed, Store, StoreError
 
 log = logging.getLogger(__name__)
@@ -39,13 +42,18 @@ COMES_BACK: Final = (5.0, 10.0)
 STORE_PAUSE: Final = Pause(seconds=1.0, jobs=0)
 
 
-class NotSentError(TaskError):
-    """Nothing was sent for now; the job goes back to the engine and loses no retry."""
+class GoesBackError(TaskError):
+    """There is no answer for now; the job goes back to the engine for a while and loses no retry."""
 
-    code = HELD_BACK
     recovery = Recovery.HELD_BACK
     reason = ""
     """Why, in a word."""
+
+
+class NotSentError(GoesBackError):
+    """Nothing was sent for now."""
+
+    code = HELD_BACK
 
 
 class InMidCallError(NotSentError):
@@ -92,39 +100,53 @@ class Purchases:
     async def begin(self, job: Job, fingerprint: str) -> Mapping[str, Any] | None:
         """Return the stored answer to a request; None: it is to be bought, and nobody else does.
 
+        What is stored may be the record of a waiting call.
+
         Raises:
             InMidCallError: somebody else does.
             StoreAwayError: it cannot be told, and must be.
             WorkerEndedError: this was tried too often.
         """
+        return await self._understood(self._store.claim(job.key, fingerprint), job, fingerprint)
+
+    async def confirm(self, job: Job, fingerprint: str) -> Mapping[str, Any] | None:
+        """Do the same just before the request is sent: the process may have stood still since `begin`."""
+        return await self._understood(self._store.confirm(job.key, fingerprint), job, fingerprint)
+
+    async def _understood(
+        self, asking: Awaitable[Claim], job: Job, fingerprint: str
+    ) -> Mapping[str, Any] | None:
         try:
-            claim = await self._store.claim(job.key, fingerprint)
+            claim = await asking
         except StoreError as error:
             if self._is_required:
                 raise StoreAwayError(str(error)) from None
             claim = Claim()
         if claim.answer is not None:
-            self._events.emit(AnswerReused(job))
+            if WaitingCall.read(claim.answer) is None:
+                self._events.emit(AnswerReused(job))
         elif claim.is_busy:
             raise InMidCallError
-        elif self._is_required and self._store.is_full:
+        elif claim.was_lost:
+            self._events.emit(CallLost(job))
+        if claim.is_ours and self._is_required and self._store.is_full:
             await self.call_off(job, fingerprint)
             raise StoreAwayError(wording.STORE_FULL())
-        elif claim.attempts >= MOST_ENDED:
+        if claim.attempts >= MOST_ENDED and claim.is_ours:
             await self.call_off(job, fingerprint)
             await self.settle(job.key)  # a person who retries the incident begins anew
             raise WorkerEndedError(wording.WORKER_ENDED(times=claim.attempts))
-        elif claim.was_lost:
-            self._events.emit(CallLost(job))
         return claim.answer
 
     async def keep(self, job: Job, fingerprint: str, answer: Mapping[str, Any]) -> bool:
-        """Keep an answer; return whether it is safe now."""
+        """Keep an answer, or the record of a waiting call; return whether it is safe now."""
         if isinstance(self._store, NoStore):
+            reached("handed_to_store")
             return False
-        is_kept = await _without(self._store.keep(job.key, fingerprint, answer))
-        if not is_kept:
-            self._events.emit(AnswerUnkept(job))
+        with during("handed_to_store", 0):
+            is_kept = await _without(self._store.keep(job.key, fingerprint, answer))
+        if WaitingCall.read(answer) is None:
+            self._events.emit(AnswerKept(job) if is_kept else AnswerUnkept(job))
         return is_kept
 
     async def call_off(self, job: Job, fingerprint: str) -> None:

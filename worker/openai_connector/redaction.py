@@ -6,7 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -98,8 +98,14 @@ class Redaction:
         return "".join(shown)
 
 
-def _spellings(secret: str) -> Iterator[str]:
-    """Yield a secret as it is, and as servers and proxies quote it: in JSON text, in a URL, in base64."""
+@lru_cache(maxsize=100)
+def _spellings(secret: str) -> tuple[str, ...]:
+    """Return a secret as it is, and as servers and proxies quote it; thousands of jobs have the same one."""
+    return tuple(_spelt(secret))
+
+
+def _spelt(secret: str) -> Iterator[str]:
+    """Yield a secret as it is, in JSON text, in a URL, in base64."""
     yield secret
     if len(secret) < SHORT_CHARACTERS:
         return  # dummy keys: their base64 might stand anywhere

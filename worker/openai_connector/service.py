@@ -32,6 +32,7 @@ from openai_connector.tasks.allowed_hosts import ALWAYS_ALLOWED, AllowedHosts, p
 from openai_connector.tasks.openai_task import ApiDefaults, OpenAiTasks
 from openai_connector.tasks.secrets import ChainedSecrets, EnvironmentSecrets, FolderSecrets, SecretProvider
 from openai_connector.tasks.task_type import TaskType
+from openai_connector.waiting import AtTask, WaitOptions
 from openai_connector.zeebe.channel import Connection, gateway, open_channel
 from openai_connector.zeebe.commands import Commands, Delivery
 from openai_connector.zeebe.lease import Leases
@@ -45,7 +46,7 @@ log = logging.getLogger(__name__)
 
 OWED_EVERY = 5.0  # seconds between two looks at what workers that are gone still owe
 SHARED_EVERY = 0.5  # seconds between two looks at what the fleet knows of limits and outages
-LAST_SECONDS = 3.0  # after a second signal, to give back the jobs under way
+LAST_SECONDS = 3.0  # after a second signal, to give back the jobs under way; to remove what the API keeps
 
 
 async def run(settings: Settings) -> None:
@@ -70,6 +71,7 @@ async def work(settings: Settings, stopping: asyncio.Event, *, has_endpoint: boo
     store = store_of(settings, telling(events, is_required=settings.store_required))
     channel = open_channel(connection)
     beside: list[asyncio.Task[None]] = []
+    served: list[Connector] = []
     try:
         stub = gateway(channel)
         commands = Commands(stub)
@@ -81,7 +83,9 @@ async def work(settings: Settings, stopping: asyncio.Event, *, has_endpoint: boo
         gate = gate_of(settings, len(types), events, is_shared=store.is_shared)
         if store.is_shared:
             beside.append(asyncio.create_task(share_limits(gate, store)))
-        served = connectors(settings, client, types, gate=gate, events=events, purchases=purchases)
+        served = connectors(
+            settings, client, types, gate=gate, events=events, purchases=purchases, at_task=commands
+        )
         pollers = _pollers(settings, stub, commands, served, events)
         _announce(settings, connection)
         if observed is not None:
@@ -92,6 +96,7 @@ async def work(settings: Settings, stopping: asyncio.Event, *, has_endpoint: boo
             task.cancel()
         if observed is not None:
             await observed.aclose()
+        await asyncio.gather(*(connector.aclose(LAST_SECONDS) for connector in served))
         await store.aclose()
         await client.aclose()
         await channel.close()
@@ -216,6 +221,7 @@ def store_of(settings: Settings, tell: Callable[[News], None]) -> Store:
         keys=keys,
         retention=settings.store_retention,
         max_bytes=settings.store_max_size * 1024 * 1024,
+        notes=settings.store_notes,
         fresh_for=min(StoreOptions().fresh_for, settings.job_lease / 3),
         tell=tell,
     )
@@ -223,8 +229,15 @@ def store_of(settings: Settings, tell: Callable[[News], None]) -> Store:
 
 
 async def pay_what_is_owed(purchases: Purchases, commands: Commands) -> None:
-    """Report the completions that workers that are gone still owe, now and then."""
+    """Report the completions that workers that are gone still owe, now and then.
+
+    They are forgotten in the next round: a worker that was given the job just before asks the store a moment
+    later, and must find the answer.
+    """
+    ended: list[int] = []
     while True:
+        while ended:
+            await purchases.settle(ended.pop())
         for owed in await purchases.owed():
             document = Document(parse_json(owed.variables_json))
             document.text = owed.variables_json
@@ -232,7 +245,7 @@ async def pay_what_is_owed(purchases: Purchases, commands: Commands) -> None:
             delivery = (await commands.report(job, Completed(document))).delivery
             if delivery in (Delivery.DONE, Delivery.GONE):
                 log.info("Job %d: the completion that was owed is reported (%s)", job.key, delivery.value)
-                await purchases.settle(job.key)
+                ended.append(job.key)
         await asyncio.sleep(OWED_EVERY)
 
 
@@ -252,13 +265,36 @@ def connectors(
     gate: Gate | None = None,
     events: Events | None = None,
     purchases: Purchases | None = None,
+    at_task: AtTask | None = None,
 ) -> list[Connector]:
     """Return a connector for each type of task."""
     policy = RetryPolicy(settings.max_waits, settings.max_wait_time)
     return [
-        Connector(client, task_type, retry_policy=policy, gate=gate, purchases=purchases, events=events)
+        Connector(
+            client,
+            task_type,
+            retry_policy=policy,
+            gate=gate,
+            purchases=purchases,
+            events=events,
+            at_task=at_task,
+            wait_options=_wait_options(settings),
+            files=client,
+        )
         for task_type in types
     ]
+
+
+def _wait_options(settings: Settings) -> WaitOptions:
+    return WaitOptions(
+        settings.kept_wait,
+        settings.delete_responses,
+        batch_size=settings.batch_size,
+        batch_pause=settings.batch_pause,
+        batch_bytes=settings.max_payload * 1_000_000,
+        batch_look=settings.batch_look,
+        fleet=settings.fleet or settings.gateway()[0],
+    )
 
 
 def gate_of(settings: Settings, types: int, events: Events, *, is_shared: bool = False) -> Gate:

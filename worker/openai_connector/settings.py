@@ -27,6 +27,7 @@ from openai_connector.duration import format_duration, parse_duration
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]  # the engine's own numbers have 32 bits
+BatchSize = Annotated[int, Field(ge=1, le=50_000)]
 Natural = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(gt=0, le=1)]
 
@@ -183,6 +184,47 @@ class Settings(BaseSettings):
         unit="duration",
         about="How long to wait for an answer of the API, where the task says nothing.",
     )
+    kept_wait: Duration = _field(
+        timedelta(seconds=20),
+        "CONNECTOR_KEPT_WAIT",
+        unit="duration",
+        about="How long a job whose answer is needed now, and kept by the API, waits for it in its slot; "
+        "then it waits in the engine, and comes back now and then.",
+    )
+    delete_responses: bool = _field(
+        True,
+        "CONNECTOR_DELETE_RESPONSES",
+        about="true: what the API keeps of such a call, and of one that can wait, is deleted there once the "
+        "engine has the outcome; the files of a batch, once all of its jobs have ended. false: it stays for "
+        "as long as the API keeps it (OpenAI: 30 days; files of batches 3 days).",
+    )
+    batch_size: BatchSize = _field(
+        1000,
+        "CONNECTOR_BATCH_SIZE",
+        unit="jobs",
+        about="Jobs whose answer is needed within a day, in one batch at most.",
+    )
+    batch_pause: Duration = _field(
+        timedelta(seconds=60),
+        "CONNECTOR_BATCH_PAUSE",
+        unit="duration",
+        about="How long a batch waits for more jobs after its first. They take no slots meanwhile.",
+    )
+    batch_look: Duration = _field(
+        timedelta(seconds=60),
+        "CONNECTOR_BATCH_LOOK",
+        unit="duration",
+        about="After which a job of a batch comes back at first to look for its answer; up to five times as "
+        "long later. The batch itself is looked at once for all of its jobs.",
+    )
+    fleet: str | None = _field(
+        None,
+        "CONNECTOR_FLEET",
+        unit="name",
+        about="Names the workers that take up each other's batches: the same for all workers of one engine, "
+        "another for each engine whose workers use the same OpenAI project. Unset: the engine's address, "
+        "which must be the same for all of them then.",
+    )
     max_waits: Natural = _field(
         20,
         "CONNECTOR_MAX_WAITS",
@@ -248,6 +290,13 @@ class Settings(BaseSettings):
         unit="keys, comma between",
         about="Encrypts what is stored: 32 bytes in Base64, as openssl rand -base64 32 makes them. The first "
         "key encrypts, all of them decrypt. Unset: stored as it is.",
+    )
+    store_notes: Path | None = _field(
+        None,
+        "CONNECTOR_STORE_NOTES",
+        unit="folder",
+        about="Of this machine: answers on their way to PostgreSQL are noted here, so that they survive "
+        "a kill. Unset: they are not; SQLite needs no such folder.",
     )
     store_retention: Duration = _field(
         timedelta(days=7),
@@ -402,6 +451,7 @@ def _check(settings: Settings) -> None:
         ("CONNECTOR_JOB_LEASE", settings.job_lease),
         ("CONNECTOR_REQUEST_TIMEOUT", settings.request_timeout),
         ("CONNECTOR_STORE_RETENTION", settings.store_retention),
+        ("CONNECTOR_BATCH_LOOK", settings.batch_look),
     ):
         if duration < timedelta(milliseconds=1):  # in which the engine counts
             raise SettingsError(f"{name} must be longer than 0 seconds")
@@ -446,6 +496,8 @@ def _check_store(settings: Settings) -> None:
         read_keys(settings.store_key.get_secret_value() if settings.store_key else "")
     except ValueError as error:
         raise SettingsError(f"CONNECTOR_STORE_KEY {error}") from None
+    if settings.store_notes is not None and not settings.store_notes.is_dir():
+        raise SettingsError("CONNECTOR_STORE_NOTES: there is no such folder")
 
 
 def _check_certificates(settings: Settings) -> None:

@@ -42,6 +42,9 @@ IS_STORED = Sentence(
 IS_TOO_LARGE_TO_KEEP = Sentence(
     ". The answer is too large to be kept: retrying the incident asks the API, and pays, again"
 )
+IS_KEPT_BY_API = Sentence(
+    ". The answer is kept by the API: retrying the incident fetches it, and buys nothing"
+)
 LEFT_OUT = Sentence(". Variables of this failure were left out: they are too large")
 COULD_NOT_BE_STORED = Sentence(
     ". But the engine refused this failure's variables, and an answer kept in them ({reason})"
@@ -101,6 +104,60 @@ STATUS_NO_ANSWER = Sentence(
     "No answer at {url}: {reason}. Check that the worker runs, CONNECTOR_HTTP_HOST and CONNECTOR_HTTP_PORT"
 )
 STATUS_IS_OFF = Sentence("CONNECTOR_HTTP_PORT is off: the worker has no HTTP endpoint to ask")
+
+# What a job waits for whose answer is made elsewhere
+
+STILL_WAITING = Sentence(
+    "The answer was asked for at {since} and is not there yet ({kind} {id}, needed {needed})"
+)
+LOOK_FAILED = Sentence(". The last attempt to fetch it failed: {error}")
+ANSWER_OVERDUE = Sentence(
+    "The answer was asked for at {since} and is still not there ({kind} {id}, needed {needed}). Retry the "
+    "incident to wait as long again: nothing is bought. To buy another answer instead, first set the local "
+    'variable {state} at the task to "" in Operate'
+)
+BATCH_OVERDUE = Sentence(
+    "The answer was asked for at {since} and is still not there ({kind} {id}, needed {needed}). Retry the "
+    "incident to wait as long again: nothing is bought. To have it asked anew instead, cancel the batch at "
+    "OpenAI first"
+)
+ANSWER_EXPIRED = Sentence(
+    "The API does not know {kind} {id} any more, which was asked for at {since}: it has expired, or somebody "
+    "has deleted it. Retrying the incident asks, and pays, again"
+)
+NO_BATCH = Sentence(
+    "This address takes no batches of requests: choose another answer needed than within a day, or leave the "
+    "base URL as it is"
+)
+NOT_SUBMITTED = Sentence("Nothing was sent: the batch could not be submitted ({error})")
+LEASE_TOO_LATE = Sentence(
+    "Nothing was sent: the job may be another worker's by now, and was left out of the batch"
+)
+BATCH_NOT_TAKEN = Sentence("The API did not take batch {id} ({error}): nothing was run, nothing is paid for")
+BATCH_REFUSED = Sentence(
+    "The API refused line {line} of batch {id}, which is this job's: {error}. Nothing was run. Correct the "
+    "task's inputs, then retry the incident"
+)
+BATCH_LINE_FAILED = Sentence("Batch {id} has ended without an answer to this job: {error}")
+BATCH_LINE_MISSING = Sentence("its line is in none of the files ({missing} of {total} lines are missing)")
+BATCH_EXPIRED = Sentence(
+    "The day was over before batch {id} came to this job's line: it was not run, and is not paid for"
+)
+BATCH_CANCELLED = Sentence(
+    "Somebody has cancelled batch {id} before this job's line was run: nothing is paid for. Retry the "
+    "incident to send it with another batch"
+)
+BATCH_FILE_GONE = Sentence(
+    "Batch {id} has ended, but the file with its answers is not there any more: it has expired, or somebody "
+    "has deleted it. Retrying the incident asks, and pays, again"
+)
+GIVEN_BACK_WAITING = Sentence(
+    "The worker was stopped while the answer is made by the API ({kind} {id}); it has given the job back for "
+    "another worker, retries unchanged. Nothing is bought again."
+)
+FETCHED_AGAIN = Sentence(
+    ". The answer is kept by the API ({kind} {id}): retrying fetches it, and buys nothing"
+)
 
 # What the engine's side meets
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from openai_connector.job import Completed, Failed
 from openai_connector.observe.events import (
+    AnswerAwaited,
     AnswerReceived,
     AnswerReused,
     Call,
@@ -116,6 +117,16 @@ def busy(jobs: int = 37) -> World:
             world.tell(CallSent(current, Call("chat", models[number % 3], "api.openai.com")))
         world.clock.now += 0.3
     world.tell(AnswerReused(bare_job()))
+    return world
+
+
+def waiting() -> World:
+    """Return a worker whose jobs wait for answers that the API makes meanwhile."""
+    world = World([Fetching(running=0)], Stored())
+    for number in range(7):
+        one = replace(job(key=2251799813685300 + number), bpmn_process_id="month-end", element_id="Summarize")
+        world.tell(JobStarted(one), AnswerAwaited(one, f"resp_{number:08d}", 600.0 * number))
+        world.tell(JobEnded(one, Failed("waits", 3), "done", 0.3))
     return world
 
 

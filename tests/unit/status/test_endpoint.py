@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from openai_connector.job import BpmnError, Completed, Failed, Outcome
 from openai_connector.observe.events import (
+    AnswerFetched,
     Call,
+    CallAbandoned,
     CallFailed,
     CallSent,
     HostFound,
@@ -26,7 +28,7 @@ from openai_connector.observe.events import (
 )
 from openai_connector.status.history import COUNTED, History
 from tests.make import PROMPT, job, sentences_in
-from tests.unit.status.states import Clock, Fetching, Stored, World, busy, idle, trouble
+from tests.unit.status.states import Clock, Fetching, Stored, World, busy, idle, trouble, waiting
 
 LARGEST_PAGE = 200_000
 HOSTILE = "\"><script>alert('x')</script><b a='&{{live}}{{nonce}}\x00\x1b"
@@ -115,7 +117,9 @@ def test_trouble_is_named_until_it_is_over() -> None:
     assert json.loads(world.get("/health/ready")[1])["degraded"] == {}
 
 
-@pytest.mark.parametrize("world", [idle(), busy(), trouble()], ids=["idle", "busy", "trouble"])
+@pytest.mark.parametrize(
+    "world", [idle(), busy(), waiting(), trouble()], ids=["idle", "busy", "waiting", "trouble"]
+)
 def test_a_page_is_whole_and_small(world: World) -> None:
     """The page is well-formed, self-contained and small; its script bears the nonce of its policy."""
     reply = world.endpoint.answer("GET", "/")
@@ -209,6 +213,21 @@ def test_a_job_that_is_gone_is_no_longer_listed() -> None:
     world = World()
     world.tell(JobStarted(job()), JobGone(job(), 1.0))
     assert json.loads(world.get("/status")[1])["jobs"] == []
+
+
+def test_a_call_that_waits_is_listed_until_it_is_over() -> None:
+    """Fetched, abandoned, gone, or not seen here for an hour: then it waits no more, as far as is known."""
+    world = waiting()
+
+    def keys() -> list[int]:
+        return [one["jobKey"] for one in json.loads(world.get("/status")[1])["waiting"]]
+
+    first, second, third, *others = keys()
+    world.tell(AnswerFetched(job(key=first), "r", 9.0), CallAbandoned(job(key=second), "r"))
+    world.tell(JobGone(job(key=third), 1.0))
+    assert keys() == others
+    world.clock.now += 3601
+    assert keys() == []
 
 
 @pytest.mark.parametrize(

@@ -111,3 +111,18 @@ async def test_a_job_that_ends_its_workers_is_an_incident_and_may_begin_anew(
     assert api.requests == []
     await one.settled(job(HEADERS), outcome)
     assert await one.work(job(HEADERS)) == Completed({"a": "Hello"})
+
+
+async def test_a_model_that_is_asked_again_is_asked(opened: Opener, location: str) -> None:
+    """The first answer is stored; the second call for the same job is made all the same."""
+
+    def said(text: str) -> ApiResponse:
+        message = {"role": "assistant", "content": text}
+        return ApiResponse(200, {}, {"choices": [{"message": message, "finish_reason": "stop"}]})
+
+    api = FakeApi([said("Sure!"), said('{"a": 1}')])
+    asked: dict[str, Any] = {"prompt": "Give JSON", "responseFormat": "json_object", "repair": "true"}
+    headers = {"resultExpression": "={a: output.json.a, calls: output.calls}"}
+    outcome = await worker(api, await opened(location)).work(job(headers, **asked))
+    assert isinstance(outcome, Completed)
+    assert dict(outcome.variables) == {"a": 1, "calls": 2}

@@ -111,7 +111,13 @@ async def test_lost_acknowledgement_is_not_an_error(
     assert levels(caplog) == ["INFO"]
 
 
-@pytest.mark.parametrize("code", [StatusCode.NOT_FOUND, StatusCode.FAILED_PRECONDITION])
+@pytest.mark.parametrize(
+    ("code", "delivery"),
+    [
+        pytest.param(StatusCode.NOT_FOUND, Delivery.GONE, id="unknown"),
+        pytest.param(StatusCode.FAILED_PRECONDITION, Delivery.FAILED_ALREADY, id="waits"),
+    ],
+)
 @pytest.mark.parametrize(
     ("command", "outcome"),
     [
@@ -126,13 +132,13 @@ async def test_job_gone(
     commands: Commands,
     job: Job,
     code: StatusCode,
+    delivery: Delivery,
     command: str,
     outcome: Completed | Failed | BpmnError,
 ) -> None:
-    """A job that is no longer there ends the story after one attempt."""
+    """A job that is no longer there, or waits for its back-off or a person, ends the story after one attempt."""
     engine.faults[command].append(status(code))
-    expected = Delivery.GONE if code is StatusCode.NOT_FOUND else Delivery.FAILED_ALREADY
-    assert (await commands.report(job, outcome)).delivery is expected
+    assert (await commands.report(job, outcome)).delivery is delivery
     assert [name for name, _ in engine.calls] == [command]
 
 

@@ -63,6 +63,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model on this machine (no key, no cost) or the API that OPENAI_API_KEY is for, and the worker\n"
         "between them."
     )
+    parser.epilog = """\
+examples:
+  openai-connector demo
+  OPENAI_API_KEY="$(cat key.txt)" openai-connector demo --model gpt-6-luna
+  openai-connector demo --api-base-url http://localhost:11434/v1 --model smollm2:135m --keep
+
+exit status: 0 done, 1 failed (one sentence says why), 130 interrupted."""
     parser.add_argument(
         "--keep", action="store_true", help="leave everything running afterwards, until Ctrl-C"
     )

@@ -8,15 +8,23 @@ from typing import NoReturn
 
 from openai_connector.contract import ExitStatus
 
+_EXAMPLES = """\
+examples:
+  openai-connector run
+  ZEEBE_ADDRESS=zeebe:26500 SECRET_OPENAI_API_KEY="$(cat key.txt)" openai-connector run
+
+exit status: 0 after a signal and a drain, 1 after a bug, 2 for a wrong setting, 130 after a second signal."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments: it has none, but its help shows the settings."""
+    parser.epilog = _EXAMPLES
     if any(argument in ("-h", "--help") for argument in sys.argv):
         from openai_connector.settings import as_text
 
-        parser.epilog = (
-            "Settings are environment variables. Durations are ISO 8601 (PT30S, PT5M) or plain seconds.\n\n"
-            + as_text()
+        parser.epilog += (
+            "\n\nSettings are environment variables. Durations are ISO 8601 (PT30S, PT5M) or plain seconds."
+            "\n\n" + as_text()
         )
 
 

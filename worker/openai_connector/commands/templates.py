@@ -11,6 +11,12 @@ from openai_connector.tools.templates import JOB_TYPE, write_all
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add `--output` and `--job-type`."""
+    parser.epilog = """\
+examples:
+  openai-connector templates --output ~/.config/camunda-modeler/resources/element-templates
+  openai-connector templates --output element-templates --job-type team-a:1
+
+exit status: 0, 1 when they cannot be written, 2 for wrong use."""
     parser.add_argument(
         "--output", type=Path, required=True, metavar="DIR", help="folder to write the templates to"
     )

@@ -75,6 +75,13 @@ class AnswerUnexpected:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerKept:
+    """The store has the answer: whatever becomes of the worker, it is not bought again."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerReused:
     """An answer that is stored is used; the API is not asked."""
 
@@ -119,6 +126,73 @@ class HeldBack:
     """Why, as a sentence."""
     kind: str = ""
     """Why, in a word: `limit`, `host`, `share`, `payload`, `midCall` or `store`."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerAwaited:
+    """A job goes back while its answer is made elsewhere."""
+
+    job: Job
+    id: str
+    seconds: float
+    """Since it was bought."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFetched:
+    """An answer that was made elsewhere is here."""
+
+    job: Job
+    id: str
+    seconds: float
+    """Since it was bought."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallAbandoned:
+    """Nobody waits for an answer any more: its making was cancelled. It may have been paid for."""
+
+    job: Job
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotRemoved:
+    """What OpenAI keeps of a call could not be deleted there."""
+
+    job: Job
+    id: str
+    reason: str
+    is_tried_again: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSubmitted:
+    """A batch of requests was submitted: from here on it may be paid for."""
+
+    id: str
+    jobs: int
+    size: int
+    """Bytes of the requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFound:
+    """Jobs were gathered whose lines stand in a batch that was submitted before: nothing is sent for them."""
+
+    id: str
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOver:
+    """No job waits for a batch any more."""
+
+    id: str
+    is_cancelled: bool
+    """It was not run to its end: what was done by then may have been paid for."""
+    trouble: str = ""
+    """Why its files could not be deleted; they expire by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,10 +359,18 @@ Event = (
     | AnswerReceived
     | CallUnanswered
     | AnswerUnexpected
+    | AnswerKept
     | AnswerReused
     | CallLost
     | CallFailed
     | HeldBack
+    | AnswerAwaited
+    | AnswerFetched
+    | CallAbandoned
+    | NotRemoved
+    | BatchSubmitted
+    | BatchFound
+    | BatchOver
     | HostLost
     | HostFound
     | StoreLost

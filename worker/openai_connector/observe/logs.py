@@ -17,10 +17,17 @@ from openai_connector import wording
 from openai_connector.contract import ERROR_VARIABLE
 from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome
 from openai_connector.observe.events import (
+    AnswerAwaited,
+    AnswerFetched,
+    AnswerKept,
     AnswerReceived,
     AnswerReused,
     AnswerUnexpected,
     AnswerUnkept,
+    BatchFound,
+    BatchOver,
+    BatchSubmitted,
+    CallAbandoned,
     CallCut,
     CallFailed,
     CallLost,
@@ -37,6 +44,7 @@ from openai_connector.observe.events import (
     JobGone,
     JobStarted,
     LeaseAsked,
+    NotRemoved,
     NullFound,
     Polled,
     PollFailed,
@@ -56,6 +64,7 @@ CallEvent = (
     | AnswerReceived
     | CallUnanswered
     | AnswerUnexpected
+    | AnswerKept
     | AnswerReused
     | AnswerUnkept
     | CallLost
@@ -64,9 +73,13 @@ CallEvent = (
     | CallCut
     | JobGone
 )
+WaitEvent = AnswerAwaited | AnswerFetched | CallAbandoned | NotRemoved
+BatchEvent = BatchSubmitted | BatchFound | BatchOver
 Told = (
     StoreEvent
     | CallEvent
+    | WaitEvent
+    | BatchEvent
     | JobStarted
     | NullFound
     | JobEnded
@@ -136,10 +149,15 @@ def _level(event: Told) -> int:
             | AnswerUnexpected()
             | AnswerReused()
             | JobGone()
+            | CallAbandoned()
+            | NotRemoved()
+            | BatchSubmitted()
+            | BatchFound()
+            | BatchOver()
         ):
             return logging.INFO
-        case JobEnded(outcome=outcome):
-            return logging.INFO if isinstance(outcome, Failed) else logging.DEBUG
+        case JobEnded(job=job, outcome=Failed(retries=retries)) if not 0 < job.retries <= retries:
+            return logging.INFO  # else it only waits
         case _:
             return logging.DEBUG
 
@@ -149,6 +167,8 @@ def _described(event: Told) -> tuple[str, dict[str, Any]]:
     match event:
         case EngineLost() | EngineFound() | HostLost() | HostFound():
             return _other_side(event)
+        case BatchSubmitted() | BatchFound() | BatchOver():
+            return _of_batch(event)
         case (
             StoreLost()
             | StoreFound()
@@ -159,6 +179,8 @@ def _described(event: Told) -> tuple[str, dict[str, Any]]:
             | StorePurged()
         ):
             return _of_store(event)
+        case AnswerAwaited() | AnswerFetched() | CallAbandoned() | NotRemoved():
+            return _of_waiting(event)
         case JobStarted(job=job):
             return f"{_named(job)}: begun", _fields(job)
         case NullFound(job=job, label=label, kind=kind, line=line, column=column):
@@ -190,11 +212,6 @@ def _of_call(event: CallEvent) -> tuple[str, dict[str, Any]]:
             again = "; the model is asked again, which is a second call" if is_asked_again else ""
             text = f"{_named(job)}: the answer is not as asked, {condition}{again}"
             return text, _fields(job, condition=condition, askedAgain=is_asked_again)
-        case AnswerReused(job=job):
-            return f"{_named(job)}: its stored answer is used; the API is not asked", _fields(job)
-        case AnswerUnkept(job=job):
-            text = f"{_named(job)}: its answer is not stored; it is lost if this worker is killed now"
-            return text, _fields(job)
         case CallLost(job=job):
             text = f"{_named(job)}: a worker ended in mid-call; that call may have been paid for and lost"
             return text, _fields(job)
@@ -211,6 +228,57 @@ def _of_call(event: CallEvent) -> tuple[str, dict[str, Any]]:
                 f"{seconds:.2f} s; nothing is reported"
             )
             return text, _fields(job, seconds=round(seconds, 3))
+        case _:
+            return _of_answer(event)
+
+
+def _of_answer(event: AnswerKept | AnswerReused | AnswerUnkept) -> tuple[str, dict[str, Any]]:
+    """Return what became of an answer in the store."""
+    match event:
+        case AnswerKept(job=job):
+            return f"{_named(job)}: its answer is stored", _fields(job)
+        case AnswerReused(job=job):
+            return f"{_named(job)}: its stored answer is used; the API is not asked", _fields(job)
+        case AnswerUnkept(job=job):
+            text = f"{_named(job)}: its answer is not stored; it is lost if this worker is killed now"
+            return text, _fields(job)
+
+
+def _of_waiting(event: WaitEvent) -> tuple[str, dict[str, Any]]:
+    """Return what happened with an answer that is made elsewhere."""
+    named, fields = _named(event.job), _fields(event.job, responseId=event.id)
+    match event:
+        case AnswerAwaited(seconds=seconds):
+            text = f"{named}: goes back, {event.id} is not there after {seconds:.1f} s"
+            return text, {**fields, "waitedSeconds": round(seconds, 1)}
+        case AnswerFetched(seconds=seconds):
+            return f"{named}: {event.id} was fetched after {seconds:.2f} s", {
+                **fields,
+                "waitedSeconds": round(seconds, 2),
+            }
+        case CallAbandoned():
+            text = f"{named}: gone while {event.id} was made, which was cancelled; it may have been paid for"
+            return text, fields
+        case NotRemoved(reason=reason, is_tried_again=is_tried_again):
+            end = "; it is tried once more" if is_tried_again else ""
+            return f"{named}: {event.id} could not be removed at the API ({reason}){end}", fields
+
+
+def _of_batch(event: BatchSubmitted | BatchFound | BatchOver) -> tuple[str, dict[str, Any]]:
+    """Return what happened with a batch."""
+    match event:
+        case BatchSubmitted(id=id_, jobs=jobs, size=size):
+            text = f"Batch {id_} was submitted, with {jobs} jobs and {size / 1e6:.1f} MB"
+            return text, {"batchId": id_, "jobs": jobs, "bytes": size}
+        case BatchFound(id=id_, jobs=jobs):
+            text = f"Batch {id_} has the requests of {jobs} jobs already, which are not sent again"
+            return text, {"batchId": id_, "jobs": jobs}
+        case BatchOver(id=id_, is_cancelled=is_cancelled, trouble=trouble):
+            what = (
+                "was cancelled: its jobs are gone; it may have been paid for" if is_cancelled else "is over"
+            )
+            end = f"; its files stay until they expire ({trouble})" if trouble else ""
+            return f"Batch {id_} {what}{end}", {"batchId": id_, "cancelled": is_cancelled}
 
 
 def _other_side(event: EngineLost | EngineFound | HostLost | HostFound) -> tuple[str, dict[str, Any]]:

@@ -164,6 +164,18 @@ class Metrics:
         self.hosts_down = Gauge(
             "openai_connector_host_down", "1: the host has failed several jobs in a row.", ("server_address",)
         )
+        self.awaited = Counter(
+            "openai_connector_waits_total",
+            "How often jobs went back to the engine because their answer was still being made.",
+        )
+        self.fetched = Counter(
+            "openai_connector_answers_fetched_total", "Answers made meanwhile, and fetched."
+        )
+        self.abandoned = Counter(
+            "openai_connector_calls_abandoned_total",
+            "Answers cancelled because nobody waits for them any more.",
+        )
+        self.batches = Counter("openai_connector_batches_total", "Batches submitted.")
         self.nulls = Counter("openai_connector_nulls_total", "Nulls found in results of expressions.")
 
     def _declare_store(self) -> None:
@@ -224,6 +236,10 @@ class Metrics:
                 (self._names["condition"].of(event.condition),)
             ),
             e.HeldBack: lambda event: self.held_back.add((event.kind,)),
+            e.AnswerAwaited: lambda _: self.awaited.add(),
+            e.AnswerFetched: lambda _: self.fetched.add(),
+            e.CallAbandoned: lambda _: self.abandoned.add(),
+            e.BatchSubmitted: lambda _: self.batches.add(),
             e.HostLost: lambda event: self.hosts_down.set(1, (self._names["host"].of(event.host),)),
             e.HostFound: lambda event: self.hosts_down.set(0, (self._names["host"].of(event.host),)),
         }

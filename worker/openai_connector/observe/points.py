@@ -21,12 +21,22 @@ LABELS: Final = (
     "before_send",
     "in_call",
     "answer_received",
+    "handed_to_store",
     "answer_stored",
     "before_report",
     "reported",
     "acknowledged",
 )
-"""In the order of a job's life. `reported`: the command is on its way, the engine has not answered yet."""
+"""In the order of a job's life.
+
+`handed_to_store`: the answer is being written. `reported`: the command is on its way, the engine has not
+answered yet.
+"""
+OF_WAITING: Final = ("response_begun", "response_kept", "response_fetched", "before_delete")
+"""The same of a call that waits: it has been accepted, its id is kept, its answer is here, it goes."""
+OF_BATCHES: Final = ("gathered", "file_uploaded", "batch_submitted", "batch_kept", "line_handed_out")
+"""The same of a line of a batch. `batch_kept`: the engine has acknowledged where a job's answer will be."""
+ALL: Final = LABELS + OF_WAITING + OF_BATCHES
 KILLED_AT: Final = "killed at the point"
 """What standard error says of it, before the label."""
 _NOWHERE: Final[AbstractContextManager[None]] = nullcontext()
@@ -35,8 +45,8 @@ _NOWHERE: Final[AbstractContextManager[None]] = nullcontext()
 def _armed(text: str) -> tuple[str, int]:
     """Read the variable; a typing mistake must not make a run that proves nothing."""
     label, _, times = text.partition(":")
-    if label not in LABELS or not times.isascii() or not times.isdigit() or int(times) < 1:
-        raise ValueError(f"{VARIABLE} must be label:n with a label of {', '.join(LABELS)}")
+    if label not in ALL or not times.isascii() or not times.isdigit() or int(times) < 1:
+        raise ValueError(f"{VARIABLE} must be label:n with a label of {', '.join(ALL)}")
     return label, int(times)
 
 

@@ -6,7 +6,8 @@ import asyncio
 import json
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
@@ -36,6 +37,34 @@ MAX_RESPONSE_BYTES = 10 * 1024 * 1024  # of one response's body, packed and unpa
 CONNECT_TIMEOUT = timedelta(seconds=20)  # for the connection alone; as long as Camunda's REST connector waits
 CONNECT_SHARE = 0.8  # of a shorter timeout: what times out later has been sent, and may have been paid for
 PASSING_REFUSALS = (408, 429)  # of a tunnel, and all from 500 on: the proxy may open it later
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request before it is one of httpx."""
+
+    method: str
+    url: str = field(repr=False)
+    body: bytes | None = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    parts: Sequence[bytes] | None = field(default=None, repr=False)
+    """Of a long body, in its place."""
+
+    def request(self, connect_seconds: float) -> httpx.Request:
+        """Return it for the transport."""
+        return httpx.Request(
+            self.method,
+            _url(self.url),
+            content=self.body,
+            headers={
+                **({} if self.body is None else {"Content-Type": "application/json"}),
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip, deflate",
+                "User-Agent": f"camunda-openai-connector/{__version__}",
+                **self.headers,
+            },
+            extensions={"timeout": {"connect": connect_seconds}, "parts": self.parts},
+        )
 
 
 @lru_cache(maxsize=1000)
@@ -89,22 +118,86 @@ class ApiClient:
             ApiConnectionError, ApiTimeoutError: there is no response.
             InvalidResponseError: there is one, but it cannot be read.
         """
+        try:
+            response, content, fault = await self._exchange(_Asked(method, url, body, headers), timeout)
+        except Malformed as error:
+            return _of_head(error)
+        return self._received(response, content, fault)
+
+    async def upload(
+        self, url: str, *, parts: Sequence[bytes], headers: Mapping[str, str], timeout: timedelta
+    ) -> ApiResponse:
+        """Send a POST with a long body of many parts, and read the response, as `send` does.
+
+        Args:
+            url: the whole address.
+            parts: of the body; they are sent as the other side takes them.
+            headers: with the content type.
+            timeout: for the whole call.
+        """
+        length = {"Content-Length": str(sum(map(len, parts)))}
+        asked = _Asked("POST", url, None, {**headers, **length}, parts)
+        try:
+            response, content, fault = await self._exchange(asked, timeout)
+        except Malformed as error:
+            return _of_head(error)
+        return self._received(response, content, fault)
+
+    async def download(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        timeout: timedelta,
+        write: Callable[[bytes], object],
+    ) -> ApiResponse:
+        """Read a file of any size; the response is without its body, unless it is no success.
+
+        Args:
+            url: the whole address.
+            headers: in addition to those that every request has.
+            timeout: for the whole call.
+            write: is given the bytes as they arrive; after an error they are of no use.
+        """
+        plain = {"Accept": "*/*", "Accept-Encoding": "identity"}
+        asked = _Asked("GET", url, None, {**plain, **headers})
+        try:
+            response, content, fault = await self._exchange(asked, timeout, write)
+        except Malformed as error:
+            return _of_head(error)
+        if not 200 <= response.status_code < 300:
+            return self._received(response, content, fault)
+        if fault is not None:
+            raise fault if isinstance(fault, ApiTimeoutError) else _no_response(fault)
+        packed = response.headers.get("Content-Encoding", "identity").strip().lower()
+        if packed not in ("", "identity"):
+            raise _malformed(Malformed(f"it has the encoding {packed}"), ApiResponse(200, {}, None))
+        return ApiResponse(response.status_code, _headers(response), None)
+
+    async def _exchange(
+        self, asked: _Asked, timeout: timedelta, write: Callable[[bytes], object] | None = None
+    ) -> tuple[httpx.Response, bytes, Exception | None]:
+        """Return a response, its body as it was sent, and what ended that too early."""
+        connect_seconds = min(timeout * CONNECT_SHARE, CONNECT_TIMEOUT).total_seconds()
         response: httpx.Response | None = None
         chunks: list[bytes] = []
         try:
-            request = _request(method, url, body, headers, timeout)
+            request = asked.request(connect_seconds)
             async with asyncio.timeout(timeout.total_seconds()):
                 response = await self._transport.handle_async_request(request)
-                fault = await self._read(response, chunks)
+                if write is not None and 200 <= response.status_code < 300:
+                    fault = await _copy(response, write)
+                else:
+                    fault = await self._read(response, chunks)
         except TimeoutError:
             if response is None:
                 raise _timed_out(wording.API_TIMEOUT, timeout) from None
             fault = _timed_out(wording.API_UNFINISHED, timeout)  # what has arrived may be all there is
-        except Malformed as error:
-            return _of_head(error)
+        except Malformed:
+            raise
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             raise _no_response(error) from None
-        return self._received(response, b"".join(chunks), fault)
+        return response, b"".join(chunks), fault
 
     async def _read(self, response: httpx.Response, chunks: list[bytes]) -> Exception | None:
         """Read the body as it was sent into `chunks`; return what ended it too early."""
@@ -166,24 +259,6 @@ def encode_body(body: Mapping[str, Any]) -> bytes:
     return well_formed(text).encode()
 
 
-def _request(
-    method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: timedelta
-) -> httpx.Request:
-    return httpx.Request(
-        method,
-        _url(url),
-        content=body,
-        headers={
-            **({} if body is None else {"Content-Type": "application/json"}),
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip, deflate",
-            "User-Agent": f"camunda-openai-connector/{__version__}",
-            **headers,
-        },
-        extensions={"timeout": {"connect": min(timeout * CONNECT_SHARE, CONNECT_TIMEOUT).total_seconds()}},
-    )
-
-
 def _headers(response: httpx.Response) -> dict[str, str | list[str]]:
     headers: dict[str, str | list[str]] = {}
     # `.raw` has the names as received; Camunda's users know them so.
@@ -217,6 +292,19 @@ def _parse(text: str) -> Any:
     except ValueError:
         return text if text.strip() else None
     return body if isinstance(body, (dict, list)) else text
+
+
+async def _copy(response: httpx.Response, write: Callable[[bytes], object]) -> Exception | None:
+    """Hand on a body as it arrives; return what ended it too early."""
+    assert isinstance(response.stream, httpx.AsyncByteStream)
+    try:
+        async for chunk in response.stream:
+            write(chunk)
+    except (Broken, Malformed) as error:
+        return error
+    finally:
+        await response.stream.aclose()
+    return None
 
 
 def _of_head(error: Malformed) -> ApiResponse:

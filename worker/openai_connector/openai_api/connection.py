@@ -52,6 +52,7 @@ class Connection(asyncio.Protocol):
         self._has_answered = False
         self._expiry: asyncio.TimerHandle | None = None
         self._is_open = False
+        self._is_full = False
 
     # What asyncio reports
 
@@ -94,8 +95,12 @@ class Connection(asyncio.Protocol):
 
     # One exchange
 
-    async def ask(self, method: bytes, target: bytes, headers: Headers, content: bytes) -> h11.Response:
+    async def ask(
+        self, method: bytes, target: bytes, headers: Headers, content: bytes | Sequence[bytes]
+    ) -> h11.Response:
         """Send a request, and read the head of its response.
+
+        A content of parts is sent bit by bit, as the other side takes it.
 
         Raises:
             Broken: the connection ended first.
@@ -105,14 +110,18 @@ class Connection(asyncio.Protocol):
             NoSecureConnection: the other side refused the connection, and so the request, by a TLS alert.
         """
         http, self._method = self._http, method
+        whole = content if isinstance(content, bytes) else b""
         try:
             parts = [http.send(h11.Request(method=method, target=target, headers=list(headers)))]
-            if content:
-                parts.append(http.send(h11.Data(data=content)))
-            parts.append(http.send(h11.EndOfMessage()))
+            if whole:
+                parts.append(http.send(h11.Data(data=whole)))
+            if isinstance(content, bytes):
+                parts.append(http.send(h11.EndOfMessage()))
         except h11.LocalProtocolError:  # whose text may have the key in it
             raise NotSent("the request has headers or an address that HTTP does not allow") from None
         await self._write(b"".join(part for part in parts if part))
+        if not isinstance(content, bytes):
+            await self._write_parts(content)
         self._head = b""
         while True:
             event = self._next()
@@ -144,6 +153,27 @@ class Connection(asyncio.Protocol):
             if isinstance(self._error, ssl.SSLError) and not self._has_answered:
                 raise NoSecureConnection.of(self._error)
             raise Stale
+
+    async def _write_parts(self, parts: Sequence[bytes]) -> None:
+        """Write a long body; where the other side has heard enough, the rest is left out."""
+        http = self._http
+        for part in parts:
+            self._transport.write(http.send(h11.Data(data=part)) or b"")
+            while self._is_full and not self._has_ended:
+                await self._wait()
+            if self._has_ended or self._unread:
+                self._is_suspect = True
+                return
+        http.send(h11.EndOfMessage())
+
+    def pause_writing(self) -> None:
+        """Note that the other side is slower than we are."""
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        """Note that it has caught up."""
+        self._is_full = False
+        self._wake()
 
     async def _read_head(self) -> None:
         data = await self._receive()

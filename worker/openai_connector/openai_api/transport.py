@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -62,7 +62,7 @@ class Transport(httpx.AsyncBaseTransport):
             target = b"http://" + url.netloc + target
             headers = [*headers, *proxy.authorization()]
         key = _Key(url.scheme, "" if is_plain_proxy else url.host, 0 if is_plain_proxy else port, proxy)
-        asking = request.method.encode(), target, headers, request.content
+        asking = request.method.encode(), target, headers, request.extensions.get("parts") or request.content
         while (connection := self._take(key)) is not None:
             with suppress(Stale):  # surely not sent: so it is sent once all the same
                 return await self._ask(key, connection, *asking)
@@ -77,7 +77,7 @@ class Transport(httpx.AsyncBaseTransport):
         method: bytes,
         target: bytes,
         headers: Headers,
-        content: bytes,
+        content: bytes | Sequence[bytes],
     ) -> httpx.Response:
         try:
             head = await connection.ask(method, target, headers, content)

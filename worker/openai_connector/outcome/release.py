@@ -10,7 +10,7 @@ from typing import Any
 from openai_connector import wording
 from openai_connector.contract import ERROR_EXPRESSION, ERROR_VARIABLE, OVERRIDES, RESULT_EXPRESSION
 from openai_connector.document import Document, DocumentError
-from openai_connector.job import MAX_MESSAGE, BpmnError, Completed, Failed, Job, Outcome
+from openai_connector.job import MAX_MESSAGE, OWN_SLOT, BpmnError, Completed, Failed, Job, Outcome, Slot
 from openai_connector.outcome.mapping import OutputMapping
 from openai_connector.outcome.memory import TaskMemory
 from openai_connector.redaction import Redaction
@@ -29,8 +29,12 @@ class Attempt:
     """The output side of the task, as soon as its headers are read."""
     local_names: frozenset[str] = frozenset()
     """What the task's own scope holds: a result of such a name would stay there, unseen by the process."""
+    slot: Slot = OWN_SLOT
+    """Where the job is worked on."""
     is_stored: bool = False
     """The worker's store has the answer: it is not lost where the engine cannot take it."""
+    is_answer_kept: bool = False
+    """The answer goes with the outcome, to the engine: nobody else needs to keep it."""
 
 
 def release(outcome: Outcome, attempt: Attempt, *, is_kept: bool = False, end: str = "") -> Outcome:
@@ -44,6 +48,7 @@ def release(outcome: Outcome, attempt: Attempt, *, is_kept: bool = False, end: s
     """
     match outcome:
         case Completed():
+            attempt.is_answer_kept = True  # by the process, as it wants it
             return Completed(outcome.variables, attempt)
         case BpmnError():
             return _error(outcome, attempt, is_kept)
@@ -55,15 +60,17 @@ def _error(outcome: BpmnError, attempt: Attempt, is_kept: bool) -> BpmnError:
     # Set before the error is thrown: an uncaught one comes back, and must not be paid for again.
     keep = _fitting(attempt.memory.variables())
     end = ""
+    attempt.is_answer_kept = keep is not None and attempt.memory.response is not None
     if keep is None:
         log.warning("Job %d: its answer is too large to be kept for an uncaught error", attempt.job.key)
+        keep = _fitting(attempt.memory.without_text().variables())
         end = kept_words(attempt, has_answer=False) if is_kept else ""
     return replace(
         outcome,
         message=_message(attempt.redaction.message(outcome.message), end),
         variables=attempt.redaction.value(outcome.variables),
         keep=keep or {},
-        has_answer=keep is not None and attempt.memory.response is not None,
+        has_answer=attempt.is_answer_kept,
         attempt=attempt,
     )
 
@@ -74,10 +81,11 @@ def _failure(failed: Failed, attempt: Attempt, is_kept: bool, end: str) -> Faile
     whole = attempt.redaction.value(failed.variables)
     short = {name: _without_response(error) for name, error in whole.items() if name == ERROR_VARIABLE}
     sent: Document | None = None
-    for variables, kept in (whole, memory), (short, memory), (short, memory.without_answer()):
+    for variables, kept in (whole, memory), (short, memory), (short, memory.without_text()):
         sent = _fitting({**variables, **kept.with_names(variables).variables()})
         if sent is not None:
             break
+    attempt.is_answer_kept = sent is not None and kept.response is not None
     sent = sent or Document()
     if not whole.keys() <= sent.keys():
         end += wording.LEFT_OUT()
@@ -101,7 +109,8 @@ def kept_words(attempt: Attempt, *, has_answer: bool) -> str:
         has_answer: the engine has the answer.
     """
     if not has_answer and not attempt.is_stored:
-        return wording.IS_TOO_LARGE_TO_KEEP()
+        is_at_api = attempt.memory.waiting is not None
+        return wording.IS_KEPT_BY_API() if is_at_api else wording.IS_TOO_LARGE_TO_KEEP()
     words = wording.IS_KEPT if has_answer else wording.IS_STORED
     return words(result_expression=OVERRIDES[RESULT_EXPRESSION], error_expression=OVERRIDES[ERROR_EXPRESSION])
 

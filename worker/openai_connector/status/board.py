@@ -16,8 +16,9 @@ from openai_connector.status.history import History
 
 FAILURES: Final = 20
 """Failures that are remembered."""
-TOUCHED: Final = ("read", "asks", "maps")
-"""The states of a job: its inputs are read, the API is asked, the answer is mapped and reported."""
+MOST_WAITING: Final = 10_000
+SEEN_LATELY: Final = 3600.0
+"""Seconds after which a waiting call that came back to another worker is forgotten here."""
 
 
 @dataclass(slots=True)
@@ -27,8 +28,19 @@ class Working:
     job: Job
     since: float
     state: str = "read"
+    """`read`: its inputs are read; `asks`: the API is asked; `maps`: the answer is mapped and reported."""
     model: str = ""
     problem: e.CallFailed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A job that went back to the engine while its answer is made by the API."""
+
+    job: Job
+    id: str
+    bought: float
+    seen: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +73,7 @@ class Board:
         self.begun = now()
         self.history = History(clock)
         self.working: dict[int, Working] = {}
+        self._waiting: dict[int, Waiting] = {}
         self.failures: deque[Failure] = deque(maxlen=FAILURES)
         self._down: dict[str, float] = {}
         self.store_problem = ""
@@ -77,6 +90,13 @@ class Board:
         """Return for how many seconds a job has been worked on."""
         return self._clock() - working.since
 
+    def waiting(self) -> list[tuple[Waiting, float]]:
+        """Return the calls that wait, and for how many seconds: those that this worker has seen lately."""
+        now = self._clock()
+        for key in [key for key, one in self._waiting.items() if one.seen < now - SEEN_LATELY]:
+            del self._waiting[key]
+        return [(one, now - one.bought) for one in self._waiting.values()]
+
     def down(self) -> dict[str, float]:
         """Return the hosts that are down, and for how many seconds."""
         now = self._clock()
@@ -90,7 +110,10 @@ class Board:
             e.CallFailed: self._call_failed,
             e.HeldBack: lambda _: self.history.add("heldBack"),
             e.JobEnded: self._ended,
-            e.JobGone: lambda event: self.working.pop(event.job.key, None),
+            e.JobGone: self._gone,
+            e.AnswerAwaited: self._awaited,
+            e.AnswerFetched: lambda event: self._waiting.pop(event.job.key, None),
+            e.CallAbandoned: lambda event: self._waiting.pop(event.job.key, None),
         }
 
     def _on_others(self) -> dict[type, Callable[[Any], object]]:
@@ -153,6 +176,17 @@ class Board:
         kind, code = ("", "") if problem is None else (problem.kind, problem.code)
         advice = (problem.advice if problem is not None else "") or wording.STATUS_SEE_INCIDENT()
         self.failures.appendleft(Failure(self._now(), job, kind, code, is_incident, advice))
+
+    def _gone(self, event: e.JobGone) -> None:
+        self.working.pop(event.job.key, None)
+        self._waiting.pop(event.job.key, None)
+
+    def _awaited(self, event: e.AnswerAwaited) -> None:
+        now, key = self._clock(), event.job.key
+        self._waiting.pop(key, None)
+        self._waiting[key] = Waiting(event.job, event.id, now - event.seconds, now)
+        if len(self._waiting) > MOST_WAITING:
+            del self._waiting[next(iter(self._waiting))]
 
     def _store_trouble(self, event: e.StoreLost | e.StoreFull) -> None:
         self.store_problem = event.problem

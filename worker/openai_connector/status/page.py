@@ -48,8 +48,8 @@ def _live(report: Given) -> str:
         (
             _head(report),
             _alerts(report),
-            tag("main", _tiles(report), _charts(report), _jobs(report), _failures(report), _limits(report),
-                _store(report)),
+            tag("main", _tiles(report), _charts(report), _jobs(report), _waiting(report), _failures(report),
+                _limits(report), _store(report)),
         )
     )  # fmt: skip
 
@@ -143,6 +143,16 @@ def _jobs(report: Given) -> str:
         title += f", the {len(report['jobs'])} oldest"
     columns = ("Job", "Process", "Element", "Model", "It now", "For")
     return _section(title, _table(columns, rows, "No job is worked on now."))
+
+
+def _waiting(report: Given) -> str:
+    rows = (
+        (str(one["jobKey"]), one["processId"], one["elementId"], one["id"], _span(one["seconds"]))
+        for one in report["waiting"]
+    )
+    columns = ("Job", "Process", "Element", "Response or batch", "For")
+    title = f"Calls that wait for their answer: {report['waitingInAll']}"
+    return _section(title, _table(columns, rows, "This worker has seen none in the last hour."))
 
 
 def _failures(report: Given) -> str:

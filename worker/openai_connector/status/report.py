@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from openai_connector import __version__
 from openai_connector.status import health
-from openai_connector.status.board import Board, Failure, Working
+from openai_connector.status.board import Board, Failure, Waiting, Working
 from openai_connector.status.history import total
 from openai_connector.status.parts import Parts
 
@@ -24,7 +24,7 @@ def report(parts: Parts, board: Board) -> dict[str, Any]:
     """Return all that is shown."""
     is_ready, ready = health.ready(parts, board)
     hour, day = board.history.last(*HOUR), board.history.last(*DAY)
-    store = parts.store
+    store, waiting = parts.store, board.waiting()
     return {
         "version": __version__,
         "host": socket.gethostname(),
@@ -39,6 +39,8 @@ def report(parts: Parts, board: Board) -> dict[str, Any]:
         ],
         "jobs": [_job(board, working) for working in islice(board.working.values(), SHOWN_JOBS)],
         "jobsInAll": len(board.working),
+        "waiting": [_waiting(one, seconds) for one, seconds in waiting[:SHOWN_JOBS]],
+        "waitingInAll": len(waiting),
         "limits": [
             {"host": key.host, "model": key.model, "seconds": round(key.seconds, 1)} for key in parts.held()
         ],
@@ -72,6 +74,18 @@ def _job(board: Board, working: Working) -> dict[str, Any]:
         "state": working.state,
         "model": working.model,
         "seconds": round(board.age(working), 1),
+    }
+
+
+def _waiting(waiting: Waiting, seconds: float) -> dict[str, Any]:
+    job = waiting.job
+    return {
+        "jobKey": job.key,
+        "processInstanceKey": job.process_instance_key,
+        "processId": job.bpmn_process_id,
+        "elementId": job.element_id,
+        "id": waiting.id,
+        "seconds": round(seconds, 1),
     }
 
 

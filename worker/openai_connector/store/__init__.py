@@ -120,6 +120,12 @@ class Store(Protocol):
     async def claim(self, job_key: int, fingerprint: str) -> Claim:
         """Hold the intent of a call, unless it is answered or somebody else is in mid-call."""
 
+    async def confirm(self, job_key: int, fingerprint: str) -> Claim:
+        """Return what holds of a claim just before it is used.
+
+        This process may have stood still since, and others have thought it dead.
+        """
+
     async def keep(self, job_key: int, fingerprint: str, answer: Mapping[str, Any]) -> None:
         """Keep an answer: it is safe when this returns. The intent is over."""
 
@@ -163,6 +169,10 @@ class NoStore:
         """Return that the call may be made."""
         return _FREE
 
+    async def confirm(self, job_key: int, fingerprint: str) -> Claim:
+        """Return that the call may be made."""
+        return _FREE
+
     async def keep(self, job_key: int, fingerprint: str, answer: Mapping[str, Any]) -> None:
         """Keep nothing."""
 
@@ -201,6 +211,8 @@ class StoreOptions:
     """After which anything goes, acknowledged or not."""
     max_bytes: int = 1024 * 1024 * 1024
     """Beyond which no further answers are stored."""
+    notes: Path | None = None
+    """A folder for answers on their way to a database elsewhere; None: they are not noted."""
     fresh_for: timedelta = timedelta(seconds=20)
     """How long a worker that gives no sign of life is thought to live."""
     patience: timedelta = timedelta(seconds=10)

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from time import monotonic
 from typing import Any, Final, TypeVar
 
 from openai_connector import wording
 from openai_connector.store import POSTGRES, Change, Claim, Met, News, Owed, StoreError, StoreOptions, file_of
+from openai_connector.store.handover import Note, is_small
 from openai_connector.store.ledger import (
     BEATS,
     Forget,
@@ -36,6 +40,8 @@ AT_ONCE: Final = 64
 """Operations of one transaction: what they wake is done in one turn of the event loop."""
 FIRST_PAUSE: Final = 0.25
 LONGEST_PAUSE: Final = 30.0
+MOMENT: Final = 0.1
+"""Seconds for which a claim holds without a look: others may think its owner dead, or wake with an answer."""
 REMEMBERED: Final = 100_000
 """Jobs that are still to be removed when the store is back; what is beyond goes by its age."""
 
@@ -48,9 +54,10 @@ class DurableStore:
         self._tables = tables or _tables(location)
         self._options = options
         self._patience = options.patience.total_seconds()
-        self._beat_every = options.fresh_for.total_seconds() / BEATS
+        self._fresh_for = options.fresh_for.total_seconds()
         self._tell = options.tell
-        self._ledger = Ledger(self._tables, options, self._tell_later)
+        self._ledger = Ledger(self._tables, options, _beside(location, options), self._tell_later)
+        self._handover = self._ledger.handover
         self._writer: Writer | None = None
         self._waiting: deque[tuple[Operation, asyncio.Future[Any]]] = deque()
         self._pump: asyncio.Task[None] | None = None
@@ -62,7 +69,8 @@ class DurableStore:
         self._lost_at: float | None = None
         self._unkept = 0
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._held: set[Call] = set()
+        self._held: dict[Call, float] = {}
+        """Since when these are claimed."""
         self._unreleased: set[Call] = set()
         self._unforgotten: set[int] = set()
 
@@ -98,6 +106,7 @@ class DurableStore:
             with contextlib.suppress(StoreError):
                 await self._beat()
         self._problem = StoreError(wording.STORE_CLOSED())
+        self._handover.close()
         if self._stuck is None or self._stuck.done():
             await asyncio.wait([self._writer.call(self._ledger.close)], timeout=self._patience)
         self._writer.end()
@@ -109,7 +118,7 @@ class DurableStore:
         self._check()
         if call in self._held:
             return Claim(is_busy=True)  # an earlier activation of the job is in mid-call, here
-        self._held.add(call)
+        self._held[call] = monotonic()
         is_ours = False
         try:
             claim: Claim = await self._do(Take(job_key, fingerprint))
@@ -121,15 +130,27 @@ class DurableStore:
             raise
         finally:
             if not is_ours:
-                self._held.discard(call)
+                self._held.pop(call, None)
+
+    async def confirm(self, job_key: int, fingerprint: str) -> Claim:
+        """Return what holds of a claim now: it is looked up where it is older than a moment."""
+        call = (job_key, fingerprint)
+        if monotonic() - self._held.get(call, math.inf) < MOMENT:
+            return Claim()
+        self._held.pop(call, None)
+        return await self.claim(job_key, fingerprint)
 
     async def keep(self, job_key: int, fingerprint: str, answer: Mapping[str, Any]) -> None:
-        """Keep an answer: it is safe when this returns."""
+        """Keep an answer: it is safe when this returns, and from a kill as soon as this begins to wait."""
+        call = (job_key, fingerprint)
+        operation, note = self._hand_over(Keep(job_key, fingerprint, answer))
         try:
-            await self._end((job_key, fingerprint), Keep(job_key, fingerprint, answer))
+            await self._end(call, operation)
         except StoreError:
             self._unkept += 1
             raise
+        finally:
+            self._handover.clear(note)
 
     async def release(self, job_key: int, fingerprint: str) -> None:
         """Give the intent back: the call has ended without an answer."""
@@ -162,6 +183,17 @@ class DurableStore:
         value: Mapping[str, Any] = await self._ask(lambda: self._ledger.update(name, change))
         return value
 
+    def _hand_over(self, operation: Keep) -> tuple[Keep, Note | None]:
+        """Note an answer, so that it survives a kill on its way into the file."""
+        if not (self._handover.is_on and self.is_healthy and is_small(operation.answer)):
+            return operation, None
+        try:
+            sealed = self._ledger.seal(operation)
+        except Exception:
+            return operation, None  # that it is no JSON is said by the step itself
+        call = (operation.job_key, operation.fingerprint)
+        return replace(operation, sealed=sealed), self._handover.put(call, sealed)
+
     # Gathering
 
     async def _end(self, call: Call, operation: Keep | Release) -> None:
@@ -172,7 +204,7 @@ class DurableStore:
                 self._unreleased.add(call)
             raise
         finally:
-            self._held.discard(call)
+            self._held.pop(call, None)
 
     async def _do(self, operation: Operation) -> Any:
         self._check()
@@ -248,6 +280,8 @@ class DurableStore:
         """Note how the store is; tell each kind of trouble once until it works again."""
         before, self._problem = self._problem, problem
         if problem is not None:
+            self._handover.close()  # the next notes go beside whatever file there is then
+        if problem is not None:
             self._wake.set()
             self._lost_at = monotonic() if self._lost_at is None else self._lost_at
             if str(problem) not in self._told:
@@ -278,7 +312,7 @@ class DurableStore:
             self._wake.clear()
             if self.is_healthy:
                 try:  # wait_for of Python 3.11 may lose a cancellation
-                    async with asyncio.timeout(self._beat_every):
+                    async with asyncio.timeout(self._fresh_for / BEATS):
                         await self._wake.wait()
                 except TimeoutError:
                     pause = FIRST_PAUSE  # it was well for a while: one that comes and goes is left alone
@@ -290,7 +324,7 @@ class DurableStore:
                     await self._beat()
 
     async def _beat(self) -> None:
-        releases, forgotten = self._unreleased - self._held, set(self._unforgotten)
+        releases, forgotten = self._unreleased - self._held.keys(), set(self._unforgotten)
         await self._call(lambda: self._ledger.beat(releases, forgotten))
         self._unreleased -= releases
         self._unforgotten -= forgotten
@@ -307,6 +341,15 @@ def _tables(location: str) -> Tables:
     file = file_of(location)
     assert file is not None
     return SqliteTables(file)
+
+
+def _beside(location: str, options: StoreOptions) -> Path | None:
+    """Return the file beside which answers on their way are noted."""
+    file = file_of(location)
+    if file is None and options.notes is not None:
+        name = hashlib.sha256(location.encode()).hexdigest()[:16]  # a folder may serve several stores
+        return options.notes / f"store-{name}"
+    return file
 
 
 def _finish(batch: list[tuple[Operation, asyncio.Future[Any]]], results: list[Result]) -> None:

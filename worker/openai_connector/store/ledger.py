@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import monotonic
 from typing import Any, Final, TypeVar
 
 from openai_connector import wording
 from openai_connector.store import Change, Claim, Met, News, Owed, StoreError, StoreOptions
+from openai_connector.store.handover import Handover
 from openai_connector.store.owner import has_ended, new_owner, process_mark
 from openai_connector.store.sealing import Sealing, encode
 from openai_connector.store.tables import Call, Found, Tables, in_order
@@ -43,6 +45,8 @@ class Keep:
     job_key: int
     fingerprint: str
     answer: Any = field(repr=False)
+    sealed: bytes | None = field(default=None, repr=False)
+    """What is to be written of it, where that is known already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +77,24 @@ Result = Claim | StoreError | None
 
 
 class Ledger:
-    """One worker's view of the store; all of it runs in one thread."""
+    """One worker's view of the store; all of it but `seal` runs in one thread.
+
+    Args:
+        tables: what is written.
+        options: how.
+        file: beside which answers on their way are noted.
+        tell: is told what is met.
+    """
 
     def __init__(
-        self, tables: Tables, options: StoreOptions, tell: Callable[[News], None] = lambda _news: None
+        self,
+        tables: Tables,
+        options: StoreOptions,
+        file: Path | None = None,
+        tell: Callable[[News], None] = lambda _news: None,
     ) -> None:
         self.owner = new_owner()
+        self.handover = Handover(file, self.owner)
         self._mark = process_mark()
         self._tables = tables
         self._tell = tell
@@ -130,6 +146,11 @@ class Ledger:
             return value
 
         return self._step(write)
+
+    def seal(self, operation: Keep) -> bytes:
+        """Return what is written of an answer, in any thread; raises where it is no JSON."""
+        place = _place(operation.job_key, operation.fingerprint)
+        return self._sealing.seal(encode(operation.answer), place)
 
     def close(self) -> None:
         """Say that this owner has ended, and close; raises nothing."""
@@ -237,9 +258,7 @@ class Ledger:
 
     def _sealed(self, operation: Keep | Owe) -> bytes:
         if isinstance(operation, Keep):
-            return self._sealing.seal(
-                encode(operation.answer), _place(operation.job_key, operation.fingerprint)
-            )
+            return operation.sealed or self.seal(operation)
         return self._sealing.seal(operation.variables, _place(operation.job_key))
 
     def _check_size(self, sealed: dict[int, bytes], results: list[Result]) -> None:
@@ -293,6 +312,9 @@ class Ledger:
             return Claim(attempts=found.attempts)
         if self._is_alive(found.beaten_at, found.process, now):
             return Claim(is_busy=True, attempts=found.attempts)
+        noted = self.handover.find(found.owner, call)
+        if noted is not None and (answer := self._read(noted, call)) is not None:
+            return Claim(answer, attempts=found.attempts - 1)
         return Claim(was_lost=True, attempts=found.attempts)
 
     def _read(self, data: bytes, call: Call) -> Any:
@@ -321,9 +343,12 @@ class Ledger:
     def _beat(self, releases: list[Call], forgotten: list[int]) -> None:
         self._tables.check()
         purged = 0
+        abandoned = dict(self.handover.abandoned())
         with self._tables.transaction():
             now = self._tables.now()
             self._tables.beat(self.owner, self._mark, now)
+            for owner, answers in abandoned.items():
+                self._take_in(owner, answers, now)
             if releases:
                 self._tables.release(in_order(releases), self.owner)
             if forgotten:
@@ -332,9 +357,20 @@ class Ledger:
                 self._purged_at = now
                 purged = self._tables.purge(now - self._retention, now - OWNERS_KEPT * self._fresh_for)
             self._look_for_room()
+        for owner in abandoned:
+            self.handover.remove(owner)
         if purged:
             self._tell(News(Met.PURGED, count=purged))
         self._tables.tidy()
+
+    def _take_in(self, owner: str, answers: Mapping[Call, bytes], now: float) -> None:
+        """Store the answers that an owner who is gone has not lived to store."""
+        found = self._tables.find(in_order(answers))
+        kept = [
+            (*call, answers[call]) for call, one in found.items() if one.owner == owner and one.answer is None
+        ]
+        if kept:
+            self._tables.keep(sorted(kept), owner, now)
 
     def _owed(self) -> list[Owed]:
         with self._tables.transaction():

@@ -182,6 +182,27 @@ class Commands:
             return delivery
         return Delivery.DONE
 
+    async def keep(self, job: Job, variables: Mapping[str, Any]) -> bool:
+        """Keep variables at a task, trying for long; return whether it was done.
+
+        Where an answer is fetched is true whoever has the job: this may be sent at any time.
+        """
+        return await self._keep(job, variables, None) is Delivery.DONE
+
+    async def is_there(self, job: Job) -> bool | None:
+        """Check with one attempt whether the engine still has a task; None: that cannot be told.
+
+        It is asked to set no variables at all.
+        """
+        key = job.element_instance_key
+        request = pb.SetVariablesRequest(elementInstanceKey=key, variables="{}", local=True)
+        try:
+            async with self._turns:
+                await self._stub.SetVariables(request, timeout=self._deadline)
+        except grpc.aio.AioRpcError as error:
+            return False if error.code() is grpc.StatusCode.NOT_FOUND else None
+        return True
+
     async def _complete(self, job: Job, outcome: Completed) -> Reported:
         variables = Document.of(outcome.variables).text
         request = pb.CompleteJobRequest(jobKey=job.key, variables=variables)

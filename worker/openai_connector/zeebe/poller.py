@@ -59,7 +59,7 @@ class Poller:
         worker_name: What the engine shows as the worker of the jobs.
         fetch_variables: Names of the variables that come with a job; empty = all.
         tenant_ids: The tenants whose jobs are fetched; empty = the engine's default.
-        max_jobs: Jobs that are worked on at once, 1 or more.
+        max_jobs: Slots: jobs that are worked on at once, 1 or more; those that only wait take none.
         lease: For how long the engine gives an activated job to nobody else.
         leases: Prolong the leases of jobs that are worked on; None = of this poller alone.
         long_poll: How long the engine keeps a poll open while there are no jobs.
@@ -88,6 +88,7 @@ class Poller:
             raise ValueError("max_jobs must be 1 or more")
         self._stub = stub
         self._commands = commands
+        self._worker = worker
         self._max_jobs = max_jobs
         self._pause = pause
         self._long_poll = min(long_poll, lease / POLL_SHARE).total_seconds()
@@ -112,7 +113,7 @@ class Poller:
 
     @property
     def max_jobs(self) -> int:
-        """Jobs that are worked on at once, at most: while `running` is as many, there are no polls."""
+        """Jobs in slots at once, at most; there are more `running` while some of them only wait."""
         return self._max_jobs
 
     @property
@@ -142,7 +143,7 @@ class Poller:
             waits: Iterator[float] | None = None
             refused = 0
             while not self._stopping.is_set():
-                free = self._max_jobs - len(self._runs)
+                free = self._max_jobs - self._runs.in_slots
                 if free <= 0:
                     self._slot_free.clear()
                     await self._slot_free.wait()
@@ -177,6 +178,7 @@ class Poller:
         """
         self._stopping.set()
         self._runs.is_stopping = True
+        self._worker.stopping()
         self._slot_free.set()
 
     async def drain(self, timeout: timedelta) -> int:

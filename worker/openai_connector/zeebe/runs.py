@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 class _Run:
     """One activation under way."""
 
-    __slots__ = ("active", "is_gone", "is_working", "lease", "since", "task")
+    __slots__ = ("active", "is_gone", "is_parked", "is_working", "lease", "since", "task")
 
     def __init__(self, active: ActiveJob[ActivatedJob], since: float, lease: Lease) -> None:
         self.active = active
@@ -41,6 +41,8 @@ class _Run:
         step it would end without a report, and while reporting it has an answer to deliver."""
         self.is_gone = False
         """The engine has the job no more: nothing is reported."""
+        self.is_parked = False
+        """It takes no slot."""
 
     def stop(self) -> bool:
         """Cancel the work, if there is some to cancel; return whether there was."""
@@ -51,6 +53,23 @@ class _Run:
         if self.is_working:
             self.is_gone = True
             self.stop()
+
+
+class _Slot:
+    """What the work on a job may know and do about its run."""
+
+    __slots__ = ("_run", "_runs")
+
+    def __init__(self, runs: Runs, run: _Run) -> None:
+        self._runs, self._run = runs, run
+
+    def seconds_left(self) -> float:
+        """Return for how many seconds the job is surely this worker's."""
+        return self._runs.seconds_left(self._run)
+
+    def park(self) -> None:
+        """Leave the slot to other jobs."""
+        self._runs.park(self._run)
 
 
 class Runs:
@@ -84,11 +103,28 @@ class Runs:
         self._active: ActiveJobs[ActivatedJob] = ActiveJobs(clock.now)
         # Also what keeps the tasks alive: the event loop itself holds only weak references to them.
         self._runs: dict[int, _Run] = {}
+        self._parked = 0
         self.is_stopping = False
         """Jobs that come now are given back at once."""
 
     def __len__(self) -> int:
         return len(self._runs)
+
+    @property
+    def in_slots(self) -> int:
+        """How many take a slot: all but those that only wait."""
+        return len(self._runs) - self._parked
+
+    def seconds_left(self, run: _Run) -> float:
+        """Return for how many seconds a job is surely this worker's."""
+        return self._active.seconds_left(run.active)
+
+    def park(self, run: _Run) -> None:
+        """Count a job no more among those in slots, until it has ended."""
+        if not run.is_parked:
+            run.is_parked = True
+            self._parked += 1
+            self._on_end()
 
     def start(self, raw: ActivatedJob, since: float) -> None:
         """Work on an activation, unless it comes too late.
@@ -134,6 +170,7 @@ class Runs:
 
     def _end(self, run: _Run, task: asyncio.Task[None]) -> None:
         del self._runs[run.active.key]
+        self._parked -= run.is_parked
         self._leases.let_go(run.lease)
         again = self._active.end(run.active)
         self._on_end()
@@ -184,7 +221,7 @@ class Runs:
             ):  # the answer took too long: another may have the job
                 return self._worker.interrupted(job, is_begun=False)
             self._leases.keep(run.lease, run.since)
-            outcome = await self._worker.work(job)
+            outcome = await self._worker.work(job, _Slot(self, run))
             if not isinstance(outcome, Outcome):
                 raise TypeError("the work gave no outcome")
             return outcome

@@ -1,0 +1,1 @@
+"""What `openai-connector check` looks at: the settings, the engine, the API, the store, diagrams."""
