@@ -15,6 +15,7 @@ import pytest
 from openai_connector.connector import Connector
 from openai_connector.job import BpmnError, Completed, Failed, Outcome
 from openai_connector.observe.events import (
+    CallBroken,
     CallCut,
     Event,
     Events,
@@ -144,6 +145,15 @@ def test_the_end_of_a_job_has_fields(
             "seconds": 1.235,
         }.items()
     )
+
+
+def test_a_call_that_broke_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """At DEBUG, in the moment that it breaks: what becomes of its job is told later."""
+    configure("DEBUG", "json")
+    log_event(CallBroken(bare_job(key=7), 1.23456))
+    line = json.loads(capsys.readouterr().err)
+    assert "may have been paid for" in line["message"]
+    assert line.items() >= {"jobKey": 7, "callSeconds": 1.235, "severity": "DEBUG"}.items()
 
 
 @pytest.mark.parametrize(

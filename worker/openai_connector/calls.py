@@ -12,7 +12,7 @@ from openai_connector import wording
 from openai_connector.job import Job, Recovery
 from openai_connector.limits import Admission, Asking, Gate, Held, key_of
 from openai_connector.limits.limiter import Told
-from openai_connector.observe.events import AnswerReceived, CallCut, CallSent, Events
+from openai_connector.observe.events import AnswerReceived, CallBroken, CallCut, CallSent, Events
 from openai_connector.observe.points import during, reached
 from openai_connector.openai_api import (
     ApiConnectionError,
@@ -137,6 +137,11 @@ class Calls:
                 )
         except asyncio.CancelledError:
             self._events.emit(CallCut(job, monotonic() - begin))
+            raise
+        except (
+            ApiError
+        ):  # said before the intent goes: a kill in between would leave nothing that knows of it
+            self._events.emit(CallBroken(job, monotonic() - begin))
             raise
         self._events.emit(AnswerReceived(job, response.status, monotonic() - begin))
         return response

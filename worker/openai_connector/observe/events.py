@@ -33,6 +33,15 @@ class AnswerReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class CallBroken:
+    """There was no whole answer: no connection, one that broke, or none in time."""
+
+    job: Job
+    seconds: float
+    """Since the request was sent."""
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerUnexpected:
     """The model's answer is other than it was asked for."""
 
@@ -163,6 +172,7 @@ Event = (
     JobStarted
     | CallSent
     | AnswerReceived
+    | CallBroken
     | AnswerUnexpected
     | AnswerKept
     | AnswerReused

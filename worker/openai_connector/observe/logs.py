@@ -20,6 +20,7 @@ from openai_connector.observe.events import (
     AnswerReceived,
     AnswerReused,
     AnswerUnexpected,
+    CallBroken,
     CallCut,
     CallFailed,
     CallLost,
@@ -41,6 +42,7 @@ log = logging.getLogger(__name__)
 CallEvent = (
     CallSent
     | AnswerReceived
+    | CallBroken
     | AnswerUnexpected
     | AnswerKept
     | AnswerReused
@@ -139,6 +141,9 @@ def _of_call(event: CallEvent) -> tuple[str, dict[str, Any]]:
         case AnswerReceived(job=job, status=status, seconds=seconds):
             text = f"{_named(job)}: the API answered {status} after {seconds:.2f} s"
             return text, _fields(job, status=status, callSeconds=round(seconds, 3))
+        case CallBroken(job=job, seconds=seconds):
+            text = f"{_named(job)}: no whole answer after {seconds:.2f} s; the call may have been paid for"
+            return text, _fields(job, callSeconds=round(seconds, 3))
         case AnswerUnexpected(job=job, condition=condition, is_asked_again=is_asked_again):
             again = "; the model is asked again, which is a second call" if is_asked_again else ""
             text = f"{_named(job)}: the answer is not as asked, {condition}{again}"
