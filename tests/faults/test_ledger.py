@@ -38,6 +38,7 @@ NAMED: Mapping[str, Any] = {
 }
 THREE_TIMES: Mapping[str, Any] = {"message": "x", "errorType": "WorkerEndedError", "errorCode": WORKER_ENDED}
 NO_ANSWER: Mapping[str, Any] = {"message": "InvalidResponseError", "errorType": "InvalidResponseError"}
+BROKEN: Mapping[str, Any] = {"message": "no whole answer after 1.00 s", "callSeconds": 1.0}
 ENDED: Mapping[str, Any] = {"message": "completed", "outcome": "completed"}
 
 
@@ -241,10 +242,19 @@ def test_a_request_that_never_arrived_is_nobodys_purchase(story: Story) -> None:
         ([(1, ASKED), (2, GOT), (2, NO_ANSWER)], [FAILED]),
         ([(1, ASKED), (2, REFUSED), (2, NO_ANSWER)], [FAILED]),
         ([(1, ASKED)], [OPEN]),
+        ([(1, ASKED), (2, BROKEN)], [FAILED]),
         ([(1, ASKED), (2, ENDED)], [FAILED]),
         ([(2, ENDED)], []),
     ],
-    ids=["good", "no answer after all", "refused", "cut", "given back", "never asked"],
+    ids=[
+        "good",
+        "no answer after all",
+        "refused",
+        "cut",
+        "broken and not said more of",
+        "given back",
+        "never asked",
+    ],
 )
 def test_the_fate_of_a_call_is_read_from_its_workers_log(
     story: Story, lines: list[tuple[float, Mapping[str, Any]]], fates: list[str]

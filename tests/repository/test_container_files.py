@@ -175,7 +175,7 @@ def test_what_must_stay_outside_stays_outside(path: str) -> None:
 
 def test_every_environment_variable_is_a_setting() -> None:
     """Variables that are set for the worker are settings of it, secrets with its prefix, or Python's and pip's own."""
-    foreign = re.compile(r"PATH|PYTHON[A-Z]+|PIP_[A-Z_]+|SECRET_[A-Z_]+|CONNECTOR_HTTP_[A-Z]+")
+    foreign = re.compile(r"PATH|PYTHON[A-Z]+|PIP_[A-Z_]+|SECRET_[A-Z_]+")
     given = environment().keys() | WORKER["environment"].keys()
     assert given & KNOWN
     assert not {name for name in given - KNOWN if not foreign.fullmatch(name)}

@@ -22,6 +22,7 @@ from openai_connector.observe.events import (
     BatchSubmitted,
     CallAbandoned,
     CallCut,
+    CallUnanswered,
     Event,
     Events,
     HeldBack,
@@ -181,6 +182,15 @@ def test_the_end_of_a_job_has_fields(
             "seconds": 1.235,
         }.items()
     )
+
+
+def test_a_call_that_broke_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """At DEBUG, in the moment that it breaks: what becomes of its job is told later."""
+    configure("DEBUG", "json")
+    log_event(CallUnanswered(bare_job(key=7), "ApiConnectionError", 1.23456))
+    line = json.loads(capsys.readouterr().err)
+    assert "may have been paid for" in line["message"]
+    assert line.items() >= {"jobKey": 7, "callSeconds": 1.235, "severity": "DEBUG"}.items()
 
 
 @pytest.mark.parametrize(

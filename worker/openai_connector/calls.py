@@ -173,6 +173,7 @@ class Calls:
             self._events.emit(CallCut(job, monotonic() - begin, call))
             raise
         except ApiError as error:
+            # Said before the intent goes: a kill in between would leave nothing that knows of it.
             self._events.emit(CallUnanswered(job, error.kind, monotonic() - begin, call))
             raise
         seconds = monotonic() - begin

@@ -121,6 +121,7 @@ class Purchases:
         except StoreError as error:
             if self._is_required:
                 raise StoreAwayError(str(error)) from None
+            log.debug("Job %d: the store was not asked: %s", job.key, error)
             claim = Claim()
         if claim.answer is not None:
             if WaitingCall.read(claim.answer) is None:

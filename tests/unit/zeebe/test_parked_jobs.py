@@ -14,6 +14,7 @@ from openai_connector.job import Completed, Job, Outcome
 from openai_connector.observe.events import Events, JobEnded
 from openai_connector.purchases import Purchases
 from openai_connector.store import NoStore, Owed
+from openai_connector.zeebe import runs
 from openai_connector.zeebe.commands import Commands
 from openai_connector.zeebe.poller import Poller
 from tests.make import WorkerOf
@@ -119,3 +120,29 @@ async def test_an_owed_completion_is_there_until_the_next_round(
     await asyncio.sleep(0.2)  # of a round of five seconds
     paying.cancel()
     assert store.forgotten == []
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["in time", "late"])
+async def test_what_is_stored_outlives_a_late_completion(
+    engine: FakeGateway, stub: Any, commands: Commands, is_late: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that was given the job just before it asks the store a moment later."""
+    monkeypatch.setattr(runs, "LATE", 3600.0)
+    engine.add(FakeJob(1))
+    if is_late:
+        engine.faults["UpdateJobTimeout"].extend([status(StatusCode.UNAVAILABLE)] * 100)
+
+    async def handle(_job: Job) -> Outcome:
+        await asyncio.sleep(1.0 if is_late else 0.0)
+        return Completed()
+
+    worker = Settling(handle)
+    lease = timedelta(seconds=0.5 if is_late else 60)
+    options = {"job_type": "t", "worker_name": "w", "max_jobs": 1}  # so that it is not given the job again
+    poller = Poller(stub, commands, worker, lease=lease, **options)  # type: ignore[arg-type]
+    polling = asyncio.create_task(poller.run())
+    await engine.until(lambda: engine.jobs[1].ended == "completed")
+    await asyncio.sleep(0.2)
+    assert worker.settled_jobs == (() if is_late else (1,))
+    polling.cancel()
+    await asyncio.gather(polling, return_exceptions=True)

@@ -16,12 +16,13 @@ PATIENCE = 5.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.epilog = (
-        "Exit status: 0 if it is, 1 if it is not or does not answer. CONNECTOR_HTTP_HOST and "
-        "CONNECTOR_HTTP_PORT say where it is asked.\n\n"
-        "  openai-connector health            whether it takes jobs\n"
-        "  openai-connector health live       whether it runs\n"
-    )
+    parser.epilog = """\
+examples:
+  openai-connector health            whether it takes jobs
+  openai-connector health live       whether it runs
+
+CONNECTOR_HTTP_HOST and CONNECTOR_HTTP_PORT say where it is asked.
+exit status: 0 if it is, 1 if it is not or does not answer, 2 for a wrong setting."""
     parser.add_argument("probe", nargs="?", choices=_PROBES, default="ready", help="what to ask for [ready]")
 
 

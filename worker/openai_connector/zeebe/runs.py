@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from openai_connector.job import BpmnError, Job, Outcome, Worker
 from openai_connector.observe.events import Events, JobEnded, JobGone, JobStarted
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from pyzeebe.proto.gateway_pb2 import ActivatedJob
 
 logger = logging.getLogger(__name__)
+
+LATE: Final = 1.0
+"""Seconds for which what is stored outlives a late report: who was given the job just before asks for it."""
 
 
 class _Run:
@@ -264,6 +267,8 @@ class Runs:
                 is_delivered=delivery is not Delivery.UNDELIVERED,
             )
         if delivery in (Delivery.DONE, Delivery.GONE):
+            if self._active.seconds_left(active) <= 0:
+                await asyncio.sleep(LATE)
             await self._worker.settled(job, delivered.outcome if delivery is Delivery.DONE else None)
         seconds = self._clock() - begun
         self._events.emit(JobEnded(job, delivered.outcome, delivery.value, seconds))
