@@ -206,7 +206,8 @@ def _of_call(event: CallEvent) -> tuple[str, dict[str, Any]]:
             text = f"{_named(job)}: the API answered {status} after {seconds:.2f} s"
             return text, _fields(job, status=status, callSeconds=round(seconds, 3))
         case CallUnanswered(job=job, kind=kind, seconds=seconds):
-            text = f"{_named(job)}: no whole answer after {seconds:.2f} s, {kind}; the call may have been paid for"
+            after = f"no whole answer after {seconds:.2f} s, {kind}"
+            text = f"{_named(job)}: {after}; the call may have been paid for"
             return text, _fields(job, errorType=kind, callSeconds=round(seconds, 3))
         case AnswerUnexpected(job=job, condition=condition, is_asked_again=is_asked_again):
             again = "; the model is asked again, which is a second call" if is_asked_again else ""
