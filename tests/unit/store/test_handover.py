@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import shutil
 import stat
@@ -199,6 +200,23 @@ class TestNotes:
         torn.write_bytes(notes_in(tmp_path)[0].read_bytes()[: SLOT + length])
         own.close()
         assert dict(Handover(file, "two").abandoned()) == {"gone": {(1, CALL): b"first" * 20}}
+
+    def test_nobody_sees_a_file_that_is_not_locked_yet(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Others look into the folder all the time, and must not come in between its making and its lock."""
+        file, lock = tmp_path / "store.sqlite3", fcntl.flock
+        seen: list[Path] = []
+
+        def locked(descriptor: Any, operation: int) -> None:
+            if operation & fcntl.LOCK_EX:
+                seen.extend(notes_in(tmp_path))
+            lock(descriptor, operation)
+
+        monkeypatch.setattr(fcntl, "flock", locked)
+        assert Handover(file, "one").put((1, CALL), b"x") is not None
+        assert seen == []
+        assert len(notes_in(tmp_path)) == 1
 
     def test_a_note_of_an_earlier_file_clears_nothing(self, tmp_path: Path) -> None:
         """Between the two the store had failed."""

@@ -106,8 +106,11 @@ class Handover:
         if self._descriptor is None:
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
             self._files += 1
-            self._descriptor = os.open(_notes(file, self._owner), flags, 0o600)
+            notes = _notes(file, self._owner)
+            begun = notes.with_name(notes.name + ".new")  # others look at it once it is locked
+            self._descriptor = os.open(begun, flags, 0o600)
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.rename(begun, notes)
         return self._descriptor
 
     # Others', by the database's thread
