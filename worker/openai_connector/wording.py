@@ -719,6 +719,8 @@ TOKENS_UNPRICED = Sentence(
     "that CONNECTOR_PRICES names"
 )
 TOKENS_UNKNOWN = Sentence("The answer does not tell how many {tokens} tokens were used")
+CURRENCIES_DIFFER = Sentence("The prices of its calls are in different currencies")
+COST_NOT_KEPT = Sentence("The answer was bought by an earlier version of the worker, which noted no cost")
 TOKENS_CONTRADICTORY = Sentence("The numbers of tokens in the answer contradict each other")
 
 ADVICE: Final[Mapping[str, Sentence]] = {

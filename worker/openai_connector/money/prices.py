@@ -79,15 +79,11 @@ class Prices:
         try:
             text = Path(path).read_text("utf-8")
         except UnicodeDecodeError:
-            raise ValueError(f"{path} is not a text file in UTF-8: save it as one") from None
-        except OSError as error:
-            raise ValueError(
-                f"{path} cannot be read ({error.strerror}): check name and permissions"
-            ) from None
-        try:
-            return cls(read_prices(text, over=_packaged()))
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
+            raise ValueError("the file is no text in UTF-8: save it as one") from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "no name of a file"
+            raise ValueError(f"the file cannot be read ({reason})") from None
+        return cls(read_prices(text, over=_packaged()))
 
     def cost(self, used: Used) -> Cost | Unpriced:
         """Return what tokens cost, or why that is not known."""
