@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
+from openai_connector import wording
 from openai_connector.money import Cost, Prices, Unpriced, Used, record_of
 from openai_connector.observe.events import Call, Spent
 from openai_connector.openai_api import ApiResponse
@@ -99,7 +100,16 @@ class Bills:
             _tier(request, body.get("service_tier")),
         )
         cost = self._prices.cost(used)
+        if _is_kept_for_long(usage) and isinstance(cost, Cost) and cost.amount:
+            cost = Unpriced(wording.TOKENS_UNPRICED(model=used.model, tokens="12-hour cache write"))
         return Bill(used, cost, isinstance(usage, Mapping) or isinstance(cost, Cost))
+
+
+def _is_kept_for_long(usage: Any) -> bool:
+    """Check whether input was written to a cache for longer than half an hour: its price is another."""
+    for part in ("input_tokens_details", "cache_write_tokens_details", "ttl_12h_tokens"):
+        usage = usage.get(part) if isinstance(usage, Mapping) else None
+    return bool(usage)
 
 
 def _tier(request: Request, served: Any) -> str:

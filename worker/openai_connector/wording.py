@@ -714,6 +714,10 @@ TIER_UNPRICED = Sentence(
     "No price is known for the model {model} at the tier {tier}: the operator can name it in the file that "
     "CONNECTOR_PRICES names"
 )
+LENGTH_UNPRICED = Sentence(
+    "No price of the model {model} is known for more than {number} input tokens: the operator can name it in "
+    "the file that CONNECTOR_PRICES names"
+)
 TOKENS_UNPRICED = Sentence(
     "No price is known for the {tokens} tokens of the model {model}: the operator can name it in the file "
     "that CONNECTOR_PRICES names"

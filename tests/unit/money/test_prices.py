@@ -23,12 +23,16 @@ cached = 0.10
 cache_write = 1.25
 output = 8
 dated = true
-long = [{ above = 1000, input = 2, cached = 0.2, cache_write = 2.5, output = 12 }]
+long = [
+  { above = 1000, input = 2, cached = 0.2, cache_write = 2.5, output = 12 },
+  { above = 5000, input = 3, output = 20, tiers = { batch = 0.4 } },
+]
 tiers = { priority = 2 }
 
 [hosts."ai.example.com".models.plain]
 input = 1.00
 output = 8.00
+up_to = 1000
 
 [hosts."*.azure.example".models."*"]
 currency = "USD"
@@ -62,6 +66,8 @@ def prices(tmp_path: Path) -> Prices:
         pytest.param(replace(USED, tier="priority"), "0.00036", id="priority, of the model itself"),
         pytest.param(replace(USED, input=1000), "0.00108", id="just below the step"),
         pytest.param(replace(USED, input=1001), "0.002122", id="all at the step's price"),
+        pytest.param(replace(USED, input=1001, tier="priority"), "0.004244", id="a step at its tier"),
+        pytest.param(replace(USED, input=5001, tier="batch"), "0.0060812", id="a step with tiers of its own"),
         pytest.param(replace(USED, model="family-2026-01-31"), "0.00018", id="dated name"),
         pytest.param(replace(USED, host="AI.example.com:443"), "0.00018", id="host with a port"),
         pytest.param(replace(USED, host="mine.azure.example", model="x"), "0.00034", id="host of a domain"),
@@ -73,7 +79,7 @@ def test_each_token_has_its_price(prices: Prices, used: Used, amount: str) -> No
     """Input, cache and output are priced each, at the tier that served and the step that was reached."""
     cost = prices.cost(used)
     assert isinstance(cost, Cost)
-    assert str(cost.amount) == str(Decimal(amount).normalize()) or cost.amount == Decimal(amount)
+    assert cost.amount == Decimal(amount)
 
 
 @pytest.mark.parametrize(
@@ -88,6 +94,9 @@ def test_each_token_has_its_price(prices: Prices, used: Used, amount: str) -> No
         pytest.param(replace(USED, tier="scale"), "scale", id="tier that nobody knows"),
         pytest.param(replace(USED, model="plain", cached=1), "cached input", id="cached input"),
         pytest.param(replace(USED, model="plain", cache_write=1), "cache write", id="cache write"),
+        pytest.param(replace(USED, model="plain", input=1001), "1000 input tokens", id="longer than known"),
+        pytest.param(replace(USED, input=5001, tier="priority"), "priority", id="no such tier for long ones"),
+        pytest.param(replace(USED, input=5001, cached=1), "cached input", id="no such rate for long ones"),
         pytest.param(replace(USED, input=None), "input", id="input not told"),
         pytest.param(replace(USED, output=None), "output", id="output not told"),
         pytest.param(replace(USED, cached=60, cache_write=41), "contradict", id="more cached than sent"),

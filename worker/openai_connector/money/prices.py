@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from openai_connector import wording
-from openai_connector.money.price_file import STANDARD, Host, Price, read_prices
+from openai_connector.money.price_file import STANDARD, Host, Price, Rates, read_prices
 
 EXACT: Final = Context(prec=100)
 """Amounts are never rounded: enough digits for any number of tokens at any price."""
@@ -93,11 +93,14 @@ class Prices:
         price = _price(host.prices, used.model)
         if price is None:
             return Unpriced(wording.MODEL_UNPRICED(model=used.model, host=used.host))
-        factor = price.tiers.get(used.tier)
+        step = price.step_of(used.input)
+        if step.rates is None:
+            return Unpriced(wording.LENGTH_UNPRICED(model=used.model, number=step.above))
+        factor = step.tiers.get(used.tier)
         if factor is None:
             return Unpriced(wording.TIER_UNPRICED(model=used.model, tier=used.tier))
         with localcontext(EXACT):
-            amount = _amount(price, used)
+            amount = _amount(step.rates, used)
             return amount if isinstance(amount, Unpriced) else _cost(price, amount * factor / _MILLION)
 
     def _host(self, name: str) -> Host | None:
@@ -127,9 +130,8 @@ def _cost(price: Price, amount: Decimal) -> Cost:
     return Cost(amount.normalize() if amount else Decimal(0), price.currency, price.date.isoformat())
 
 
-def _amount(price: Price, used: Used) -> Decimal | Unpriced:
+def _amount(rates: Rates, used: Used) -> Decimal | Unpriced:
     """Return what tokens cost at the standard price, times a million."""
-    rates = price.rates_of(used.input)
     cached, written = used.cached or 0, used.cache_write or 0
     if min(used.input or 0, used.output or 0, cached, written) < 0:
         return Unpriced(wording.TOKENS_CONTRADICTORY())
