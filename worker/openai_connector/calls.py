@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, Final, NamedTuple, Protocol
-from urllib.parse import urlsplit
 
 from openai_connector import wording
+from openai_connector.bills import Bill, Bills, call_of
 from openai_connector.job import Job, Recovery
 from openai_connector.limits import Admission, Asking, Gate, Held, key_of
 from openai_connector.limits.limiter import Told
-from openai_connector.observe.events import AnswerReceived, Call, CallCut, CallSent, CallUnanswered, Events
+from openai_connector.observe.events import NOTHING, AnswerReceived, CallCut, CallSent, CallUnanswered, Events
 from openai_connector.observe.points import during, reached
 from openai_connector.openai_api import (
     ApiConnectionError,
@@ -25,7 +25,6 @@ from openai_connector.openai_api import (
 )
 from openai_connector.outcome.memory import WaitingCall
 from openai_connector.purchases import NotSentError, Purchases
-from openai_connector.tasks.operations.tokens import tokens_of
 from openai_connector.tasks.task_type import Request, Task
 
 LIMIT_STATUSES: Final = (429, 529)
@@ -91,13 +90,15 @@ class Calls:
         gate: says when.
         purchases: know what is bought already.
         events: are told what happens.
+        bills: say what answers cost.
     """
 
-    def __init__(self, api: Api, gate: Gate, purchases: Purchases, events: Events) -> None:
+    def __init__(self, api: Api, gate: Gate, purchases: Purchases, events: Events, bills: Bills) -> None:
         self._api = api
         self._gate = gate
         self._purchases = purchases
         self._events = events
+        self._bills = bills
 
     @property
     def gate(self) -> Gate:
@@ -142,7 +143,7 @@ class Calls:
         try:
             if is_claimed and (stored := await self._purchases.confirm(job, request.fingerprint)) is not None:
                 return _whole(stored)
-            response = await self._send(request, job, request_id, key.host)
+            response, bill = await self._send(request, task, job, request_id)
             waits_for = task.pending(response)
             accepted = None if waits_for else task.accept(response)
             entered.answered(_told(response), _tokens(response))
@@ -153,12 +154,14 @@ class Calls:
             entered.done()
         if accepted is None:
             raise Unfinished(waits_for or "")
-        return accepted
+        return accepted if bill is None else bill.of(accepted)
 
-    async def _send(self, request: Request, job: Job, request_id: str, host: str) -> ApiResponse:
+    async def _send(
+        self, request: Request, task: Task, job: Job, request_id: str
+    ) -> tuple[ApiResponse, Bill | None]:
         headers = {**request.headers, "X-Client-Request-Id": request_id}
         reached("before_send")
-        call = Call(operation_of(request.url), request.model, host)
+        call = call_of(request)
         self._events.emit(CallSent(job, call))
         begin = monotonic()
         try:
@@ -174,28 +177,11 @@ class Calls:
             self._events.emit(CallUnanswered(job, error.kind, monotonic() - begin, call))
             raise
         seconds = monotonic() - begin
-        tokens = tokens_of(_usage(response))
-        received = AnswerReceived(job, response.status, seconds, call, tokens["input"], tokens["output"])
-        self._events.emit(received)
-        return response
-
-
-_OPERATIONS: Final = {
-    "completions": "chat",
-    "responses": "chat",
-    "moderations": "moderation",
-    "embeddings": "embeddings",
-    "generations": "image_generation",
-    "edits": "image_edit",
-    "speech": "speech",
-    "transcriptions": "transcription",
-    "translations": "translation",
-}
-
-
-def operation_of(url: str) -> str:
-    """Return what a request asks for, by the last word of its path; `other` where that is not known."""
-    return _OPERATIONS.get(urlsplit(url).path.rstrip("/").rpartition("/")[2], "other")
+        is_pending = task.pending(response) is not None
+        bill = None if is_pending else self._bills.of(request, response)
+        used = (None, None, NOTHING) if bill is None else (bill.used.input, bill.used.output, bill.spent)
+        self._events.emit(AnswerReceived(job, response.status, seconds, call, *used, is_pending))
+        return response, bill
 
 
 def _usage(response: ApiResponse) -> Any:

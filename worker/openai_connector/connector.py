@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from openai_connector import wording
+from openai_connector.bills import Bills
 from openai_connector.calls import Api, Calls, Unfinished
 from openai_connector.contract import (
     BPMN_ERROR,
@@ -38,6 +39,7 @@ from openai_connector.job import (
     TaskError,
 )
 from openai_connector.limits import Gate
+from openai_connector.money import Prices, both, cost_of, record_of
 from openai_connector.observe.events import AnswerUnexpected, CallFailed, Events, HeldBack, NullFound
 from openai_connector.observe.logs import place_of
 from openai_connector.openai_api import ApiError
@@ -53,6 +55,7 @@ from openai_connector.outcome.retry_policy import DEFAULT_POLICY, Plan, RetryPol
 from openai_connector.purchases import GoesBackError, Purchases, stays_stored
 from openai_connector.tasks.task_type import (
     CALLS,
+    COST,
     NOT_ASKED_AGAIN,
     Answer,
     AnswerError,
@@ -78,6 +81,7 @@ class Connector:
         at_task: keeps at a task what it waits for.
         wait_options: how long jobs wait here, and what is deleted after.
         files: moves the files of batches; None: there are no batches.
+        prices: that are known; None: those that come with the worker.
     """
 
     def __init__(
@@ -92,17 +96,20 @@ class Connector:
         at_task: AtTask | None = None,
         wait_options: WaitOptions | None = None,
         files: Files | None = None,
+        prices: Prices | None = None,
     ) -> None:
         self.task_type = task_type
         self._retry_policy = retry_policy
         self._events = events or Events()
         self._purchases = purchases or Purchases()
-        self._calls = Calls(api, gate or Gate(), self._purchases, self._events)
+        bills = Bills(prices or Prices.packaged())
+        self._calls = Calls(api, gate or Gate(), self._purchases, self._events, bills)
         self._waiting = Waiting(
             api,
             self._calls,
             self._purchases,
             self._events,
+            bills,
             at_task or NoTask(),
             wait_options or WaitOptions(),
             files,
@@ -212,7 +219,8 @@ class Connector:
             self._events.emit(CallFailed(attempt.job, error.kind, error.code))
             kept = {**kept, CALLS: 2, NOT_ASKED_AGAIN: attempt.redaction.message(str(error))}
         else:
-            kept = {**accepted, CALLS: 2}
+            cost = both(cost_of(kept.get(COST)), cost_of(accepted.get(COST)))
+            kept = {**accepted, CALLS: 2, COST: record_of(cost)}
         attempt.memory = attempt.memory.with_answer(task.request.fingerprint, kept)
         attempt.is_stored = await self._purchases.keep(attempt.job, task.request.fingerprint, kept)
         return task.read_answer(kept)

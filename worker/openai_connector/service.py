@@ -18,6 +18,7 @@ from openai_connector.contract import OWN_VARIABLES
 from openai_connector.document import Document, parse_json
 from openai_connector.job import Completed, Job
 from openai_connector.limits import FixedLimits, Gate, HostChange, Shares, exchange
+from openai_connector.money import Prices
 from openai_connector.observe.events import Events, HostFound, HostLost, Listener
 from openai_connector.observe.logs import log_event
 from openai_connector.observe.metrics import Metrics
@@ -269,6 +270,7 @@ def connectors(
 ) -> list[Connector]:
     """Return a connector for each type of task."""
     policy = RetryPolicy(settings.max_waits, settings.max_wait_time)
+    prices = Prices.packaged() if settings.prices is None else Prices.of_file(settings.prices)
     return [
         Connector(
             client,
@@ -280,6 +282,7 @@ def connectors(
             at_task=at_task,
             wait_options=_wait_options(settings),
             files=client,
+            prices=prices,
         )
         for task_type in types
     ]

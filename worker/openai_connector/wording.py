@@ -701,6 +701,32 @@ CHECK_CERTIFICATE = Sentence("Check {base_url}, the server's certificate, and wh
 CHECK_PROXY_RULES = Sentence("Have the operator allow the host in the proxy's rules, or name it in NO_PROXY")
 CHECK_NETWORK = Sentence("If this goes on, check the network and the proxy")
 
+# Why the cost of an answer is not known
+
+HOST_UNPRICED = Sentence(
+    "No prices are known for {host}: the operator can name them in the file that CONNECTOR_PRICES names"
+)
+MODEL_UNPRICED = Sentence(
+    "No price is known for the model {model} at {host}: the operator can name it in the file that "
+    "CONNECTOR_PRICES names"
+)
+TIER_UNPRICED = Sentence(
+    "No price is known for the model {model} at the tier {tier}: the operator can name it in the file that "
+    "CONNECTOR_PRICES names"
+)
+LENGTH_UNPRICED = Sentence(
+    "No price of the model {model} is known for more than {number} input tokens: the operator can name it in "
+    "the file that CONNECTOR_PRICES names"
+)
+TOKENS_UNPRICED = Sentence(
+    "No price is known for the {tokens} tokens of the model {model}: the operator can name it in the file "
+    "that CONNECTOR_PRICES names"
+)
+TOKENS_UNKNOWN = Sentence("The answer does not tell how many {tokens} tokens were used")
+CURRENCIES_DIFFER = Sentence("The prices of its calls are in different currencies")
+COST_NOT_KEPT = Sentence("The answer was bought by an earlier version of the worker, which noted no cost")
+TOKENS_CONTRADICTORY = Sentence("The numbers of tokens in the answer contradict each other")
+
 ADVICE: Final[Mapping[str, Sentence]] = {
     "insufficient_quota": CHECK_QUOTA,
     "billing_hard_limit_reached": CHECK_BILLING_LIMIT,

@@ -40,6 +40,8 @@ class Request:
     model: str = ""
     """That is asked, where it is known: models have limits of their own."""
     needed: AnswerNeeded = AnswerNeeded.NOW
+    service_tier: str = ""
+    """That is asked for, where the request names one."""
 
 
 def fingerprint(
@@ -62,6 +64,8 @@ def fingerprint(
 
 CALLS: Final = "calls"
 """In what is kept of an answer: how many calls were made for it, where it was more than one."""
+COST: Final = "cost"
+"""In what is kept of an answer: what it cost, all calls together, as `money.record_of` writes it."""
 NOT_ASKED_AGAIN: Final = "notAskedAgain"
 """In what is kept of an answer: why the model could not be asked again. It is not tried once more."""
 

@@ -9,10 +9,11 @@ from datetime import timedelta
 from typing import Any, Final
 
 from openai_connector import wording
+from openai_connector.bills import Bills
 from openai_connector.calls import Api, Bought, Calls, Unfinished
 from openai_connector.contract import CONNECTION_FAILED
 from openai_connector.job import BpmnError, Failed, Job, Outcome, Recovery, TaskError
-from openai_connector.observe.events import AnswerAwaited, AnswerFetched, Events
+from openai_connector.observe.events import AnswerAwaited, Events
 from openai_connector.observe.points import reached
 from openai_connector.openai_api import ApiError, ApiResponse, ApiTimeoutError, check_answer
 from openai_connector.outcome.memory import BATCH, WaitingCall
@@ -20,6 +21,7 @@ from openai_connector.outcome.release import Attempt
 from openai_connector.purchases import Purchases
 from openai_connector.tasks.task_type import AnswerNeeded, Request, Task
 from openai_connector.waiting.batch_api import Files, NoBatchError
+from openai_connector.waiting.billing import fetched
 from openai_connector.waiting.by_day import ByDay
 from openai_connector.waiting.errors import AnswerExpiredError, StillWaitingError
 from openai_connector.waiting.held import AtTask, Held
@@ -69,6 +71,7 @@ class Waiting:
         calls: buy.
         purchases: know what is stored.
         events: are told what happens.
+        bills: say what answers cost.
         at_task: keeps the id at the task, and knows whether a task is still there.
         options: what may be set.
         files: moves the files of batches; None: there are no batches.
@@ -80,6 +83,7 @@ class Waiting:
         calls: Calls,
         purchases: Purchases,
         events: Events,
+        bills: Bills,
         at_task: AtTask,
         options: WaitOptions,
         files: Files | None = None,
@@ -88,12 +92,15 @@ class Waiting:
         self._calls = calls
         self._purchases = purchases
         self._events = events
+        self._bills = bills
         self._at_task = at_task
         self._options = options
         self._now = options.now
         self._removal = Removal(api, events, is_deleting=options.is_deleting)
         self._held = Held(at_task, self._removal)
-        self._by_day = None if files is None else ByDay(api, files, purchases, events, at_task, options)
+        self._by_day = (
+            None if files is None else ByDay(api, files, purchases, events, bills, at_task, options)
+        )
 
     async def answer_to(self, task: Task, attempt: Attempt, request_id: str) -> Bought:
         """Return the answer to a task, bought now or before.
@@ -141,7 +148,11 @@ class Waiting:
         watch = self._watch(
             task, job, WaitingCall(unfinished.id, self._now()), is_new=True, is_needed_here=True
         )
-        return task.accept(await self._wait(watch))
+        response = await self._wait(watch)
+        bill, told = fetched(self._bills, watch.request, response, job, watch.call, self._waited(watch.call))
+        self._events.emit(told)
+        accepted = task.accept(response)
+        return accepted if bill is None else bill.of(accepted)
 
     def _watch(
         self, task: Task, job: Job, call: WaitingCall, *, is_new: bool = False, is_needed_here: bool = False
@@ -176,6 +187,10 @@ class Waiting:
         self._held.add(job, watch.call, watch.target)
         try:
             response = await self._wait(watch)
+            bill, told = fetched(
+                self._bills, watch.request, response, job, watch.call, self._waited(watch.call)
+            )
+            watch.call = replace(watch.call, is_billed=True)
         except AnswerExpiredError:
             await self._give_up(attempt)
             raise
@@ -183,13 +198,14 @@ class Waiting:
             if attempt.memory.waiting is not None:
                 attempt.memory = attempt.memory.with_waiting(fingerprint, watch.call)
         reached("response_fetched")
-        self._events.emit(AnswerFetched(job, watch.call.id, self._waited(watch.call)))
+        self._events.emit(told)
         self._held.answered(job.key)
         try:
             accepted = watch.task.accept(response)
         except TaskError:
             await self._give_up(attempt)
             raise
+        accepted = accepted if bill is None else bill.of(accepted)
         reached("answer_received")
         is_stored = await self._purchases.keep(job, fingerprint, accepted)
         reached("answer_stored")

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from openai_connector import wording
+from openai_connector.bills import Bill, Bills
 from openai_connector.calls import Api, Bought
 from openai_connector.contract import (
     ANSWER_EXPIRED,
@@ -18,7 +19,7 @@ from openai_connector.contract import (
     BATCH_REFUSED,
 )
 from openai_connector.job import Job, Outcome, Recovery, TaskError
-from openai_connector.observe.events import AnswerFetched, Events
+from openai_connector.observe.events import Events
 from openai_connector.observe.points import reached
 from openai_connector.openai_api import ApiError, ApiResponse
 from openai_connector.outcome.memory import BATCH, WaitingCall
@@ -26,6 +27,7 @@ from openai_connector.outcome.release import Attempt
 from openai_connector.purchases import Purchases
 from openai_connector.tasks.task_type import AnswerNeeded, Task
 from openai_connector.waiting.batch_api import ENDED, Account, BatchApi, Files, account_of
+from openai_connector.waiting.billing import fetched
 from openai_connector.waiting.books import Books
 from openai_connector.waiting.errors import AnswerExpiredError, BatchError, NotSubmittedError
 from openai_connector.waiting.gathering import Gathering, Kind, StoppedError
@@ -52,6 +54,7 @@ class ByDay:
         files: moves files.
         purchases: know what is stored.
         events: are told what happens.
+        bills: say what answers cost.
         at_task: knows whether a task is still there.
         options: what may be set.
     """
@@ -62,11 +65,13 @@ class ByDay:
         files: Files,
         purchases: Purchases,
         events: Events,
+        bills: Bills,
         at_task: AtTask,
         options: WaitOptions,
     ) -> None:
         self._purchases = purchases
         self._events = events
+        self._bills = bills
         self._now = options.now
         self._pace = options.day()
         batches = BatchApi(api, files)
@@ -137,9 +142,11 @@ class ByDay:
                 attempt.memory = attempt.memory.with_waiting(request.fingerprint, remembered)
                 raise error
             reached("line_handed_out")
-            self._events.emit(AnswerFetched(job, call.id, self._age(call)))
+            bill, told = fetched(self._bills, request, response, job, call, self._age(call))
+            self._events.emit(told)
+            attempt.memory = attempt.memory.with_waiting(request.fingerprint, replace(call, is_billed=True))
             self.held.answered(job.key)
-            accepted = _accepted(task, response)
+            accepted = _accepted(task, response, bill)
         except _NoAnswerError as ended:
             attempt.memory = attempt.memory.without_answer()
             self._books.ended(call.id, job.key)
@@ -235,11 +242,12 @@ class _NoAnswerError(Exception):
         self.error = error
 
 
-def _accepted(task: Task, response: ApiResponse) -> Mapping[str, Any]:
+def _accepted(task: Task, response: ApiResponse, bill: Bill | None) -> Mapping[str, Any]:
     try:
-        return task.accept(response)
+        accepted = task.accept(response)
     except TaskError as error:
         raise _NoAnswerError(error) from None
+    return accepted if bill is None else bill.of(accepted)
 
 
 def _of_line(batch: Mapping[str, Any], line: Refused | None, lines: int) -> BatchError:
