@@ -22,7 +22,11 @@ from openai_connector.store.postgres import PostgresTables
 from openai_connector.store.sqlite import SqliteTables
 from tests.diagrams import process, task
 from tests.engine.zeebe_client import ZeebeClient
+from tests.faults.day import PACE as PACE_OF_A_DAY
+from tests.faults.day import SETTINGS as OF_A_DAY
+from tests.faults.day import arms as arms_of_a_day
 from tests.faults.kept import PROCESS_ID, Figures, KeptRun
+from tests.faults.kept import arms as arms_of_waiting
 from tests.faults.schedule import Arm
 from tests.faults.stage import FOLDER, NO_SETTINGS
 from tests.openai_stand_in.faults import Choose, by_seed, never
@@ -30,8 +34,10 @@ from tests.openai_stand_in.prices import FACTORS, PRICES
 from tests.openai_stand_in.world import Pace
 
 MOST_TOKENS: Final = 400
-PACE: Final = Pace(work=(0.1, 0.8))
-QUICK: Final = {"CONNECTOR_JOB_LEASE": "PT3S", "CONNECTOR_LOG_LEVEL": "INFO"}
+IN_MID_CALL: Final = ("in_call", "handed_to_store", "before_send", "answer_received")
+"""Points at which a call may be lost: they come first."""
+PACE: Final = Pace(work=(0.05, 0.4))
+QUICK: Final = {"CONNECTOR_JOB_LEASE": "PT2S", "CONNECTOR_LOG_LEVEL": "INFO"}
 
 
 def price_file() -> str:
@@ -62,7 +68,8 @@ def diagram(needed: str) -> str:
 def arms(seed: int, kills: int) -> list[Arm]:
     """Return points at which workers kill themselves, by turns."""
     dice = random.Random(f"costs {seed}")
-    return [Arm(LABELS[number % len(LABELS)], dice.randint(2, 5)) for number in range(kills)]
+    labels = (*IN_MID_CALL, *(label for label in LABELS if label not in IN_MID_CALL))
+    return [Arm(labels[number % len(labels)], dice.randint(2, 5)) for number in range(kills)]
 
 
 class CostRun(KeptRun):
@@ -208,13 +215,32 @@ class BudgetRun(CostRun):
 
 
 async def costs(home: Path, store: str, jobs: int, *, seed: int = 1) -> Figures:
-    """Kill workers at every labelled point, while a tenth of the calls goes wrong at the API."""
+    """Kill workers at every labelled point, while some calls go wrong at the API: three kinds of answers."""
+    figures: Figures = {"differences": []}
+    for needed, part in ("now", jobs), ("nowKept", jobs // 4), ("day", jobs // 4):
+        folder = home / needed
+        folder.mkdir()
+        run = _run(folder, store, max(part, 1), needed, seed)
+        books = await run.play()
+        more = {**await run.accounts(), **{name: books[name] for name in ("completed", "workers killed")}}
+        figures["differences"] += more.pop("differences")
+        figures |= {f"{name} ({needed})": value for name, value in more.items()}
+    return figures
+
+
+def _run(home: Path, store: str, jobs: int, needed: str, seed: int) -> CostRun:
+    kills = max(jobs // 20, 4)
+    if needed != "day":
+        of_kind = arms if needed == "now" else arms_of_waiting
+        choose = by_seed(seed, 0.1)
+        return CostRun(
+            home, jobs=jobs, seed=seed, store=store, kills=of_kind(seed, kills), choose=choose, needed=needed
+        )
+    size = max(jobs // 5, 1)
+    settings = {**OF_A_DAY, "CONNECTOR_BATCH_SIZE": str(size)}
+    deaths = arms_of_a_day(seed, min(kills, 20), size)
     run = CostRun(
-        home, jobs=jobs, seed=seed, store=store, kills=arms(seed, jobs // 20), choose=by_seed(seed, 0.1)
+        home, jobs=jobs, seed=seed, store=store, kills=deaths, needed=needed, settings=settings, at_once=jobs
     )
-    books = await run.play()
-    return {
-        **await run.accounts(),
-        "workers killed": books["workers killed"],
-        "completed": books["completed"],
-    }
+    run.api.world.pace = PACE_OF_A_DAY
+    return run

@@ -11,7 +11,7 @@ from tests.openai_stand_in.faults import by_seed
 
 async def test_killed_workers_leave_no_call_uncounted(tmp_path: Path) -> None:
     """Totals, engine and API agree to the last digit; what was lost counts with what was reserved."""
-    run = CostRun(tmp_path, jobs=100, kills=arms(1, 7), choose=by_seed(1, 0.05))
+    run = CostRun(tmp_path, jobs=100, kills=arms(1, 4), at_once=100, choose=by_seed(1, 0.05))
     books = await run.play()
     figures = await run.accounts()
     assert figures["differences"] == []
@@ -23,9 +23,9 @@ async def test_killed_workers_leave_no_call_uncounted(tmp_path: Path) -> None:
 async def test_three_workers_do_not_overdraw_one_budget(tmp_path: Path) -> None:
     """They use it up to the last call that fits, and not by one call more."""
     amount = Decimal("0.30")
-    run = BudgetRun(tmp_path, amount=amount, jobs=60, at_once=60)
+    run = BudgetRun(tmp_path, amount=amount, jobs=50, at_once=50)
     await run.play()
     figures = await run.accounts()
     assert figures["differences"] == []
-    assert 0 < figures["answered calls"] < 60
+    assert 0 < figures["answered calls"] < 50
     assert Decimal(figures["charged by the API"]) <= amount
