@@ -14,6 +14,7 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --
 	--no-emit-index-url --no-header --no-annotate
 # Tests that need no engine.
 QUICK := tests/unit tests/wire tests/feel tests/openai_stand_in
+# The others wait for clocks and processes most of the time: four at once, each with an engine of its own.
 # Without the variable, the theme prints a notice about a later MkDocs each time.
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
@@ -30,7 +31,7 @@ demo: $(VENV)/demo.stamp ## Run the main job end to end: engine, real small mode
 
 test: check ## Run every check and every test
 	@$(if $(ARGS),,$(MAKE) --no-print-directory coverage)
-	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),$(QUICK:%=--ignore=%))
+	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),-n 4 --dist worksteal $(QUICK:%=--ignore=%))
 
 check: $(VENV)/dev.stamp ## Lint, formatting, types, import rules and the docs
 	@$(BIN)/ruff check --quiet .

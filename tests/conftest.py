@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from openai_connector.tools.demo.engine import Engine
 from openai_connector.tools.demo.model import ModelServer
+from tests import postgres
 from tests.engine import cluster
 from tests.engine.records import Records
 from tests.engine.worker import SHARED_JOB_TYPE, Worker
@@ -131,3 +134,27 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     )
     if line is not None:
         terminalreporter.write_line(line, yellow=True)
+
+
+@pytest.fixture(scope="session")
+def empty_database() -> Iterator[Callable[[], str]]:
+    """Give URLs of empty places in a PostgreSQL that runs for all tests."""
+    running, numbers = None, itertools.count()
+    url = postgres.URL
+    if url is None:
+        running = postgres.Postgres()
+        url = running.url()
+    base = url
+
+    def empty() -> str:
+        import psycopg
+
+        schema = f"store_{next(numbers)}"
+        with psycopg.connect(base, autocommit=True) as connection:
+            connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE".encode())
+            connection.execute(f"CREATE SCHEMA {schema}".encode())
+        return f"{base}{'&' if '?' in base else '?'}options={quote(f'-csearch_path={schema}')}"
+
+    yield empty
+    if running is not None:
+        running.close()

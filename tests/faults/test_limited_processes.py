@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from openai_connector.tools.demo.engine import Engine
-from tests import postgres
 from tests.diagrams import process, task
 from tests.engine.worker import Worker
 from tests.engine.zeebe_client import ZeebeClient
@@ -49,17 +47,6 @@ class Limit:
             return Answer(429, {"error": {"message": "slow down"}}, headers=(*headers, ("Retry-After", "1")))
         self.passed += 1
         return Answer(headers=headers)
-
-
-@pytest.fixture
-def database() -> Iterator[str]:
-    """Give the URL of a PostgreSQL."""
-    if postgres.URL:
-        yield postgres.URL
-        return
-    running = postgres.Postgres()
-    yield running.url()
-    running.close()
 
 
 @pytest.mark.parametrize(("kind", "most"), [("alone", 0.10), ("shared", 0.04)])

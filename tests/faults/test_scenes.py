@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from tests import postgres
 from tests.faults import scenes
 from tests.faults.ledger import OFF
 from tests.faults.stage import FOLDER
@@ -16,13 +15,9 @@ JOBS = 6
 UNSOUND = "lost, stuck, wrong, completed twice"
 
 
-async def test_a_partition_buys_each_answer_once(tmp_path: Path) -> None:
+async def test_a_partition_buys_each_answer_once(tmp_path: Path, database: str) -> None:
     """A worker is cut off from the engine for three leases in mid-call; another one is free, and waits for it."""
-    running = postgres.Postgres()
-    try:
-        figures = await scenes.partition(tmp_path, running.url(), JOBS, 15)
-    finally:
-        running.close()
+    figures = await scenes.partition(tmp_path, database, JOBS, 15)
     assert (figures["answers bought"], figures["jobs bought more than once"]) == (JOBS, 0)
     assert figures[UNSOUND] == 0
 

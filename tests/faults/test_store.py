@@ -7,13 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from openai_connector.store import Claim, StoreOptions, open_store, owner
-from tests import postgres
 from tests.faults.store_child import CALL
 
 KILLS = 20
@@ -23,21 +22,10 @@ linux = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """Give the URL of a PostgreSQL."""
-    if postgres.URL:
-        yield postgres.URL
-        return
-    running = postgres.Postgres()
-    yield running.url()
-    running.close()
-
-
 @pytest.fixture(params=["sqlite", "postgres"])
 def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return a place in each of the databases."""
-    return str(tmp_path) if request.param == "sqlite" else str(request.getfixturevalue("server"))
+    return str(tmp_path) if request.param == "sqlite" else str(request.getfixturevalue("database"))
 
 
 @pytest.fixture

@@ -148,16 +148,13 @@ class Calls:
             accepted = None if waits_for else task.accept(response)
             entered.answered(_told(response), _tokens(response))
         except ApiError as error:
-            _learn(entered, error, is_down=self._is_down(key.host))
+            _learn(entered, error)
             raise
         finally:
             entered.done()
         if accepted is None:
             raise Unfinished(waits_for or "")
         return accepted if bill is None else bill.of(accepted)
-
-    def _is_down(self, host: str) -> bool:
-        return "downSince" in self._gate.facts().get(f"host {host}", {})
 
     async def _send(
         self, request: Request, task: Task, job: Job, request_id: str
@@ -199,7 +196,7 @@ def _whole(stored: Mapping[str, Any]) -> Mapping[str, Any]:
     return stored
 
 
-def _learn(entered: Admission, error: ApiError, *, is_down: bool) -> None:
+def _learn(entered: Admission, error: ApiError) -> None:
     """Tell the limits how a call failed; what is the host's fault costs the job no retry.
 
     A timeout says nothing of the host: the request may ask for too much, or the task may wait too little.
@@ -208,7 +205,7 @@ def _learn(entered: Admission, error: ApiError, *, is_down: bool) -> None:
     response = error.response
     if response is not None and _is_limit(error, response):
         entered.refused(_told(response), None if error.wait is None else error.wait.total_seconds())
-    elif _is_host(error, response, is_down=is_down):
+    elif _is_host(error, response, is_down=entered.is_host_down):
         trouble = entered.failed()
         if trouble is not None:
             error.recovery = Recovery.HELD_BACK

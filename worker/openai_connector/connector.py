@@ -15,7 +15,7 @@ from datetime import timedelta
 
 from openai_connector import wording
 from openai_connector.bills import Bills
-from openai_connector.calls import Api, Bought, Calls, Unfinished
+from openai_connector.calls import Api, Calls, Unfinished
 from openai_connector.contract import (
     BPMN_ERROR,
     COMPLETE,
@@ -59,7 +59,6 @@ from openai_connector.tasks.task_type import (
     NOT_ASKED_AGAIN,
     Answer,
     AnswerError,
-    AnswerNeeded,
     Request,
     Task,
     TaskType,
@@ -124,7 +123,6 @@ class Connector:
             for reason in decision.nulls:
                 self._events.emit(NullFound(job, reason.label, reason.kind, reason.line, reason.column))
             outcome = await self._released(decision, attempt)
-            self._waiting.decided(attempt)
             if isinstance(outcome, Completed) and attempt.memory.response is not None:
                 await self._purchases.owe(job, Document.of(outcome.variables).text)
             return outcome
@@ -160,7 +158,7 @@ class Connector:
         try:
             task = self.task_type.read(job.variables, attempt.redaction)
             if attempt.memory.answer_to(task.request.fingerprint) is None:
-                bought = await self._bought(task, attempt)
+                bought = await self._waiting.answer_to(task, attempt, _request_id(attempt))
                 attempt.memory = attempt.memory.with_answer(task.request.fingerprint, bought.answer)
                 attempt.is_stored = bought.is_stored
             else:
@@ -173,19 +171,6 @@ class Connector:
             attempt.memory = attempt.memory.without_answer()
             await self._purchases.settle(job.key)  # the next activation is to buy another
         return decision
-
-    async def _bought(self, task: Task, attempt: Attempt) -> Bought:
-        """Return the answer to a task, bought now or before."""
-        request, request_id = task.request, _request_id(attempt)
-        if (
-            request.needed is not AnswerNeeded.NOW
-            or attempt.memory.waiting_for(request.fingerprint) is not None
-        ):
-            return await self._waiting.answer_to(task, attempt, request_id)
-        try:
-            return await self._calls.answer_to(request, task, attempt.job, request_id)
-        except Unfinished as unfinished:
-            return await self._waiting.finish(unfinished, task, attempt)
 
     async def _on_answer(self, task: Task, attempt: Attempt) -> Decision:
         """Decide what becomes of an answer; it is paid for, so that not even a bug may lose it."""
@@ -363,16 +348,13 @@ class Connector:
                 words = wording.BPMN_ERROR_REFUSED(code=code, reason=reason, message=message.rstrip("."))
                 return self._kept(Failed(words, 0), attempt)
             case Failed(message=message) if outcome.variables:
-                self._waiting.needed_on(job)
                 return _without_variables(outcome, message, reason)
             case Failed():
                 return None
 
     def _kept(self, failed: Failed, attempt: Attempt) -> Outcome:
         """Return an incident that keeps the attempt's answer, where it has one."""
-        outcome = release(failed, attempt, is_kept=attempt.memory.response is not None)
-        self._waiting.decided(attempt)
-        return outcome
+        return release(failed, attempt, is_kept=attempt.memory.response is not None)
 
 
 def _attempt_of(outcome: Outcome | None) -> Attempt | None:

@@ -115,6 +115,8 @@ def test_sqlite_does_as_the_model(order: list[tuple[str, int, int]]) -> None:
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps)
-def test_postgres_does_as_the_model(server: Callable[[], str], order: list[tuple[str, int, int]]) -> None:
+def test_postgres_does_as_the_model(
+    empty_database: Callable[[], str], order: list[tuple[str, int, int]]
+) -> None:
     """The same in PostgreSQL."""
-    asyncio.run(compare(server(), order))
+    asyncio.run(compare(empty_database(), order))

@@ -310,17 +310,17 @@ class TestDatabaseAway:
         assert "HIDDEN" not in watch.said[-1]
 
     async def test_a_copy_that_takes_no_writes(
-        self, opened: Opener, server: Callable[[], str], watch: Watch
+        self, opened: Opener, empty_database: Callable[[], str], watch: Watch
     ) -> None:
         """The worker says that it wants the primary server."""
-        await opened(f"{server()}%20-cdefault_transaction_read_only%3Don", tell=watch)
+        await opened(f"{empty_database()}%20-cdefault_transaction_read_only%3Don", tell=watch)
         assert "STORE_READ_ONLY" in watch.last
 
-    async def test_no_rights(self, opened: Opener, server: Callable[[], str], watch: Watch) -> None:
+    async def test_no_rights(self, opened: Opener, empty_database: Callable[[], str], watch: Watch) -> None:
         """A user that may not create tables gets to know it."""
         import psycopg
 
-        url = server()
+        url = empty_database()
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("DROP ROLE IF EXISTS guest")
             connection.execute("CREATE ROLE guest")
@@ -366,12 +366,12 @@ class TestDatabaseAway:
         await living.aclose()
 
     async def test_one_that_hangs_is_given_up(
-        self, opened: Opener, server: Callable[[], str], watch: Watch
+        self, opened: Opener, empty_database: Callable[[], str], watch: Watch
     ) -> None:
         """A job waits for the store for so long and no longer."""
         import psycopg
 
-        url = server()
+        url = empty_database()
         store = await opened(url, tell=watch, patience=timedelta(seconds=0.3))
         with psycopg.connect(url) as connection:
             connection.execute("LOCK TABLE openai_connector_calls")

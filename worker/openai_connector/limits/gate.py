@@ -325,6 +325,11 @@ class Admission:
         self._sent = sent
         self._is_done = False
 
+    @property
+    def is_host_down(self) -> bool:
+        """Whether the host is thought to be down, as others have met it."""
+        return self._breaker.is_down
+
     def answered(self, limits: Iterable[Told] = (), tokens: float | None = None) -> None:
         """Learn from an answer: what is left of the limits, and what it cost."""
         now = self._gate._clock()

@@ -33,8 +33,6 @@ class Attempt:
     """Where the job is worked on."""
     is_stored: bool = False
     """The worker's store has the answer: it is not lost where the engine cannot take it."""
-    is_answer_kept: bool = False
-    """The answer goes with the outcome, to the engine: nobody else needs to keep it."""
 
 
 def release(outcome: Outcome, attempt: Attempt, *, is_kept: bool = False, end: str = "") -> Outcome:
@@ -48,7 +46,6 @@ def release(outcome: Outcome, attempt: Attempt, *, is_kept: bool = False, end: s
     """
     match outcome:
         case Completed():
-            attempt.is_answer_kept = True  # by the process, as it wants it
             return Completed(outcome.variables, attempt)
         case BpmnError():
             return _error(outcome, attempt, is_kept)
@@ -60,7 +57,7 @@ def _error(outcome: BpmnError, attempt: Attempt, is_kept: bool) -> BpmnError:
     # Set before the error is thrown: an uncaught one comes back, and must not be paid for again.
     keep = _fitting(attempt.memory.variables())
     end = ""
-    attempt.is_answer_kept = keep is not None and attempt.memory.response is not None
+    has_answer = keep is not None and attempt.memory.response is not None
     if keep is None:
         log.warning("Job %d: its answer is too large to be kept for an uncaught error", attempt.job.key)
         keep = _fitting(attempt.memory.without_text().variables())
@@ -70,7 +67,7 @@ def _error(outcome: BpmnError, attempt: Attempt, is_kept: bool) -> BpmnError:
         message=_message(attempt.redaction.message(outcome.message), end),
         variables=attempt.redaction.value(outcome.variables),
         keep=keep or {},
-        has_answer=attempt.is_answer_kept,
+        has_answer=has_answer,
         attempt=attempt,
     )
 
@@ -85,11 +82,10 @@ def _failure(failed: Failed, attempt: Attempt, is_kept: bool, end: str) -> Faile
         sent = _fitting({**variables, **kept.with_names(variables).variables()})
         if sent is not None:
             break
-    attempt.is_answer_kept = sent is not None and kept.response is not None
+    has_answer = sent is not None and kept.response is not None
     sent = sent or Document()
     if not whole.keys() <= sent.keys():
         end += wording.LEFT_OUT()
-    has_answer = kept.response is not None
     if is_kept and failed.retries == 0:
         end += kept_words(attempt, has_answer=has_answer)
     return replace(

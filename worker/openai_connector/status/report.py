@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any, Final
 
 from openai_connector import __version__
+from openai_connector.job import Job
 from openai_connector.status import health
 from openai_connector.status.board import Board, Failure, Waiting, Working
 from openai_connector.status.history import costs, total
@@ -62,15 +63,21 @@ def report(parts: Parts, board: Board) -> dict[str, Any]:
     }
 
 
-def _job(board: Board, working: Working) -> dict[str, Any]:
-    job = working.job
+def _place(job: Job) -> dict[str, Any]:
+    """Return where an operator finds a job; nothing of its variables."""
     return {
         "jobKey": job.key,
         "processInstanceKey": job.process_instance_key,
         "processId": job.bpmn_process_id,
         "elementId": job.element_id,
-        "type": job.type,
-        "retries": job.retries,
+    }
+
+
+def _job(board: Board, working: Working) -> dict[str, Any]:
+    return {
+        **_place(working.job),
+        "type": working.job.type,
+        "retries": working.job.retries,
         "state": working.state,
         "model": working.model,
         "seconds": round(board.age(working), 1),
@@ -78,25 +85,13 @@ def _job(board: Board, working: Working) -> dict[str, Any]:
 
 
 def _waiting(waiting: Waiting, seconds: float) -> dict[str, Any]:
-    job = waiting.job
-    return {
-        "jobKey": job.key,
-        "processInstanceKey": job.process_instance_key,
-        "processId": job.bpmn_process_id,
-        "elementId": job.element_id,
-        "id": waiting.id,
-        "seconds": round(seconds, 1),
-    }
+    return {**_place(waiting.job), "id": waiting.id, "seconds": round(seconds, 1)}
 
 
 def _failure(failure: Failure) -> dict[str, Any]:
-    job = failure.job
     return {
         "at": failure.at.isoformat(timespec="seconds"),
-        "jobKey": job.key,
-        "processInstanceKey": job.process_instance_key,
-        "processId": job.bpmn_process_id,
-        "elementId": job.element_id,
+        **_place(failure.job),
         "errorType": failure.kind,
         "errorCode": failure.code,
         "incident": failure.is_incident,

@@ -12,7 +12,7 @@ from openai_connector import wording
 from openai_connector.bills import Bills
 from openai_connector.calls import Api, Bought, Calls, Unfinished
 from openai_connector.contract import CONNECTION_FAILED
-from openai_connector.job import Job, Outcome, Recovery, TaskError
+from openai_connector.job import BpmnError, Failed, Job, Outcome, Recovery, TaskError
 from openai_connector.observe.events import AnswerAwaited, Events
 from openai_connector.observe.points import reached
 from openai_connector.openai_api import ApiError, ApiResponse, ApiTimeoutError, check_answer
@@ -64,7 +64,7 @@ class Watch:
 
 
 class Waiting:
-    """Gets the answers that are not there at once.
+    """Gets the answers: those that are there at once, and those that wait.
 
     Args:
         api: sends requests.
@@ -123,11 +123,11 @@ class Waiting:
         try:
             bought = await self._calls.answer_to(sent, task, attempt.job, request_id)
         except Unfinished as unfinished:
-            return await self.finish(unfinished, task, attempt)
+            return await self._finish(unfinished, task, attempt)
         self._remember_whole(bought.answer, task, attempt)
         return bought
 
-    async def finish(self, unfinished: Unfinished, task: Task, attempt: Attempt) -> Bought:
+    async def _finish(self, unfinished: Unfinished, task: Task, attempt: Attempt) -> Bought:
         """Return an answer that was bought just now, or is stored as waited for."""
         request, job = task.request, attempt.job
         call = unfinished.stored or WaitingCall(unfinished.id, self._now())
@@ -293,16 +293,6 @@ class Waiting:
         """Tell that a job goes back."""
         self._events.emit(AnswerAwaited(job, error.call.id, self._waited(error.call)))
 
-    @property
-    def _registers(self) -> list[Held]:
-        return [self._held] if self._by_day is None else [self._held, self._by_day.held]
-
-    def decided(self, attempt: Attempt) -> None:
-        """Note what was decided for a job: whether its call is still needed, should it come back."""
-        is_kept_elsewhere = attempt.memory.waiting is None or attempt.is_answer_kept
-        for held in self._registers:
-            held.decided(attempt.job.key, is_kept_elsewhere=is_kept_elsewhere)
-
     def recalled(self, task: Task, attempt: Attempt) -> None:
         """Note that a kept answer is used whose call may still be at the API."""
         call = attempt.memory.waiting
@@ -312,16 +302,12 @@ class Waiting:
         held.add(attempt.job, call, Target.of(task.request))
         held.answered(attempt.job.key)
 
-    def needed_on(self, job: Job) -> None:
-        """Note that the engine does not take a job's answer: it stays at the API."""
-        for held in self._registers:
-            held.decided(job.key, is_kept_elsewhere=False)
-
     def settled(self, job: Job, outcome: Outcome | None) -> None:
         """Note what the engine has acknowledged; None: it has the job no more."""
-        self._held.settled(job.key, outcome)
+        is_needed = _is_needed(outcome)
+        self._held.settled(job.key, outcome, is_needed=is_needed)
         if self._by_day is not None:
-            self._by_day.settled(job, outcome)
+            self._by_day.settled(job, outcome, is_needed=is_needed)
 
     def stopping(self) -> None:
         """Note that no more jobs come: what is gathered goes now."""
@@ -334,6 +320,16 @@ class Waiting:
             await self._by_day.aclose(seconds)
         await self._held.aclose()
         await self._removal.aclose(seconds)
+
+
+def _is_needed(outcome: Outcome | None) -> bool:
+    """Check whether a job may come back for what is kept at the API."""
+    match outcome:
+        case Failed(attempt=attempt) | BpmnError(attempt=attempt):
+            is_given_up = isinstance(attempt, Attempt) and attempt.memory.waiting is None
+            return not (outcome.has_answer or is_given_up)
+        case _:
+            return False
 
 
 def check_look(response: ApiResponse) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,6 +16,7 @@ from openai_connector.contract import NO_BATCH
 from openai_connector.job import Recovery, TaskError
 from openai_connector.openai_api import ApiResponse, check_answer, encode_body
 from openai_connector.tasks.task_type import Request
+from openai_connector.waiting.lines import Names
 
 ENDPOINTS: Final = ("/chat/completions", "/responses", "/moderations", "/embeddings")
 """What can be asked by a batch, below the base URL."""
@@ -66,10 +68,11 @@ class Account:
     base_url: str = field(repr=False)
     headers: tuple[tuple[str, str], ...] = field(repr=False)
 
-    def address(self, path: str) -> str:
-        """Return an address below the base URL."""
-        base, mark, query = self.base_url.partition("?")
-        return f"{base}{path}{mark}{query}"
+    def address(self, path: str, query: str = "") -> str:
+        """Return an address below the base URL, whose own query stays."""
+        base, _, own = self.base_url.partition("?")
+        asked = "&".join(part for part in (own, query) if part)
+        return f"{base}{path}?{asked}" if asked else base + path
 
 
 def account_of(request: Request) -> tuple[Account, str]:
@@ -119,23 +122,16 @@ class BatchApi:
             "metadata": metadata,
             "output_expires_after": {"anchor": "created_at", "seconds": KEPT_FOR},
         }
-        return await self._ask("POST", account, "/batches", asked, timeout)
+        return _object(await self._send("POST", account, "/batches", asked, timeout))
 
     async def look(self, account: Account, batch_id: str) -> Mapping[str, Any]:
         """Return a batch."""
-        return await self._ask("GET", account, f"/batches/{quote(batch_id, safe='')}")
+        return _object(await self._send("GET", account, f"/batches/{quote(batch_id, safe='')}"))
 
     async def page(self, account: Account, after: str | None) -> tuple[list[Mapping[str, Any]], bool]:
         """Return some batches, the newest first, and whether there are more."""
         query = f"limit={PAGE}" + (f"&after={quote(after, safe='')}" if after else "")
-        url = account.address("/batches")
-        response = await self._api.send(
-            "GET",
-            url + ("&" if "?" in url else "?") + query,
-            body=None,
-            headers=dict(account.headers),
-            timeout=LOOK_TIMEOUT,
-        )
+        response = await self._send("GET", account, "/batches", query=query)
         check_answer(response, missing_in=_no_list)
         data = response.body["data"]
         return [one for one in data if _is_object(one)], bool(response.body.get("has_more"))
@@ -151,30 +147,38 @@ class BatchApi:
         if not 200 <= response.status < 300:
             check_answer(response, missing_in=lambda _body: "a file")
 
+    async def marks(self, account: Account, file_id: str) -> array[int]:
+        """Return the marks of the lines of an input file, in their order."""
+        names = Names()
+        await self.download(account, file_id, names.write)
+        names.close()
+        return names.marks
+
     async def cancel(self, account: Account, batch_id: str) -> None:
         """Have a batch stopped."""
-        await self._ask("POST", account, f"/batches/{quote(batch_id, safe='')}/cancel")
+        _object(await self._send("POST", account, f"/batches/{quote(batch_id, safe='')}/cancel"))
 
     async def delete_file(self, account: Account, file_id: str) -> None:
         """Delete a file."""
-        await self._ask("DELETE", account, f"/files/{quote(file_id, safe='')}")
+        _object(await self._send("DELETE", account, f"/files/{quote(file_id, safe='')}"))
 
-    async def _ask(
+    async def _send(
         self,
         method: str,
         account: Account,
         path: str,
         body: Mapping[str, Any] | None = None,
         timeout: timedelta = LOOK_TIMEOUT,
-    ) -> Mapping[str, Any]:
-        response = await self._api.send(
+        *,
+        query: str = "",
+    ) -> ApiResponse:
+        return await self._api.send(
             method,
-            account.address(path),
+            account.address(path, query),
             body=None if body is None else encode_body(body),
             headers=dict(account.headers),
             timeout=timeout,
         )
-        return _object(response)
 
 
 def _object(response: ApiResponse) -> Mapping[str, Any]:

@@ -215,9 +215,9 @@ class ByDay:
 
     # What becomes of the job
 
-    def settled(self, job: Job, outcome: Outcome | None) -> None:
-        """Note what the engine has acknowledged; None: it has the job no more."""
-        self.held.settled(job.key, outcome)
+    def settled(self, job: Job, outcome: Outcome | None, *, is_needed: bool) -> None:
+        """Note what the engine has acknowledged, as `Held` does."""
+        self.held.settled(job.key, outcome, is_needed=is_needed)
         if job.key in self._keeping:
             self._keeping.discard(job.key)
             reached("batch_kept")

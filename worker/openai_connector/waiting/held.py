@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
-from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome
+from openai_connector.job import Failed, Job, Outcome
 from openai_connector.outcome.memory import WaitingCall
 from openai_connector.waiting.removal import Leftover
 from openai_connector.waiting.response_api import Target
@@ -70,8 +70,6 @@ class Entry:
     target: Target = field(repr=False)
     is_answered: bool = False
     """Its answer was fetched."""
-    is_kept_elsewhere: bool = False
-    """Its answer is in the engine or of no use: it may be deleted once the engine has the outcome."""
     missed_at: float = 0.0
     late: float = LATE
 
@@ -100,7 +98,7 @@ class Held:
         """Remember a call whose job is here."""
         entry = self._entries.get(job.key)
         if entry is not None and entry.id == call.id and entry.target == target:  # it has come back
-            entry.is_answered, entry.is_kept_elsewhere, entry.late = False, False, LATE
+            entry.is_answered, entry.late = False, LATE
             self._miss_after(entry, LATEST)
             return
         if len(self._targets) > 1000:
@@ -116,25 +114,23 @@ class Held:
         if (entry := self._entries.get(job_key)) is not None:
             entry.is_answered = True
 
-    def decided(self, job_key: int, *, is_kept_elsewhere: bool) -> None:
-        """Note whether a call is still needed, should the job come back."""
-        if (entry := self._entries.get(job_key)) is not None:
-            entry.is_kept_elsewhere = is_kept_elsewhere
+    def settled(self, job_key: int, outcome: Outcome | None, *, is_needed: bool) -> None:
+        """Note what the engine has acknowledged.
 
-    def settled(self, job_key: int, outcome: Outcome | None) -> None:
-        """Note what the engine has acknowledged; None: it has the job no more."""
+        Args:
+            job_key: of the job.
+            outcome: what became of it; None: the engine has it no more.
+            is_needed: it may come back for this call.
+        """
         entry = self._entries.get(job_key)
         if entry is None:
             return
-        match outcome:
-            case None:
-                self._remove(entry)
-            case Failed() | BpmnError() if not entry.is_kept_elsewhere:
-                backoff = outcome.backoff if isinstance(outcome, Failed) else None
-                self._miss_after(entry, (backoff or timedelta(0)).total_seconds() + entry.late)
-            case Completed() | BpmnError() | Failed():
-                entry.is_answered = True
-                self._remove(entry)
+        if is_needed:
+            backoff = outcome.backoff if isinstance(outcome, Failed) else None
+            self._miss_after(entry, (backoff or timedelta(0)).total_seconds() + entry.late)
+        else:
+            entry.is_answered |= outcome is not None  # there is nothing to cancel
+            self._remove(entry)
 
     async def aclose(self) -> None:
         """Ask no more."""

@@ -14,14 +14,13 @@ from typing import Any, Final
 
 from openai_connector.openai_api import ApiError
 from openai_connector.waiting.batch_api import Account, BatchApi
-from openai_connector.waiting.lines import Names
+from openai_connector.waiting.looks import is_passing
 from openai_connector.waiting.response_api import CONNECTOR
 
 log = logging.getLogger(__name__)
 
 AGE: Final = 25 * 3600
 """Seconds: batches that are older than the newest by so much have ended, whoever submitted them."""
-PASSING: Final = frozenset({408, 409, 425, 429})
 
 
 class Known:
@@ -92,17 +91,14 @@ class Known:
         """
         if (known := self._marks.get(str(batch["id"]))) is not None and len(known):
             return known
-        names = Names()
         try:
-            await self._api.download(self._account, str(batch.get("input_file_id")), names.write)
+            return await self._api.marks(self._account, str(batch.get("input_file_id")))
         except ApiError as error:
             status = error.response.status if error.response else 0
-            if not 400 <= status < 500 or status in PASSING:
+            if is_passing(error) or not 400 <= status < 500:
                 raise
             log.info("Batch %s: its input file cannot be read (status %d)", batch["id"], status)
             return array("Q")
-        names.close()
-        return names.marks
 
     def find(self, wanted: Iterable[int]) -> dict[int, str]:
         """Return the batch of each mark that stands in one; of several the newest."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from openai_connector.openai_api import ApiError
 from openai_connector.waiting.batch_api import ENDED, Account, BatchApi
-from openai_connector.waiting.lines import Names, Splitter, mark, name_in
+from openai_connector.waiting.lines import Splitter, mark, name_in
 
 MOST_OPEN: Final = 32
 """Batches whose answers are at hand; the one that was not asked for longest goes, and is read again."""
@@ -137,7 +137,7 @@ class Results:
         """
         watched = self._of(account, str(batch["id"]))
         if watched.naming is None:
-            watched.naming = asyncio.create_task(self._names(account, str(batch.get("input_file_id"))))
+            watched.naming = asyncio.create_task(self._api.marks(account, str(batch.get("input_file_id"))))
         naming = watched.naming
         try:
             return await asyncio.shield(naming)
@@ -145,12 +145,6 @@ class Results:
             if watched.naming is naming:
                 watched.naming = None
             raise
-
-    async def _names(self, account: Account, file_id: str) -> array[int]:
-        names = Names()
-        await self._api.download(account, file_id, names.write)
-        names.close()
-        return names.marks
 
     def aclose(self) -> None:
         """Remove all files."""
