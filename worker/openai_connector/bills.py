@@ -97,7 +97,7 @@ class Bills:
             tokens["output"],
             tokens["cached"],
             tokens["cacheWrite"],
-            _tier(request, body.get("service_tier")),
+            tier_of(request, body.get("service_tier")),
         )
         cost = self._prices.cost(used)
         if _is_kept_for_long(usage) and isinstance(cost, Cost) and cost.amount:
@@ -112,7 +112,7 @@ def _is_kept_for_long(usage: Any) -> bool:
     return bool(usage)
 
 
-def _tier(request: Request, served: Any) -> str:
+def tier_of(request: Request, served: Any) -> str:
     """Return how an answer was served: by when it was needed, as it says, or as it was asked for."""
     if request.needed in WAITED:
         return WAITED[request.needed]

@@ -348,6 +348,19 @@ class Settings(BaseSettings):
         about="Prices of hosts and models, in TOML: they count instead of those that come with the worker, "
         "which has some of OpenAI's own. What an answer costs is in its output, and in the metrics.",
     )
+    budgets: Path | None = _field(
+        None,
+        "CONNECTOR_BUDGETS",
+        unit="file",
+        about="Budgets, in TOML: what may be spent in a day or a month, in all, by processes or by keys. It "
+        "is read again when it changes. With CONNECTOR_STORE they hold across workers.",
+    )
+    budget_max_tokens: Positive = _field(
+        16384,
+        "CONNECTOR_BUDGET_MAX_TOKENS",
+        unit="tokens",
+        about="Output tokens of a choice that are reserved where a task has no limit of them.",
+    )
     http_port: Port = _field(
         9898,
         "CONNECTOR_HTTP_PORT",
@@ -469,6 +482,7 @@ def _check(settings: Settings) -> None:
         )
     _check_store(settings)
     _check_prices(settings)
+    _check_budgets(settings)
     _check_api(settings)
 
 
@@ -517,6 +531,17 @@ def _check_prices(settings: Settings) -> None:
         Prices.of_file(settings.prices)
     except ValueError as error:
         raise SettingsError(f"CONNECTOR_PRICES: {error}") from None
+
+
+def _check_budgets(settings: Settings) -> None:
+    if settings.budgets is None:
+        return
+    from openai_connector.money.budgets import Budgets  # only where there are any
+
+    try:
+        Budgets(settings.budgets)
+    except ValueError as error:
+        raise SettingsError(f"CONNECTOR_BUDGETS: {error}") from None
 
 
 def _check_certificates(settings: Settings) -> None:

@@ -50,6 +50,31 @@ COULD_NOT_BE_STORED = Sentence(
     ". But the engine refused this failure's variables, and an answer kept in them ({reason})"
 )
 
+# Budgets
+
+BUDGET_EXCEEDED = Sentence(
+    "The call was not made, and nothing was paid for: it may cost up to {needed} {currency}, and of the "
+    "budget {budget} ({amount} {currency} a {per}) {spent} {currency} are spent or reserved. It is used up "
+    "until {until}. Raise the amount in the file of CONNECTOR_BUDGETS, or wait until then; then retry the "
+    "incident. A limit of the answer's tokens at the task makes the call smaller"
+)
+BUDGET_REFUSED = Sentence(
+    "The call was not made, and nothing was paid for: the price of {model} is not known in {currency}, and "
+    "the budget {budget} takes no such calls. Add the price to the file of CONNECTOR_PRICES, or set "
+    'unpriced = "count" at the budget; then retry the incident'
+)
+BUDGET_UNPRICED = Sentence(
+    "Budget {budget}: the price of the model '{model}' is not known in its currency. Its calls do not count "
+    'on the budget, and are refused where it has unpriced = "refuse". Add the price to the file of '
+    "CONNECTOR_PRICES"
+)
+BUDGETS_LOADED = Sentence("CONNECTOR_BUDGETS: {count} budgets are in force")
+BUDGETS_WRONG = Sentence("CONNECTOR_BUDGETS: {problem}. What was read before stays in force")
+BUDGETS_LOCAL = Sentence(
+    "CONNECTOR_BUDGETS without CONNECTOR_STORE: each worker process counts for itself, from nothing at each "
+    "start. Set CONNECTOR_STORE, so that budgets hold across workers and restarts"
+)
+
 # Ends of messages of failed calls: what becomes of the job
 
 TRIED_AGAIN = Sentence(". The job is tried again")

@@ -149,6 +149,16 @@ class HeldBack:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetExceeded:
+    """A call was not made: it does not fit into a budget."""
+
+    job: Job
+    budget: str
+    until: str
+    """When the budget's period is over, in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerAwaited:
     """A job goes back while its answer is made elsewhere."""
 
@@ -391,6 +401,7 @@ Event = (
     | CallLost
     | CallFailed
     | HeldBack
+    | BudgetExceeded
     | AnswerAwaited
     | AnswerFetched
     | CallAbandoned

@@ -18,6 +18,8 @@ from typing import Any, Final, NamedTuple
 EXACT: Final = Context(prec=100)
 """Amounts are added and never rounded."""
 ZERO: Final = Decimal(0)
+MOST_OPEN: Final = 50_000
+"""Charges that one process keeps in mind without a store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,9 @@ class Limit:
     """Of budget and period."""
     amount: Decimal
     """That may be spent of it."""
+    currency: str = ""
+    is_refused: bool = False
+    """The call's price is not known in the budget's currency, and the budget takes no such calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,8 @@ class Row:
     """On which it counts."""
     input: int = 0
     output: int = 0
+    reserved: Decimal | None = None
+    """What the call could cost at most, as long as nothing better is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +128,11 @@ class Over:
     key: str
     spent: Decimal
     """And reserved, before the call."""
+    amount: Decimal = ZERO
+    """That may be spent."""
+    currency: str = ""
+    is_unpriced: bool = False
+    """It does not fit because its price is not known."""
 
 
 class Place(NamedTuple):
@@ -203,11 +215,12 @@ def moved(entry: Entry, row: Row | None, owner: str, day: str) -> Row | None:
     """Return a charge after an entry; None: there is none then."""
     match entry:
         case Open(charge) if row is None or row.state is not State.PAID:
-            return Row(charge, State.OPEN, owner, day)
+            return Row(charge, State.OPEN, owner, day, reserved=charge.amount)
         case Pay(charge, given, made, is_known) if not (is_known if row is None else row.state is State.PAID):
             # It counts on the budgets on which it was reserved: in their period.
             budgets = charge.budgets if row is None else row.charge.budgets
-            return Row(replace(charge, budgets=budgets), State.PAID, None, day, given, made)
+            reserved = None if row is None else row.reserved
+            return Row(replace(charge, budgets=budgets), State.PAID, None, day, given, made, reserved)
         case Wait(charge, next_id) if row is not None and row.state is not State.PAID:
             return replace(row, charge=replace(row.charge, id=next_id), state=State.OPEN, owner=None)
         case Lose() if row is not None and row.state is State.OPEN:
@@ -234,7 +247,8 @@ def charged(row: Row | None) -> dict[str, Decimal]:
     """Return what a charge takes of its budgets: the most it may cost, until that is known better."""
     if row is None:
         return {}
-    return {limit.key: row.charge.amount or ZERO for limit in row.charge.budgets}
+    amount = row.reserved if row.charge.amount is None else row.charge.amount
+    return {limit.key: amount or ZERO for limit in row.charge.budgets}
 
 
 @dataclass(slots=True)
@@ -260,8 +274,8 @@ def overdrawn(row: Row | None, charge: Charge, spent: Mapping[str, Decimal]) -> 
         own = charged(row)
         for limit in charge.budgets:
             others = spent.get(limit.key, ZERO) - own.get(limit.key, ZERO)
-            if charge.amount and others + charge.amount > limit.amount:
-                return Over(limit.key, others)
+            if limit.is_refused or (charge.amount and others + charge.amount > limit.amount):
+                return Over(limit.key, others, limit.amount, limit.currency, limit.is_refused)
     return None
 
 
@@ -287,19 +301,23 @@ class LocalCharges:
                     spent[key] += amount
         over = overdrawn(self._rows.get(charge.id), charge, spent)
         if over is None and charge.budgets:
-            self.enter(Open(charge))
+            self._move(Open(charge))
         return over
 
     def enter(self, entry: Entry) -> None:
-        """Move a charge."""
+        """Move a charge that was reserved here."""
+        if entry.charge.id in self._rows:
+            self._move(entry)
+
+    def _move(self, entry: Entry) -> None:
         row = self._rows.pop(entry.charge.id, None)
-        if row is None and not entry.charge.budgets:
-            return
         after = moved(entry, row, "", "")
         self._changes.add(row, after)
         self._changes.totals.clear()
         if after is not None and after.state is State.OPEN:
             self._rows[after.charge.id] = after
+        if len(self._rows) > MOST_OPEN:  # answers that nobody has fetched stay spent
+            del self._rows[next(iter(self._rows))]
 
 
 # How charges are written
@@ -307,13 +325,16 @@ class LocalCharges:
 
 def written(row: Row) -> str:
     """Return a charge as text."""
-    return json.dumps([_listed(row.charge), row.day, row.input, row.output])
+    reserved = None if row.reserved is None else str(row.reserved)
+    return json.dumps([_listed(row.charge), row.day, row.input, row.output, reserved])
 
 
 def read(text: str, id_: str, state: str, owner: str | None) -> Row:
     """Return a charge that `written` has written."""
-    charge, day, given, made = json.loads(text)
-    return Row(replace(_unlisted(charge), id=id_), State(state), owner, day, given, made)
+    listed, day, given, made, reserved = json.loads(text)
+    charge = replace(_unlisted(listed), id=id_)
+    most = None if reserved is None else Decimal(reserved)
+    return Row(charge, State(state), owner, day, given, made, most)
 
 
 def noted(pay: Pay) -> str:

@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import Any
 
 from openai_connector import wording
-from openai_connector.contract import CAMUNDA_HTTP_JOB_TYPE, CAMUNDA_HTTP_PANEL
+from openai_connector.contract import CAMUNDA_HTTP_JOB_TYPE, CAMUNDA_HTTP_PANEL, SECRETS
 from openai_connector.duration import parse_duration
 from openai_connector.openai_api import ApiResponse, check_status, encode_body
 from openai_connector.redaction import Redaction
@@ -115,8 +115,20 @@ class CamundaHttpTasks:
         timeout = self.time_needed(variables)
         redaction.add([*used.given, *credentials], texts_of([{"body": body}]))
         model, tier = _named(body, "model"), _named(body, "service_tier")
+        known = body if isinstance(body, Mapping) else None
         return CamundaHttpTask(
-            Request(method, url, headers, content, timeout, mark, model, service_tier=tier)
+            Request(
+                method,
+                url,
+                headers,
+                content,
+                timeout,
+                mark,
+                model,
+                service_tier=tier,
+                content=known,
+                credentials=tuple(SECRETS + name for name in used.names),
+            )
         )
 
     def time_needed(self, variables: Mapping[str, Any]) -> timedelta:

@@ -12,9 +12,12 @@ from openai_connector.contract import (
     API_KEY,
     DEFAULT_BASE_URL,
     DEFAULT_TIMEOUT_SECONDS,
+    FAIL,
     JOB_TYPE,
+    OWN_KEY,
     PANEL,
     REPAIR,
+    SECRETS,
     TIMEOUT,
 )
 from openai_connector.duration import parse_duration
@@ -33,7 +36,7 @@ from openai_connector.tasks.operations import (
 from openai_connector.tasks.operations.fields import but, is_on
 from openai_connector.tasks.operations.operation import Shortfall
 from openai_connector.tasks.panel import panel_of
-from openai_connector.tasks.secrets import RecordedSecrets, SecretProvider, resolve
+from openai_connector.tasks.secrets import RecordedSecrets, SecretProvider, names_in, resolve
 from openai_connector.tasks.task_type import (
     CALLS,
     COST,
@@ -129,8 +132,10 @@ class OpenAiTasks:
         organization = _credential(endpoint.organization, "organization", used)
         project = _credential(endpoint.project, "project", used)
         is_own = address.base_url.rstrip("/") == self.defaults.base_url.rstrip("/")
+        credentials = tuple(SECRETS + name for name in names_in(endpoint.api_key or ""))
         if key is None and is_own:
             key = self.defaults.api_key
+            credentials = () if key is None else (OWN_KEY,)
         url = address.of(operation.asked_path)
         if key is None and (endpoint.azure_resource is not None or is_openai(url)):
             required = wording.KEY_REQUIRED_OR_WORKER if is_own else wording.KEY_REQUIRED
@@ -148,6 +153,9 @@ class OpenAiTasks:
             str(request_body.get("model") or ""),
             operation.needed,
             str(request_body.get("service_tier") or ""),
+            request_body,
+            credentials,
+            endpoint.budget_exceeded or FAIL,
         )
         redaction.add(used.given if key is None else [*used.given, key], operation.private_texts())
         return OpenAiTask(operation, request_body, request, endpoint)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
+from openai_connector.contract import FAIL
 from openai_connector.job import Recovery, TaskError
 from openai_connector.openai_api import ApiResponse
 from openai_connector.redaction import Redaction
@@ -42,6 +43,12 @@ class Request:
     needed: AnswerNeeded = AnswerNeeded.NOW
     service_tier: str = ""
     """That is asked for, where the request names one."""
+    content: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+    """The body before it was encoded, where it is a context."""
+    credentials: tuple[str, ...] = ()
+    """The names of the secrets that the key comes from, or of the worker's own setting."""
+    over_budget: str = FAIL
+    """What becomes of the job where its budget is used up: `fail` or `bpmnError`."""
 
 
 def fingerprint(
