@@ -17,8 +17,11 @@ from openai_connector.money import Prices
 from openai_connector.observe.events import Event, Events
 from openai_connector.observe.metrics import Metrics
 from openai_connector.openai_api import ApiClient
+from openai_connector.purchases import Purchases
+from openai_connector.spending import Spending
 from openai_connector.status.board import Board
 from openai_connector.status.history import costs
+from openai_connector.store import Store, open_store
 from openai_connector.tasks.allowed_hosts import AllowedHosts
 from openai_connector.tasks.openai_task import ApiDefaults, OpenAiTasks
 from openai_connector.tasks.secrets import EnvironmentSecrets
@@ -95,7 +98,7 @@ def jobs() -> list[Job]:
 class Worker:
     """A worker on the socket of an API, and what it has counted."""
 
-    def __init__(self, api: OpenAI, prices: Prices) -> None:
+    def __init__(self, api: OpenAI, prices: Prices, store: Store) -> None:
         self.api, self.metrics, self.board, self.events = api, Metrics(), Board(), list[Event]()
         self._client = ApiClient()
         secrets = EnvironmentSecrets("SECRET_", {"SECRET_KEY": "sk-1"})
@@ -106,6 +109,8 @@ class Worker:
             events=Events(self.metrics, self.board, self.events.append),
             files=self._client,
             prices=prices,
+            purchases=Purchases(store),
+            spending=Spending(prices, has_store=True),
             wait_options=WaitOptions(
                 now=api.world.clock.now,
                 batch_size=10,
@@ -144,14 +149,18 @@ class Worker:
         return sum((Decimal(amount) for amount in found), Decimal(0))
 
 
-async def test_metrics_outputs_and_status_agree_with_the_books(tmp_path: Path) -> None:
+async def test_all_who_count_agree_with_the_books(tmp_path: Path) -> None:
     """All kinds of jobs and tiers: each answer counts once, and to the cent, whoever counts."""
     async with OpenAI(pace=Pace(work=(0.01, 0.05), queue=(0, 0.01))) as api:
         prices = Prices.of_file(price_file(tmp_path, api.origin.removeprefix("http://")))
-        worker = Worker(api, prices)
+        store = open_store(str(tmp_path))
+        await store.start()
+        worker = Worker(api, prices, store)
         given = jobs()
         outcomes = await worker.to_the_end(given)
         await worker.close()
+        totals = await store.totals()
+        await store.aclose()
 
         assert [key for key, outcome in outcomes.items() if not isinstance(outcome, Completed)] == []
         assert api.ledger.count == len(given) + sum(count for count, inputs in KINDS if "repair" in inputs)
@@ -168,6 +177,9 @@ async def test_metrics_outputs_and_status_agree_with_the_books(tmp_path: Path) -
     assert shown == booked
     assert abs(worker.counted() - booked) < Decimal("0.000001")
     assert costs(worker.board.history.last(60, 60)) == {"USD": round(float(booked), 12)}
+    assert sum(total.amount for total in totals) == booked
+    assert sum(total.calls for total in totals) == api.ledger.count
+    assert not any(total.lost or total.unpriced for total in totals)
     tokens = worker.board.history.last(60, 1)[0]
     told = [purchase for purchase in api.ledger if "moderation" not in purchase.model]
     assert tokens["tokensIn"] == sum(purchase.input_tokens for purchase in told)

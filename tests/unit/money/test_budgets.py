@@ -178,7 +178,7 @@ class TestChanges:
             file.unlink()
         else:
             file.write_text(content)
-        with pytest.raises(ValueError, match="the file|needs a name"):
+        with pytest.raises(ValueError, match=r"the file|needs a name"):
             budgets.reload()
         assert not budgets.reload()
         assert list(budgets) == before
