@@ -752,6 +752,20 @@ CURRENCIES_DIFFER = Sentence("The prices of its calls are in different currencie
 COST_NOT_KEPT = Sentence("The answer was bought by an earlier version of the worker, which noted no cost")
 TOKENS_CONTRADICTORY = Sentence("The numbers of tokens in the answer contradict each other")
 
+# What `costs` says
+
+COSTS_NO_STORE = Sentence(
+    "openai-connector: CONNECTOR_STORE is not set: what calls cost is kept in the store alone. Set it as for "
+    "the worker; without a store, the metrics tell what a worker has spent since its start"
+)
+COSTS_NO_FILE = Sentence(
+    "openai-connector: There is no store at CONNECTOR_STORE yet: a worker makes it at its start. Is the "
+    "setting the worker's own?"
+)
+COSTS_NOT_READ = Sentence("openai-connector: The store cannot be read: {problem}")
+COSTS_NOTHING = Sentence("Nothing was spent yet, as far as the store knows: no call has been answered")
+COSTS_NOTHING_SINCE = Sentence("Nothing was spent since that day, as far as the store knows")
+
 ADVICE: Final[Mapping[str, Sentence]] = {
     "insufficient_quota": CHECK_QUOTA,
     "billing_hard_limit_reached": CHECK_BILLING_LIMIT,

@@ -4,6 +4,6 @@ Never a guess: where a price is not known, there is a reason instead of an amoun
 """
 
 from openai_connector.money.prices import Cost, Prices, Unpriced, Used
-from openai_connector.money.record import both, cost_of, record_of, shown
+from openai_connector.money.record import PARTS, SHOWN, both, cost_of, record_of, shown
 
-__all__ = ["Cost", "Prices", "Unpriced", "Used", "both", "cost_of", "record_of", "shown"]
+__all__ = ["PARTS", "SHOWN", "Cost", "Prices", "Unpriced", "Used", "both", "cost_of", "record_of", "shown"]

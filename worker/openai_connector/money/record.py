@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation, localcontext
-from typing import Any
+from typing import Any, Final
 
 from openai_connector import wording
 from openai_connector.money.prices import EXACT, Cost, Unpriced
+
+SHOWN: Final = ("cost", "costReason")
+"""Keys of an answer's output."""
+PARTS: Final = ("amount", "currency", "priceDate")
+"""Keys of its `cost`, where that is known."""
 
 
 def record_of(cost: Cost | Unpriced) -> dict[str, str]:
