@@ -74,6 +74,11 @@ ERRORS: Final = (
     ("AnswerError", f"`{contract.ANSWER_OFF_SCHEMA}`", "the answer is JSON, but not as *JSON schema* has it"),
 )
 
+COST: Final[Mapping[str, str]] = {
+    "cost": "what the answer cost, all calls for it together, once: `{amount, currency, priceDate}`; null "
+    "where [that is not known](../operators/costs.md)",
+    "costReason": "why it is not known, as a sentence; null where it is",
+}
 OUTPUTS: Final[Mapping[str, Mapping[str, str]]] = {
     "chat": {
         "text": "the answer",
@@ -93,12 +98,14 @@ OUTPUTS: Final[Mapping[str, Mapping[str, str]]] = {
         "text where that is no JSON object: `argumentsValid` is false then",
         "tokens": "the tokens used, by the same names for all APIs: `{input, output, total, cached, "
         "cacheWrite, reasoning}`, null where the API does not tell",
+        **COST,
     },
     "moderation": {
         "flagged": "true when any result, or any category of one, says so; an answer from which it cannot be "
         "told for every string is no answer (`INVALID_RESPONSE`), never false",
         "flaggedCategories": "their names, the highest score first",
         "categoryScores": "each category's score, the highest of all strings",
+        **COST,
     },
 }
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, Final, NamedTuple, Protocol
-from urllib.parse import urlsplit
 
 from openai_connector import wording
+from openai_connector.bills import Bills, call_of
 from openai_connector.job import Job, Recovery
 from openai_connector.limits import Admission, Asking, Gate, Held, key_of
 from openai_connector.limits.limiter import Told
-from openai_connector.observe.events import AnswerReceived, Call, CallCut, CallSent, CallUnanswered, Events
+from openai_connector.observe.events import NOTHING, AnswerReceived, CallCut, CallSent, CallUnanswered, Events
 from openai_connector.observe.points import during, reached
 from openai_connector.openai_api import (
     ApiConnectionError,
@@ -25,7 +25,8 @@ from openai_connector.openai_api import (
 )
 from openai_connector.outcome.memory import WaitingCall
 from openai_connector.purchases import NotSentError, Purchases
-from openai_connector.tasks.operations.tokens import tokens_of
+from openai_connector.spending import Purchase, Spending
+from openai_connector.store import Entry
 from openai_connector.tasks.task_type import Request, Task
 
 LIMIT_STATUSES: Final = (429, 529)
@@ -76,11 +77,12 @@ class HeldBackError(NotSentError):
 class Unfinished(Exception):  # noqa: N818 - nothing is wrong
     """The call is bought, and its answer is not there yet: it is to be fetched."""
 
-    def __init__(self, id_: str, stored: WaitingCall | None = None) -> None:
+    def __init__(self, id_: str, stored: WaitingCall | None = None, purchase: Purchase | None = None) -> None:
         super().__init__()
         self.id = id_
         self.stored = stored
         """What the store knows of it; None: nothing yet."""
+        self.purchase = purchase or Purchase()
 
 
 class Calls:
@@ -91,13 +93,25 @@ class Calls:
         gate: says when.
         purchases: know what is bought already.
         events: are told what happens.
+        bills: say what answers cost.
+        spending: knows what calls may cost.
     """
 
-    def __init__(self, api: Api, gate: Gate, purchases: Purchases, events: Events) -> None:
+    def __init__(
+        self,
+        api: Api,
+        gate: Gate,
+        purchases: Purchases,
+        events: Events,
+        bills: Bills,
+        spending: Spending,
+    ) -> None:
         self._api = api
         self._gate = gate
         self._purchases = purchases
         self._events = events
+        self._bills = bills
+        self._spending = spending
 
     @property
     def gate(self) -> Gate:
@@ -109,26 +123,55 @@ class Calls:
 
         Raises:
             NotSentError: it was not sent; the job may come back.
+            BudgetExceededError: it was not sent, for it does not fit into a budget.
             ApiError: there is no answer. Where that is the host's fault, it loses no retry.
             Unfinished: it is bought, and not there yet. The store is to be told, which still has it as begun.
         """
-        stored = await self._purchases.begin(job, request.fingerprint)
+        purchase = self._spending.purchase(request, job)
+        stored = await self._purchases.begin(job, request.fingerprint, purchase.charge)
         if stored is not None:
             return Bought(_whole(stored), is_stored=True)
         try:
-            accepted = await self.buy(request, task, job, request_id, is_claimed=True)
-        except Unfinished:
+            accepted = await self._buy(request, task, job, request_id, purchase, is_claimed=True)
+        except Unfinished as unfinished:
+            if unfinished.stored is not None:  # another worker's: this one has bought nothing
+                await self._purchases.enter(job, purchase.ended())
             raise
-        except BaseException:
-            await self._purchases.call_off(job, request.fingerprint)
+        except BaseException as error:
+            await self._purchases.call_off(job, request.fingerprint, purchase.ended(error))
             raise
         reached("answer_received")
-        is_stored = await self._purchases.keep(job, request.fingerprint, accepted)
+        is_stored = await self._purchases.keep(job, request.fingerprint, accepted, purchase.ended())
         reached("answer_stored")
         return Bought(accepted, is_stored)
 
-    async def buy(
-        self, request: Request, task: Task, job: Job, request_id: str, *, is_claimed: bool = False
+    async def buy_again(
+        self, request: Request, task: Task, job: Job, request_id: str
+    ) -> tuple[Mapping[str, Any], Entry | None]:
+        """Return what is kept of the answer to a second request, and the entry that is to be made of it.
+
+        Raises as `answer_to` does; it is not claimed, and no store has it.
+        """
+        purchase = self._spending.purchase(request, job)
+        await self._purchases.reserve(job, purchase.charge)
+        try:
+            accepted = await self._buy(request, task, job, request_id, purchase)
+        except Unfinished:
+            raise
+        except BaseException as error:
+            await self._purchases.enter(job, purchase.ended(error))
+            raise
+        return accepted, purchase.ended()
+
+    async def _buy(
+        self,
+        request: Request,
+        task: Task,
+        job: Job,
+        request_id: str,
+        purchase: Purchase,
+        *,
+        is_claimed: bool = False,
     ) -> Mapping[str, Any]:
         """Return what is kept of the answer to a request that is sent now; raises as `answer_to` does.
 
@@ -140,9 +183,11 @@ class Calls:
         if isinstance(entered, Held):
             raise HeldBackError(entered)
         try:
-            if is_claimed and (stored := await self._purchases.confirm(job, request.fingerprint)) is not None:
-                return _whole(stored)
-            response = await self._send(request, job, request_id, key.host)
+            if is_claimed:
+                stored = await self._purchases.confirm(job, request.fingerprint, purchase.charge)
+                if stored is not None:
+                    return _whole(stored)
+            response = await self._send(request, task, job, request_id, purchase)
             waits_for = task.pending(response)
             accepted = None if waits_for else task.accept(response)
             entered.answered(_told(response), _tokens(response))
@@ -152,14 +197,17 @@ class Calls:
         finally:
             entered.done()
         if accepted is None:
-            raise Unfinished(waits_for or "")
-        return accepted
+            raise Unfinished(waits_for or "", purchase=purchase)
+        return accepted if purchase.bill is None else purchase.bill.of(accepted)
 
-    async def _send(self, request: Request, job: Job, request_id: str, host: str) -> ApiResponse:
+    async def _send(
+        self, request: Request, task: Task, job: Job, request_id: str, purchase: Purchase
+    ) -> ApiResponse:
         headers = {**request.headers, "X-Client-Request-Id": request_id}
         reached("before_send")
-        call = Call(operation_of(request.url), request.model, host)
+        call = call_of(request)
         self._events.emit(CallSent(job, call))
+        purchase.is_sent = True
         begin = monotonic()
         try:
             with during("in_call", 0.05):
@@ -174,28 +222,11 @@ class Calls:
             self._events.emit(CallUnanswered(job, error.kind, monotonic() - begin, call))
             raise
         seconds = monotonic() - begin
-        tokens = tokens_of(_usage(response))
-        received = AnswerReceived(job, response.status, seconds, call, tokens["input"], tokens["output"])
-        self._events.emit(received)
+        is_pending = task.pending(response) is not None
+        bill = purchase.bill = None if is_pending else self._bills.of(request, response)
+        used = (None, None, NOTHING) if bill is None else (bill.used.input, bill.used.output, bill.spent)
+        self._events.emit(AnswerReceived(job, response.status, seconds, call, *used, is_pending))
         return response
-
-
-_OPERATIONS: Final = {
-    "completions": "chat",
-    "responses": "chat",
-    "moderations": "moderation",
-    "embeddings": "embeddings",
-    "generations": "image_generation",
-    "edits": "image_edit",
-    "speech": "speech",
-    "transcriptions": "transcription",
-    "translations": "translation",
-}
-
-
-def operation_of(url: str) -> str:
-    """Return what a request asks for, by the last word of its path; `other` where that is not known."""
-    return _OPERATIONS.get(urlsplit(url).path.rstrip("/").rpartition("/")[2], "other")
 
 
 def _usage(response: ApiResponse) -> Any:

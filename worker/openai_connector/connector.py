@@ -14,10 +14,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 from openai_connector import wording
+from openai_connector.bills import Bills
 from openai_connector.calls import Api, Calls, Unfinished
 from openai_connector.contract import (
     BPMN_ERROR,
     COMPLETE,
+    FAIL,
     JOB_TIMEOUT,
     OVERRIDES,
     STATE_VARIABLE,
@@ -38,6 +40,7 @@ from openai_connector.job import (
     TaskError,
 )
 from openai_connector.limits import Gate
+from openai_connector.money import Prices, both, cost_of, record_of
 from openai_connector.observe.events import AnswerUnexpected, CallFailed, Events, HeldBack, NullFound
 from openai_connector.observe.logs import place_of
 from openai_connector.openai_api import ApiError
@@ -50,9 +53,12 @@ from openai_connector.outcome.mapping import (
 from openai_connector.outcome.memory import TaskMemory
 from openai_connector.outcome.release import Attempt, kept_words, release
 from openai_connector.outcome.retry_policy import DEFAULT_POLICY, Plan, RetryPolicy
-from openai_connector.purchases import GoesBackError, Purchases, stays_stored
+from openai_connector.purchases import BudgetExceededError, GoesBackError, Purchases, stays_stored
+from openai_connector.spending import Spending
+from openai_connector.store import Entry
 from openai_connector.tasks.task_type import (
     CALLS,
+    COST,
     NOT_ASKED_AGAIN,
     Answer,
     AnswerError,
@@ -78,6 +84,8 @@ class Connector:
         at_task: keeps at a task what it waits for.
         wait_options: how long jobs wait here, and what is deleted after.
         files: moves the files of batches; None: there are no batches.
+        prices: that are known; None: those that come with the worker.
+        spending: knows what calls may cost; None: nobody counts it.
     """
 
     def __init__(
@@ -92,17 +100,23 @@ class Connector:
         at_task: AtTask | None = None,
         wait_options: WaitOptions | None = None,
         files: Files | None = None,
+        prices: Prices | None = None,
+        spending: Spending | None = None,
     ) -> None:
         self.task_type = task_type
         self._retry_policy = retry_policy
         self._events = events or Events()
         self._purchases = purchases or Purchases()
-        self._calls = Calls(api, gate or Gate(), self._purchases, self._events)
+        prices = prices or Prices.packaged()
+        bills, spending = Bills(prices), spending or Spending(prices)
+        self._calls = Calls(api, gate or Gate(), self._purchases, self._events, bills, spending)
         self._waiting = Waiting(
             api,
             self._calls,
             self._purchases,
             self._events,
+            bills,
+            spending,
             at_task or NoTask(),
             wait_options or WaitOptions(),
             files,
@@ -158,7 +172,8 @@ class Connector:
                 self._waiting.recalled(task, attempt)
         except TaskError as error:
             panel = self.task_type.panel if task is None else task.panel
-            return self._on_error(error, panel, attempt)
+            over_budget = FAIL if task is None else task.request.over_budget
+            return self._on_error(error, panel, attempt, over_budget=over_budget)
         decision = await self._on_answer(task, attempt)
         if not decision.keeps_answer:
             attempt.memory = attempt.memory.without_answer()
@@ -199,12 +214,13 @@ class Connector:
         """Ask the model once more; the first answer stays, whatever comes of it."""
         attempt.redaction.add([], [answer.response["output"]["text"] or ""])
         kept = attempt.memory.response or {}
+        entry: Entry | None = None
         try:
             request_id = _request_id(attempt) + "-again"
             try:
-                accepted = await self._calls.buy(request, task, attempt.job, request_id)
+                accepted, entry = await self._calls.buy_again(request, task, attempt.job, request_id)
             except Unfinished as unfinished:
-                accepted = await self._waiting.finish_beside(unfinished, task, attempt.job)
+                accepted, entry = await self._waiting.finish_beside(unfinished, task, attempt.job)
         except TaskError as error:
             if self._plan(error, attempt).retries:
                 decision = self._on_error(error, task.panel, attempt)
@@ -212,9 +228,10 @@ class Connector:
             self._events.emit(CallFailed(attempt.job, error.kind, error.code))
             kept = {**kept, CALLS: 2, NOT_ASKED_AGAIN: attempt.redaction.message(str(error))}
         else:
-            kept = {**accepted, CALLS: 2}
+            cost = both(cost_of(kept.get(COST)), cost_of(accepted.get(COST)))
+            kept = {**accepted, CALLS: 2, COST: record_of(cost)}
         attempt.memory = attempt.memory.with_answer(task.request.fingerprint, kept)
-        attempt.is_stored = await self._purchases.keep(attempt.job, task.request.fingerprint, kept)
+        attempt.is_stored = await self._purchases.keep(attempt.job, task.request.fingerprint, kept, entry)
         return task.read_answer(kept)
 
     def _plan(self, error: TaskError, attempt: Attempt) -> Plan:
@@ -222,7 +239,9 @@ class Connector:
             error, retries=attempt.job.retries, backoff=attempt.mapping.backoff, memory=attempt.memory
         )
 
-    def _on_error(self, error: TaskError, panel: Mapping[str, str], attempt: Attempt) -> Decision:
+    def _on_error(
+        self, error: TaskError, panel: Mapping[str, str], attempt: Attempt, *, over_budget: str = FAIL
+    ) -> Decision:
         """Decide what a failure before or during the call means; the error expression has the first word."""
         job, masked = attempt.job, attempt.redaction
         plan = self._plan(error, attempt)
@@ -234,10 +253,15 @@ class Connector:
         # compare.
         response = {part: masked.value(value) for part, value in error.response_shown().items()}
         attempt.memory = plan.memory
+        default: Failed | BpmnError
+        if isinstance(error, BudgetExceededError) and over_budget == BPMN_ERROR:
+            default = BpmnError(error.code, message, {"budget": error.budget, "until": error.until})
+        else:
+            default = Failed(message + _outlook(error, plan, attempt.memory), plan.retries, plan.backoff)
         return attempt.mapping.on_error(
             error.recorded or error_object(error.kind, error.code, message, response),
             retries=job.retries,
-            default=Failed(message + _outlook(error, plan, attempt.memory), plan.retries, plan.backoff),
+            default=default,
             local_names=attempt.local_names,
         )
 

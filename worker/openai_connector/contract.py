@@ -66,6 +66,11 @@ OWN_VARIABLES: Final = (*OVERRIDES.values(), STATE_VARIABLE)
 ERROR_VARIABLE: Final = "error"
 """Local to a task that failed: its error object."""
 
+SECRETS: Final = "secrets."
+"""What the names of secrets follow, in diagrams and in files of budgets."""
+OWN_KEY: Final = "OPENAI_API_KEY"
+"""How budgets name the worker's own key."""
+
 FORBIDDEN_KEY: Final = "camunda.function.type"
 """Of contexts that Camunda's connectors do not read but execute: no process gets one from this worker."""
 
@@ -109,6 +114,7 @@ EXTRA_BODY: Final = Input("openai_extraBody", "Extra body")
 RESPONSE_FORMAT: Final = Input("openai_responseFormat", "Response format")
 JSON_SCHEMA: Final = Input("openai_jsonSchema", "JSON schema")
 UNEXPECTED_ANSWER: Final = Input("openai_unexpectedAnswer", "If the answer is not as asked")
+OVER_BUDGET: Final = Input("openai_budgetExceeded", "If the budget is used up")
 REPAIR: Final = Input("openai_repair", "Ask again once")
 MODERATION_INPUT: Final = Input("openai_moderationInput", "Evaluation input")
 MODERATION_MODEL: Final = Input("openai_moderationModel", "Moderation model")
@@ -137,6 +143,8 @@ BATCH_EXPIRED: Final = "BATCH_EXPIRED"
 """The day was over before this job's line was run."""
 BATCH_CANCELLED: Final = "BATCH_CANCELLED"
 """Somebody has cancelled the batch before this job's line was run."""
+BUDGET_EXCEEDED: Final = "BUDGET_EXCEEDED"
+"""The call was not made: it does not fit into a budget."""
 CONNECTION_FAILED: Final = "408"
 """Camunda's REST connector gives connection failures and timeouts this code."""
 TLS_FAILED: Final = "SSL_HANDSHAKE_FAILED"

@@ -10,15 +10,18 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from openai_connector import wording
-from openai_connector.contract import HELD_BACK, WORKER_ENDED
+from openai_connector.contract import BUDGET_EXCEEDED, HELD_BACK, WORKER_ENDED
 from openai_connector.job import BpmnError, Failed, Job, Outcome, Pause, Recovery, TaskError
+from openai_connector.money.budgets import end_of, parts_of, per_of, shown
 from openai_connector.observe.events import (
     AnswerKept,
     AnswerReused,
     AnswerUnkept,
+    BudgetExceeded,
     CallLost,
     EntryUnreadable,
     Events,
@@ -31,7 +34,8 @@ from openai_connector.observe.events import (
 )
 from openai_connector.observe.points import during, reached
 from openai_connector.outcome.memory import WaitingCall
-from openai_connector.store import Claim, Met, News, NoStore, Owed, Store, StoreError
+from openai_connector.store import Charge, Claim, Entry, Met, News, NoStore, Over, Owed, Store, StoreError
+from openai_connector.store.charges import Drop, Open
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +79,30 @@ class StoreAwayError(NotSentError):
     wait = timedelta(seconds=COMES_BACK[1])
 
 
+class BudgetExceededError(TaskError):
+    """The call does not fit into a budget."""
+
+    code = BUDGET_EXCEEDED
+
+    def __init__(self, over: Over, charge: Charge) -> None:
+        self.budget, period = parts_of(over.key)
+        until = end_of(period)
+        self.until = f"{until:%Y-%m-%dT%H:%M:%SZ}"
+        if over.is_unpriced:
+            words = wording.BUDGET_REFUSED(budget=self.budget, model=charge.model, currency=over.currency)
+        else:
+            words = wording.BUDGET_EXCEEDED(
+                budget=self.budget,
+                per=per_of(period),
+                amount=shown(over.amount),
+                spent=shown(over.spent),
+                needed=shown(charge.amount or Decimal(0)),
+                currency=over.currency,
+                until=f"{until:%Y-%m-%d %H:%M} UTC",
+            )
+        super().__init__(words)
+
+
 class WorkerEndedError(TaskError):
     """Workers have ended in mid-call for this job, again and again."""
 
@@ -96,33 +124,72 @@ class Purchases:
         self._store = store or NoStore()
         self._is_required = is_required
         self._events = events or Events()
+        self._beside = NoStore()
+        """Budgets while the store is away."""
+        self._spent: dict[str, Decimal] = {}
+        """Of budgets, when the store was asked last."""
 
-    async def begin(self, job: Job, fingerprint: str) -> Mapping[str, Any] | None:
+    async def begin(
+        self, job: Job, fingerprint: str, charge: Charge | None = None
+    ) -> Mapping[str, Any] | None:
         """Return the stored answer to a request; None: it is to be bought, and nobody else does.
 
-        What is stored may be the record of a waiting call.
+        What is stored may be the record of a waiting call. What the call may cost is reserved.
 
         Raises:
+            BudgetExceededError: it does not fit into a budget.
             InMidCallError: somebody else does.
             StoreAwayError: it cannot be told, and must be.
             WorkerEndedError: this was tried too often.
         """
-        return await self._understood(self._store.claim(job.key, fingerprint), job, fingerprint)
+        claiming = self._store.claim(job.key, fingerprint, charge)
+        return await self._understood(claiming, job, fingerprint, charge)
 
-    async def confirm(self, job: Job, fingerprint: str) -> Mapping[str, Any] | None:
-        """Do the same just before the request is sent: the process may have stood still since `begin`."""
-        return await self._understood(self._store.confirm(job.key, fingerprint), job, fingerprint)
-
-    async def _understood(
-        self, asking: Awaitable[Claim], job: Job, fingerprint: str
+    async def confirm(
+        self, job: Job, fingerprint: str, charge: Charge | None = None
     ) -> Mapping[str, Any] | None:
+        """Do the same just before the request is sent: the process may have stood still since `begin`."""
+        claiming = self._store.confirm(job.key, fingerprint, charge)
+        return await self._understood(claiming, job, fingerprint, charge)
+
+    async def reserve(self, job: Job, charge: Charge | None) -> None:
+        """Reserve what a call may cost that nothing else is known of.
+
+        Raises:
+            BudgetExceededError: it does not fit into a budget.
+        """
+        if charge is not None:
+            self._check_budget(
+                await self._claimed(self._store.enter(job.key, Open(charge)), job, charge), job, charge
+            )
+
+    async def enter(self, job: Job, entry: Entry | None) -> None:
+        """Note what became of a call."""
+        if entry is not None:
+            await _without(self._store.enter(job.key, entry))
+            self._beside.note(entry)
+
+    async def _claimed(self, asking: Awaitable[Claim], job: Job, charge: Charge | None) -> Claim:
         try:
             claim = await asking
         except StoreError as error:
             if self._is_required:
                 raise StoreAwayError(str(error)) from None
             log.debug("Job %d: the store was not asked: %s", job.key, error)
-            claim = Claim()
+            return Claim() if charge is None else self._beside.reserve(charge, self._spent)
+        self._spent.update(claim.spent)
+        return claim
+
+    def _check_budget(self, claim: Claim, job: Job, charge: Charge | None) -> None:
+        if claim.over is not None and charge is not None:
+            error = BudgetExceededError(claim.over, charge)
+            self._events.emit(BudgetExceeded(job, error.budget, error.until))
+            raise error
+
+    async def _understood(
+        self, asking: Awaitable[Claim], job: Job, fingerprint: str, charge: Charge | None
+    ) -> Mapping[str, Any] | None:
+        claim = await self._claimed(asking, job, charge)
         if claim.answer is not None:
             if WaitingCall.read(claim.answer) is None:
                 self._events.emit(AnswerReused(job))
@@ -130,29 +197,38 @@ class Purchases:
             raise InMidCallError
         elif claim.was_lost:
             self._events.emit(CallLost(job))
+        self._check_budget(claim, job, charge)
+        dropped = None if charge is None else Drop(charge)
         if claim.is_ours and self._is_required and self._store.is_full:
-            await self.call_off(job, fingerprint)
+            await self.call_off(job, fingerprint, dropped)
             raise StoreAwayError(wording.STORE_FULL())
         if claim.attempts >= MOST_ENDED and claim.is_ours:
-            await self.call_off(job, fingerprint)
+            await self.call_off(job, fingerprint, dropped)
             await self.settle(job.key)  # a person who retries the incident begins anew
             raise WorkerEndedError(wording.WORKER_ENDED(times=claim.attempts))
         return claim.answer
 
-    async def keep(self, job: Job, fingerprint: str, answer: Mapping[str, Any]) -> bool:
+    async def keep(
+        self, job: Job, fingerprint: str, answer: Mapping[str, Any], entry: Entry | None = None
+    ) -> bool:
         """Keep an answer, or the record of a waiting call; return whether it is safe now."""
         if isinstance(self._store, NoStore):
             reached("handed_to_store")
+            self._store.note(entry)
             return False
         with during("handed_to_store", 0):
-            is_kept = await _without(self._store.keep(job.key, fingerprint, answer))
+            is_kept = await _without(self._store.keep(job.key, fingerprint, answer, entry))
+        if entry is not None:
+            self._beside.note(entry)
         if WaitingCall.read(answer) is None:
             self._events.emit(AnswerKept(job) if is_kept else AnswerUnkept(job))
         return is_kept
 
-    async def call_off(self, job: Job, fingerprint: str) -> None:
+    async def call_off(self, job: Job, fingerprint: str, entry: Entry | None = None) -> None:
         """Say that the call has ended without an answer."""
-        await _without(self._store.release(job.key, fingerprint))
+        await _without(self._store.release(job.key, fingerprint, entry))
+        if entry is not None:
+            self._beside.note(entry)
 
     async def owe(self, job: Job, variables_json: str) -> None:
         """Remember a completion until the engine has acknowledged it."""
@@ -216,7 +292,7 @@ def stays_stored(outcome: Outcome | None) -> bool:
             return False
 
 
-async def _without(doing: Awaitable[None]) -> bool:
+async def _without(doing: Awaitable[object]) -> bool:
     """Go on without the store where it fails; it says so itself. Return whether it did it."""
     try:
         await doing

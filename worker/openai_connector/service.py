@@ -18,6 +18,8 @@ from openai_connector.contract import OWN_VARIABLES
 from openai_connector.document import Document, parse_json
 from openai_connector.job import Completed, Job
 from openai_connector.limits import FixedLimits, Gate, HostChange, Shares, exchange
+from openai_connector.money import Prices
+from openai_connector.money.budgets import Budgets
 from openai_connector.observe.events import Events, HostFound, HostLost, Listener
 from openai_connector.observe.logs import log_event
 from openai_connector.observe.metrics import Metrics
@@ -25,6 +27,7 @@ from openai_connector.openai_api import ApiClient, Proxies, ProxyError
 from openai_connector.outcome.retry_policy import RetryPolicy
 from openai_connector.purchases import Purchases, telling
 from openai_connector.settings import SAAS_AUDIENCE, SAAS_TOKEN_URL, Settings, SettingsError, misspelt
+from openai_connector.spending import Spending
 from openai_connector.status import Board, Endpoint, HeldKey, Parts
 from openai_connector.status.server import Server
 from openai_connector.store import News, NoStore, Store, StoreError, StoreOptions, open_store
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 OWED_EVERY = 5.0  # seconds between two looks at what workers that are gone still owe
+BUDGETS_EVERY = 1.0  # seconds between two looks at the file of budgets
 SHARED_EVERY = 0.5  # seconds between two looks at what the fleet knows of limits and outages
 LAST_SECONDS = 3.0  # after a second signal, to give back the jobs under way; to remove what the API keeps
 
@@ -83,8 +87,18 @@ async def work(settings: Settings, stopping: asyncio.Event, *, has_endpoint: boo
         gate = gate_of(settings, len(types), events, is_shared=store.is_shared)
         if store.is_shared:
             beside.append(asyncio.create_task(share_limits(gate, store)))
+        budgets = budgets_of(settings)
+        if budgets is not None:
+            beside.append(asyncio.create_task(watch_budgets(budgets)))
         served = connectors(
-            settings, client, types, gate=gate, events=events, purchases=purchases, at_task=commands
+            settings,
+            client,
+            types,
+            gate=gate,
+            events=events,
+            purchases=purchases,
+            at_task=commands,
+            budgets=budgets,
         )
         pollers = _pollers(settings, stub, commands, served, events)
         _announce(settings, connection)
@@ -259,6 +273,35 @@ async def share_limits(gate: Gate, store: Store) -> None:
         await asyncio.sleep(SHARED_EVERY)
 
 
+def budgets_of(settings: Settings) -> Budgets | None:
+    """Return the budgets; None: there are none.
+
+    Raises:
+        SettingsError: their file is wrong.
+    """
+    if settings.budgets is None:
+        return None
+    try:
+        budgets = Budgets(settings.budgets)
+    except ValueError as error:
+        raise SettingsError(f"CONNECTOR_BUDGETS: {error}") from None
+    log.info("%s", wording.BUDGETS_LOADED(count=len(list(budgets))))
+    if settings.store is None:
+        log.warning("%s", wording.BUDGETS_LOCAL())
+    return budgets
+
+
+async def watch_budgets(budgets: Budgets) -> None:
+    """Read the budgets again when their file has changed."""
+    while True:
+        await asyncio.sleep(BUDGETS_EVERY)
+        try:
+            if budgets.reload():
+                log.info("%s", wording.BUDGETS_LOADED(count=len(list(budgets))))
+        except ValueError as error:
+            log.warning("%s", wording.BUDGETS_WRONG(problem=error))
+
+
 def connectors(
     settings: Settings,
     client: ApiClient,
@@ -268,9 +311,14 @@ def connectors(
     events: Events | None = None,
     purchases: Purchases | None = None,
     at_task: AtTask | None = None,
+    budgets: Budgets | None = None,
 ) -> list[Connector]:
     """Return a connector for each type of task."""
     policy = RetryPolicy(settings.max_waits, settings.max_wait_time)
+    prices = Prices.packaged() if settings.prices is None else Prices.of_file(settings.prices)
+    spending = Spending(
+        prices, budgets, max_tokens=settings.budget_max_tokens, has_store=settings.store is not None
+    )
     return [
         Connector(
             client,
@@ -282,6 +330,8 @@ def connectors(
             at_task=at_task,
             wait_options=_wait_options(settings),
             files=client,
+            prices=prices,
+            spending=spending,
         )
         for task_type in types
     ]

@@ -341,6 +341,26 @@ class Settings(BaseSettings):
         "OPENAI_API_KEY",
         about="The key for OPENAI_BASE_URL where a task gives none; never sent anywhere else.",
     )
+    prices: Path | None = _field(
+        None,
+        "CONNECTOR_PRICES",
+        unit="file",
+        about="Prices of hosts and models, in TOML: they count instead of those that come with the worker, "
+        "which has some of OpenAI's own. What an answer costs is in its output, and in the metrics.",
+    )
+    budgets: Path | None = _field(
+        None,
+        "CONNECTOR_BUDGETS",
+        unit="file",
+        about="Budgets, in TOML: what may be spent in a day or a month, in all, by processes or by keys. It "
+        "is read again when it changes. With CONNECTOR_STORE they hold across workers.",
+    )
+    budget_max_tokens: Positive = _field(
+        16384,
+        "CONNECTOR_BUDGET_MAX_TOKENS",
+        unit="tokens",
+        about="Output tokens of a choice that are reserved where a task has no limit of them.",
+    )
     http_port: Port = _field(
         9898,
         "CONNECTOR_HTTP_PORT",
@@ -461,6 +481,8 @@ def _check(settings: Settings) -> None:
             "which CONNECTOR_DROP_IN serves already"
         )
     _check_store(settings)
+    _check_prices(settings)
+    _check_budgets(settings)
     _check_api(settings)
 
 
@@ -498,6 +520,28 @@ def _check_store(settings: Settings) -> None:
         raise SettingsError(f"CONNECTOR_STORE_KEY {error}") from None
     if settings.store_notes is not None and not settings.store_notes.is_dir():
         raise SettingsError("CONNECTOR_STORE_NOTES: there is no such folder")
+
+
+def _check_prices(settings: Settings) -> None:
+    if settings.prices is None:
+        return
+    from openai_connector.money import Prices  # only where there are any
+
+    try:
+        Prices.of_file(settings.prices)
+    except ValueError as error:
+        raise SettingsError(f"CONNECTOR_PRICES: {error}") from None
+
+
+def _check_budgets(settings: Settings) -> None:
+    if settings.budgets is None:
+        return
+    from openai_connector.money.budgets import Budgets  # only where there are any
+
+    try:
+        Budgets(settings.budgets)
+    except ValueError as error:
+        raise SettingsError(f"CONNECTOR_BUDGETS: {error}") from None
 
 
 def _check_certificates(settings: Settings) -> None:

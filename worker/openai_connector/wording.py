@@ -50,6 +50,31 @@ COULD_NOT_BE_STORED = Sentence(
     ". But the engine refused this failure's variables, and an answer kept in them ({reason})"
 )
 
+# Budgets
+
+BUDGET_EXCEEDED = Sentence(
+    "The call was not made, and nothing was paid for: it may cost up to {needed} {currency}, and of the "
+    "budget {budget} ({amount} {currency} a {per}) {spent} {currency} are spent or reserved. It is used up "
+    "until {until}. Raise the amount in the file of CONNECTOR_BUDGETS, or wait until then; then retry the "
+    "incident. A limit of the answer's tokens at the task makes the call smaller"
+)
+BUDGET_REFUSED = Sentence(
+    "The call was not made, and nothing was paid for: the price of {model} is not known in {currency}, and "
+    "the budget {budget} takes no such calls. Add the price to the file of CONNECTOR_PRICES, or set "
+    'unpriced = "count" at the budget; then retry the incident'
+)
+BUDGET_UNPRICED = Sentence(
+    "Budget {budget}: the price of the model '{model}' is not known in its currency. Its calls do not count "
+    'on the budget, and are refused where it has unpriced = "refuse". Add the price to the file of '
+    "CONNECTOR_PRICES"
+)
+BUDGETS_LOADED = Sentence("CONNECTOR_BUDGETS: {count} budgets are in force")
+BUDGETS_WRONG = Sentence("CONNECTOR_BUDGETS: {problem}. What was read before stays in force")
+BUDGETS_LOCAL = Sentence(
+    "CONNECTOR_BUDGETS without CONNECTOR_STORE: each worker process counts for itself, from nothing at each "
+    "start. Set CONNECTOR_STORE, so that budgets hold across workers and restarts"
+)
+
 # Ends of messages of failed calls: what becomes of the job
 
 TRIED_AGAIN = Sentence(". The job is tried again")
@@ -701,6 +726,46 @@ CHECK_AUTHORITY = Sentence("Check {base_url}, and name the certificate authority
 CHECK_CERTIFICATE = Sentence("Check {base_url}, the server's certificate, and what stands in between")
 CHECK_PROXY_RULES = Sentence("Have the operator allow the host in the proxy's rules, or name it in NO_PROXY")
 CHECK_NETWORK = Sentence("If this goes on, check the network and the proxy")
+
+# Why the cost of an answer is not known
+
+HOST_UNPRICED = Sentence(
+    "No prices are known for {host}: the operator can name them in the file that CONNECTOR_PRICES names"
+)
+MODEL_UNPRICED = Sentence(
+    "No price is known for the model {model} at {host}: the operator can name it in the file that "
+    "CONNECTOR_PRICES names"
+)
+TIER_UNPRICED = Sentence(
+    "No price is known for the model {model} at the tier {tier}: the operator can name it in the file that "
+    "CONNECTOR_PRICES names"
+)
+LENGTH_UNPRICED = Sentence(
+    "No price of the model {model} is known for more than {number} input tokens: the operator can name it in "
+    "the file that CONNECTOR_PRICES names"
+)
+TOKENS_UNPRICED = Sentence(
+    "No price is known for the {tokens} tokens of the model {model}: the operator can name it in the file "
+    "that CONNECTOR_PRICES names"
+)
+TOKENS_UNKNOWN = Sentence("The answer does not tell how many {tokens} tokens were used")
+CURRENCIES_DIFFER = Sentence("The prices of its calls are in different currencies")
+COST_NOT_KEPT = Sentence("The answer was bought by an earlier version of the worker, which noted no cost")
+TOKENS_CONTRADICTORY = Sentence("The numbers of tokens in the answer contradict each other")
+
+# What `costs` says
+
+COSTS_NO_STORE = Sentence(
+    "openai-connector: CONNECTOR_STORE is not set: what calls cost is kept in the store alone. Set it as for "
+    "the worker; without a store, the metrics tell what a worker has spent since its start"
+)
+COSTS_NO_FILE = Sentence(
+    "openai-connector: There is no store at CONNECTOR_STORE yet: a worker makes it at its start. Is the "
+    "setting the worker's own?"
+)
+COSTS_NOT_READ = Sentence("openai-connector: The store cannot be read: {problem}")
+COSTS_NOTHING = Sentence("Nothing was spent yet, as far as the store knows: no call has been answered")
+COSTS_NOTHING_SINCE = Sentence("Nothing was spent since that day, as far as the store knows")
 
 ADVICE: Final[Mapping[str, Sentence]] = {
     "insufficient_quota": CHECK_QUOTA,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from openai_connector.job import BpmnError, Completed, Failed, Outcome, Recovery
 from openai_connector.observe.events import (
+    AnswerFetched,
     AnswerReceived,
     Call,
     CallCut,
@@ -27,6 +29,7 @@ from openai_connector.observe.events import (
     LeaseAsked,
     Polled,
     PollFailed,
+    Spent,
     StorePurged,
 )
 from openai_connector.observe.metrics import Metrics, provider_of
@@ -39,6 +42,7 @@ SIDE = (
     'gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_request_model="gpt-4.1",'
     'server_address="api.openai.com"'
 )
+BOUGHT = Spent(Decimal("0.25"), "EUR", "flex")
 SAMPLE = re.compile(
     r'[a-z_]+(\{[a-zA-Z_]+="(?:[^"\\\n]|\\[\\n"])*"(,[a-zA-Z_]+="(?:[^"\\\n]|\\[\\n"])*")*\})? \S+'
 )
@@ -72,6 +76,26 @@ def counted(*events: Event) -> list[str]:
         (
             AnswerReceived(job(), 200, 0.015, CALL, 5, 70),
             f'gen_ai_client_token_usage_sum{{{SIDE},gen_ai_token_type="input"}} 5',
+        ),
+        (
+            AnswerReceived(job(), 200, 0.015, CALL, 5, 70, BOUGHT),
+            f'openai_connector_cost_total{{{SIDE},tier="flex",currency="EUR"}} 0.25',
+        ),
+        (
+            AnswerReceived(job(), 200, 0.015, CALL, 5, 70, Spent(reason="No price")),
+            f"openai_connector_answers_unpriced_total{{{SIDE}}} 1",
+        ),
+        (
+            AnswerFetched(job(), "r", 7000.0, CALL, 5, 70, BOUGHT),
+            f'openai_connector_cost_total{{{SIDE},tier="flex",currency="EUR"}} 0.25',
+        ),
+        (
+            AnswerFetched(job(), "r", 7000.0, CALL, 5, 70, BOUGHT),
+            f'gen_ai_client_operation_duration_seconds_bucket{{{SIDE},error_type="",le="7200"}} 1',
+        ),
+        (
+            AnswerFetched(job(), "r", 7000.0, CALL, 5, 70, BOUGHT),
+            f'gen_ai_client_token_usage_sum{{{SIDE},gen_ai_token_type="output"}} 70',
         ),
         (
             AnswerReceived(job(), 429, 0.015, CALL),
@@ -187,6 +211,18 @@ async def test_a_call_without_an_answer_is_over() -> None:
 def test_the_provider_is_found_by_the_host(host: str, provider: str) -> None:
     """OpenTelemetry's names are used where they apply, and nowhere else."""
     assert provider_of(host) == provider
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param(AnswerReceived(job(), 200, 0.1, CALL, is_pending=True), id="still being made"),
+        pytest.param(AnswerFetched(job(), "r", 9.0, CALL, is_again=True), id="fetched before"),
+    ],
+)
+def test_an_answer_counts_when_it_is_there_for_the_first_time(event: Event) -> None:
+    """Neither the call that only begins it nor a second fetch has a duration, tokens or a cost."""
+    assert not [line for line in counted(event) if line.startswith(("gen_ai", "openai_connector_cost"))]
 
 
 @pytest.mark.parametrize("what", ["model", "host", "template", "code"])

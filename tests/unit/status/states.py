@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from openai_connector.job import Completed, Failed
 from openai_connector.observe.events import (
@@ -19,6 +20,7 @@ from openai_connector.observe.events import (
     HostLost,
     JobEnded,
     JobStarted,
+    Spent,
     StoreLost,
 )
 from openai_connector.observe.metrics import Metrics
@@ -108,7 +110,8 @@ def busy(jobs: int = 37) -> World:
             done = job(key=minute * 1000 + number)
             call = Call("chat", models[number % 3], "api.openai.com")
             world.tell(JobStarted(done), CallSent(done, call))
-            world.tell(AnswerReceived(done, 200, 1.3, call, 300 + number, 500))
+            spent = Spent(Decimal("0.0123"), "USD", "standard") if number % 5 else Spent(reason="No price")
+            world.tell(AnswerReceived(done, 200, 1.3, call, 300 + number, 500, spent))
             outcome = Failed("later", 2) if number % 17 == 16 else Completed({})
             if isinstance(outcome, Failed):
                 world.tell(CallFailed(done, "ApiStatusError", "500", "Nothing: it is tried again"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from decimal import Decimal
 from html.parser import HTMLParser
 
 import pytest
@@ -15,6 +16,7 @@ from openai_connector.job import BpmnError, Completed, Failed, Outcome
 from openai_connector.observe.events import (
     AnswerAwaited,
     AnswerFetched,
+    AnswerReceived,
     Call,
     CallAbandoned,
     CallFailed,
@@ -26,6 +28,7 @@ from openai_connector.observe.events import (
     JobEnded,
     JobGone,
     JobStarted,
+    Spent,
     StoreFound,
     StoreFull,
     StoreLost,
@@ -212,6 +215,25 @@ def test_what_becomes_of_a_job_is_counted_once(outcome: Outcome, problem: bool, 
     for failure in status["failures"]:
         assert failure["advice"] == "Check the key" if problem else sentences_in(failure["advice"])
     assert status["jobsInAll"] == 0
+
+
+def test_the_money_is_told_by_currency() -> None:
+    """Hour and day have the money that was spent, and how many answers have no price; the page has a chart."""
+    world = World()
+    call = Call("chat", "m", "h")
+    euro, dollar = Spent(Decimal("0.25"), "EUR", "flex"), Spent(Decimal("0.0000001"), "USD", "standard")
+    world.tell(AnswerReceived(job(), 200, 1.0, call, 1, 1, euro))
+    world.clock.now += 2 * 3600
+    world.tell(AnswerReceived(job(), 200, 1.0, call, 1, 1, euro))
+    world.tell(AnswerFetched(job(), "r", 9.0, call, 1, 1, dollar))
+    world.tell(AnswerReceived(job(), 200, 1.0, call, 1, 1, Spent(reason="No price")))
+    status = json.loads(world.get("/status")[1])
+    assert status["lastHour"]["cost"] == {"EUR": 0.25, "USD": 0.0000001}
+    assert status["lastDay"]["cost"] == {"EUR": 0.5, "USD": 0.0000001}
+    assert status["lastHour"]["inAll"]["unpriced"] == 1
+    page = world.get("/")[1]
+    for shown in ("0.25 EUR + 0.0000001 USD", "1 answers of unknown price", "Cost in EUR, last day"):
+        assert shown in page
 
 
 def test_a_job_that_is_gone_is_no_longer_listed() -> None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from openai_connector.store import StoreError
 from openai_connector.store.durable import DurableStore
-from openai_connector.store.handover import SLOT, Handover, Note, is_small
+from openai_connector.store.handover import SLOT, Handover, Note, Noted, is_small
 from openai_connector.store.sqlite import SqliteTables
 from openai_connector.store.tables import Call
 from tests.unit.store.stores import CALL, FRESH_FOR, JOB, KEPT, Clock, Opener, until
@@ -199,7 +199,17 @@ class TestNotes:
         torn = tmp_path / "store.sqlite3-gone.notes"
         torn.write_bytes(notes_in(tmp_path)[0].read_bytes()[: SLOT + length])
         own.close()
-        assert dict(Handover(file, "two").abandoned()) == {"gone": {(1, CALL): b"first" * 20}}
+        assert dict(Handover(file, "two").abandoned()) == {"gone": {(1, CALL): Noted(b"first" * 20, "")}}
+
+    def test_what_a_call_did_cost_is_noted_with_its_answer(self, tmp_path: Path) -> None:
+        """Both are read by others; notes without it are read as they were."""
+        file = tmp_path / "store.sqlite3"
+        own = Handover(file, "one")
+        own.put((1, CALL), b"answer", "what it did cost")
+        own.put((2, CALL), b"answer")
+        (tmp_path / "store.sqlite3-gone.notes").write_bytes(notes_in(tmp_path)[0].read_bytes())
+        noted = dict(Handover(file, "two").abandoned())["gone"]
+        assert noted == {(1, CALL): (b"answer", "what it did cost"), (2, CALL): (b"answer", "")}
 
     def test_nobody_sees_a_file_that_is_not_locked_yet(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

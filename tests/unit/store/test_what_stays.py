@@ -20,6 +20,7 @@ from openai_connector.openai_api import ApiResponse
 from openai_connector.purchases import Purchases
 from openai_connector.redaction import Redaction
 from openai_connector.store import NoStore, Store, StoreError
+from openai_connector.store.charges import Entry
 from openai_connector.store.tables import Tables
 from openai_connector.zeebe.channel import Connection, gateway, open_channel
 from openai_connector.zeebe.commands import Commands, Delivery, Reported
@@ -280,7 +281,9 @@ class HeldTables:
 class FailingStore(NoStore):
     """A store that is away."""
 
-    async def keep(self, job_key: int, fingerprint: str, answer: Mapping[str, Any]) -> None:
+    async def keep(
+        self, job_key: int, fingerprint: str, answer: Mapping[str, Any], entry: Entry | None = None
+    ) -> None:
         """Fail."""
         raise StoreError("away")
 
@@ -295,9 +298,11 @@ class FailingOnce:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    async def keep(self, job_key: int, fingerprint: str, answer: Mapping[str, Any]) -> None:
+    async def keep(
+        self, job_key: int, fingerprint: str, answer: Mapping[str, Any], entry: Entry | None = None
+    ) -> None:
         """Fail once."""
         if not self.has_failed:
             self.has_failed = True
             raise StoreError("away")
-        await self._store.keep(job_key, fingerprint, answer)
+        await self._store.keep(job_key, fingerprint, answer, entry)

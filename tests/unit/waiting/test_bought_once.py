@@ -294,10 +294,10 @@ def test_a_stored_batch_is_waited_for_without_a_state_in_the_engine() -> None:
         stored: dict[int, Any] = {}
 
         class Kept(Purchases):
-            async def begin(self, job: Job, fingerprint: str) -> Any:
+            async def begin(self, job: Job, fingerprint: str, charge: Any = None) -> Any:
                 return stored.get(job.key)
 
-            async def keep(self, job: Job, fingerprint: str, answer: Any) -> bool:
+            async def keep(self, job: Job, fingerprint: str, answer: Any, entry: Any = None) -> bool:
                 stored[job.key] = answer
                 return True
 

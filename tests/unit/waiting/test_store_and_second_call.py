@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from openai_connector.job import Completed, Failed
 from openai_connector.observe.events import AnswerReused
 from openai_connector.purchases import Purchases
-from openai_connector.store import Change, Claim, Owed, StoreError
+from openai_connector.store import Change, Claim, Owed, StoreError, Total
+from openai_connector.store.charges import Charge, Entry
 from openai_connector.tasks.task_type import AnswerNeeded
 from tests.make import sentences_in
 from tests.simulation import clock, simulate
@@ -29,26 +32,40 @@ class Memory:
     released: int = 0
     is_away: bool = False
 
-    async def claim(self, job_key: int, fingerprint: str) -> Claim:
+    async def claim(self, job_key: int, fingerprint: str, charge: Charge | None = None) -> Claim:
         """Return what is stored."""
         if self.is_away:
             raise StoreError("away")
         return Claim(self.answers.get((job_key, fingerprint)))
 
-    async def confirm(self, job_key: int, fingerprint: str) -> Claim:
+    async def confirm(self, job_key: int, fingerprint: str, charge: Charge | None = None) -> Claim:
         """Return what is stored."""
         return await self.claim(job_key, fingerprint)
 
-    async def keep(self, job_key: int, fingerprint: str, answer: Mapping[str, Any]) -> None:
+    async def keep(
+        self, job_key: int, fingerprint: str, answer: Mapping[str, Any], entry: Entry | None = None
+    ) -> None:
         """Keep it."""
         if self.is_away:
             raise StoreError("away")
         self.answers[job_key, fingerprint] = answer
         self.kept.append(answer)
 
-    async def release(self, job_key: int, fingerprint: str) -> None:
+    async def release(self, job_key: int, fingerprint: str, entry: Entry | None = None) -> None:
         """Count."""
         self.released += 1
+
+    async def enter(self, job_key: int, entry: Entry) -> Claim:
+        """Do nothing."""
+        return Claim()
+
+    async def totals(self, since: date | None = None) -> list[Total]:
+        """Return nothing."""
+        return []
+
+    async def budgets(self, keys: Sequence[str]) -> Mapping[str, Decimal]:
+        """Return nothing."""
+        return {}
 
     async def start(self) -> None:
         """Do nothing."""

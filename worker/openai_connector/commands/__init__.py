@@ -13,6 +13,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "try": ("Run one process instance to its end, step by step.", "try_diagram"),
     "evaluate": ("Try FEEL, result and error expressions without a cluster.", "evaluate"),
     "check": ("Check settings, engine, API and store before the worker runs.", "check"),
+    "costs": ("Tell what calls cost, by day, process, element, model or tenant.", "costs"),
     "lint": ("Check the connector tasks of diagrams before they run.", "lint"),
     "migrate": ("Move a diagram made with Camunda's own OpenAI template over to this connector.", "migrate"),
     "completion": ("Write what a shell needs to complete this command.", "completion"),

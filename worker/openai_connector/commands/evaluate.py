@@ -12,11 +12,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TextIO
 
+from openai_connector.bills import Bills
 from openai_connector.connector import Connector
 from openai_connector.contract import (
     ANSWER_NOT_JSON,
     ANSWER_OFF_SCHEMA,
     API,
+    DEFAULT_BASE_URL,
     DEFAULT_RETRIES,
     ERROR_EXPRESSION,
     PROMPT,
@@ -27,6 +29,7 @@ from openai_connector.contract import (
 from openai_connector.document import parse_json
 from openai_connector.duration import format_duration
 from openai_connector.job import BpmnError, Completed, Failed, Job, Recovery, TaskError
+from openai_connector.money import Prices, record_of, shown
 from openai_connector.openai_api import ApiResponse, telling_part
 from openai_connector.openai_api.policy import classify
 from openai_connector.outcome.expressions import expression_text
@@ -278,7 +281,14 @@ def _response(recorded: Any) -> Any:
     output = asked_for_json.output(asked_for_json.request_body(), body)
     if output["condition"] in (ANSWER_NOT_JSON, ANSWER_OFF_SCHEMA):  # it need not have been asked for
         output = plain.output(plain.request_body(), body)
-    return {**recorded, "output": output}
+    return {**recorded, "output": output | _cost(plain.asked_path, body)}
+
+
+def _cost(path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an answer cost, had OpenAI itself given it, at the prices that come with the worker."""
+    asked = Request("POST", f"{DEFAULT_BASE_URL}{path}", {}, None, timedelta(0), "")
+    bill = Bills(Prices.packaged()).of(asked, ApiResponse(200, {}, body))
+    return {} if bill is None else dict(shown(record_of(bill.cost)))
 
 
 def _answer_cases(source: str) -> int:

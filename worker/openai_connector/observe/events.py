@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from openai_connector.job import Job, Outcome
@@ -20,6 +21,22 @@ class Call:
 
 
 NO_CALL: Final = Call()
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What an answer has cost."""
+
+    amount: Decimal | None = None
+    """None: nothing, or it is not known."""
+    currency: str = ""
+    tier: str = ""
+    """How it was served: `standard`, `batch`, ..."""
+    reason: str = ""
+    """Why that is not known, as a sentence; empty where nothing was bought, too."""
+
+
+NOTHING: Final = Spent()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +66,9 @@ class AnswerReceived:
     tokens_in: int | None = None
     tokens_out: int | None = None
     """As the answer tells them."""
+    spent: Spent = NOTHING
+    is_pending: bool = False
+    """The answer itself is still being made, and fetched later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +149,16 @@ class HeldBack:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetExceeded:
+    """A call was not made: it does not fit into a budget."""
+
+    job: Job
+    budget: str
+    until: str
+    """When the budget's period is over, in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerAwaited:
     """A job goes back while its answer is made elsewhere."""
 
@@ -146,6 +176,13 @@ class AnswerFetched:
     id: str
     seconds: float
     """Since it was bought."""
+    call: Call = NO_CALL
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    spent: Spent = NOTHING
+    status: int = 200
+    is_again: bool = False
+    """It was fetched before, and could not be kept: it is bought once all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +405,7 @@ Event = (
     | CallLost
     | CallFailed
     | HeldBack
+    | BudgetExceeded
     | AnswerAwaited
     | AnswerFetched
     | CallAbandoned

@@ -27,6 +27,7 @@ from openai_connector.observe.events import (
     BatchFound,
     BatchOver,
     BatchSubmitted,
+    BudgetExceeded,
     CallAbandoned,
     CallCut,
     CallFailed,
@@ -70,6 +71,7 @@ CallEvent = (
     | CallLost
     | CallFailed
     | HeldBack
+    | BudgetExceeded
     | CallCut
     | JobGone
 )
@@ -145,6 +147,7 @@ def _level(event: Told) -> int:
             | StoreFound()
             | StoreRoom()
             | CallFailed()
+            | BudgetExceeded()
             | CallCut()
             | AnswerUnexpected()
             | AnswerReused()
@@ -220,6 +223,9 @@ def _of_call(event: CallEvent) -> tuple[str, dict[str, Any]]:
             return f"{_named(job)}: {kind}, code {code}", _fields(job, errorType=kind, errorCode=code)
         case HeldBack(job=job, reason=reason):
             return f"{_named(job)}: {reason}", _fields(job)
+        case BudgetExceeded(job=job, budget=budget, until=until):
+            text = f"{_named(job)}: no call, budget {budget} is used up until {until}"
+            return text, _fields(job, budget=budget, until=until)
         case CallCut(job=job, seconds=seconds):
             text = f"{_named(job)}: its API call was cut off after {seconds:.2f} s; it may have been paid for"
             return text, _fields(job, callSeconds=round(seconds, 3))

@@ -17,8 +17,8 @@ from openai_connector.observe import events as e
 from openai_connector.observe.series import Counter, Gauge, Histogram, Labels, Names, Series, Sets, written
 
 TOKENS: Final = tuple(4**power for power in range(14))
-SECONDS: Final = tuple(0.01 * 2**power for power in range(14))
-"""The bounds that OpenTelemetry's conventions for generative AI advise."""
+SECONDS: Final = (*(0.01 * 2**power for power in range(14)), 600.0, 3600.0, 7200.0, 28800.0, 86400.0)
+"""The bounds that OpenTelemetry's conventions for generative AI advise; then those of answers that wait."""
 JOB_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0, 600.0)
 UNKNOWN: Final = "unknown"
 """Of a job without the header, as in Camunda's runtime."""
@@ -153,7 +153,8 @@ class Metrics:
     def _declare_calls(self) -> None:
         self.call_seconds = Histogram(
             "gen_ai_client_operation_duration_seconds",
-            "Calls to the API by how long they took (OpenTelemetry: gen_ai.client.operation.duration). "
+            "Calls to the API by how long they took (OpenTelemetry: gen_ai.client.operation.duration), an "
+            "answer that can wait from its purchase until it was fetched. "
             "error_type: the status, or what was in its place; empty for an answer.",
             SECONDS,
             (*GEN_AI, "error_type"),
@@ -163,6 +164,17 @@ class Metrics:
             "Tokens an answer (OpenTelemetry: gen_ai.client.token.usage), input and output.",
             TOKENS,
             (*GEN_AI, "gen_ai_token_type"),
+        )
+        self.cost = Counter(
+            "openai_connector_cost_total",
+            "What answers cost, once each, as far as their prices are known. tier: how they were served: "
+            "standard, 2h, 8h, batch, flex, priority.",
+            (*GEN_AI, "tier", "currency"),
+        )
+        self.unpriced = Counter(
+            "openai_connector_answers_unpriced_total",
+            "Answers whose cost is not known: they are no part of the total.",
+            GEN_AI,
         )
         self._declare_trouble()
 
@@ -269,7 +281,7 @@ class Metrics:
             ),
             e.HeldBack: lambda event: self.held_back.add((event.kind,)),
             e.AnswerAwaited: lambda _: self.awaited.add(),
-            e.AnswerFetched: lambda _: self.fetched.add(),
+            e.AnswerFetched: self._fetched,
             e.CallAbandoned: lambda _: self.abandoned.add(),
             e.BatchSubmitted: lambda _: self.batches.add(),
             e.BatchOver: lambda event: self.not_removed.add(amount=bool(event.trouble)),
@@ -305,11 +317,29 @@ class Metrics:
             self.incidents.add((event.job.type,))
 
     def _answered(self, event: e.AnswerReceived) -> None:
-        side = self._ended(event.call, event.seconds, "" if event.status < 400 else str(event.status))
+        if event.is_pending:  # it counts when it is fetched
+            self.under_way.add(amount=-1)
+            return
+        self._ended(event.call, event.seconds, "" if event.status < 400 else str(event.status))
+        self._bought(event)
+
+    def _fetched(self, event: e.AnswerFetched) -> None:
+        self.fetched.add()
+        if not event.is_again:
+            error = "" if event.status < 400 else str(event.status)
+            self._timed(event.call, event.seconds, error)
+            self._bought(event)
+
+    def _bought(self, event: e.AnswerReceived | e.AnswerFetched) -> None:
+        side, spent = self._side(event.call), event.spent
         if event.tokens_in is not None:
             self.tokens.observe(event.tokens_in, (*side, "input"))
         if event.tokens_out is not None:
             self.tokens.observe(event.tokens_out, (*side, "output"))
+        if spent.amount is not None:
+            self.cost.add((*side, spent.tier, spent.currency), float(spent.amount))
+        elif spent.reason:
+            self.unpriced.add(side)
 
     def _unanswered(self, event: e.CallUnanswered) -> None:
         self._ended(event.call, event.seconds, event.kind)
@@ -318,11 +348,12 @@ class Metrics:
         self.cut.add()
         self._ended(event.call, event.seconds, "cut")
 
-    def _ended(self, call: e.Call, seconds: float, error: str) -> Labels:
+    def _ended(self, call: e.Call, seconds: float, error: str) -> None:
         self.under_way.add(amount=-1)
-        side = self._side(call)
-        self.call_seconds.observe(seconds, self._ends.of((*side, error)))
-        return side
+        self._timed(call, seconds, error)
+
+    def _timed(self, call: e.Call, seconds: float, error: str) -> None:
+        self.call_seconds.observe(seconds, self._ends.of((*self._side(call), error)))
 
     def _side(self, call: e.Call) -> Labels:
         operation, model, host = self._sides.of((call.operation, call.model, call.host))

@@ -39,6 +39,8 @@ class WaitingCall:
     """How often it was asked for."""
     watched_since: float | None = None
     """Since when it may take too long, where a person has begun that anew."""
+    is_billed: bool = False
+    """Its answer was fetched, and its cost counted; it may be fetched again where it could not be kept."""
 
     @classmethod
     def read(cls, record: Any) -> WaitingCall | None:
@@ -52,13 +54,16 @@ class WaitingCall:
                     kind,
                     fetched if isinstance(fetched, int) else 0,
                     watched if isinstance(watched, int | float) else None,
+                    rest.get("billed") is True,
                 )
             case _:
                 return None
 
     def record(self) -> dict[str, Any]:
         """Return what can be kept in place of an answer."""
-        more = {} if self.watched_since is None else {"watchedSince": self.watched_since}
+        more: dict[str, Any] = {} if self.watched_since is None else {"watchedSince": self.watched_since}
+        if self.is_billed:
+            more["billed"] = True
         return {
             RECORD: {"kind": self.kind, "id": self.id, "since": self.since, "fetched": self.fetched, **more}
         }

@@ -12,7 +12,7 @@ from typing import Any, Final
 from openai_connector import wording
 from openai_connector.job import Completed, Failed, Job
 from openai_connector.observe import events as e
-from openai_connector.status.history import History
+from openai_connector.status.history import COST, History
 
 FAILURES: Final = 20
 """Failures that are remembered."""
@@ -116,7 +116,7 @@ class Board:
             e.JobEnded: self._ended,
             e.JobGone: self._gone,
             e.AnswerAwaited: self._awaited,
-            e.AnswerFetched: lambda event: self._waiting.pop(event.job.key, None),
+            e.AnswerFetched: self._fetched,
             e.CallAbandoned: lambda event: self._waiting.pop(event.job.key, None),
         }
 
@@ -145,11 +145,22 @@ class Board:
         if working is not None:
             working.state, working.model = "asks", event.call.model
 
-    def _answered(self, event: e.AnswerReceived) -> None:
+    def _bought(self, event: e.AnswerReceived | e.AnswerFetched) -> None:
         if event.tokens_in:
             self.history.add("tokensIn", event.tokens_in)
         if event.tokens_out:
             self.history.add("tokensOut", event.tokens_out)
+        if event.spent.amount is not None:
+            self.history.add(f"{COST}{event.spent.currency}", float(event.spent.amount))
+        elif event.spent.reason:
+            self.history.add("unpriced")
+
+    def _fetched(self, event: e.AnswerFetched) -> None:
+        self._bought(event)
+        self._waiting.pop(event.job.key, None)
+
+    def _answered(self, event: e.AnswerReceived) -> None:
+        self._bought(event)
         working = self.working.get(event.job.key)
         if working is not None:
             working.state = "maps"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,7 +28,11 @@ class Layer:
 
 
 def bars(
-    title: str, parts: Sequence[Mapping[str, float]], layers: Sequence[Layer], ends: tuple[str, str]
+    title: str,
+    parts: Sequence[Mapping[str, float]],
+    layers: Sequence[Layer],
+    ends: tuple[str, str],
+    shown: Callable[[float], str] | None = None,
 ) -> str:
     """Draw a chart with a legend.
 
@@ -36,7 +41,9 @@ def bars(
         parts: the counts, the oldest first.
         layers: what is stacked, from the bottom.
         ends: what stands below the first bar and below the last.
+        shown: writes a number.
     """
+    shown = shown or amount
     most = max((sum(part[layer.name] for layer in layers) for part in parts), default=0) or 1
     step = WIDTH / len(parts)
     drawn = [
@@ -44,7 +51,7 @@ def bars(
         for number, part in enumerate(parts)
         for bar in _column(part, layers, x=number * step, width=max(step - 1.5, 1.0), scale=HEIGHT / most)
     ]
-    sums = [f"{layer.label} {amount(sum(part[layer.name] for part in parts))}" for layer in layers]
+    sums = [f"{layer.label} {shown(sum(part[layer.name] for part in parts))}" for layer in layers]
     picture = tag(
         "svg", tag("title", text(f"{title}: {', '.join(sums)}")),
         tag("line", class_="floor", x1=0, y1=HEIGHT + .5, x2=WIDTH, y2=HEIGHT + .5),
@@ -53,7 +60,7 @@ def bars(
         tag("text", text(ends[1]), x=WIDTH, y=HEIGHT + 13, class_="end"),
         viewBox=f"0 -2 {WIDTH:g} {HEIGHT + FLOOR + 2:g}", role="img", class_="chart",
     )  # fmt: skip
-    peak = tag("span", text(f"highest bar {amount(most)}" if any(drawn) else "nothing yet"), class_="dim")
+    peak = tag("span", text(f"highest bar {shown(most)}" if any(drawn) else "nothing yet"), class_="dim")
     keys = [
         tag("span", text(label), class_=f"key {layer.style}")
         for layer, label in zip(layers, sums, strict=True)
@@ -73,6 +80,13 @@ def amount(value: float) -> str:
         if value >= limit:
             return f"{value / (1e3 if unit == 'k' else limit):.1f} {unit}"
     return f"{value:.0f}"
+
+
+def money(value: float) -> str:
+    """Return an amount of money with the digits that tell something: two, or more where it is small."""
+    if value >= 1 or not value:
+        return f"{value:,.2f}" if value else "0"
+    return f"{value:.{2 - math.floor(math.log10(value))}f}".rstrip("0")
 
 
 def _column(

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from openai_connector import look
 from openai_connector.look.svg import tag, text
-from openai_connector.status.charts import Layer, amount, bars
+from openai_connector.status.charts import Layer, amount, bars, money
+from openai_connector.status.history import COST
 
 JOBS: Final = (
     Layer("completed", "completed", "done"),
@@ -19,6 +20,8 @@ JOBS: Final = (
     Layer("incidents", "incidents", "trouble"),
 )
 TOKENS: Final = (Layer("tokensIn", "input", "running"), Layer("tokensOut", "output", "accent"))
+MOST_CURRENCIES: Final = 3
+"""That have charts."""
 STATES: Final = {"read": "reads its inputs", "asks": "asks the API", "maps": "maps and reports"}
 
 Cells = Sequence[str]
@@ -86,8 +89,16 @@ def _tiles(report: Given) -> str:
             amount(hour["tokensIn"] + hour["tokensOut"]),
             f"{amount(hour['tokensIn'])} input, {amount(hour['tokensOut'])} output",
         ),
+        _cost(report["lastHour"]),
     ]
     return tag("section", *tiles, class_="tiles", aria_label="At a glance")
+
+
+def _cost(hour: Given) -> str:
+    spent = " + ".join(f"{money(sum_)} {currency}" for currency, sum_ in hour["cost"].items())
+    unpriced = hour["inAll"]["unpriced"]
+    more = f"and {amount(unpriced)} answers of unknown price" if unpriced else "as far as prices are known"
+    return _tile("Cost in the last hour", spent or "0", more)
 
 
 def _slots(of: Given) -> str:
@@ -121,9 +132,18 @@ def _charts(report: Given) -> str:
         bars("Jobs, last day", day, JOBS, ends[1]),
         bars("Tokens, last hour", hour, TOKENS, ends[0]),
         bars("Tokens, last day", day, TOKENS, ends[1]),
+        *(
+            bars(f"Cost in {currency}, last {span}", parts, _layer(currency), end, money)
+            for currency in list(report["lastDay"]["cost"])[:MOST_CURRENCIES]
+            for span, parts, end in (("hour", hour, ends[0]), ("day", day, ends[1]))
+        ),
         class_="charts",
         aria_label="Throughput",
     )
+
+
+def _layer(currency: str) -> tuple[Layer, ...]:
+    return (Layer(f"{COST}{currency}", currency, "accent"),)
 
 
 def _jobs(report: Given) -> str:

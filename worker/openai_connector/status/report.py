@@ -11,7 +11,7 @@ from openai_connector import __version__
 from openai_connector.job import Job
 from openai_connector.status import health
 from openai_connector.status.board import Board, Failure, Waiting, Working
-from openai_connector.status.history import total
+from openai_connector.status.history import costs, total
 from openai_connector.status.parts import Parts
 
 SHOWN_JOBS: Final = 100
@@ -64,8 +64,8 @@ def report(parts: Parts, board: Board) -> dict[str, Any]:
             "answersNotStored": board.unkept,
         },
         "failures": [_failure(failure) for failure in board.failures],
-        "lastHour": {"inAll": total(hour), "minutes": hour},
-        "lastDay": {"inAll": total(day), "quarters": day},
+        "lastHour": {"inAll": total(hour), "cost": costs(hour), "minutes": hour},
+        "lastDay": {"inAll": total(day), "cost": costs(day), "quarters": day},
     }
 
 

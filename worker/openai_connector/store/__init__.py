@@ -11,13 +11,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 from enum import Enum
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from openai_connector import wording
+from openai_connector.store.charges import Charge, Entry, LocalCharges, Open, Over, Total
+
+__all__ = [
+    "Change",
+    "Charge",
+    "Claim",
+    "Entry",
+    "Met",
+    "News",
+    "NoStore",
+    "Over",
+    "Owed",
+    "Store",
+    "StoreError",
+    "StoreOptions",
+    "Total",
+    "check_location",
+    "file_of",
+    "open_store",
+]
 
 POSTGRES: Final = ("postgresql://", "postgres://")
 SQLITE: Final = "sqlite:///"
@@ -77,11 +98,15 @@ class Claim:
     """The intent of somebody who is gone was taken over: that call may have been paid for and lost."""
     attempts: int = 0
     """How often this call was begun before and never ended: a job that kills its worker counts up."""
+    over: Over | None = None
+    """The budget that the call does not fit into: nothing is held then."""
+    spent: Mapping[str, Decimal] = field(default_factory=dict)
+    """What is spent and reserved now of the charge's budgets."""
 
     @property
     def is_ours(self) -> bool:
         """The intent is held by this worker, until `keep` or `release`."""
-        return self.answer is None and not self.is_busy
+        return self.answer is None and not self.is_busy and self.over is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,20 +142,28 @@ class Store(Protocol):
     async def aclose(self) -> None:
         """Write what is still to be written, and close; raises nothing."""
 
-    async def claim(self, job_key: int, fingerprint: str) -> Claim:
-        """Hold the intent of a call, unless it is answered or somebody else is in mid-call."""
+    async def claim(self, job_key: int, fingerprint: str, charge: Charge | None = None) -> Claim:
+        """Hold the intent of a call, unless it is answered or somebody else is in mid-call.
 
-    async def confirm(self, job_key: int, fingerprint: str) -> Claim:
+        What it may cost is reserved with it, until an entry says what became of the charge.
+        """
+
+    async def confirm(self, job_key: int, fingerprint: str, charge: Charge | None = None) -> Claim:
         """Return what holds of a claim just before it is used.
 
         This process may have stood still since, and others have thought it dead.
         """
 
-    async def keep(self, job_key: int, fingerprint: str, answer: Mapping[str, Any]) -> None:
+    async def keep(
+        self, job_key: int, fingerprint: str, answer: Mapping[str, Any], entry: Entry | None = None
+    ) -> None:
         """Keep an answer: it is safe when this returns. The intent is over."""
 
-    async def release(self, job_key: int, fingerprint: str) -> None:
+    async def release(self, job_key: int, fingerprint: str, entry: Entry | None = None) -> None:
         """Give the intent back: the call has ended without an answer."""
+
+    async def enter(self, job_key: int, entry: Entry) -> Claim:
+        """Note what a call may cost, or did, for which there is no intent."""
 
     async def owe(self, job_key: int, variables_json: str) -> None:
         """Remember a completion until `forget`."""
@@ -151,13 +184,22 @@ class Store(Protocol):
     async def update(self, name: str, change: Change) -> Mapping[str, Any]:
         """Change a shared value, one worker at a time, and return it. `change` runs in another thread."""
 
+    async def totals(self, since: date | None = None) -> list[Total]:
+        """Return what was spent, by day, process, element, model, tenant and currency."""
+
+    async def budgets(self, keys: Sequence[str]) -> Mapping[str, Decimal]:
+        """Return what is spent and reserved of budgets, by their keys."""
+
 
 class NoStore:
-    """Nothing is stored."""
+    """Nothing is stored; what calls cost is kept in mind for their budgets, as long as the process lives."""
 
     is_healthy = True
     is_full = False
     is_shared = False
+
+    def __init__(self) -> None:
+        self._charges = LocalCharges()
 
     async def start(self) -> None:
         """Do nothing."""
@@ -165,19 +207,42 @@ class NoStore:
     async def aclose(self) -> None:
         """Do nothing."""
 
-    async def claim(self, job_key: int, fingerprint: str) -> Claim:
+    async def claim(self, job_key: int, fingerprint: str, charge: Charge | None = None) -> Claim:
+        """Return that the call may be made, where its budgets allow it."""
+        if charge is None or not charge.budgets:
+            return _FREE
+        return self.reserve(charge, {})
+
+    def reserve(self, charge: Charge, known: Mapping[str, Decimal]) -> Claim:
+        """Reserve what a call may cost; `known` is what is spent elsewhere."""
+        over = self._charges.reserve(charge, known)
+        return Claim(over=over, spent={limit.key: self._charges.spent[limit.key] for limit in charge.budgets})
+
+    async def confirm(self, job_key: int, fingerprint: str, charge: Charge | None = None) -> Claim:
         """Return that the call may be made."""
         return _FREE
 
-    async def confirm(self, job_key: int, fingerprint: str) -> Claim:
-        """Return that the call may be made."""
+    async def keep(
+        self, job_key: int, fingerprint: str, answer: Mapping[str, Any], entry: Entry | None = None
+    ) -> None:
+        """Keep nothing of the answer."""
+        self.note(entry)
+
+    async def release(self, job_key: int, fingerprint: str, entry: Entry | None = None) -> None:
+        """Release what was reserved."""
+        self.note(entry)
+
+    def note(self, entry: Entry | None) -> None:
+        """Note what became of a charge."""
+        if entry is not None:
+            self._charges.enter(entry)
+
+    async def enter(self, job_key: int, entry: Entry) -> Claim:
+        """Note what a call may cost, or did."""
+        if isinstance(entry, Open):
+            return await self.claim(job_key, "", entry.charge)
+        self.note(entry)
         return _FREE
-
-    async def keep(self, job_key: int, fingerprint: str, answer: Mapping[str, Any]) -> None:
-        """Keep nothing."""
-
-    async def release(self, job_key: int, fingerprint: str) -> None:
-        """Do nothing."""
 
     async def owe(self, job_key: int, variables_json: str) -> None:
         """Remember nothing."""
@@ -196,6 +261,14 @@ class NoStore:
     async def update(self, name: str, change: Change) -> Mapping[str, Any]:
         """Return what the change makes of nothing."""
         return change(None)
+
+    async def totals(self, since: date | None = None) -> list[Total]:
+        """Return nothing."""
+        return []
+
+    async def budgets(self, keys: Sequence[str]) -> Mapping[str, Decimal]:
+        """Return what this process has spent and reserved."""
+        return {key: self._charges.spent[key] for key in keys if key in self._charges.spent}
 
 
 _FREE: Final = Claim()

@@ -11,17 +11,21 @@ import contextlib
 import hashlib
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final, TypeVar
 
 from openai_connector import wording
 from openai_connector.store import POSTGRES, Change, Claim, Met, News, Owed, StoreError, StoreOptions, file_of
+from openai_connector.store.charges import Charge, Drop, Entry, Open, Pay, Total, noted
 from openai_connector.store.handover import Note, is_small
 from openai_connector.store.ledger import (
     BEATS,
+    Enter,
     Forget,
     Keep,
     Ledger,
@@ -42,6 +46,8 @@ FIRST_PAUSE: Final = 0.25
 LONGEST_PAUSE: Final = 30.0
 MOMENT: Final = 0.1
 """Seconds for which a claim holds without a look: others may think its owner dead, or wake with an answer."""
+ENTERED_AT_ONCE: Final = 1000
+"""Entries of charges that could not be written in time, in one step."""
 REMEMBERED: Final = 100_000
 """Jobs that are still to be removed when the store is back; what is beyond goes by its age."""
 
@@ -73,6 +79,7 @@ class DurableStore:
         """Since when these are claimed."""
         self._unreleased: set[Call] = set()
         self._unforgotten: set[int] = set()
+        self._unentered: list[Entry] = []
 
     @property
     def is_healthy(self) -> bool:
@@ -102,7 +109,7 @@ class DurableStore:
             await asyncio.gather(self._keeper, return_exceptions=True)
         if self._pump is not None:
             await asyncio.gather(self._pump, return_exceptions=True)
-        if self.is_healthy and (self._unreleased or self._unforgotten):
+        if self.is_healthy and (self._unreleased or self._unforgotten or self._unentered):
             with contextlib.suppress(StoreError):
                 await self._beat()
         self._problem = StoreError(wording.STORE_CLOSED())
@@ -112,7 +119,7 @@ class DurableStore:
         self._writer.end()
         self._writer = None
 
-    async def claim(self, job_key: int, fingerprint: str) -> Claim:
+    async def claim(self, job_key: int, fingerprint: str, charge: Charge | None = None) -> Claim:
         """Hold the intent of a call, unless it is answered or somebody else is in mid-call."""
         call = (job_key, fingerprint)
         self._check()
@@ -121,29 +128,33 @@ class DurableStore:
         self._held[call] = monotonic()
         is_ours = False
         try:
-            claim: Claim = await self._do(Take(job_key, fingerprint))
+            claim: Claim = await self._do(Take(job_key, fingerprint, charge))
             is_ours = claim.is_ours
             self._unreleased.discard(call)
             return claim
         except BaseException:
             self._unreleased.add(call)  # it may have been written nevertheless
+            if charge is not None:
+                self._enter_later(Drop(charge))
             raise
         finally:
             if not is_ours:
                 self._held.pop(call, None)
 
-    async def confirm(self, job_key: int, fingerprint: str) -> Claim:
+    async def confirm(self, job_key: int, fingerprint: str, charge: Charge | None = None) -> Claim:
         """Return what holds of a claim now: it is looked up where it is older than a moment."""
         call = (job_key, fingerprint)
         if monotonic() - self._held.get(call, math.inf) < MOMENT:
             return Claim()
         self._held.pop(call, None)
-        return await self.claim(job_key, fingerprint)
+        return await self.claim(job_key, fingerprint, charge)
 
-    async def keep(self, job_key: int, fingerprint: str, answer: Mapping[str, Any]) -> None:
+    async def keep(
+        self, job_key: int, fingerprint: str, answer: Mapping[str, Any], entry: Entry | None = None
+    ) -> None:
         """Keep an answer: it is safe when this returns, and from a kill as soon as this begins to wait."""
         call = (job_key, fingerprint)
-        operation, note = self._hand_over(Keep(job_key, fingerprint, answer))
+        operation, note = self._hand_over(Keep(job_key, fingerprint, answer, entry=entry))
         try:
             await self._end(call, operation)
         except StoreError:
@@ -152,9 +163,29 @@ class DurableStore:
         finally:
             self._handover.clear(note)
 
-    async def release(self, job_key: int, fingerprint: str) -> None:
+    async def release(self, job_key: int, fingerprint: str, entry: Entry | None = None) -> None:
         """Give the intent back: the call has ended without an answer."""
-        await self._end((job_key, fingerprint), Release(job_key, fingerprint))
+        await self._end((job_key, fingerprint), Release(job_key, fingerprint, entry))
+
+    async def enter(self, job_key: int, entry: Entry) -> Claim:
+        """Note what a call may cost, or did, for which there is no intent."""
+        try:
+            claim: Claim | None = await self._do(Enter(job_key, entry))
+        except BaseException:
+            if isinstance(entry, Open):
+                self._enter_later(Drop(entry.charge))
+            raise
+        return Claim() if claim is None else claim
+
+    def _enter_later(self, entry: Entry | None) -> None:
+        if entry is not None and len(self._unentered) < REMEMBERED:
+            self._unentered.append(entry)
+
+    def _enter_all_later(self, operations: Iterable[Operation]) -> None:
+        """Note what became of charges, where it could not be written: what may be written counts once."""
+        for operation in operations:
+            if isinstance(operation, Keep | Release | Enter) and not isinstance(operation.entry, Open):
+                self._enter_later(operation.entry)
 
     async def owe(self, job_key: int, variables_json: str) -> None:
         """Remember a completion until `forget`."""
@@ -183,6 +214,14 @@ class DurableStore:
         value: Mapping[str, Any] = await self._ask(lambda: self._ledger.update(name, change))
         return value
 
+    async def totals(self, since: date | None = None) -> list[Total]:
+        """Return what was spent, by day, process, element, model, tenant and currency."""
+        return await self._ask(lambda: self._ledger.totals(since))
+
+    async def budgets(self, keys: Sequence[str]) -> Mapping[str, Decimal]:
+        """Return what is spent and reserved of budgets."""
+        return await self._ask(lambda: self._ledger.budgets(keys))
+
     def _hand_over(self, operation: Keep) -> tuple[Keep, Note | None]:
         """Note an answer, so that it survives a kill on its way into the file."""
         if not (self._handover.is_on and self.is_healthy and is_small(operation.answer)):
@@ -192,7 +231,8 @@ class DurableStore:
         except Exception:
             return operation, None  # that it is no JSON is said by the step itself
         call = (operation.job_key, operation.fingerprint)
-        return replace(operation, sealed=sealed), self._handover.put(call, sealed)
+        paid = noted(operation.entry) if isinstance(operation.entry, Pay) else ""
+        return replace(operation, sealed=sealed), self._handover.put(call, sealed, paid)
 
     # Gathering
 
@@ -207,6 +247,8 @@ class DurableStore:
             self._held.pop(call, None)
 
     async def _do(self, operation: Operation) -> Any:
+        if self._problem is not None:
+            self._enter_all_later([operation])
         self._check()
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((operation, future))
@@ -222,6 +264,7 @@ class DurableStore:
                 try:
                     results = await self._ask(lambda given=operations: self._ledger.apply(given))  # type: ignore[misc]
                 except StoreError as error:
+                    self._enter_all_later(operations)
                     _fail(batch, error)
                     self._refuse_waiting()
                 else:
@@ -243,6 +286,7 @@ class DurableStore:
 
     def _refuse_waiting(self) -> None:
         if self._problem is not None:
+            self._enter_all_later(operation for operation, _ in self._waiting)
             _fail(self._waiting, self._problem)
             self._waiting.clear()
 
@@ -325,9 +369,11 @@ class DurableStore:
 
     async def _beat(self) -> None:
         releases, forgotten = self._unreleased - self._held.keys(), set(self._unforgotten)
-        await self._call(lambda: self._ledger.beat(releases, forgotten))
+        entries = self._unentered[:ENTERED_AT_ONCE]
+        await self._call(lambda: self._ledger.beat(releases, forgotten, entries))
         self._unreleased -= releases
         self._unforgotten -= forgotten
+        del self._unentered[: len(entries)]
         self._change(None)
 
 

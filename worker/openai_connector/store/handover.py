@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from heapq import heappop, heappush
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from openai_connector.store.tables import Call
 
@@ -36,6 +36,17 @@ END: Final = ".notes"
 
 Note = tuple[int, int]
 """Which of the files that this worker has had, and the place in it."""
+
+PAID: Final = "\n"
+"""In a note between the fingerprint and what the call did cost, where that is noted too."""
+
+
+class Noted(NamedTuple):
+    """What a note says."""
+
+    answer: bytes
+    paid: str
+    """What the call did cost; empty where nothing is said of it."""
 
 
 class Handover:
@@ -62,9 +73,9 @@ class Handover:
         """Whether notes are made."""
         return self._file is not None
 
-    def put(self, call: Call, data: bytes) -> Note | None:
-        """Note an answer; return what `clear` wants, or None: it was not noted."""
-        note = _note(call, data)
+    def put(self, call: Call, data: bytes, paid: str = "") -> Note | None:
+        """Note an answer, and its cost; return what `clear` wants, or None: it was not noted."""
+        note = _note(call, data, paid)
         if self._file is None or len(note) > SLOT or len(self._lengths) >= MOST:
             return None
         try:
@@ -119,9 +130,10 @@ class Handover:
         """Return the answer that an owner who is gone has noted."""
         if owner is None or self._file is None:
             return None
-        return _read(_notes(self._file, owner)).get(call)
+        noted = _read(_notes(self._file, owner)).get(call)
+        return None if noted is None else noted.answer
 
-    def abandoned(self) -> Iterator[tuple[str, Mapping[Call, bytes]]]:
+    def abandoned(self) -> Iterator[tuple[str, Mapping[Call, Noted]]]:
         """Return the notes of those who are gone."""
         if self._file is None:
             return
@@ -160,8 +172,8 @@ def _notes(file: Path, owner: str) -> Path:
     return file.with_name(f"{file.name}-{owner}{END}")
 
 
-def _note(call: Call, data: bytes) -> bytes:
-    job_key, fingerprint = call[0], call[1].encode()
+def _note(call: Call, data: bytes, paid: str) -> bytes:
+    job_key, fingerprint = call[0], (call[1] + PAID + paid if paid else call[1]).encode()
     checksum = zlib.crc32(data, zlib.crc32(fingerprint))
     return HEAD.pack(MARK, job_key, len(fingerprint), len(data), checksum) + fingerprint + data
 
@@ -176,15 +188,16 @@ def _is_abandoned(path: Path) -> bool:
         return False
 
 
-def _read(path: Path) -> dict[Call, bytes]:
-    found: dict[Call, bytes] = {}
+def _read(path: Path) -> dict[Call, Noted]:
+    found: dict[Call, Noted] = {}
     with contextlib.suppress(OSError), open(path, "rb") as notes:
         for place, length in _lengths(notes.fileno()):
             note = os.pread(notes.fileno(), length, place)
             _, job_key, named, size, checksum = HEAD.unpack_from(note)
             rest = note[HEAD.size :]
             if len(rest) == named + size and zlib.crc32(rest) == checksum:
-                found[(job_key, rest[:named].decode())] = rest[named:]
+                fingerprint, _, paid = rest[:named].decode().partition(PAID)
+                found[(job_key, fingerprint)] = Noted(rest[named:], paid)
     return found
 
 

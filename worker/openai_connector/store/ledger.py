@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final, TypeVar
 
 from openai_connector import wording
 from openai_connector.store import Change, Claim, Met, News, Owed, StoreError, StoreOptions
-from openai_connector.store.handover import Handover
+from openai_connector.store.booking import Booked, Booking, owners_gone
+from openai_connector.store.charges import Charge, Entry, Open, Total, pay_noted, sorted_totals
+from openai_connector.store.handover import Handover, Noted
 from openai_connector.store.owner import has_ended, new_owner, process_mark
 from openai_connector.store.sealing import Sealing, encode
 from openai_connector.store.tables import Call, Found, Tables, in_order
@@ -36,6 +40,7 @@ class Take:
 
     job_key: int
     fingerprint: str
+    charge: Charge | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ class Keep:
     answer: Any = field(repr=False)
     sealed: bytes | None = field(default=None, repr=False)
     """What is to be written of it, where that is known already."""
+    entry: Entry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,15 @@ class Release:
 
     job_key: int
     fingerprint: str
+    entry: Entry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Enter:
+    """Move the charge of a call without an intent."""
+
+    job_key: int
+    entry: Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +87,7 @@ class Forget:
     job_key: int
 
 
-Operation = Take | Keep | Release | Owe | Forget
+Operation = Take | Keep | Release | Enter | Owe | Forget
 Result = Claim | StoreError | None
 
 
@@ -97,6 +112,7 @@ class Ledger:
         self.handover = Handover(file, self.owner)
         self._mark = process_mark()
         self._tables = tables
+        self._booking = Booking(tables, self.owner)
         self._tell = tell
         self._sealing = Sealing(options.keys)
         self._fresh_for = options.fresh_for.total_seconds()
@@ -117,9 +133,27 @@ class Ledger:
         """Do all of these in one transaction; a job comes at most once in it."""
         return self._step(lambda: self._apply(operations))
 
-    def beat(self, releases: Iterable[Call], forgotten: Iterable[int]) -> None:
+    def beat(self, releases: Iterable[Call], forgotten: Iterable[int], entries: Iterable[Entry] = ()) -> None:
         """Give a sign of life, and do what could not be done in time."""
-        self._step(lambda: self._beat(list(releases), list(forgotten)))
+        self._step(lambda: self._beat(list(releases), list(forgotten), list(entries)))
+
+    def totals(self, since: date | None) -> list[Total]:
+        """Return what was spent."""
+
+        def read() -> list[Total]:
+            with self._tables.transaction():
+                return sorted_totals(self._tables.totals("" if since is None else since.isoformat()))
+
+        return self._step(read)
+
+    def budgets(self, keys: Sequence[str]) -> dict[str, Decimal]:
+        """Return what is spent of budgets."""
+
+        def read() -> dict[str, Decimal]:
+            with self._tables.transaction():
+                return self._tables.budgets(keys)
+
+        return self._step(read)
 
     def owed(self) -> list[Owed]:
         """Take over what owners that are gone still owe."""
@@ -217,7 +251,30 @@ class Ledger:
                 results[takes[call]] = claim
             self._check_size(sealed, results)
             self._write(operations, sealed, now)
+            self._book(operations, results, now)
         return results
+
+    def _book(self, operations: Sequence[Operation], results: list[Result], now: float) -> None:
+        """Move the charges of operations; a claim that does not fit into a budget is given back."""
+        entries: list[Entry] = []
+        for operation, result in zip(operations, results, strict=True):
+            match operation:
+                case Take(charge=Charge() as charge) if isinstance(result, Claim) and result.is_ours:
+                    entries.append(Open(charge))
+                case Keep(entry=entry) | Release(entry=entry) | Enter(entry=entry) if entry is not None:
+                    entries.append(entry)
+        booked = self._booking.enter(entries, now)
+        refused: list[Call] = []
+        for index, operation in enumerate(operations):
+            claim = _with_charge(operation, results[index], booked)
+            if claim is not None:
+                results[index] = claim
+                if claim.over is not None and isinstance(operation, Take):
+                    refused.append((operation.job_key, operation.fingerprint))
+        if refused:
+            self._tables.release(in_order(refused), self.owner)
+        if forgotten := sorted(op.job_key for op in operations if isinstance(op, Forget)):
+            self._booking.forget(forgotten, now)
 
     def _write(self, operations: Sequence[Operation], sealed: dict[int, bytes], now: float) -> None:
         answers: list[tuple[int, str, bytes]] = []
@@ -340,7 +397,7 @@ class Ledger:
         # Also a sign of life from far ahead is none: the clock was set back.
         return beaten_at is not None and abs(now - beaten_at) <= self._fresh_for
 
-    def _beat(self, releases: list[Call], forgotten: list[int]) -> None:
+    def _beat(self, releases: list[Call], forgotten: list[int], entries: list[Entry]) -> None:
         self._tables.check()
         purged = 0
         abandoned = dict(self.handover.abandoned())
@@ -351,11 +408,15 @@ class Ledger:
                 self._take_in(owner, answers, now)
             if releases:
                 self._tables.release(in_order(releases), self.owner)
+            self._booking.enter(entries, now)
             if forgotten:
                 self._tables.forget(sorted(forgotten))
+                self._booking.forget(sorted(forgotten), now)
+            self._booking.lose_of(owners_gone(self._tables, self.owner, self._lives(now)), now)
             if abs(now - self._purged_at) >= min(PURGE_EVERY, self._retention):
                 self._purged_at = now
                 purged = self._tables.purge(now - self._retention, now - OWNERS_KEPT * self._fresh_for)
+                self._booking.purge(now - self._retention, now)
             self._look_for_room()
         for owner in abandoned:
             self.handover.remove(owner)
@@ -363,14 +424,21 @@ class Ledger:
             self._tell(News(Met.PURGED, count=purged))
         self._tables.tidy()
 
-    def _take_in(self, owner: str, answers: Mapping[Call, bytes], now: float) -> None:
-        """Store the answers that an owner who is gone has not lived to store."""
-        found = self._tables.find(in_order(answers))
+    def _lives(self, now: float) -> Callable[[float | None, str | None], bool]:
+        return lambda beaten_at, process: self._is_alive(beaten_at, process, now)
+
+    def _take_in(self, owner: str, noted: Mapping[Call, Noted], now: float) -> None:
+        """Store the answers that an owner who is gone has not lived to store, and what they did cost."""
+        found = self._tables.find(in_order(noted))
         kept = [
-            (*call, answers[call]) for call, one in found.items() if one.owner == owner and one.answer is None
+            (*call, noted[call].answer)
+            for call, one in found.items()
+            if one.owner == owner and one.answer is None
         ]
         if kept:
             self._tables.keep(sorted(kept), owner, now)
+        paid = [pay for note in noted.values() if (pay := pay_noted(note.paid)) is not None]
+        self._booking.enter(paid, now)
 
     def _owed(self) -> list[Owed]:
         with self._tables.transaction():
@@ -395,6 +463,19 @@ class Ledger:
 
 
 _FIRST: Final = Claim()
+
+
+def _with_charge(operation: Operation, result: Result, booked: Booked) -> Claim | None:
+    """Return a claim with what its charge came to; None: it has none."""
+    match operation:
+        case Take(charge=Charge() as charge) if isinstance(result, Claim) and result.is_ours:
+            claim = result
+        case Enter(entry=Open(charge)):
+            claim = _FIRST
+        case _:
+            return None
+    spent = {limit.key: booked.spent[limit.key] for limit in charge.budgets}
+    return replace(claim, over=booked.over.get(charge.id), spent=spent)
 
 
 def _place(job_key: int, fingerprint: str = "") -> str:

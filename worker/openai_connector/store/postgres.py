@@ -6,10 +6,12 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from openai_connector import wording
 from openai_connector.store import StoreError
+from openai_connector.store.charges import Counts, Place, Row, read, written
 from openai_connector.store.tables import Call, Debt, Found
 from openai_connector.wording import Sentence
 
@@ -30,6 +32,22 @@ MIGRATIONS: Final = (
         owner text PRIMARY KEY, process text NOT NULL, beaten_at double precision NOT NULL);
     CREATE TABLE openai_connector_shared (
         name text PRIMARY KEY, value text NOT NULL, updated_at double precision NOT NULL);
+    """,
+    """
+    CREATE TABLE openai_connector_charges (
+        id text PRIMARY KEY, job_key bigint NOT NULL, state text NOT NULL, owner text,
+        updated_at double precision NOT NULL, data text NOT NULL);
+    CREATE INDEX openai_connector_charges_by_job ON openai_connector_charges (job_key);
+    CREATE INDEX openai_connector_charges_by_owner ON openai_connector_charges (owner)
+        WHERE owner IS NOT NULL;
+    CREATE TABLE openai_connector_budgets (
+        key text PRIMARY KEY, spent numeric NOT NULL, updated_at double precision NOT NULL);
+    CREATE TABLE openai_connector_totals (
+        day text NOT NULL, process text NOT NULL, element text NOT NULL, model text NOT NULL,
+        tenant text NOT NULL, currency text NOT NULL, part integer NOT NULL, calls bigint NOT NULL,
+        input bigint NOT NULL, output bigint NOT NULL, amount numeric NOT NULL, lost bigint NOT NULL,
+        lost_amount numeric NOT NULL, unpriced bigint NOT NULL,
+        PRIMARY KEY (day, process, element, model, tenant, currency, part));
     """,
 )
 """From each version of the tables to the next. Never change one that is released: add another."""
@@ -65,6 +83,21 @@ CAUSES: Final[Mapping[str, Sentence]] = {
 NOW: Final = "SELECT extract(epoch FROM clock_timestamp())::double precision"
 KEYS: Final = "unnest(%s::bigint[], %s::text[]) AS given (job_key, fingerprint)"
 SAME: Final = "calls.job_key = given.job_key AND calls.fingerprint = given.fingerprint"
+
+NOT_YET: Final = "not yet"
+"""The state of a charge that is about to be written: its id is locked so."""
+COUNTS: Final = ("calls", "input", "output", "amount", "lost", "lost_amount", "unpriced")
+TOTAL_TYPES: Final = ", ".join(
+    ["%s::text[]"] * 6
+    + [
+        "%s::integer[]",
+        *["%s::bigint[]"] * 3,
+        "%s::numeric[]",
+        "%s::bigint[]",
+        "%s::numeric[]",
+        "%s::bigint[]",
+    ]
+)
 
 
 class PostgresTables:
@@ -353,6 +386,116 @@ class PostgresTables:
             value,
             now,
         )
+
+    # Charges, budgets, totals
+
+    def read_charges(self, ids: Sequence[str]) -> dict[str, Row]:
+        """Return charges, and lock their ids: also those that are not there yet."""
+        self._run(
+            "INSERT INTO openai_connector_charges SELECT id, 0, %s, NULL, 0, '' "
+            "FROM unnest(%s::text[]) AS id ON CONFLICT DO NOTHING",
+            NOT_YET,
+            list(ids),
+        )
+        rows = self._charges("id = ANY(%s) ORDER BY id", list(ids))
+        return {row.charge.id: row for row in rows}
+
+    def charges_of(self, job_keys: Sequence[int]) -> list[Row]:
+        """Return the charges of jobs, and lock them."""
+        return self._charges("job_key = ANY(%s) ORDER BY id", list(job_keys))
+
+    def charges_of_owners(self, owners: Sequence[str], most: int) -> list[Row]:
+        """Return open charges of owners, and lock them."""
+        return self._charges("owner = ANY(%s) ORDER BY id LIMIT %s", list(owners), most)
+
+    def charges_waiting(self, before: float, most: int) -> list[Row]:
+        """Return older open charges that have no owner, and lock them."""
+        where = "owner IS NULL AND state = 'open' AND updated_at < %s ORDER BY id LIMIT %s"
+        return self._charges(where, before, most)
+
+    def _charges(self, where: str, *parameters: object) -> list[Row]:
+        rows = self._run(
+            f"SELECT data, id, state, owner FROM openai_connector_charges WHERE {where} FOR UPDATE",
+            *parameters,
+        )
+        return [read(*row) for row in rows if row[2] != NOT_YET]
+
+    def charge_owners(self) -> list[tuple[str, float | None, str | None]]:
+        """Return who has open charges."""
+        found = self._run("SELECT DISTINCT owner FROM openai_connector_charges WHERE owner IS NOT NULL")
+        owners = {owner for (owner,) in found}
+        signs = self._signs(owners)
+        return [(owner, *signs.get(owner, (None, None))) for owner in sorted(owners)]
+
+    def write_charges(self, rows: Sequence[Row], now: float) -> None:
+        """Store charges."""
+        self._run(
+            "INSERT INTO openai_connector_charges SELECT id, job_key, state, owner, %s, data "
+            "FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::text[], %s::text[]) "
+            "AS given (id, job_key, state, owner, data) ON CONFLICT (id) DO UPDATE SET "
+            "job_key = excluded.job_key, state = excluded.state, owner = excluded.owner, "
+            "updated_at = excluded.updated_at, data = excluded.data",
+            now,
+            [row.charge.id for row in rows],
+            [row.charge.job_key for row in rows],
+            [str(row.state) for row in rows],
+            [row.owner for row in rows],
+            [written(row) for row in rows],
+        )
+
+    def remove_charges(self, ids: Sequence[str]) -> None:
+        """Remove charges."""
+        self._run("DELETE FROM openai_connector_charges WHERE id = ANY(%s)", list(ids))
+
+    def read_budgets(self, keys: Sequence[str]) -> dict[str, Decimal]:
+        """Return what is spent of budgets, and lock it: also where nothing is yet."""
+        self._run(
+            "INSERT INTO openai_connector_budgets SELECT key, 0, 0 FROM unnest(%s::text[]) AS key "
+            "ON CONFLICT DO NOTHING",
+            list(keys),
+        )
+        lock = "SELECT key, spent FROM openai_connector_budgets WHERE key = ANY(%s) ORDER BY key FOR UPDATE"
+        return dict(self._run(lock, list(keys)).fetchall())
+
+    def budgets(self, keys: Sequence[str]) -> dict[str, Decimal]:
+        """Return what is spent of budgets."""
+        found = "SELECT key, spent FROM openai_connector_budgets WHERE key = ANY(%s)"
+        return dict(self._run(found, list(keys)).fetchall())
+
+    def add_to_budgets(self, amounts: Mapping[str, Decimal], now: float) -> None:
+        """Add to what is spent of budgets."""
+        self._run(
+            "UPDATE openai_connector_budgets AS budgets SET spent = spent + given.amount, updated_at = %s "
+            "FROM unnest(%s::text[], %s::numeric[]) AS given (key, amount) WHERE budgets.key = given.key",
+            now,
+            list(amounts),
+            list(amounts.values()),
+        )
+
+    def add_to_totals(self, changes: Sequence[tuple[Place, Counts]], part: int) -> None:
+        """Add to this worker's part of totals: one row that all wrote would have each wait for the others."""
+        rows = [(*place, part, *counts.values()) for place, counts in changes]
+        self._run(
+            f"INSERT INTO openai_connector_totals AS totals SELECT * FROM unnest({TOTAL_TYPES}) "
+            "ON CONFLICT (day, process, element, model, tenant, currency, part) DO UPDATE SET "
+            + ", ".join(f"{name} = totals.{name} + excluded.{name}" for name in COUNTS),
+            *(list(column) for column in zip(*rows, strict=True)),
+        )
+
+    def totals(self, since: str) -> list[tuple[Place, Counts]]:
+        """Return the totals since a day, in parts."""
+        found = f"SELECT day, process, element, model, tenant, currency, {', '.join(COUNTS)} "
+        rows = self._run(f"{found} FROM openai_connector_totals WHERE day >= %s", since)
+        return [(Place(*row[:6]), Counts(*row[6:])) for row in rows]
+
+    def purge_charges(self, before: float) -> None:
+        """Remove older charges that are counted."""
+        self._run("DELETE FROM openai_connector_charges WHERE state <> 'open' AND updated_at < %s", before)
+
+    def purge_totals(self, day: str, before: float) -> None:
+        """Remove totals of earlier days, and budgets of earlier times."""
+        self._run("DELETE FROM openai_connector_totals WHERE day < %s", day)
+        self._run("DELETE FROM openai_connector_budgets WHERE updated_at < %s", before)
 
 
 def _columns(calls: Sequence[Call]) -> tuple[list[int], list[str]]:

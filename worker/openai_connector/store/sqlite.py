@@ -9,11 +9,13 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from decimal import Decimal, localcontext
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from openai_connector import wording
 from openai_connector.store import StoreError
+from openai_connector.store.charges import EXACT, Counts, Place, Row, read, written
 from openai_connector.store.tables import Call, Debt, Found
 
 APPLICATION_ID: Final = 0x4F414953  # so that another program's file is not taken for a store
@@ -26,6 +28,19 @@ MIGRATIONS: Final = (
         job_key INTEGER PRIMARY KEY, owner TEXT NOT NULL, updated_at REAL NOT NULL, variables BLOB NOT NULL);
     CREATE TABLE owners (owner TEXT PRIMARY KEY, process TEXT NOT NULL, beaten_at REAL NOT NULL);
     CREATE TABLE shared (name TEXT PRIMARY KEY, value TEXT NOT NULL, updated_at REAL NOT NULL);
+    """,
+    """
+    CREATE TABLE charges (
+        id TEXT PRIMARY KEY, job_key INTEGER NOT NULL, state TEXT NOT NULL, owner TEXT,
+        updated_at REAL NOT NULL, data TEXT NOT NULL);
+    CREATE INDEX charges_by_job ON charges (job_key);
+    CREATE INDEX charges_by_owner ON charges (owner) WHERE owner IS NOT NULL;
+    CREATE TABLE budgets (key TEXT PRIMARY KEY, spent TEXT NOT NULL, updated_at REAL NOT NULL);
+    CREATE TABLE totals (
+        day TEXT NOT NULL, process TEXT NOT NULL, element TEXT NOT NULL, model TEXT NOT NULL,
+        tenant TEXT NOT NULL, currency TEXT NOT NULL, calls INTEGER NOT NULL, input INTEGER NOT NULL,
+        output INTEGER NOT NULL, amount TEXT NOT NULL, lost INTEGER NOT NULL, lost_amount TEXT NOT NULL,
+        unpriced INTEGER NOT NULL, PRIMARY KEY (day, process, element, model, tenant, currency));
     """,
 )
 """From each version of the tables to the next. Never change one that is released: add another."""
@@ -348,6 +363,97 @@ class SqliteTables:
     def write_shared(self, name: str, value: str, now: float) -> None:
         """Store a shared value."""
         self._db.execute("INSERT OR REPLACE INTO shared VALUES (?, ?, ?)", (name, value, now))
+
+    # Charges, budgets, totals
+
+    def read_charges(self, ids: Sequence[str]) -> dict[str, Row]:
+        """Return charges."""
+        return {row.charge.id: row for id_ in ids for row in self._charges("id = ?", id_)}
+
+    def charges_of(self, job_keys: Sequence[int]) -> list[Row]:
+        """Return the charges of jobs."""
+        return [row for job_key in job_keys for row in self._charges("job_key = ?", job_key)]
+
+    def charges_of_owners(self, owners: Sequence[str], most: int) -> list[Row]:
+        """Return open charges of owners."""
+        return [row for owner in owners for row in self._charges("owner = ?", owner, most)][:most]
+
+    def charges_waiting(self, before: float, most: int) -> list[Row]:
+        """Return older open charges that have no owner."""
+        return self._charges("owner IS NULL AND state = 'open' AND updated_at < ?", before, most)
+
+    def _charges(self, where: str, value: object, most: int = -1) -> list[Row]:
+        read_ = f"SELECT data, id, state, owner FROM charges WHERE {where} LIMIT ?"
+        return [read(*row) for row in self._db.execute(read_, (value, most))]
+
+    def charge_owners(self) -> list[tuple[str, float | None, str | None]]:
+        """Return who has open charges."""
+        return self._db.execute(
+            "SELECT DISTINCT charges.owner, beaten_at, process FROM charges "
+            "LEFT JOIN owners ON owners.owner = charges.owner WHERE charges.owner IS NOT NULL"
+        ).fetchall()
+
+    def write_charges(self, rows: Sequence[Row], now: float) -> None:
+        """Store charges."""
+        self._db.executemany(
+            "INSERT OR REPLACE INTO charges VALUES (?, ?, ?, ?, ?, ?)",
+            [(row.charge.id, row.charge.job_key, row.state, row.owner, now, written(row)) for row in rows],
+        )
+
+    def remove_charges(self, ids: Sequence[str]) -> None:
+        """Remove charges."""
+        self._db.executemany("DELETE FROM charges WHERE id = ?", [(id_,) for id_ in ids])
+
+    def read_budgets(self, keys: Sequence[str]) -> dict[str, Decimal]:
+        """Return what is spent of budgets."""
+        found = {
+            key: self._db.execute("SELECT spent FROM budgets WHERE key = ?", (key,)).fetchone()
+            for key in keys
+        }
+        return {key: Decimal(row[0]) for key, row in found.items() if row is not None}
+
+    def budgets(self, keys: Sequence[str]) -> dict[str, Decimal]:
+        """Return what is spent of budgets."""
+        return self.read_budgets(keys)
+
+    def add_to_budgets(self, amounts: Mapping[str, Decimal], now: float) -> None:
+        """Add to what is spent of budgets."""
+        spent = self.read_budgets(list(amounts))
+        with localcontext(EXACT):
+            rows = [(key, str(spent.get(key, 0) + amount), now) for key, amount in amounts.items()]
+        self._db.executemany("INSERT OR REPLACE INTO budgets VALUES (?, ?, ?)", rows)
+
+    def add_to_totals(self, changes: Sequence[tuple[Place, Counts]], part: int) -> None:
+        """Add to totals."""
+        found = (
+            "SELECT * FROM totals WHERE day = ? AND process = ? AND element = ? AND model = ? "
+            "AND tenant = ? AND currency = ?"
+        )
+        for place, counts in changes:
+            row = self._db.execute(found, place).fetchone()
+            sums = counts if row is None else _total(row)[1].plus(counts)
+            values = [str(value) if isinstance(value, Decimal) else value for value in sums.values()]
+            self._db.execute(
+                f"INSERT OR REPLACE INTO totals VALUES ({', '.join('?' * 13)})", (*place, *values)
+            )
+
+    def totals(self, since: str) -> list[tuple[Place, Counts]]:
+        """Return the totals since a day."""
+        return [_total(row) for row in self._db.execute("SELECT * FROM totals WHERE day >= ?", (since,))]
+
+    def purge_charges(self, before: float) -> None:
+        """Remove older charges that are counted."""
+        self._db.execute("DELETE FROM charges WHERE state <> 'open' AND updated_at < ?", (before,))
+
+    def purge_totals(self, day: str, before: float) -> None:
+        """Remove totals of earlier days, and budgets of earlier times."""
+        self._db.execute("DELETE FROM totals WHERE day < ?", (day,))
+        self._db.execute("DELETE FROM budgets WHERE updated_at < ?", (before,))
+
+
+def _total(row: Sequence[Any]) -> tuple[Place, Counts]:
+    place, (calls, given, made, amount, lost, lost_amount, unpriced) = Place(*row[:6]), row[6:]
+    return place, Counts(calls, given, made, Decimal(amount), lost, Decimal(lost_amount), unpriced)
 
 
 @contextlib.contextmanager

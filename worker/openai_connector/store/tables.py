@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Protocol
 
 from openai_connector.store import StoreError
+from openai_connector.store.charges import Counts, Place, Row
 
 Call = tuple[int, str]
 """Job key and fingerprint of the request."""
@@ -117,6 +119,48 @@ class Tables(Protocol):
 
     def write_shared(self, name: str, value: str, now: float) -> None:
         """Store a shared value."""
+
+    def read_charges(self, ids: Sequence[str]) -> dict[str, Row]:
+        """Return charges, and let nobody else write any of these ids."""
+
+    def charges_of(self, job_keys: Sequence[int]) -> list[Row]:
+        """Return the charges of jobs, and let nobody else change them."""
+
+    def charges_of_owners(self, owners: Sequence[str], most: int) -> list[Row]:
+        """Return open charges of owners, and let nobody else change them."""
+
+    def charges_waiting(self, before: float, most: int) -> list[Row]:
+        """Return older open charges that have no owner, and let nobody else change them."""
+
+    def charge_owners(self) -> list[tuple[str, float | None, str | None]]:
+        """Return who has open charges, with the last sign of life and the process."""
+
+    def write_charges(self, rows: Sequence[Row], now: float) -> None:
+        """Store charges."""
+
+    def remove_charges(self, ids: Sequence[str]) -> None:
+        """Remove charges."""
+
+    def read_budgets(self, keys: Sequence[str]) -> dict[str, Decimal]:
+        """Return what is spent of budgets, and let nobody else change it."""
+
+    def budgets(self, keys: Sequence[str]) -> dict[str, Decimal]:
+        """Return what is spent of budgets, without a lock."""
+
+    def add_to_budgets(self, amounts: Mapping[str, Decimal], now: float) -> None:
+        """Add to what is spent of budgets; their keys come in order."""
+
+    def add_to_totals(self, changes: Sequence[tuple[Place, Counts]], part: int) -> None:
+        """Add to totals; each worker may have a part of its own, so that none waits for another."""
+
+    def totals(self, since: str) -> list[tuple[Place, Counts]]:
+        """Return the totals since a day; a place may come in parts."""
+
+    def purge_charges(self, before: float) -> None:
+        """Remove older charges that are counted."""
+
+    def purge_totals(self, day: str, before: float) -> None:
+        """Remove totals of earlier days, and budgets that nothing was added to since a moment."""
 
 
 def in_order(calls: Iterable[Call]) -> list[Call]:

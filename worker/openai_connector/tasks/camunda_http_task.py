@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import Any
 
 from openai_connector import wording
-from openai_connector.contract import CAMUNDA_HTTP_JOB_TYPE, CAMUNDA_HTTP_PANEL
+from openai_connector.contract import CAMUNDA_HTTP_JOB_TYPE, CAMUNDA_HTTP_PANEL, SECRETS
 from openai_connector.duration import parse_duration
 from openai_connector.openai_api import ApiResponse, check_status, encode_body
 from openai_connector.redaction import Redaction
@@ -27,7 +27,7 @@ from openai_connector.tasks.operations import InvalidInputsError
 from openai_connector.tasks.operations.fields import but, is_given, kind_of, scalar_text
 from openai_connector.tasks.operations.messages import texts_of
 from openai_connector.tasks.secrets import RecordedSecrets, SecretProvider, resolve
-from openai_connector.tasks.task_type import Answer, Request, fingerprint
+from openai_connector.tasks.task_type import COST, Answer, Request, fingerprint
 
 INPUTS = (
     "url",
@@ -75,7 +75,7 @@ class CamundaHttpTask:
 
     def read_answer(self, kept: Mapping[str, Any]) -> Answer:
         """Return an answer whose response is status, headers, body and reason, whatever they say."""
-        return Answer(dict(kept))
+        return Answer({name: value for name, value in kept.items() if name != COST})
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,22 @@ class CamundaHttpTasks:
         mark = fingerprint(method, url, content or b"", organization, project)
         timeout = self.time_needed(variables)
         redaction.add([*used.given, *credentials], texts_of([{"body": body}]))
-        return CamundaHttpTask(Request(method, url, headers, content, timeout, mark, _model(body)))
+        model, tier = _named(body, "model"), _named(body, "service_tier")
+        known = body if isinstance(body, Mapping) else None
+        return CamundaHttpTask(
+            Request(
+                method,
+                url,
+                headers,
+                content,
+                timeout,
+                mark,
+                model,
+                service_tier=tier,
+                content=known,
+                credentials=tuple(SECRETS + name for name in used.names),
+            )
+        )
 
     def time_needed(self, variables: Mapping[str, Any]) -> timedelta:
         """Return the timeout of a call.
@@ -233,9 +248,9 @@ def _authenticate(
             raise InvalidInputsError([wording.HTTP_AUTHENTICATION(shown=shown)])
 
 
-def _model(body: Any) -> str:
-    """Return the model that a body names."""
-    return (scalar_text(body.get("model")) or "") if isinstance(body, Mapping) else ""
+def _named(body: Any, key: str) -> str:
+    """Return the model, or the tier, that a body names."""
+    return (scalar_text(body.get(key)) or "") if isinstance(body, Mapping) else ""
 
 
 def _content(body: Any) -> bytes | None:

@@ -12,12 +12,16 @@ from openai_connector.contract import (
     API_KEY,
     DEFAULT_BASE_URL,
     DEFAULT_TIMEOUT_SECONDS,
+    FAIL,
     JOB_TYPE,
+    OWN_KEY,
     PANEL,
     REPAIR,
+    SECRETS,
     TIMEOUT,
 )
 from openai_connector.duration import parse_duration
+from openai_connector.money import shown
 from openai_connector.openai_api import ApiResponse, encode_body
 from openai_connector.redaction import Redaction
 from openai_connector.tasks.address import address_of
@@ -32,8 +36,17 @@ from openai_connector.tasks.operations import (
 from openai_connector.tasks.operations.fields import but, is_on
 from openai_connector.tasks.operations.operation import Shortfall
 from openai_connector.tasks.panel import panel_of
-from openai_connector.tasks.secrets import RecordedSecrets, SecretProvider, resolve
-from openai_connector.tasks.task_type import CALLS, NOT_ASKED_AGAIN, Answer, AnswerError, Request, fingerprint
+from openai_connector.tasks.secrets import RecordedSecrets, SecretProvider, names_in, resolve
+from openai_connector.tasks.task_type import (
+    CALLS,
+    COST,
+    NOT_ASKED_AGAIN,
+    Answer,
+    AnswerError,
+    AnswerNeeded,
+    Request,
+    fingerprint,
+)
 
 METHOD: Final = "POST"
 RESPONSE_PARTS: Final = ("status", "headers", "body")
@@ -81,7 +94,8 @@ class OpenAiTask:
         """Return an answer whose response is status, headers, body and output."""
         operation, calls = self.operation, kept.get(CALLS, 1)
         read = operation.read_answer(self.request_body, kept["body"], calls)
-        response = {part: kept[part] for part in RESPONSE_PARTS} | {"output": read.output}
+        output = read.output | shown(kept.get(COST))
+        response = {part: kept[part] for part in RESPONSE_PARTS} | {"output": output}
         if read.shortfall is None:
             return Answer(response)
         message = read.shortfall.problem
@@ -95,7 +109,7 @@ class OpenAiTask:
 
     def _again(self, output: dict[str, Any], shortfall: Shortfall) -> Request | None:
         body = self.operation.body_to_ask_again(self.request_body, output, shortfall)
-        return None if body is None else replace(self.request, body=_encoded(body))
+        return None if body is None else replace(self.request, body=_encoded(body), needed=AnswerNeeded.NOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +132,10 @@ class OpenAiTasks:
         organization = _credential(endpoint.organization, "organization", used)
         project = _credential(endpoint.project, "project", used)
         is_own = address.base_url.rstrip("/") == self.defaults.base_url.rstrip("/")
+        credentials = tuple(SECRETS + name for name in names_in(endpoint.api_key or ""))
         if key is None and is_own:
             key = self.defaults.api_key
+            credentials = () if key is None else (OWN_KEY,)
         url = address.of(operation.asked_path)
         if key is None and (endpoint.azure_resource is not None or is_openai(url)):
             required = wording.KEY_REQUIRED_OR_WORKER if is_own else wording.KEY_REQUIRED
@@ -136,6 +152,10 @@ class OpenAiTasks:
             fingerprint(METHOD, url, body, organization, project, operation.needed),
             str(request_body.get("model") or ""),
             operation.needed,
+            str(request_body.get("service_tier") or ""),
+            request_body,
+            credentials,
+            endpoint.budget_exceeded or FAIL,
         )
         redaction.add(used.given if key is None else [*used.given, key], operation.private_texts())
         return OpenAiTask(operation, request_body, request, endpoint)

@@ -91,12 +91,14 @@ class RecordedSecrets:
     def __init__(self, provider: SecretProvider) -> None:
         self._provider = provider
         self.given: list[str] = []
+        self.names: list[str] = []
 
     def get(self, name: str) -> str | None:
         """Ask the provider, and remember its answer."""
         value = self._provider.get(name)
         if value is not None:
             self.given.append(value.strip())
+            self.names.append(name)
         return value
 
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
+from openai_connector.contract import FAIL
 from openai_connector.job import Recovery, TaskError
 from openai_connector.openai_api import ApiResponse
 from openai_connector.redaction import Redaction
@@ -40,6 +41,14 @@ class Request:
     model: str = ""
     """That is asked, where it is known: models have limits of their own."""
     needed: AnswerNeeded = AnswerNeeded.NOW
+    service_tier: str = ""
+    """That is asked for, where the request names one."""
+    content: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+    """The body before it was encoded, where it is a context."""
+    credentials: tuple[str, ...] = ()
+    """The names of the secrets that the key comes from, or of the worker's own setting."""
+    over_budget: str = FAIL
+    """What becomes of the job where its budget is used up: `fail` or `bpmnError`."""
 
 
 def fingerprint(
@@ -62,6 +71,8 @@ def fingerprint(
 
 CALLS: Final = "calls"
 """In what is kept of an answer: how many calls were made for it, where it was more than one."""
+COST: Final = "cost"
+"""In what is kept of an answer: what it cost, all calls together, as `money.record_of` writes it."""
 NOT_ASKED_AGAIN: Final = "notAskedAgain"
 """In what is kept of an answer: why the model could not be asked again. It is not tried once more."""
 

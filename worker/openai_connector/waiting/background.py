@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 
 from openai_connector import wording
+from openai_connector.bills import Bills
 from openai_connector.calls import Api, Bought, Calls, Unfinished
 from openai_connector.contract import CONNECTION_FAILED
 from openai_connector.job import BpmnError, Failed, Job, Outcome, Recovery, TaskError
-from openai_connector.observe.events import AnswerAwaited, AnswerFetched, Events
+from openai_connector.observe.events import AnswerAwaited, Events
 from openai_connector.observe.points import reached
 from openai_connector.openai_api import ApiError, ApiResponse, ApiTimeoutError, check_answer
 from openai_connector.outcome.memory import BATCH, WaitingCall
 from openai_connector.outcome.release import Attempt
 from openai_connector.purchases import Purchases
+from openai_connector.spending import Purchase, Spending
+from openai_connector.store import Entry
 from openai_connector.tasks.task_type import AnswerNeeded, Request, Task
 from openai_connector.waiting.batch_api import Files, NoBatchError
+from openai_connector.waiting.billing import fetched
 from openai_connector.waiting.by_day import ByDay
 from openai_connector.waiting.errors import AnswerExpiredError, StillWaitingError
 from openai_connector.waiting.held import AtTask, Held
@@ -59,6 +63,8 @@ class Watch:
     """Where the response is."""
     trouble: ApiError | None = None
     """Why the last look failed."""
+    purchase: Purchase = field(default_factory=Purchase)
+    """What may be paid for it."""
 
 
 class Waiting:
@@ -69,6 +75,8 @@ class Waiting:
         calls: buy.
         purchases: know what is stored.
         events: are told what happens.
+        bills: say what answers cost.
+        spending: knows what calls may cost.
         at_task: keeps the id at the task, and knows whether a task is still there.
         options: what may be set.
         files: moves the files of batches; None: there are no batches.
@@ -80,6 +88,8 @@ class Waiting:
         calls: Calls,
         purchases: Purchases,
         events: Events,
+        bills: Bills,
+        spending: Spending,
         at_task: AtTask,
         options: WaitOptions,
         files: Files | None = None,
@@ -88,12 +98,16 @@ class Waiting:
         self._calls = calls
         self._purchases = purchases
         self._events = events
+        self._bills = bills
+        self._spending = spending
         self._at_task = at_task
         self._options = options
         self._now = options.now
         self._removal = Removal(api, events, is_deleting=options.is_deleting)
         self._held = Held(at_task, self._removal)
-        self._by_day = None if files is None else ByDay(api, files, purchases, events, at_task, options)
+        self._by_day = (
+            None if files is None else ByDay(api, files, purchases, events, bills, spending, at_task, options)
+        )
 
     async def answer_to(self, task: Task, attempt: Attempt, request_id: str) -> Bought:
         """Return the answer to a task, bought now or before.
@@ -126,6 +140,7 @@ class Waiting:
         call = unfinished.stored or WaitingCall(unfinished.id, self._now())
         attempt.memory = attempt.memory.with_waiting(request.fingerprint, call)
         watch = self._watch(task, job, call, is_new=unfinished.stored is None)
+        watch.purchase = unfinished.purchase
         if not watch.is_new:
             return await self._until_final(watch, attempt)
         reached("response_begun")
@@ -136,12 +151,30 @@ class Waiting:
         finally:
             keeping.cancel()
 
-    async def finish_beside(self, unfinished: Unfinished, task: Task, job: Job) -> Mapping[str, Any]:
+    async def finish_beside(
+        self, unfinished: Unfinished, task: Task, job: Job
+    ) -> tuple[Mapping[str, Any], Entry | None]:
         """Return what is kept of a second answer to a task: it is waited for here, nothing remembers it."""
+        purchase = unfinished.purchase
+        try:
+            accepted = await self._waited_beside(unfinished, task, job, purchase)
+        except BaseException as error:
+            await self._purchases.enter(job, purchase.ended(error))
+            raise
+        return accepted, purchase.ended()
+
+    async def _waited_beside(
+        self, unfinished: Unfinished, task: Task, job: Job, purchase: Purchase
+    ) -> Mapping[str, Any]:
         watch = self._watch(
             task, job, WaitingCall(unfinished.id, self._now()), is_new=True, is_needed_here=True
         )
-        return task.accept(await self._wait(watch))
+        response = await self._wait(watch)
+        bill, told = fetched(self._bills, watch.request, response, job, watch.call, self._waited(watch.call))
+        purchase.bill = bill
+        self._events.emit(told)
+        accepted = task.accept(response)
+        return accepted if bill is None else bill.of(accepted)
 
     def _watch(
         self, task: Task, job: Job, call: WaitingCall, *, is_new: bool = False, is_needed_here: bool = False
@@ -163,7 +196,8 @@ class Waiting:
     async def _keep(self, watch: Watch, attempt: Attempt) -> None:
         """Keep the id in the store and at the task; each may be away."""
         job, fingerprint = watch.job, watch.request.fingerprint
-        storing = self._purchases.keep(job, fingerprint, watch.call.record())
+        entry = watch.purchase.waits(_charge_id(watch.call))
+        storing = self._purchases.keep(job, fingerprint, watch.call.record(), entry)
         if watch.until > watch.call.since:
             await asyncio.gather(storing, self._at_task.keep(job, attempt.memory.variables()))
             attempt.memory = replace(attempt.memory, is_written=True)
@@ -176,6 +210,10 @@ class Waiting:
         self._held.add(job, watch.call, watch.target)
         try:
             response = await self._wait(watch)
+            bill, told = fetched(
+                self._bills, watch.request, response, job, watch.call, self._waited(watch.call)
+            )
+            watch.call = replace(watch.call, is_billed=True)
         except AnswerExpiredError:
             await self._give_up(attempt)
             raise
@@ -183,15 +221,19 @@ class Waiting:
             if attempt.memory.waiting is not None:
                 attempt.memory = attempt.memory.with_waiting(fingerprint, watch.call)
         reached("response_fetched")
-        self._events.emit(AnswerFetched(job, watch.call.id, self._waited(watch.call)))
+        self._events.emit(told)
         self._held.answered(job.key)
+        purchase = self._spending.purchase(watch.request, job, _charge_id(watch.call))
+        purchase.is_sent, purchase.bill = True, bill
         try:
             accepted = watch.task.accept(response)
-        except TaskError:
+        except TaskError as error:
+            await self._purchases.enter(job, purchase.ended(error))
             await self._give_up(attempt)
             raise
+        accepted = accepted if bill is None else bill.of(accepted)
         reached("answer_received")
-        is_stored = await self._purchases.keep(job, fingerprint, accepted)
+        is_stored = await self._purchases.keep(job, fingerprint, accepted, purchase.ended())
         reached("answer_stored")
         return Bought(accepted, is_stored)
 
@@ -314,6 +356,10 @@ def _is_needed(outcome: Outcome | None) -> bool:
             return not (outcome.has_answer or is_given_up)
         case _:
             return False
+
+
+def _charge_id(call: WaitingCall) -> str:
+    return f"response {call.id}"
 
 
 def check_look(response: ApiResponse) -> None:

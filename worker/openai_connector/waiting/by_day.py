@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from openai_connector import wording
+from openai_connector.bills import Bill, Bills
 from openai_connector.calls import Api, Bought
 from openai_connector.contract import (
     ANSWER_EXPIRED,
@@ -18,16 +19,23 @@ from openai_connector.contract import (
     BATCH_REFUSED,
 )
 from openai_connector.job import Job, Outcome, Recovery, TaskError
-from openai_connector.observe.events import AnswerFetched, Events
+from openai_connector.observe.events import Events
 from openai_connector.observe.points import reached
 from openai_connector.openai_api import ApiError, ApiResponse
 from openai_connector.outcome.memory import BATCH, WaitingCall
 from openai_connector.outcome.release import Attempt
 from openai_connector.purchases import Purchases
+from openai_connector.spending import Purchase, Spending
 from openai_connector.tasks.task_type import AnswerNeeded, Task
 from openai_connector.waiting.batch_api import ENDED, Account, BatchApi, Files, account_of
+from openai_connector.waiting.billing import fetched
 from openai_connector.waiting.books import Books
-from openai_connector.waiting.errors import AnswerExpiredError, BatchError, NotSubmittedError
+from openai_connector.waiting.errors import (
+    AnswerExpiredError,
+    BatchError,
+    NotSubmittedError,
+    StillWaitingError,
+)
 from openai_connector.waiting.gathering import Gathering, Kind, StoppedError
 from openai_connector.waiting.held import AtTask, Held
 from openai_connector.waiting.lines import Refused, custom_id, mark, read_line
@@ -52,6 +60,8 @@ class ByDay:
         files: moves files.
         purchases: know what is stored.
         events: are told what happens.
+        bills: say what answers cost.
+        spending: knows what calls may cost.
         at_task: knows whether a task is still there.
         options: what may be set.
     """
@@ -62,11 +72,15 @@ class ByDay:
         files: Files,
         purchases: Purchases,
         events: Events,
+        bills: Bills,
+        spending: Spending,
         at_task: AtTask,
         options: WaitOptions,
     ) -> None:
         self._purchases = purchases
         self._events = events
+        self._bills = bills
+        self._spending = spending
         self._now = options.now
         self._pace = options.day()
         batches = BatchApi(api, files)
@@ -86,19 +100,34 @@ class ByDay:
         """
         request, job = task.request, attempt.job
         call = attempt.memory.waiting_for(request.fingerprint)
+        purchase = self._purchase(task, attempt)
         if call is None:
-            stored = await self._purchases.begin(job, request.fingerprint)
+            stored = await self._purchases.begin(job, request.fingerprint, purchase.charge)
             if stored is not None and (call := WaitingCall.read(stored)) is None:
                 return Bought(stored, is_stored=True)
         if call is not None:
             attempt.memory = attempt.memory.with_waiting(request.fingerprint, call)
-            return await self._fetched(call, task, attempt)
-        await self._purchases.call_off(job, request.fingerprint)  # the names of lines tell whose they are
-        raise await self._gathered(task, attempt)
+            return await self._fetched(call, task, attempt, purchase)
+        # The names of lines tell whose they are; what a line may cost stays reserved.
+        await self._purchases.call_off(job, request.fingerprint)
+        try:
+            raise await self._gathered(task, attempt, purchase)
+        except StillWaitingError:
+            raise
+        except BaseException:
+            if attempt.memory.waiting is None:  # there is no batch
+                await self._purchases.enter(job, purchase.ended())
+            raise
+
+    def _purchase(self, task: Task, attempt: Attempt) -> Purchase:
+        """Return the purchase of a line, the same for whoever gathers or fetches it."""
+        request, job = task.request, attempt.job
+        name = custom_id(job.key, request.fingerprint, attempt.memory.spent)
+        return self._spending.purchase(request, job, f"line {name}")
 
     # Gathering
 
-    async def _gathered(self, task: Task, attempt: Attempt) -> TaskError:
+    async def _gathered(self, task: Task, attempt: Attempt, purchase: Purchase) -> TaskError:
         """Have a task's line submitted; return why its job goes back then."""
         request, job = task.request, attempt.job
         account, endpoint = account_of(request)
@@ -111,7 +140,8 @@ class ByDay:
             raise asyncio.CancelledError from None
         call = WaitingCall(id_, self._now(), BATCH)
         self._note(call, task, attempt)
-        await self._purchases.keep(job, request.fingerprint, call.record())
+        entry = None if purchase.charge is None else purchase.waits(purchase.charge.id)
+        await self._purchases.keep(job, request.fingerprint, call.record(), entry)
         error, _ = out_of_slot(call, NEEDED, self._pace, self._now(), None)
         return error
 
@@ -125,7 +155,7 @@ class ByDay:
 
     # Fetching
 
-    async def _fetched(self, call: WaitingCall, task: Task, attempt: Attempt) -> Bought:
+    async def _fetched(self, call: WaitingCall, task: Task, attempt: Attempt, purchase: Purchase) -> Bought:
         request, job = task.request, attempt.job
         self.held.add(job, call, Target.of(request))
         name = custom_id(job.key, request.fingerprint, attempt.memory.spent)
@@ -137,16 +167,21 @@ class ByDay:
                 attempt.memory = attempt.memory.with_waiting(request.fingerprint, remembered)
                 raise error
             reached("line_handed_out")
-            self._events.emit(AnswerFetched(job, call.id, self._age(call)))
+            bill, told = fetched(self._bills, request, response, job, call, self._age(call))
+            self._events.emit(told)
+            purchase.is_sent, purchase.bill = True, bill
+            attempt.memory = attempt.memory.with_waiting(request.fingerprint, replace(call, is_billed=True))
             self.held.answered(job.key)
-            accepted = _accepted(task, response)
+            accepted = _accepted(task, response, bill)
         except _NoAnswerError as ended:
             attempt.memory = attempt.memory.without_answer()
             self._books.ended(call.id, job.key)
+            purchase.is_sent |= ended.error.code == ANSWER_EXPIRED
+            await self._purchases.enter(job, purchase.ended(ended.error))
             await self._purchases.settle(job.key)
             raise ended.error from None
         reached("answer_received")
-        is_stored = await self._purchases.keep(job, request.fingerprint, accepted)
+        is_stored = await self._purchases.keep(job, request.fingerprint, accepted, purchase.ended())
         reached("answer_stored")
         return Bought(accepted, is_stored)
 
@@ -235,11 +270,12 @@ class _NoAnswerError(Exception):
         self.error = error
 
 
-def _accepted(task: Task, response: ApiResponse) -> Mapping[str, Any]:
+def _accepted(task: Task, response: ApiResponse, bill: Bill | None) -> Mapping[str, Any]:
     try:
-        return task.accept(response)
+        accepted = task.accept(response)
     except TaskError as error:
         raise _NoAnswerError(error) from None
+    return accepted if bill is None else bill.of(accepted)
 
 
 def _of_line(batch: Mapping[str, Any], line: Refused | None, lines: int) -> BatchError:

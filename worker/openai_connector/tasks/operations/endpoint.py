@@ -13,6 +13,7 @@ from openai_connector.tasks.operations.fields import (
     Given,
     Inputs,
     Shown,
+    choice,
     declared,
     is_given,
     line,
@@ -25,6 +26,7 @@ from openai_connector.tasks.secrets import PLACEHOLDER, filled
 AUTHENTICATION = "authentication"
 BASE_URL_PATTERN = rf"https?://.+|{PLACEHOLDER}.*"
 """What Modeler takes as a base URL: the whole, or any part, may be a secret."""
+REACTIONS = {contract.FAIL: "Incident", contract.BPMN_ERROR: "BPMN error"}
 _RESOURCE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,62}[a-zA-Z0-9])?")  # one label of a host name
 
 
@@ -101,6 +103,18 @@ class Endpoint(Inputs):
             pattern_message="must be a duration such as PT30S or PT5M, or seconds",
         ),
     ] = declared(contract.TIMEOUT)
+    budget_exceeded: Annotated[
+        str | None,
+        choice(REACTIONS),
+        Shown(
+            "retries",
+            kind="Dropdown",
+            choices=REACTIONS,
+            feel=None,
+            description="Only where the worker has budgets. BPMN error: caught by a boundary event with "
+            "the code <code>BUDGET_EXCEEDED</code>. Empty: an incident that says until when",
+        ),
+    ] = declared(contract.OVER_BUDGET)
 
     @classmethod
     def contradictions(cls, given: Given) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from openai_connector.tools.sandbox import story as told
@@ -77,6 +78,9 @@ def value_lines(name: str, value: Any) -> list[tuple[str, str]]:
             ("  .output.finishReason", str(output.get("finishReason"))),
             ("  .output.usage", tokens),
         ]
+    match output.get("cost"):
+        case {"amount": int() | float() as amount, "currency": str(currency)}:
+            lines.append(("  .output.cost", f"{Decimal(repr(amount)):f} {currency}"))
     return lines
 
 

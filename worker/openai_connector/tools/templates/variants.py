@@ -18,6 +18,7 @@ RESULT_EXAMPLES: Mapping[type[Operation], tuple[str, ...]] = {
         "All choices: <code>{answers: response.output.responses}</code>",
         "JSON answer: <code>{order: response.output.json}</code>",
         "Tokens used: <code>{tokens: response.output.tokens.total}</code>",
+        "What it cost: <code>{cost: response.output.cost.amount}</code>",
     ),
     Moderation: (
         "Is it harmful: <code>{flagged: response.output.flagged}</code>",

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import pairwise
 
 from openai_connector.contract import ERROR_EXPRESSION, HEADER_LABELS, RESULT_EXPRESSION
+from openai_connector.money import PARTS
 from openai_connector.tasks.operations import OPERATIONS
 from openai_connector.tasks.operations.tokens import TOKENS
 from openai_connector.tools.diagrams.camunda import template_of
@@ -25,6 +26,10 @@ _SCALARS: Mapping[Path, str] = {
     ("output", "condition"): "text",
     ("output", "calls"): "number",
     ("output", "flagged"): "boolean",
+    ("output", "costReason"): "text",
+    ("output", "cost", "amount"): "number",
+    ("output", "cost", "currency"): "text",
+    ("output", "cost", "priceDate"): "text",
     ("error", "type"): "text",
     ("error", "code"): "text",
     ("error", "message"): "text",
@@ -136,6 +141,7 @@ def _keys(subject: Subject, *, is_error: bool) -> Mapping[Path, tuple[str, ...]]
         keys |= {("output",): operation.outputs(), ("response", "output"): operation.outputs()}
         if "tokens" in operation.outputs():
             keys |= {("output", "tokens"): TOKENS, ("response", "output", "tokens"): TOKENS}
+        keys |= {("output", "cost"): PARTS, ("response", "output", "cost"): PARTS}
     if is_error:
         error = ("type", "code", "message", "variables")
         keys |= {("error",): error, ("response", "error"): error, ("job",): ("retries",)}

@@ -24,6 +24,7 @@ _STAND_INS: tuple[Any, ...] = (
     "low",
     "max_tokens",
     "complete",
+    "fail",
     "chatCompletions",
     "now",
     True,

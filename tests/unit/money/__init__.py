@@ -1,0 +1,1 @@
+"""What calls cost: prices, price files, amounts."""

@@ -1,0 +1,225 @@
+"""What becomes of jobs whose call does not fit into a budget, with a store and without, whatever they buy."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openai_connector.connector import Connector
+from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome
+from openai_connector.money import Prices
+from openai_connector.money.budgets import Budgets
+from openai_connector.money.price_file import read_prices
+from openai_connector.observe.events import BudgetExceeded, Events
+from openai_connector.openai_api import ApiError, ApiResponse
+from openai_connector.purchases import Purchases
+from openai_connector.spending import Spending
+from openai_connector.store import NoStore, Store, StoreOptions
+from openai_connector.store.durable import DurableStore
+from tests.make import ANSWER, FakeApi, job, refused, sentences_in, tasks
+
+PRICES = Prices(
+    read_prices(
+        'currency = "USD"\ndate = 2026-11-01\n[hosts."llm.example.com".models.m]\ninput = 0\noutput = 1\n',
+        over={},
+    )
+)
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+USAGE = {"prompt_tokens": 5, "completion_tokens": 100, "total_tokens": 105}
+ANSWERED = ApiResponse(200, {}, ANSWER | {"usage": USAGE})
+MILLIONTH = Decimal("0.000001")
+
+
+class SlowApi(FakeApi):
+    """Takes a moment."""
+
+    async def send(self, *args: Any, **options: Any) -> ApiResponse:
+        """Wait, then answer."""
+        await asyncio.sleep(0.005)
+        return await super().send(*args, **options)
+
+
+class World:
+    """A worker with one budget: a call may cost 1,000 millionths, and does cost 100."""
+
+    def __init__(
+        self, folder: Path, amount: int = 2500, more: str = "", *, store: Store | None = None
+    ) -> None:
+        file = folder / "budgets.toml"
+        lines = f"amount = {amount * MILLIONTH:f}\n{more}"
+        file.write_text(f'[[budget]]\nname = "team"\nper = "day"\n{lines}')
+        self.api = SlowApi([ANSWERED])
+        self.events: list[Any] = []
+        self.store = store or NoStore()
+        events = Events(self.events.append)
+        spending = Spending(
+            PRICES, Budgets(file), has_store=not isinstance(self.store, NoStore), now=lambda: NOW
+        )
+        purchases = Purchases(self.store, events=events)
+        self.connector = Connector(
+            self.api, tasks(), purchases=purchases, events=events, prices=PRICES, spending=spending
+        )
+        self._keys = iter(range(1, 1000))
+
+    async def work(self, headers: Mapping[str, str] | None = None, **inputs: Any) -> Outcome:
+        """Work on a job of its own."""
+        return await self.connector.work(self.job(headers, **inputs))
+
+    def job(self, headers: Mapping[str, str] | None = None, **inputs: Any) -> Job:
+        """Return a job of its own."""
+        return job(headers, key=next(self._keys), **{"maxTokens": 1000, **inputs})
+
+    async def spent(self) -> Decimal:
+        """Return what is spent, in millionths."""
+        spent = await self.store.budgets(["team|2026-11-26"])
+        return spent.get("team|2026-11-26", Decimal(0)) / MILLIONTH
+
+
+@pytest.fixture(params=["no store", "store"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    """Return a store of each kind."""
+    if request.param == "no store":
+        yield NoStore()
+        return
+    durable = DurableStore(str(tmp_path / "store"), StoreOptions())
+    await durable.start()
+    yield durable
+    await durable.aclose()
+
+
+class TestOutcome:
+    """What the engine is told."""
+
+    async def test_an_incident_says_what_is_spent_and_until_when(self, tmp_path: Path, store: Store) -> None:
+        """Nothing was sent, and no retry is left: a person decides."""
+        world = World(tmp_path, 500, store=store)
+        outcome = await world.work()
+        assert isinstance(outcome, Failed)
+        assert outcome.retries == 0
+        assert "BUDGET_EXCEEDED" in sentences_in(outcome.message)
+        for told in "team", "0.0005 USD a day", "0.001 USD", "2026-11-27 00:00 UTC":
+            assert told in outcome.message
+        assert world.api.requests == []
+        assert [type(event) for event in world.events if isinstance(event, BudgetExceeded)] == [
+            BudgetExceeded
+        ]
+
+    async def test_a_bpmn_error_where_the_task_wants_one(self, tmp_path: Path, store: Store) -> None:
+        """With the budget's name and when it is over."""
+        outcome = await World(tmp_path, 500, store=store).work(budgetExceeded="bpmnError")
+        assert isinstance(outcome, BpmnError)
+        assert outcome.code == "BUDGET_EXCEEDED"
+        assert outcome.variables == {"budget": "team", "until": "2026-11-27T00:00:00Z"}
+
+    async def test_an_error_expression_has_the_first_word(self, tmp_path: Path) -> None:
+        """It sees the code."""
+        headers = {
+            "errorExpression": '=if error.code = "BUDGET_EXCEEDED" then jobError("later", {}, 2) else null'
+        }
+        outcome = await World(tmp_path, 500).work(headers)
+        assert isinstance(outcome, Failed)
+        assert (outcome.message, outcome.retries) == ("later", 2)
+
+    async def test_a_price_that_is_not_known_is_refused_where_the_budget_says_so(
+        self, tmp_path: Path, store: Store
+    ) -> None:
+        """Else it is let through."""
+        world = World(tmp_path, 2500, 'unpriced = "refuse"', store=store)
+        outcome = await world.work(model="other")
+        assert isinstance(outcome, Failed)
+        assert "BUDGET_REFUSED" in sentences_in(outcome.message)
+        assert world.api.requests == []
+        free = World(tmp_path, 2500, store=store)
+        assert isinstance(await free.work(model="other"), Completed)
+
+
+class TestWhatCounts:
+    """Reserved before, settled after."""
+
+    async def test_what_was_reserved_is_settled_by_what_it_did_cost(
+        self, tmp_path: Path, store: Store
+    ) -> None:
+        """Sixteen calls fit, of which each could have cost ten times as much."""
+        world = World(tmp_path, 2500, store=store)
+        outcomes = [await world.work(prompt=f"{n}") for n in range(20)]
+        assert [isinstance(outcome, Completed) for outcome in outcomes] == [True] * 16 + [False] * 4
+        assert await world.spent() == 1600
+
+    async def test_calls_at_once_do_not_overdraw(self, tmp_path: Path, store: Store) -> None:
+        """What is reserved is not there for others."""
+        world = World(tmp_path, 2500, store=store)
+        outcomes = await asyncio.gather(*(world.work(prompt=f"{n}") for n in range(9)))
+        assert sum(isinstance(outcome, Completed) for outcome in outcomes) == 2
+        assert await world.spent() == 200
+
+    @pytest.mark.parametrize(
+        ("error", "spent"),
+        [(refused(400), 0), (refused(503), 0), (refused(504), 1000)],
+        ids=["refused", "overloaded", "a gateway gave up"],
+    )
+    async def test_a_call_that_failed(
+        self, tmp_path: Path, store: Store, error: ApiError, spent: int
+    ) -> None:
+        """It counts where it may have been paid for."""
+        world = World(tmp_path, store=store)
+        world.api.answers = [error]
+        assert isinstance(await world.work(), Failed)
+        assert await world.spent() == spent
+
+    async def test_an_answer_that_is_kept_costs_nothing_more(self, tmp_path: Path) -> None:
+        """Its job comes back when the budget is used up, and is not refused."""
+        store = DurableStore(str(tmp_path / "store"), StoreOptions())
+        await store.start()
+        world = World(tmp_path, 1000, store=store)
+        first = world.job({"resultExpression": "=1/"})
+        given = world.job({"resultExpression": "=assert(null, false)"})
+        assert isinstance(await world.connector.work(first), Failed)
+        assert isinstance(await world.connector.work(given), Failed)
+        assert isinstance(await world.connector.work(given), Failed)
+        assert len(world.api.requests) == 1
+        assert await world.spent() == 100
+        await store.aclose()
+
+    async def test_asking_again_is_a_call_of_its_own(self, tmp_path: Path, store: Store) -> None:
+        """One that does not fit is not made, and the first answer stays."""
+        for amount, asked, spent in (2500, 2, 200), (1050, 1, 100):
+            folder = tmp_path / str(amount)
+            folder.mkdir()
+            mine: Store = store
+            if not isinstance(store, NoStore):
+                mine = DurableStore(str(folder / "store"), StoreOptions())
+                await mine.start()
+            else:
+                mine = NoStore()
+            world = World(folder, amount, store=mine)
+            outcome = await world.work(responseFormat="json_object", repair="true", unexpectedAnswer="fail")
+            assert isinstance(outcome, Failed)
+            assert len(world.api.requests) == asked
+            assert await world.spent() == spent
+            await mine.aclose()
+
+
+async def test_while_the_store_is_away_each_worker_counts_for_itself(tmp_path: Path) -> None:
+    """Budgets hold all the same, as far as this worker knows: also what was settled since."""
+    closed = DurableStore(str(tmp_path / "store"), StoreOptions())
+    world = World(tmp_path, 2500, store=closed)
+    outcomes = await asyncio.gather(*(world.work(prompt=f"{n}") for n in range(9)))
+    assert sum(isinstance(outcome, Completed) for outcome in outcomes) == 2
+    outcomes = [await world.work(prompt=f"later {n}") for n in range(18)]
+    assert sum(isinstance(outcome, Completed) for outcome in outcomes) == 14
+
+
+async def test_the_workers_own_key_is_told_by_its_setting(tmp_path: Path) -> None:
+    """A budget of another key does not count it."""
+    for credential, is_refused in ("OPENAI_API_KEY", True), ("secrets.KEY", False):
+        world = World(tmp_path, 500, f'credentials = ["{credential}"]')
+        outcome = await world.work(apiKey=None)
+        assert isinstance(outcome, Failed) is is_refused
+        outcome = await world.work(apiKey="{{secrets.KEY}}")
+        assert isinstance(outcome, Failed) is not is_refused
