@@ -37,6 +37,11 @@ ERRORS: Final = (
         "nothing was sent, by a limit or an outage, for as long as `CONNECTOR_MAX_WAIT_TIME` allows",
     ),
     (
+        "BudgetExceededError",
+        f"`{contract.BUDGET_EXCEEDED}`",
+        "the call does not fit into a budget, or the budget refuses it for want of a price; not paid",
+    ),
+    (
         "AnswerOverdueError",
         f"`{contract.ANSWER_OVERDUE}`",
         "an answer that the API makes has not come for too long; it may still, and is not lost",

@@ -155,7 +155,7 @@ class Purchase:
             return None
         if self.is_elsewhere or not self.is_sent:
             return Drop(self.charge)
-        if self.bill is not None:
+        if self.bill is not None and (error is None or self.bill.is_told):
             return paid(self.charge, self.bill)
         return Drop(self.charge) if _is_surely_free(error) else Lose(self.charge)
 

@@ -77,6 +77,7 @@ class Board:
         self.failures: deque[Failure] = deque(maxlen=FAILURES)
         self._down: dict[str, float] = {}
         self.store_problem = ""
+        self.budgets: tuple[e.BudgetState, ...] = ()
         self.reused = self.lost = self.unkept = 0
         self._heard: Mapping[type, Callable[[Any], object]] = self._on_jobs() | self._on_others()
 
@@ -124,6 +125,7 @@ class Board:
             e.StoreFull: self._store_trouble,
             e.StoreFound: self._store_well,
             e.StoreRoom: self._store_well,
+            e.BudgetsRead: lambda event: setattr(self, "budgets", event.budgets),
             e.AnswerReused: lambda _: self._count("reused"),
             e.CallLost: lambda _: self._count("lost"),
             e.AnswerUnkept: lambda _: self._count("unkept"),

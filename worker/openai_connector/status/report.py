@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from openai_connector import __version__
 from openai_connector.job import Job
+from openai_connector.observe.events import BudgetState
 from openai_connector.status import health
 from openai_connector.status.board import Board, Failure, Waiting, Working
 from openai_connector.status.history import costs, total
@@ -57,6 +58,7 @@ def report(parts: Parts, board: Board) -> dict[str, Any]:
             "callsLost": board.lost,
             "answersNotStored": board.unkept,
         },
+        "budgets": [_budget(budget) for budget in board.budgets],
         "failures": [_failure(failure) for failure in board.failures],
         "lastHour": {"inAll": total(hour), "cost": costs(hour), "minutes": hour},
         "lastDay": {"inAll": total(day), "cost": costs(day), "quarters": day},
@@ -86,6 +88,17 @@ def _job(board: Board, working: Working) -> dict[str, Any]:
 
 def _waiting(waiting: Waiting, seconds: float) -> dict[str, Any]:
     return {**_place(waiting.job), "id": waiting.id, "seconds": round(seconds, 1)}
+
+
+def _budget(budget: BudgetState) -> dict[str, Any]:
+    return {
+        "name": budget.name,
+        "per": budget.per,
+        "amount": float(budget.amount),
+        "spent": float(budget.spent),
+        "currency": budget.currency,
+        "until": budget.until,
+    }
 
 
 def _failure(failure: Failure) -> dict[str, Any]:
