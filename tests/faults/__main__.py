@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.faults.costs import costs
 from tests.faults.ledger import OFF, Ledger, table
 from tests.faults.run import WORKERS, play
 from tests.faults.scenes import SCENES
@@ -21,6 +22,9 @@ from tests.faults.stage import FOLDER
 from tests.postgres import Postgres
 
 JOBS = 1000
+COSTS = "costs"
+"""As a scene: what calls cost, by each seed."""
+COST_JOBS = 2000
 POSTGRES = "postgres"
 """As a store: a server of this run."""
 
@@ -51,7 +55,7 @@ def _options() -> argparse.Namespace:
         f"'{POSTGRES}': a fresh server",
     )
     parser.add_argument("--no-odd-wires", action="store_true", help="leave out answers on malformed wires")
-    parser.add_argument("--scene", choices=SCENES, help="one trouble alone, and its figures")
+    parser.add_argument("--scene", choices=[*SCENES, COSTS], help="one trouble alone, and its figures")
     parser.add_argument("--home", type=Path, help="keeps the logs of workers and engine; must be new")
     return parser.parse_args()
 
@@ -80,7 +84,23 @@ def _run(options: argparse.Namespace, home: Path) -> int:
     return 0 if all(ledger.is_sound for ledger in ledgers) else 1
 
 
+def _show_costs(options: argparse.Namespace, home: Path) -> int:
+    """Return 0 where all books agree."""
+    has_differences = False
+    for seed in options.seed:
+        for store in [FOLDER] if options.store == [OFF] else options.store:
+            with _opened(store) as location:
+                folder = _folder(home, f"{COSTS}-{seed}-{store}")
+                figures = asyncio.run(costs(folder, location, options.jobs or COST_JOBS, seed=seed))
+            has_differences |= bool(figures["differences"])
+            print(f"{COSTS}, seed {seed}, store {store}:")
+            print("\n".join(f"  {name}: {value}" for name, value in figures.items()), flush=True)
+    return int(has_differences)
+
+
 def _show(options: argparse.Namespace, home: Path) -> int:
+    if options.scene == COSTS:
+        return _show_costs(options, home)
     scene, jobs, seconds = SCENES[options.scene]
     for store in options.store:
         with _opened(store) as location:

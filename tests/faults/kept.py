@@ -84,6 +84,8 @@ class KeptRun:
         at_once: jobs that are open, at most.
     """
 
+    diagram = staticmethod(diagram)
+
     def __init__(
         self,
         home: Path,
@@ -121,7 +123,7 @@ class KeptRun:
         await asyncio.to_thread(self.engine.start)
         try:
             async with self.api, ZeebeClient(self.engine.address) as zeebe:
-                await zeebe.deploy(diagram(self._needed))
+                await zeebe.deploy(self.diagram(self._needed))
                 async with self._fleet() as fleet:
                     works = [
                         asyncio.create_task(work)
