@@ -114,7 +114,7 @@ UNKNOWN = {
     "of a cost": ("={a: output.cost.amout}", "output.cost.amout", "is amount meant?"),
     "below an amount": (
         "={a: response.output.cost.amount.eur}",
-        "response.output.cost.amount",
+        "response.output.cost.amount.eur",
         "is a number",
     ),
     "in brackets": ("={a: (response.output).txt}", "response.output.txt", ""),
