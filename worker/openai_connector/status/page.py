@@ -214,7 +214,7 @@ def _budgets(report: Given) -> str:
         )
         for budget in report["budgets"]
     )
-    columns = ("Budget", "Spent and reserved", "Part", "Begins anew")
+    columns = ("Budget", "Spent and reserved", "Part", "Until")
     return _section("Budgets", _table(columns, rows, ""))
 
 
