@@ -40,7 +40,9 @@ class Charge:
     """What a call may cost at most, and for whom it is made."""
 
     id: str
+    """Its own, or one that everybody makes who fetches the same answer: that one has a space."""
     job_key: int
+    """0: the job has ended."""
     process: str
     element: str
     model: str
@@ -49,6 +51,11 @@ class Charge:
     """At most; None: the price is not known."""
     currency: str = ""
     budgets: tuple[Limit, ...] = ()
+
+
+def is_known_to_others(id_: str) -> bool:
+    """Check whether also others may find this charge by the names that are in its id."""
+    return " " in id_
 
 
 class State(StrEnum):

@@ -488,9 +488,11 @@ class PostgresTables:
         rows = self._run(f"{found} FROM openai_connector_totals WHERE day >= %s", since)
         return [(Place(*row[:6]), Counts(*row[6:])) for row in rows]
 
-    def purge_charges(self, before: float) -> None:
-        """Remove older charges that are counted."""
+    def purge_charges(self, before: float, ended_before: float) -> None:
+        """Remove older charges that are counted, and earlier those whose job has ended."""
         self._run("DELETE FROM openai_connector_charges WHERE state <> 'open' AND updated_at < %s", before)
+        ended = "job_key = 0 AND state = 'paid' AND updated_at < %s"
+        self._run(f"DELETE FROM openai_connector_charges WHERE {ended}", ended_before)
 
     def purge_totals(self, day: str, before: float) -> None:
         """Remove totals of earlier days, and budgets of earlier times."""

@@ -441,9 +441,11 @@ class SqliteTables:
         """Return the totals since a day."""
         return [_total(row) for row in self._db.execute("SELECT * FROM totals WHERE day >= ?", (since,))]
 
-    def purge_charges(self, before: float) -> None:
-        """Remove older charges that are counted."""
+    def purge_charges(self, before: float, ended_before: float) -> None:
+        """Remove older charges that are counted, and earlier those whose job has ended."""
         self._db.execute("DELETE FROM charges WHERE state <> 'open' AND updated_at < ?", (before,))
+        ended = "DELETE FROM charges WHERE job_key = 0 AND state = 'paid' AND updated_at < ?"
+        self._db.execute(ended, (ended_before,))
 
     def purge_totals(self, day: str, before: float) -> None:
         """Remove totals of earlier days, and budgets of earlier times."""

@@ -156,8 +156,8 @@ class Tables(Protocol):
     def totals(self, since: str) -> list[tuple[Place, Counts]]:
         """Return the totals since a day; a place may come in parts."""
 
-    def purge_charges(self, before: float) -> None:
-        """Remove older charges that are counted."""
+    def purge_charges(self, before: float, ended_before: float) -> None:
+        """Remove older charges that are counted, and earlier those whose job has ended."""
 
     def purge_totals(self, day: str, before: float) -> None:
         """Remove totals of earlier days, and budgets that nothing was added to since a moment."""
