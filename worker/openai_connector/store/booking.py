@@ -21,7 +21,6 @@ from openai_connector.store.charges import (
     Wait,
     charged,
     day_of,
-    is_known_to_others,
     moved,
     overdrawn,
 )
@@ -71,16 +70,10 @@ class Booking:
 
         What others may just be fetching too stays for a while, so that it does not count again.
         """
+        self._tables.remove_own_paid(job_keys)
         found = self._tables.charges_of(job_keys)
         paid = [row for row in found if row.state is State.PAID]
-        gone = sorted(row.charge.id for row in paid if not is_known_to_others(row.charge.id))
-        left = [
-            replace(row, charge=replace(row.charge, job_key=0))
-            for row in paid
-            if is_known_to_others(row.charge.id)
-        ]
-        if gone:
-            self._tables.remove_charges(gone)
+        left = [replace(row, charge=replace(row.charge, job_key=0)) for row in paid]
         if left:
             self._tables.write_charges(left, now)
         self._lose([row for row in found if row.state is State.OPEN and row.owner is None], now)

@@ -404,6 +404,11 @@ class PostgresTables:
         """Return the charges of jobs, and lock them."""
         return self._charges("job_key = ANY(%s) ORDER BY id", list(job_keys))
 
+    def remove_own_paid(self, job_keys: Sequence[int]) -> None:
+        """Remove the paid charges of jobs that nobody else knows."""
+        own = "job_key = ANY(%s) AND state = 'paid' AND strpos(id, ' ') = 0"
+        self._run(f"DELETE FROM openai_connector_charges WHERE {own}", list(job_keys))
+
     def charges_of_owners(self, owners: Sequence[str], most: int) -> list[Row]:
         """Return open charges of owners, and lock them."""
         return self._charges("owner = ANY(%s) ORDER BY id LIMIT %s", list(owners), most)

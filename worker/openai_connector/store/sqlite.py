@@ -374,6 +374,13 @@ class SqliteTables:
         """Return the charges of jobs."""
         return [row for job_key in job_keys for row in self._charges("job_key = ?", job_key)]
 
+    def remove_own_paid(self, job_keys: Sequence[int]) -> None:
+        """Remove the paid charges of jobs that nobody else knows."""
+        self._db.executemany(
+            "DELETE FROM charges WHERE job_key = ? AND state = 'paid' AND instr(id, ' ') = 0",
+            [(job_key,) for job_key in job_keys],
+        )
+
     def charges_of_owners(self, owners: Sequence[str], most: int) -> list[Row]:
         """Return open charges of owners."""
         return [row for owner in owners for row in self._charges("owner = ?", owner, most)][:most]

@@ -126,6 +126,9 @@ class Tables(Protocol):
     def charges_of(self, job_keys: Sequence[int]) -> list[Row]:
         """Return the charges of jobs, and let nobody else change them."""
 
+    def remove_own_paid(self, job_keys: Sequence[int]) -> None:
+        """Remove the paid charges of jobs that nobody else knows: whose ids have no space."""
+
     def charges_of_owners(self, owners: Sequence[str], most: int) -> list[Row]:
         """Return open charges of owners, and let nobody else change them."""
 
