@@ -138,6 +138,8 @@ class Observed:
             held=lambda: [HeldKey(*held) for held in gate.held()],
         )
         server = Server(Endpoint(self._metrics, self._board, parts).answer)
+        for poller in pollers:
+            self._metrics.serves(poller.job_type)
         host, port = settings.http_host, settings.http_port or 0
         try:
             await server.open(host, port)

@@ -107,9 +107,9 @@ HELD_BY_PAYLOAD = Sentence(
 
 STATUS_STOPPING = Sentence("The worker stops: it takes no more jobs")
 STATUS_NO_ENGINE = Sentence(
-    "The engine gives no jobs of type {types}: see the worker's log for the reason, check that the engine "
-    "runs, and ZEEBE_ADDRESS"
+    "The engine gives no jobs of type {types}: {reason}. The worker asks it again and again by itself"
 )
+STATUS_NOT_ASKED = Sentence("it has not answered yet")
 STATUS_HOST_DOWN = Sentence(
     "The API at {host} has failed every job for {seconds} s: its jobs wait, and become incidents after "
     "CONNECTOR_MAX_WAIT_TIME. Check the status page of the API and the way to it"
@@ -508,6 +508,7 @@ STORE_FULL = Sentence(
     "the store has reached CONNECTOR_STORE_MAX_SIZE and takes no more answers. Check why the engine "
     "acknowledges nothing, or raise the limit"
 )
+STORE_OPENS = Sentence("it is not open yet")
 STORE_LOCKED = Sentence(
     "another program holds the file of CONNECTOR_STORE locked. End it, or name another file; workers may "
     "share one"

@@ -12,7 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openai_connector.limits import Admission, Asking, FixedLimits, Gate, Held, Key, Shares, key_of
+from openai_connector.limits import (
+    Admission,
+    Asking,
+    FixedLimits,
+    Gate,
+    Held,
+    HostChange,
+    Key,
+    Shares,
+    key_of,
+)
 from tests.simulation import clock, simulate
 
 T = TypeVar("T")
@@ -464,3 +474,20 @@ def test_host_and_model_are_parts_of_a_key(url: str, model: str, host: str, name
     """The host has its port; a path stands for a model that is not named."""
     key = key_of(url, {}, model)
     assert (key.host, key.model) == (host, named)
+
+
+def test_a_host_that_nobody_asks_any_more_is_not_down_for_ever() -> None:
+    """Whoever was told that it is down is told so when it is forgotten: it may be well by then."""
+    told: list[HostChange] = []
+
+    async def story() -> None:
+        at = gate(on_change=told.append)
+        for job in range(5):
+            await failed(at, job)
+            await asyncio.sleep(1)
+        assert [change.is_down for change in told] == [True]
+        await asyncio.sleep(700)
+        await answered(at, asking(key=KEY._replace(host="other.example.com")))
+        assert [(change.host, change.is_down) for change in told[1:]] == [(KEY.host, False)]
+
+    in_time(story())

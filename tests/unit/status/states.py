@@ -36,10 +36,16 @@ class Fetching:
 
     job_type: str = "openai-connector:1"
     running: int = 0
+    parked: int = 0
     max_jobs: int = 100
     connected: bool = True
     last_poll: float | None = 1.0
     stopping: bool = False
+
+    @property
+    def in_slots(self) -> int:
+        """Those that work."""
+        return self.running - self.parked
 
 
 @dataclass

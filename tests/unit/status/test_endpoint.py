@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from openai_connector.job import BpmnError, Completed, Failed, Outcome
 from openai_connector.observe.events import (
+    AnswerAwaited,
     AnswerFetched,
     AnswerReceived,
     BudgetsRead,
@@ -22,6 +23,8 @@ from openai_connector.observe.events import (
     CallAbandoned,
     CallFailed,
     CallSent,
+    EngineFound,
+    EngineLost,
     HostFound,
     HostLost,
     JobEnded,
@@ -29,6 +32,7 @@ from openai_connector.observe.events import (
     JobStarted,
     Spent,
     StoreFound,
+    StoreFull,
     StoreLost,
 )
 from openai_connector.status.history import COUNTED, History
@@ -114,7 +118,7 @@ def test_trouble_is_named_until_it_is_over() -> None:
     world.tell(HostLost("h"), StoreLost("the disk is full", False))
     world.clock.now += 5
     degraded = json.loads(world.get("/health/ready")[1])["degraded"]
-    assert "STATUS_HOST_DOWN" in sentences_in(degraded["host"])
+    assert "STATUS_HOST_DOWN" in sentences_in(degraded["host:h"])
     assert {"STORE_LOST", "STORE_GOES_ON"} <= sentences_in(degraded["store"])
     assert "the disk is full" in degraded["store"]
     store.is_healthy = True
@@ -183,7 +187,8 @@ def test_names_that_diagrams_give_are_only_text() -> None:
         (Completed({}), True, "completed"),
         (BpmnError("X"), True, "bpmnErrors"),
         (Failed("", 2), True, "failed"),
-        (Failed("", 2), False, None),
+        (Failed("", 2), False, "failed"),
+        (Failed("", 3), False, None),
         (Failed("", 0), False, "incidents"),
         (Failed("", 0), True, "incidents"),
     ],
@@ -192,6 +197,7 @@ def test_names_that_diagrams_give_are_only_text() -> None:
         "completed_by_its_error_expression",
         "bpmn_error",
         "tried_again",
+        "failed_by_its_expression",
         "given_back",
         "incident_of_a_mapping",
         "incident_of_a_call",
@@ -296,3 +302,77 @@ def test_the_history_counts_what_lies_within(events: list[tuple[int, str]]) -> N
     for minutes, parts in ((60, 60), (1440, 96)):
         counted = sum(sum(part.values()) for part in history.last(minutes, parts))
         assert counted == sum(end - minute < minutes for minute, _ in events)
+
+
+def test_each_host_that_is_down_is_named() -> None:
+    """Two are two."""
+    world = World()
+    world.tell(HostLost("a.example"), HostLost("b.example"))
+    assert {*json.loads(world.get("/health/ready")[1])["degraded"]} == {"host:a.example", "host:b.example"}
+
+
+def test_why_the_engine_gives_no_jobs_stands_on_the_page() -> None:
+    """Nobody must look into the log for it; it is gone when the engine is back."""
+    fetching = Fetching(connected=False)
+    world = World([fetching])
+    assert "STATUS_NOT_ASKED" in sentences_in(json.loads(world.get("/health/ready")[1])["down"]["engine"])
+    world.tell(EngineLost("PERMISSION_DENIED", "secret detail", "Check the permissions"))
+    down = json.loads(world.get("/health/ready")[1])["down"]["engine"]
+    assert "PERMISSION_DENIED. Check the permissions" in down
+    assert "secret detail" not in down
+    world.tell(EngineFound("t", is_again=True), EngineLost("UNAVAILABLE", "", "Check that it runs"))
+    assert "PERMISSION_DENIED" not in world.get("/")[1]
+
+
+def test_a_store_that_was_lost_while_full_is_still_full() -> None:
+    """What is wrong is told as it is now, not as it was told last."""
+    store = Stored(is_full=True)
+    world = World(store=store)
+    world.tell(StoreFull("full", False), StoreLost("the disk is gone", False))
+    assert "STORE_FULL" in sentences_in(json.loads(world.get("/health/ready")[1])["degraded"]["store"])
+    store.is_healthy = False
+    assert "the disk is gone" in json.loads(world.get("/status")[1])["store"]["problem"]
+    world.tell(StoreFound(5.0, 0))
+    store.is_healthy = True
+    assert "STORE_FULL" in sentences_in(json.loads(world.get("/status")[1])["store"]["problem"])
+
+
+def test_what_was_not_delivered_is_counted_by_whoever_has_the_job_next() -> None:
+    """The engine offers it again."""
+    world = World()
+    world.tell(JobStarted(job()), JobEnded(job(), Completed({}), "undelivered", 1.0))
+    status = json.loads(world.get("/status")[1])
+    assert (status["jobsInAll"], status["lastHour"]["inAll"]["completed"]) == (0, 0)
+
+
+@pytest.mark.parametrize("outcome", [Completed({}), BpmnError("X"), Failed("", 0)])
+def test_a_call_waits_no_more_when_its_job_has_ended(outcome: Outcome) -> None:
+    """Not even where its answer was never fetched: the incident says what becomes of it."""
+    world = World()
+    world.tell(
+        JobStarted(job()), AnswerAwaited(job(), "resp_1", 5.0), JobEnded(job(), Failed("", 3), "done", 1.0)
+    )
+    assert json.loads(world.get("/status")[1])["waitingInAll"] == 1
+    world.tell(JobStarted(job()), JobEnded(job(), outcome, "done", 1.0))
+    assert json.loads(world.get("/status")[1])["waitingInAll"] == 0
+
+
+def test_the_content_of_jobs_is_not_held() -> None:
+    """Thousands wait for a day; each may hold megabytes."""
+    world = World()
+    for number in range(3):
+        one = job(key=number)
+        world.tell(JobStarted(one), AnswerAwaited(one, "resp", 0.0), CallFailed(one, "ApiError", "500"))
+        world.tell(JobEnded(one, Failed("", 2), "done", 1.0))
+    held = [waiting.job for waiting, _ in world.board.waiting()] + [one.job for one in world.board.failures]
+    assert len(held) == 6
+    assert all((one.variables, one.headers) == ({}, {}) for one in held)
+
+
+def test_slots_are_those_that_work_takes() -> None:
+    """A thousand jobs that only wait for their batch take none."""
+    world = World([Fetching(running=1040, parked=1000)])
+    assert "40 of 100" in world.get("/")[1]
+    metrics = world.get("/metrics")[1]
+    assert 'openai_connector_slots_used{type="openai-connector:1"} 40' in metrics
+    assert 'openai_connector_jobs_in_work{type="openai-connector:1"} 1040' in metrics

@@ -172,6 +172,10 @@ class FakeGateway(GatewayServicer):
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "job is an incident")
         return job
 
+    async def Topology(self, request: Any, context: Any) -> Any:  # noqa: N802
+        await self._enter("Topology", request, context)
+        return pb.TopologyResponse()
+
     async def CompleteJob(self, request: Any, context: Any) -> Any:  # noqa: N802
         await self._enter("CompleteJob", request, context)
         job = await self._job(request, context)

@@ -282,7 +282,9 @@ class Gate:
         for host in [
             h for h, breaker in self._breakers.items() if h not in hosts and breaker.used_at < oldest
         ]:
-            del self._breakers[host]
+            breaker = self._breakers.pop(host)
+            if breaker.is_down:  # whoever was told so must not think it for ever
+                self._on_change(HostChange(host, is_down=False, seconds=self._clock() - breaker.since))
 
     def _answered(self, host: str, breaker: Breaker, now: float) -> None:
         since = breaker.since

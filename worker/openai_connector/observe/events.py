@@ -351,6 +351,10 @@ class NullFound:
     column: int
 
 
+DONE: Final = "done"
+"""Of a delivery that the engine has acknowledged."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobEnded:
     """The engine was told what became of a job, or could not be told."""

@@ -14,7 +14,7 @@ from openai_connector import __version__
 from openai_connector.contract import OPENAI_HOST, TEMPLATE_ID, TEMPLATE_VERSION
 from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome
 from openai_connector.observe import events as e
-from openai_connector.observe.series import Counter, Gauge, Histogram, Labels, Names, Series, written
+from openai_connector.observe.series import Counter, Gauge, Histogram, Labels, Names, Series, Sets, written
 
 TOKENS: Final = tuple(4**power for power in range(14))
 SECONDS: Final = (*(0.01 * 2**power for power in range(14)), 600.0, 3600.0, 7200.0, 28800.0, 86400.0)
@@ -28,20 +28,26 @@ GEN_AI: Final = (
     "gen_ai_request_model",
     "server_address",
 )
-LABELS: Final = ("model", "template", "version", "host", "code", "condition")
+LABELS: Final = ("host", "code", "condition")
 """What diagrams and APIs choose."""
-MOST_SIDES: Final = 1000
+KEY_REFUSED: Final = ("401", "403")
+NOT_DELIVERED: Final = ("undelivered", "refused")
+"""These stand in the metrics from the start: an alert sees the first of them."""
+MOST_SIDES: Final = 100
+"""Of models at hosts, and of versions of templates; each of the first has two histograms."""
 
 _Counted = Callable[[Any], None]
 
 
-def action_of(outcome: Outcome) -> str:
-    """Return the name that Camunda's runtime counts an outcome under."""
+def action_of(job: Job, outcome: Outcome) -> str:
+    """Return the name that Camunda's runtime counts an outcome under; `given-back` is our own."""
     match outcome:
         case Completed():
             return "completed"
         case BpmnError():
             return "bpmn-error"
+        case Failed(retries=retries) if 0 < job.retries <= retries:
+            return "given-back"
         case _:
             return "failed"
 
@@ -65,13 +71,25 @@ class Metrics:
         self._declare_store()
         self._declare_process()
         self._counted: Mapping[type, _Counted] = self._on_jobs() | self._on_calls() | self._on_store()
-        self._sides: dict[e.Call, Labels] = {}
+        self._sides, self._templates = Sets(MOST_SIDES), Sets(MOST_SIDES)
+        self._ends = Sets(3 * MOST_SIDES)
+        self._begin()
 
     def __call__(self, event: e.Event) -> None:
         """Count an event."""
         counted = self._counted.get(type(event))
         if counted is not None:
             counted(event)
+
+    def serves(self, job_type: str) -> None:
+        """Count the incidents of a type from zero on: an alert would not see the first ones otherwise."""
+        self.incidents.add((job_type,), 0)
+
+    def _begin(self) -> None:
+        for code in KEY_REFUSED:
+            self.failed.add(("ApiStatusError", self._names["code"].of(code)), 0)
+        for delivery in NOT_DELIVERED:
+            self.reports.add((delivery,), 0)
 
     def all(self) -> list[Series]:
         """Return all metrics, in the order in which they are written."""
@@ -87,7 +105,8 @@ class Metrics:
         of_job = ("action", "type", TEMPLATE_ID, TEMPLATE_VERSION)
         self.invocations = Counter(
             "camunda_connector_outbound_invocations_total",
-            "Jobs by what became of them: activated, completed, failed, bpmn-error.",
+            "Jobs by what became of them: activated; completed, failed, bpmn-error and given-back (the job "
+            "comes again and lost no retry) as the engine has acknowledged it.",
             of_job,
         )
         self.job_seconds = Histogram(
@@ -111,10 +130,15 @@ class Metrics:
         self._declare_engine()
 
     def _declare_engine(self) -> None:
-        self.slots = Gauge("openai_connector_slots", "Jobs that are worked on at once at most.", ("type",))
-        self.in_work = Gauge("openai_connector_jobs_in_work", "Jobs that are worked on now.", ("type",))
+        self.slots = Gauge("openai_connector_slots", "Slots.", ("type",))
+        self.slots_used = Gauge("openai_connector_slots_used", "Slots that jobs take now.", ("type",))
+        self.in_work = Gauge(
+            "openai_connector_jobs_in_work",
+            "Jobs that are worked on now, those that wait for a batch without a slot included.",
+            ("type",),
+        )
         self.connected = Gauge(
-            "openai_connector_engine_connected", "1: the engine answered the last poll.", ("type",)
+            "openai_connector_engine_connected", "1: the engine answered when it was asked last.", ("type",)
         )
         self.polls = Counter(
             "openai_connector_polls_total",
@@ -189,6 +213,10 @@ class Metrics:
             "Answers cancelled because nobody waits for them any more.",
         )
         self.batches = Counter("openai_connector_batches_total", "Batches submitted.")
+        self.not_removed = Counter(
+            "openai_connector_not_removed_total",
+            "Answers and files that could not be deleted at the API; those of batches expire by themselves.",
+        )
         self.nulls = Counter("openai_connector_nulls_total", "Nulls found in results of expressions.")
 
     def _declare_budgets(self) -> None:
@@ -237,6 +265,10 @@ class Metrics:
         self.purged = Counter(
             "openai_connector_store_purged_total", "Stored answers removed, too old and never acknowledged."
         )
+        self.damaged = Counter(
+            "openai_connector_store_damaged_total",
+            "Files of the store that were damaged, and set aside: answers in them may be lost.",
+        )
         self.unreadable = Counter(
             "openai_connector_store_unreadable_total", "Stored entries that could not be read."
         )
@@ -279,6 +311,8 @@ class Metrics:
             e.AnswerFetched: self._fetched,
             e.CallAbandoned: lambda _: self.abandoned.add(),
             e.BatchSubmitted: lambda _: self.batches.add(),
+            e.BatchOver: lambda event: self.not_removed.add(amount=bool(event.trouble)),
+            e.NotRemoved: lambda event: self.not_removed.add(amount=not event.is_tried_again),
             e.HostLost: lambda event: self.hosts_down.set(1, (self._names["host"].of(event.host),)),
             e.HostFound: lambda event: self.hosts_down.set(0, (self._names["host"].of(event.host),)),
         }
@@ -289,19 +323,23 @@ class Metrics:
             e.CallLost: lambda _: self.lost.add(),
             e.AnswerUnkept: lambda _: self.unkept.add(),
             e.StorePurged: lambda event: self.purged.add(amount=event.count),
+            e.StoreDamaged: lambda _: self.damaged.add(),
             e.EntryUnreadable: lambda _: self.unreadable.add(),
         }
 
     def _of_job(self, action: str, job: Job) -> Labels:
-        template = self._names["template"].of(job.headers.get(TEMPLATE_ID) or UNKNOWN)
-        version = self._names["version"].of(job.headers.get(TEMPLATE_VERSION) or UNKNOWN)
-        return (action, job.type, template, version)
+        headers = job.headers
+        template = self._templates.of(
+            (headers.get(TEMPLATE_ID) or UNKNOWN, headers.get(TEMPLATE_VERSION) or UNKNOWN)
+        )
+        return (action, job.type, *template)
 
     def _job_ended(self, event: e.JobEnded) -> None:
-        action = action_of(event.outcome)
-        self.invocations.add(self._of_job(action, event.job))
-        self.job_seconds.observe(event.seconds, (event.job.type,))
         self.reports.add((event.delivery,))
+        if event.delivery != e.DONE:
+            return
+        self.invocations.add(self._of_job(action_of(event.job, event.outcome), event.job))
+        self.job_seconds.observe(event.seconds, (event.job.type,))
         if isinstance(event.outcome, Failed) and not event.outcome.retries:
             self.incidents.add((event.job.type,))
 
@@ -315,8 +353,7 @@ class Metrics:
     def _fetched(self, event: e.AnswerFetched) -> None:
         self.fetched.add()
         if not event.is_again:
-            error = "" if event.status < 400 else str(event.status)
-            self.call_seconds.observe(event.seconds, (*self._side(event.call), error))
+            self._timed(event.call, event.seconds, "" if event.status < 400 else str(event.status))
             self._bought(event)
 
     def _bought(self, event: e.AnswerReceived | e.AnswerFetched) -> None:
@@ -339,16 +376,14 @@ class Metrics:
 
     def _ended(self, call: e.Call, seconds: float, error: str) -> None:
         self.under_way.add(amount=-1)
-        self.call_seconds.observe(seconds, (*self._side(call), error))
+        self._timed(call, seconds, error)
+
+    def _timed(self, call: e.Call, seconds: float, error: str) -> None:
+        self.call_seconds.observe(seconds, self._ends.of((*self._side(call), error)))
 
     def _side(self, call: e.Call) -> Labels:
-        side = self._sides.get(call)
-        if side is None:
-            model, host = self._names["model"].of(call.model), self._names["host"].of(call.host)
-            side = (call.operation, provider_of(call.host), model, host)
-            if len(self._sides) < MOST_SIDES:
-                self._sides[call] = side
-        return side
+        operation, model, host = self._sides.of((call.operation, call.model, call.host))
+        return (operation, provider_of(host), model, host)
 
 
 def _resident_bytes() -> int:

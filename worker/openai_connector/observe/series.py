@@ -38,6 +38,23 @@ class Names:
         return known
 
 
+class Sets:
+    """Sets of label values that diagrams or APIs choose: only so many sets, whatever each value is."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._known: dict[Labels, Labels] = {}
+
+    def of(self, values: Labels) -> Labels:
+        """Return values as they are counted."""
+        known = self._known.get(values)
+        if known is None:
+            if len(self._known) >= self._most:
+                return (OTHER,) * len(values)
+            known = self._known[values] = tuple(value[:LONGEST_VALUE] for value in values)
+        return known
+
+
 @dataclass(slots=True)
 class Series:
     """A metric: its name, what it counts, and its labels."""

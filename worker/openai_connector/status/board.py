@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -38,6 +38,7 @@ class Waiting:
     """A job that went back to the engine while its answer is made by the API."""
 
     job: Job
+    """Without its variables and headers."""
     id: str
     bought: float
     seen: float
@@ -49,6 +50,7 @@ class Failure:
 
     at: datetime
     job: Job
+    """Without its variables and headers."""
     kind: str
     code: str
     is_incident: bool
@@ -76,8 +78,11 @@ class Board:
         self._waiting: dict[int, Waiting] = {}
         self.failures: deque[Failure] = deque(maxlen=FAILURES)
         self._down: dict[str, float] = {}
-        self.store_problem = ""
         self.budgets: tuple[e.BudgetState, ...] = ()
+        self.store_problem = ""
+        """Why the store does not work."""
+        self.engine_problem = ""
+        """Why the engine gives no jobs."""
         self.reused = self.lost = self.unkept = 0
         self._heard: Mapping[type, Callable[[Any], object]] = self._on_jobs() | self._on_others()
 
@@ -94,8 +99,7 @@ class Board:
     def waiting(self) -> list[tuple[Waiting, float]]:
         """Return the calls that wait, and for how many seconds: those that this worker has seen lately."""
         now = self._clock()
-        for key in [key for key, one in self._waiting.items() if one.seen < now - SEEN_LATELY]:
-            del self._waiting[key]
+        self._forget(now - SEEN_LATELY)
         return [(one, now - one.bought) for one in self._waiting.values()]
 
     def down(self) -> dict[str, float]:
@@ -121,11 +125,11 @@ class Board:
         return {
             e.HostLost: lambda event: self._down.setdefault(event.host, self._clock()),
             e.HostFound: lambda event: self._down.pop(event.host, None),
-            e.StoreLost: self._store_trouble,
-            e.StoreFull: self._store_trouble,
-            e.StoreFound: self._store_well,
-            e.StoreRoom: self._store_well,
             e.BudgetsRead: lambda event: setattr(self, "budgets", event.budgets),
+            e.EngineLost: self._engine_lost,
+            e.EngineFound: lambda _: setattr(self, "engine_problem", ""),
+            e.StoreLost: lambda event: setattr(self, "store_problem", event.problem),
+            e.StoreFound: lambda _: setattr(self, "store_problem", ""),
             e.AnswerReused: lambda _: self._count("reused"),
             e.CallLost: lambda _: self._count("lost"),
             e.AnswerUnkept: lambda _: self._count("unkept"),
@@ -169,15 +173,19 @@ class Board:
             working.problem = event
 
     def _ended(self, event: e.JobEnded) -> None:
-        working = self.working.pop(event.job.key, None)
+        job, working = event.job, self.working.pop(event.job.key, None)
         problem = None if working is None else working.problem
+        if not isinstance(event.outcome, Failed) or not event.outcome.retries:
+            self._waiting.pop(job.key, None)  # an incident's call is no more than kept
+        if event.delivery != e.DONE:
+            return  # who has the job next tells what becomes of it
         match event.outcome:
             case Completed():
                 self.history.add("completed")
             case Failed(retries=0):
                 self.history.add("incidents")
                 self._failed(event.job, problem, is_incident=True)
-            case Failed() if problem is None:
+            case Failed(retries=retries) if problem is None and retries >= job.retries:
                 pass  # given back: nothing is wrong with it
             case Failed():
                 self.history.add("failed")
@@ -188,7 +196,7 @@ class Board:
     def _failed(self, job: Job, problem: e.CallFailed | None, *, is_incident: bool) -> None:
         kind, code = ("", "") if problem is None else (problem.kind, problem.code)
         advice = (problem.advice if problem is not None else "") or wording.STATUS_SEE_INCIDENT()
-        self.failures.appendleft(Failure(self._now(), job, kind, code, is_incident, advice))
+        self.failures.appendleft(Failure(self._now(), _bare(job), kind, code, is_incident, advice))
 
     def _gone(self, event: e.JobGone) -> None:
         self.working.pop(event.job.key, None)
@@ -197,12 +205,21 @@ class Board:
     def _awaited(self, event: e.AnswerAwaited) -> None:
         now, key = self._clock(), event.job.key
         self._waiting.pop(key, None)
-        self._waiting[key] = Waiting(event.job, event.id, now - event.seconds, now)
-        if len(self._waiting) > MOST_WAITING:
-            del self._waiting[next(iter(self._waiting))]
+        self._waiting[key] = Waiting(_bare(event.job), event.id, now - event.seconds, now)
+        self._forget(now - SEEN_LATELY)
 
-    def _store_trouble(self, event: e.StoreLost | e.StoreFull) -> None:
-        self.store_problem = event.problem
+    def _forget(self, before: float) -> None:
+        """Forget calls that were seen before, or are too many; they stand in the order of that."""
+        while self._waiting:
+            key, oldest = next(iter(self._waiting.items()))
+            if len(self._waiting) <= MOST_WAITING and oldest.seen >= before:
+                return
+            del self._waiting[key]
 
-    def _store_well(self, _: object) -> None:
-        self.store_problem = ""
+    def _engine_lost(self, event: e.EngineLost) -> None:
+        self.engine_problem = f"{event.kind}. {event.advice}"
+
+
+def _bare(job: Job) -> Job:
+    """Return a job without what it holds: thousands are remembered for long."""
+    return replace(job, variables={}, headers={})

@@ -74,6 +74,7 @@ class Endpoint:
         for one in self._parts.fetching:
             labels = (one.job_type,)
             metrics.slots.set(one.max_jobs, labels)
+            metrics.slots_used.set(one.in_slots, labels)
             metrics.in_work.set(one.running, labels)
             metrics.connected.set(one.connected, labels)
         if self._parts.store is not None:

@@ -13,7 +13,7 @@ class Problem(NamedTuple):
     """What is not as it should be."""
 
     name: str
-    """For machines: `engine`, `stopping`, `store`, `host`."""
+    """For machines: `engine`, `stopping`, `store`, `host:...`."""
     text: str
     is_down: bool
     """The worker takes no jobs because of it."""
@@ -26,17 +26,27 @@ def problems(parts: Parts, board: Board) -> list[Problem]:
         found.append(Problem("stopping", wording.STATUS_STOPPING(), is_down=True))
     lost = [fetching.job_type for fetching in parts.fetching if not fetching.connected]
     if lost:
-        found.append(Problem("engine", wording.STATUS_NO_ENGINE(types=", ".join(lost)), is_down=True))
-    if parts.store is not None and (not parts.store.is_healthy or parts.store.is_full):
-        is_required = parts.is_store_required
-        end = wording.STORE_WAITS if is_required else wording.STORE_GOES_ON
-        problem = board.store_problem or "it is not open yet"
-        found.append(Problem("store", wording.STORE_LOST(problem=problem) + end(), is_required))
-    for host, seconds in board.down().items():
+        reason = board.engine_problem or wording.STATUS_NOT_ASKED()
         found.append(
-            Problem("host", wording.STATUS_HOST_DOWN(host=host, seconds=round(seconds)), is_down=False)
+            Problem("engine", wording.STATUS_NO_ENGINE(types=", ".join(lost), reason=reason), is_down=True)
         )
+    if (problem := store_problem(parts, board)) is not None:
+        end = wording.STORE_WAITS if parts.is_store_required else wording.STORE_GOES_ON
+        found.append(Problem("store", wording.STORE_LOST(problem=problem) + end(), parts.is_store_required))
+    for host, seconds in board.down().items():
+        text = wording.STATUS_HOST_DOWN(host=host, seconds=round(seconds))
+        found.append(Problem(f"host:{host}", text, is_down=False))
     return sorted(found, key=lambda problem: not problem.is_down)
+
+
+def store_problem(parts: Parts, board: Board) -> str | None:
+    """Return what is wrong with the store; None: it works, or there is none."""
+    store = parts.store
+    if store is None or (store.is_healthy and not store.is_full):
+        return None
+    if store.is_healthy:
+        return wording.STORE_FULL()
+    return board.store_problem or wording.STORE_OPENS()
 
 
 def live() -> tuple[bool, dict[str, Any]]:

@@ -103,13 +103,13 @@ def _cost(hour: Given) -> str:
 
 def _slots(of: Given) -> str:
     connected = "the engine answers" if of["connected"] else "the engine does not answer"
-    part = of["inWork"] / of["slots"]
+    part = of["slotsUsed"] / of["slots"]
     meter = tag(
         "svg", tag("rect", class_="floor", width=100, height=6, rx=3),
         tag("rect", class_="accent", width=round(100 * min(part, 1.0), 1), height=6, rx=3),
         viewBox="0 0 100 6", preserveAspectRatio="none", class_="meter", aria_hidden="true",
     )  # fmt: skip
-    return _tile(f"Slots for {of['type']}", f"{of['inWork']} of {of['slots']}", connected, meter)
+    return _tile(f"Slots for {of['type']}", f"{of['slotsUsed']} of {of['slots']}", connected, meter)
 
 
 def _tile(label: str, value: str, more: str, picture: str = "") -> str:
@@ -223,7 +223,7 @@ def _store(report: Given) -> str:
     if store is None:
         told = "There is none (CONNECTOR_STORE): an answer is paid for again where its worker is killed."
         return _section("Store", tag("p", text(told), class_="empty"))
-    state = "works" if store["works"] and not store["full"] else store["problem"] or "does not work"
+    state = store["problem"] or "works"
     rows = [
         ("State", state),
         ("Needed to take jobs", "yes" if store["required"] else "no"),

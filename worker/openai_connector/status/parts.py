@@ -19,16 +19,20 @@ class Fetching(Protocol):
         """Jobs that are worked on now."""
 
     @property
+    def in_slots(self) -> int:
+        """Those of them that take a slot."""
+
+    @property
     def max_jobs(self) -> int:
-        """Jobs that are worked on at once at most."""
+        """Slots."""
 
     @property
     def connected(self) -> bool:
-        """Whether the engine answered the last poll."""
+        """Whether the engine answered when it was asked last."""
 
     @property
     def last_poll(self) -> float | None:
-        """When the engine last answered one; None: not yet."""
+        """When the engine last answered; None: not yet."""
 
     @property
     def stopping(self) -> bool:

@@ -36,7 +36,13 @@ def report(parts: Parts, board: Board) -> dict[str, Any]:
         "down": ready["down"],
         "degraded": ready["degraded"],
         "types": [
-            {"type": one.job_type, "connected": one.connected, "inWork": one.running, "slots": one.max_jobs}
+            {
+                "type": one.job_type,
+                "connected": one.connected,
+                "inWork": one.running,
+                "slotsUsed": one.in_slots,
+                "slots": one.max_jobs,
+            }
             for one in parts.fetching
         ],
         "jobs": [_job(board, working) for working in islice(board.working.values(), SHOWN_JOBS)],
@@ -53,7 +59,7 @@ def report(parts: Parts, board: Board) -> dict[str, Any]:
             "works": store.is_healthy,
             "full": store.is_full,
             "required": parts.is_store_required,
-            "problem": board.store_problem,
+            "problem": health.store_problem(parts, board),
             "answersReused": board.reused,
             "callsLost": board.lost,
             "answersNotStored": board.unkept,

@@ -35,7 +35,15 @@ FIRST_DELAY, LONGEST_DELAY = 0.2, 3.0  # seconds between polls that fail
 BUSY_DELAY = 0.5  # seconds at most between polls that a busy engine refuses: that passes at once
 BUSY_POLLS = 20  # refused so in a row, the engine counts as lost: this is no passing load any more
 POLL_GRACE = 1.0  # seconds after stop() in which an idle poll may still bring jobs, which are given back
+LOOK_EVERY = 10.0  # seconds between two looks whether the engine is there, while all slots are taken
+LOOK_TIMEOUT = 10.0
 GIVE_BACK_TIME = timedelta(seconds=10)  # for the outcomes of the jobs that drain() has interrupted
+
+_AWAY = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.UNAUTHENTICATED,
+)  # whatever else it says to a question after its brokers, it is there
 
 _ADVICE = {
     grpc.StatusCode.UNAVAILABLE: "Check that it runs, and ZEEBE_ADDRESS",
@@ -112,6 +120,11 @@ class Poller:
         return len(self._runs)
 
     @property
+    def in_slots(self) -> int:
+        """Jobs that take a slot: all that are worked on, but those that only wait."""
+        return self._runs.in_slots
+
+    @property
     def max_jobs(self) -> int:
         """Jobs in slots at once, at most; there are more `running` while some of them only wait."""
         return self._max_jobs
@@ -123,12 +136,12 @@ class Poller:
 
     @property
     def connected(self) -> bool:
-        """Whether the engine answered the last poll."""
+        """Whether the engine answered when it was asked last."""
         return self._connected
 
     @property
     def last_poll(self) -> float | None:
-        """When the engine last answered a poll, by the event loop's clock in seconds; None = not yet."""
+        """When the engine last answered, by the event loop's clock in seconds; None = not yet."""
         return self._last_poll
 
     @property
@@ -145,8 +158,7 @@ class Poller:
             while not self._stopping.is_set():
                 free = self._max_jobs - self._runs.in_slots
                 if free <= 0:
-                    self._slot_free.clear()
-                    await self._slot_free.wait()
+                    await self._wait_for_slot()
                     await asyncio.sleep(PAUSE)
                     continue
                 most = await self._slow_down()
@@ -211,6 +223,31 @@ class Poller:
                 "%d jobs could not be reported; the engine offers them again after their lease", self.running
             )
         return interrupted
+
+    async def _wait_for_slot(self) -> None:
+        """Wait until a slot is free; look now and then whether the engine is there, for no poll tells."""
+        self._slot_free.clear()
+        freed = asyncio.create_task(self._slot_free.wait())
+        looking: asyncio.Task[None] | None = None
+        try:
+            while not freed.done():
+                await asyncio.wait([freed], timeout=LOOK_EVERY)
+                if not freed.done():
+                    looking = asyncio.create_task(self._look())
+                    await asyncio.wait([freed, looking], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            freed.cancel()
+            if looking is not None:
+                looking.cancel()
+
+    async def _look(self) -> None:
+        try:
+            await self._stub.Topology(pb.TopologyRequest(), timeout=LOOK_TIMEOUT)
+        except grpc.aio.AioRpcError as error:
+            if error.code() in _AWAY:
+                self._lost(error)
+                return
+        self._found()
 
     async def _slow_down(self) -> int:
         """Wait while most jobs would be given back at once; return how many to fetch at most after it.
