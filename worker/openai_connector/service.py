@@ -8,9 +8,9 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from openai_connector import __version__, wording
 from openai_connector.connector import Connector
@@ -82,14 +82,11 @@ async def work(settings: Settings, stopping: asyncio.Event, *, has_endpoint: boo
         purchases = Purchases(store, is_required=settings.store_required, events=events)
         with contextlib.suppress(StoreError):  # which it has told of, and tries again by itself
             await store.start()
-        beside.append(asyncio.create_task(pay_what_is_owed(purchases, commands)))
         types = task_types(settings)
         gate = gate_of(settings, len(types), events, is_shared=store.is_shared)
-        if store.is_shared:
-            beside.append(asyncio.create_task(share_limits(gate, store)))
         budgets = budgets_of(settings)
-        if budgets is not None:
-            beside.append(asyncio.create_task(watch_budgets(budgets, store, events)))
+        works = _beside(purchases, commands, store, gate, budgets, events)
+        beside.extend(map(asyncio.create_task, works))
         served = connectors(
             settings,
             client,
@@ -114,6 +111,22 @@ async def work(settings: Settings, stopping: asyncio.Event, *, has_endpoint: boo
         await store.aclose()
         await client.aclose()
         await channel.close()
+
+
+def _beside(
+    purchases: Purchases,
+    commands: Commands,
+    store: Store,
+    gate: Gate,
+    budgets: Budgets | None,
+    events: Events,
+) -> Iterator[Coroutine[Any, Any, None]]:
+    """Yield what is done beside the jobs."""
+    yield pay_what_is_owed(purchases, commands)
+    if store.is_shared:
+        yield share_limits(gate, store)
+    if budgets is not None:
+        yield watch_budgets(budgets, store, events)
 
 
 class Observed:
