@@ -9,6 +9,7 @@ from typing import Final
 
 from openai_connector import contract, settings
 from openai_connector.contract import PANEL
+from openai_connector.money import SHOWN
 from openai_connector.observe.metrics import Metrics
 from openai_connector.openai_api import policy
 from openai_connector.tasks.operations import OPERATION_INPUT, OPERATIONS, Endpoint
@@ -35,6 +36,11 @@ ERRORS: Final = (
         "HeldBackError",
         f"`{contract.HELD_BACK}`",
         "nothing was sent, by a limit or an outage, for as long as `CONNECTOR_MAX_WAIT_TIME` allows",
+    ),
+    (
+        "BudgetExceededError",
+        f"`{contract.BUDGET_EXCEEDED}`",
+        "the call does not fit into a budget, or the budget refuses it for want of a price; not paid",
     ),
     (
         "AnswerOverdueError",
@@ -74,12 +80,12 @@ ERRORS: Final = (
     ("AnswerError", f"`{contract.ANSWER_OFF_SCHEMA}`", "the answer is JSON, but not as *JSON schema* has it"),
 )
 
-COST: Final[Mapping[str, str]] = {
+COST: Final[dict[str, str]] = {
     "cost": "what the answer cost, all calls for it together, once: `{amount, currency, priceDate}`; null "
     "where [that is not known](../operators/costs.md)",
     "costReason": "why it is not known, as a sentence; null where it is",
 }
-OUTPUTS: Final[Mapping[str, Mapping[str, str]]] = {
+OUTPUTS: Final[Mapping[str, dict[str, str]]] = {
     "chat": {
         "text": "the answer",
         "responses": "all answers, in order, when *Choices to generate* is above 1",
@@ -98,14 +104,12 @@ OUTPUTS: Final[Mapping[str, Mapping[str, str]]] = {
         "text where that is no JSON object: `argumentsValid` is false then",
         "tokens": "the tokens used, by the same names for all APIs: `{input, output, total, cached, "
         "cacheWrite, reasoning}`, null where the API does not tell",
-        **COST,
     },
     "moderation": {
         "flagged": "true when any result, or any category of one, says so; an answer from which it cannot be "
         "told for every string is no answer (`INVALID_RESPONSE`), never false",
         "flaggedCategories": "their names, the highest score first",
         "categoryScores": "each category's score, the highest of all strings",
-        **COST,
     },
 }
 
@@ -252,7 +256,7 @@ def outputs() -> str:
     return "\n\n".join(
         _table(
             (f"`output` of {kind.label.lower()}", "Is"),
-            ((f"`{key}`", OUTPUTS[name][key]) for key in kind.outputs()),
+            ((f"`{key}`", (OUTPUTS[name] | COST)[key]) for key in (*kind.outputs(), *SHOWN)),
         )
         for name, kind in OPERATIONS.items()
     )

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from openai_connector.observe.points import LABELS
 from openai_connector.store import StoreOptions, open_store
@@ -36,8 +37,8 @@ from tests.openai_stand_in.world import Pace
 MOST_TOKENS: Final = 400
 IN_MID_CALL: Final = ("in_call", "handed_to_store", "before_send", "answer_received")
 """Points at which a call may be lost: they come first."""
-PACE: Final = Pace(work=(0.05, 0.4))
-QUICK: Final = {"CONNECTOR_JOB_LEASE": "PT2S", "CONNECTOR_LOG_LEVEL": "INFO"}
+PACE: Final = Pace(work=(0.05, 0.3))
+QUICK: Final = {"CONNECTOR_JOB_LEASE": "PT3S", "CONNECTOR_LOG_LEVEL": "INFO"}
 
 
 def price_file() -> str:
@@ -220,12 +221,25 @@ async def costs(home: Path, store: str, jobs: int, *, seed: int = 1) -> Figures:
     for needed, part in ("now", jobs), ("nowKept", jobs // 4), ("day", jobs // 4):
         folder = home / needed
         folder.mkdir()
-        run = _run(folder, store, max(part, 1), needed, seed)
+        run = _run(folder, _own_place(store, needed), max(part, 1), needed, seed)
         books = await run.play()
         more = {**await run.accounts(), **{name: books[name] for name in ("completed", "workers killed")}}
         figures["differences"] += more.pop("differences")
         figures |= {f"{name} ({needed})": value for name, value in more.items()}
     return figures
+
+
+def _own_place(store: str, name: str) -> str:
+    """Return a place of its own in a database that several runs share."""
+    if "://" not in store:
+        return store
+    import psycopg
+
+    schema = f"costs_{name}".lower()
+    with psycopg.connect(store, autocommit=True) as connection:
+        connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE".encode())
+        connection.execute(f"CREATE SCHEMA {schema}".encode())
+    return f"{store}{'&' if '?' in store else '?'}options={quote(f'-csearch_path={schema}')}"
 
 
 def _run(home: Path, store: str, jobs: int, needed: str, seed: int) -> CostRun:

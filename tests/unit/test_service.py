@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 import trustme
 
 from openai_connector.limits import Gate
+from openai_connector.money.budgets import Budgets
+from openai_connector.observe.events import BudgetsRead, Event, Events
 from openai_connector.redaction import Redaction
 from openai_connector.service import (
     Observed,
+    budgets_of,
     client_of_environment,
     connection_of,
     run,
     secrets_of,
     task_types,
+    watch_budgets,
 )
 from openai_connector.settings import SettingsError, load
 from openai_connector.store import NoStore
@@ -232,6 +237,55 @@ async def test_the_environments_client_asks(caplog: pytest.LogCaptureFixture) ->
         assert not [record for record in caplog.records if record.name.startswith("openai_connector")]
     finally:
         await client.aclose()
+
+
+class TestBudgets:
+    """The file that CONNECTOR_BUDGETS names."""
+
+    GOOD = '[[budget]]\nname = "team"\namount = 5\nper = "day"\n'
+
+    def test_a_wrong_file_is_refused_at_the_start(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """What is wrong is said."""
+        file = tmp_path / "budgets.toml"
+        file.write_text(self.GOOD + "limit = 3")
+        monkeypatch.setenv("CONNECTOR_BUDGETS", str(file))
+        with pytest.raises(SettingsError, match="limit is not known here"):
+            load()
+
+    def test_without_a_store_it_is_said_how_far_they_hold(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Each process counts for itself."""
+        file = tmp_path / "budgets.toml"
+        file.write_text(self.GOOD)
+        monkeypatch.setenv("CONNECTOR_BUDGETS", str(file))
+        assert budgets_of(load()) is not None
+        assert "BUDGETS_LOCAL" in sentences_in(caplog.text)
+        caplog.clear()
+        monkeypatch.setenv("CONNECTOR_STORE", str(tmp_path / "store"))
+        assert budgets_of(load()) is not None
+        assert "BUDGETS_LOCAL" not in sentences_in(caplog.text)
+
+    async def test_a_change_is_read_and_a_wrong_one_warned_of(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What is spent is told now and then."""
+        monkeypatch.setattr("openai_connector.service.BUDGETS_EVERY", 0.01)
+        file = tmp_path / "budgets.toml"
+        file.write_text(self.GOOD)
+        budgets, told = Budgets(file), list[Event]()
+        watching = asyncio.create_task(watch_budgets(budgets, NoStore(), Events(told.append)))
+        async with asyncio.timeout(20):
+            file.write_text(self.GOOD.replace("5", "6.5"))
+            while not any(isinstance(one, BudgetsRead) and one.budgets[0].amount == 6.5 for one in told):
+                await asyncio.sleep(0.01)
+            file.write_text("wrong")
+            while "BUDGETS_WRONG" not in sentences_in(caplog.text):
+                await asyncio.sleep(0.01)
+        assert [budget.amount for budget in budgets] == [Decimal("6.5")]
+        watching.cancel()
 
 
 async def test_a_port_that_is_taken_stops_no_worker(

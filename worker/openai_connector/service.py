@@ -8,9 +8,9 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Sequence
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from openai_connector import __version__, wording
 from openai_connector.connector import Connector
@@ -20,7 +20,7 @@ from openai_connector.job import Completed, Job
 from openai_connector.limits import FixedLimits, Gate, HostChange, Shares, exchange
 from openai_connector.money import Prices
 from openai_connector.money.budgets import Budgets
-from openai_connector.observe.events import Events, HostFound, HostLost, Listener
+from openai_connector.observe.events import BudgetsRead, Events, HostFound, HostLost, Listener
 from openai_connector.observe.logs import log_event
 from openai_connector.observe.metrics import Metrics
 from openai_connector.openai_api import ApiClient, Proxies, ProxyError
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 OWED_EVERY = 5.0  # seconds between two looks at what workers that are gone still owe
-BUDGETS_EVERY = 1.0  # seconds between two looks at the file of budgets
+BUDGETS_EVERY = 2.0  # seconds between two looks at the file of budgets, and at what is spent of them
 SHARED_EVERY = 0.5  # seconds between two looks at what the fleet knows of limits and outages
 LAST_SECONDS = 3.0  # after a second signal, to give back the jobs under way; to remove what the API keeps
 
@@ -82,14 +82,11 @@ async def work(settings: Settings, stopping: asyncio.Event, *, has_endpoint: boo
         purchases = Purchases(store, is_required=settings.store_required, events=events)
         with contextlib.suppress(StoreError):  # which it has told of, and tries again by itself
             await store.start()
-        beside.append(asyncio.create_task(pay_what_is_owed(purchases, commands)))
         types = task_types(settings)
         gate = gate_of(settings, len(types), events, is_shared=store.is_shared)
-        if store.is_shared:
-            beside.append(asyncio.create_task(share_limits(gate, store)))
         budgets = budgets_of(settings)
-        if budgets is not None:
-            beside.append(asyncio.create_task(watch_budgets(budgets)))
+        works = _beside(purchases, commands, store, gate, budgets, events)
+        beside.extend(map(asyncio.create_task, works))
         served = connectors(
             settings,
             client,
@@ -114,6 +111,22 @@ async def work(settings: Settings, stopping: asyncio.Event, *, has_endpoint: boo
         await store.aclose()
         await client.aclose()
         await channel.close()
+
+
+def _beside(
+    purchases: Purchases,
+    commands: Commands,
+    store: Store,
+    gate: Gate,
+    budgets: Budgets | None,
+    events: Events,
+) -> Iterator[Coroutine[Any, Any, None]]:
+    """Yield what is done beside the jobs."""
+    yield pay_what_is_owed(purchases, commands)
+    if store.is_shared:
+        yield share_limits(gate, store)
+    if budgets is not None:
+        yield watch_budgets(budgets, store, events)
 
 
 class Observed:
@@ -291,9 +304,13 @@ def budgets_of(settings: Settings) -> Budgets | None:
     return budgets
 
 
-async def watch_budgets(budgets: Budgets) -> None:
-    """Read the budgets again when their file has changed."""
+async def watch_budgets(budgets: Budgets, store: Store, events: Events) -> None:
+    """Read the budgets again when their file has changed, and tell how much of them is spent."""
     while True:
+        today = datetime.now(UTC).date()
+        with contextlib.suppress(StoreError):
+            spent = await store.budgets([budget.key(today) for budget in budgets])
+            events.emit(BudgetsRead(budgets.states(spent, today)))
         await asyncio.sleep(BUDGETS_EVERY)
         try:
             if budgets.reload():

@@ -106,9 +106,27 @@ class Spending:
             made,
             tier=tier_of(request, content.get("service_tier")),
         )
-        costs = [self._prices.cost(used), self._prices.cost(replace(used, cache_write=given))]
+        cost = self._dearer(used)
+        return cost if isinstance(cost, Cost) else self._longest(used, cost)
+
+    def _dearer(self, used: Used) -> Cost | Unpriced:
+        """Return the cost of input that is written to a cache, or of plain one where that is dearer."""
+        costs = [self._prices.cost(used), self._prices.cost(replace(used, cache_write=used.input))]
         known = [cost for cost in costs if isinstance(cost, Cost)]
         return max(known, key=lambda cost: cost.amount) if known else costs[0]
+
+    def _longest(self, used: Used, unknown: Unpriced) -> Cost | Unpriced:
+        """Return the cost of the longest input whose price is known: what is longer has none."""
+        least, most = 0, used.input or 0
+        found: Cost | Unpriced = self._dearer(replace(used, input=least))
+        while isinstance(found, Cost) and most - least > 1:
+            middle = (least + most) // 2
+            cost = self._dearer(replace(used, input=middle))
+            if isinstance(cost, Cost):
+                found, least = cost, middle
+            else:
+                most = middle
+        return found if isinstance(found, Cost) else unknown
 
     def _output(self, content: Mapping[str, Any]) -> int:
         limits = [value for name in OUTPUT_LIMITS if (value := _count(content.get(name))) is not None]
@@ -155,7 +173,7 @@ class Purchase:
             return None
         if self.is_elsewhere or not self.is_sent:
             return Drop(self.charge)
-        if self.bill is not None:
+        if self.bill is not None and (error is None or self.bill.is_told):
             return paid(self.charge, self.bill)
         return Drop(self.charge) if _is_surely_free(error) else Lose(self.charge)
 

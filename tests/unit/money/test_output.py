@@ -20,6 +20,8 @@ from openai_connector.observe.events import AnswerReceived, Event, Events
 from openai_connector.observe.metrics import Metrics
 from openai_connector.openai_api import ApiResponse
 from openai_connector.purchases import Purchases
+from openai_connector.service import connectors
+from openai_connector.settings import load
 from openai_connector.store import open_store
 from openai_connector.tasks.allowed_hosts import AllowedHosts
 from openai_connector.tasks.camunda_http_task import CamundaHttpTasks
@@ -280,6 +282,17 @@ async def test_a_refused_call_costs_nothing(prices: Prices) -> None:
     assert isinstance(await worker.work(job(RESULT)), Failed)
     [received] = [event for event in worker.events if isinstance(event, AnswerReceived)]
     assert (received.spent.amount, received.spent.reason, worker.metrics.unpriced.total) == (None, "", 0)
+
+
+async def test_the_worker_uses_the_operators_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What CONNECTOR_PRICES names is what jobs cost."""
+    file = tmp_path / "prices.toml"
+    file.write_text(PRICES, "utf-8")
+    monkeypatch.setenv("CONNECTOR_PRICES", str(file))
+    [served] = connectors(load(), FakeApi([chat()]), [tasks()])
+    outcome = await served.work(job(RESULT))
+    assert isinstance(outcome, Completed)
+    assert outcome.variables["r"]["output"]["cost"] == cost(FULL)
 
 
 def test_evaluate_shows_what_openai_charges(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,7 +26,8 @@ PRICES = Prices(
     read_prices(
         'currency = "USD"\ndate = 2026-11-01\n[hosts."api.test".models.m]\ninput = 1\noutput = 10\n'
         'cached = 0.1\ncache_write = 1.25\n[hosts."api.test".models.plain]\ninput = 1\noutput = 10\n'
-        '[hosts."api.test".models.embed]\ninput = 1\n',
+        '[hosts."api.test".models.embed]\ninput = 1\n'
+        '[hosts."api.test".models.short]\ninput = 1\noutput = 10\nup_to = 1000\n',
         over={},
     )
 )
@@ -125,6 +126,12 @@ class TestMost:
         reserved = Spending(PRICES).most(asked)
         assert isinstance(reserved, Cost)
         assert reserved.amount >= bill.cost.amount
+
+    @pytest.mark.parametrize("size", [10, 900, 1100, 5000], ids=str)
+    def test_a_price_that_is_known_up_to_a_length(self, size: int) -> None:
+        """A body of more bytes may have fewer tokens: as much is reserved as the longest input costs."""
+        content = {"model": "short", "messages": [{"content": "x" * size}], "max_tokens": 0}
+        assert most(content) == min(len(encode_body(content)), 1000)
 
     def test_a_model_without_a_price_has_none(self) -> None:
         """Never a guess."""

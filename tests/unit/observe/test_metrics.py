@@ -14,6 +14,9 @@ from openai_connector.job import BpmnError, Completed, Failed, Outcome, Recovery
 from openai_connector.observe.events import (
     AnswerFetched,
     AnswerReceived,
+    BudgetExceeded,
+    BudgetsRead,
+    BudgetState,
     Call,
     CallCut,
     CallFailed,
@@ -54,6 +57,19 @@ def counted(*events: Event) -> list[str]:
     for event in events:
         metrics(event)
     return metrics.written().splitlines()
+
+
+BUDGETS = BudgetsRead(
+    (BudgetState("team", "day", Decimal("2.5"), Decimal("0.5"), "USD", "2026-11-27T00:00:00Z"),)
+)
+
+
+def test_a_budget_that_is_no_more_in_the_file_goes() -> None:
+    """Its last values would else be alerted on for ever."""
+    metrics = Metrics()
+    metrics(BUDGETS)
+    metrics(BudgetsRead(()))
+    assert 'budget="team"' not in metrics.written()
 
 
 @pytest.mark.parametrize(
@@ -112,6 +128,12 @@ def counted(*events: Event) -> list[str]:
             'openai_connector_calls_failed_total{error_type="ApiStatusError",error_code="401"} 1',
         ),
         (HeldBack(job(), "Wait", "limit"), 'openai_connector_held_back_total{reason="limit"} 1'),
+        (
+            BudgetExceeded(job(), "team", "2026-12-01T00:00:00Z"),
+            'openai_connector_budget_exceeded_total{budget="team"} 1',
+        ),
+        (BUDGETS, 'openai_connector_budget_amount{budget="team",currency="USD"} 2.5'),
+        (BUDGETS, 'openai_connector_budget_spent{budget="team",currency="USD"} 0.5'),
         (HostLost("h"), 'openai_connector_host_down{server_address="h"} 1'),
         (HostFound("h", 3.0), 'openai_connector_host_down{server_address="h"} 0'),
         (Polled("t", 0), 'openai_connector_polls_total{type="t",result="none"} 1'),

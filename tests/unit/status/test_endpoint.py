@@ -17,6 +17,8 @@ from openai_connector.observe.events import (
     AnswerAwaited,
     AnswerFetched,
     AnswerReceived,
+    BudgetsRead,
+    BudgetState,
     Call,
     CallAbandoned,
     CallFailed,
@@ -233,6 +235,20 @@ def test_the_money_is_told_by_currency() -> None:
     assert status["lastHour"]["inAll"]["unpriced"] == 1
     page = world.get("/")[1]
     for shown in ("0.25 EUR + 0.0000001 USD", "1 answers of unknown price", "Cost in EUR, last day"):
+        assert shown in page
+
+
+def test_budgets_are_shown_where_there_are_any() -> None:
+    """With what is spent of them, and when they begin anew."""
+    world = World()
+    assert "Budgets" not in world.get("/")[1]
+    state = BudgetState("team <a>", "day", Decimal("2.5"), Decimal("0.5"), "USD", "2026-11-27T00:00:00Z")
+    nothing = BudgetState("none", "month", Decimal(0), Decimal(0), "USD", "2026-12-01T00:00:00Z")
+    world.tell(BudgetsRead((state, nothing)))
+    [first, _] = json.loads(world.get("/status")[1])["budgets"]
+    assert (first["name"], first["spent"], first["amount"], first["per"]) == ("team <a>", 0.5, 2.5, "day")
+    page = world.get("/")[1]
+    for shown in "team &lt;a&gt;", "0.50 of 2.50 USD a day", "20%", "2026-11-27T00:00:00Z":
         assert shown in page
 
 

@@ -166,6 +166,23 @@ class TestOnce:
         await asyncio.gather(*(each.keep(JOB, CALL, KEPT, paid(fetched)) for each in (one, two)))
         assert await figures(one) == ANSWERED
 
+    async def test_an_answer_that_is_fetched_again_when_its_job_has_ended(
+        self, opened: Opener, location: str, clock: Clock
+    ) -> None:
+        """A worker that had the job too comes late; what is left of the charge goes after an hour."""
+        one, two = await opened(location), await opened(location)
+        await one.claim(JOB, CALL, charge())
+        await one.keep(JOB, CALL, {"waiting": "resp_1"}, Wait(charge(), "response resp_1"))
+        fetched = charge("response resp_1")
+        await one.keep(JOB, CALL, KEPT, paid(fetched))
+        await one.forget(JOB)
+        await two.keep(JOB, CALL, KEPT, paid(fetched))
+        assert await figures(one) == ANSWERED
+        clock.move(3601)
+        await opened(location)
+        await one.enter(JOB, Pay(fetched, is_known=True))
+        assert await figures(one) == ANSWERED
+
     async def test_two_calls_of_one_job_are_two(self, opened: Opener, location: str) -> None:
         """A second call has a charge of its own, without an intent."""
         store = await opened(location)
@@ -291,7 +308,7 @@ class TestBudgets:
         refused = await two.claim(9, CALL, charge("9", "3", LIMIT, job=9))
         assert not refused.is_ours
         assert refused.over is not None
-        assert refused.over == Over(LIMIT.key, Decimal(9))
+        assert refused.over == Over(LIMIT.key, Decimal(9), Decimal(10))
         await one.keep(0, CALL, KEPT, paid(charge("0", "3", LIMIT), "0.5"))
         assert (await two.claim(9, CALL, charge("9", "3", LIMIT, job=9))).is_ours
         assert await one.budgets([LIMIT.key]) == {LIMIT.key: Decimal("9.5")}

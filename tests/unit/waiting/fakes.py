@@ -13,10 +13,12 @@ from typing import Any
 from openai_connector.connector import Connector
 from openai_connector.job import Completed, Failed, Job, Outcome
 from openai_connector.limits import Gate
+from openai_connector.money import Prices
 from openai_connector.observe.events import Event, Events
 from openai_connector.openai_api import ApiClient, ApiError, ApiResponse
 from openai_connector.outcome.retry_policy import RetryPolicy
 from openai_connector.purchases import Purchases
+from openai_connector.spending import Spending
 from openai_connector.tasks.task_type import AnswerNeeded
 from openai_connector.waiting import WaitOptions
 from tests.make import BASE_URL, job, tasks
@@ -148,6 +150,8 @@ class Worker:
         purchases: Purchases | None = None,
         events: Sequence[Callable[[Event], None]] = (),
         policy: RetryPolicy | None = None,
+        prices: Prices | None = None,
+        spending: Spending | None = None,
         **options: Any,
     ) -> None:
         loop = asyncio.get_running_loop()
@@ -160,6 +164,8 @@ class Worker:
             tasks(),
             gate=Gate(clock=loop.time),
             purchases=purchases,
+            prices=prices,
+            spending=spending,
             events=Events(self.events.append, *events),
             at_task=engine,
             retry_policy=policy or RetryPolicy(),

@@ -12,6 +12,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
+from openai_connector.observe.events import BudgetState
+
 DAY: Final = "day"
 MONTH: Final = "month"
 COUNT: Final = "count"
@@ -94,6 +96,20 @@ class Budgets:
 
     def __iter__(self) -> Iterator[Budget]:
         return iter(self._budgets)
+
+    def states(self, spent: Mapping[str, Decimal], today: date) -> tuple[BudgetState, ...]:
+        """Return how much of each is spent, by the keys of their present periods."""
+        return tuple(
+            BudgetState(
+                budget.name,
+                budget.per,
+                budget.amount,
+                spent.get(key := budget.key(today), Decimal(0)),
+                budget.currency,
+                f"{end_of(parts_of(key)[1]):%Y-%m-%dT%H:%M:%SZ}",
+            )
+            for budget in self
+        )
 
     def reload(self) -> bool:
         """Read the file again where it has changed; return whether there are other budgets now.

@@ -159,6 +159,28 @@ class BudgetExceeded:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetState:
+    """A budget in its present period."""
+
+    name: str
+    per: str
+    """`day` or `month`, in UTC."""
+    amount: Decimal
+    spent: Decimal
+    """And reserved."""
+    currency: str
+    until: str
+    """When the period is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetsRead:
+    """It was looked at how much of each budget is spent."""
+
+    budgets: tuple[BudgetState, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerAwaited:
     """A job goes back while its answer is made elsewhere."""
 
@@ -406,6 +428,7 @@ Event = (
     | CallFailed
     | HeldBack
     | BudgetExceeded
+    | BudgetsRead
     | AnswerAwaited
     | AnswerFetched
     | CallAbandoned

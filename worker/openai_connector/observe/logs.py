@@ -28,6 +28,7 @@ from openai_connector.observe.events import (
     BatchOver,
     BatchSubmitted,
     BudgetExceeded,
+    BudgetsRead,
     CallAbandoned,
     CallCut,
     CallFailed,
@@ -125,7 +126,7 @@ def configure(level: str, style: str) -> None:
 
 def log_event(event: Event) -> None:
     """Write an event to the log: what needs a person at INFO or above, the ordinary at DEBUG."""
-    if isinstance(event, Polled | PollFailed | LeaseAsked):
+    if isinstance(event, Polled | PollFailed | LeaseAsked | BudgetsRead):
         return  # only counted: there are many of them, and what is wrong with one is told by others
     level = _level(event)
     if log.isEnabledFor(level):

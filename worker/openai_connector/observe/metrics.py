@@ -67,6 +67,7 @@ class Metrics:
         self._names = {label: Names() for label in LABELS}
         self._declare_jobs()
         self._declare_calls()
+        self._declare_budgets()
         self._declare_store()
         self._declare_process()
         self._counted: Mapping[type, _Counted] = self._on_jobs() | self._on_calls() | self._on_store()
@@ -218,6 +219,30 @@ class Metrics:
         )
         self.nulls = Counter("openai_connector_nulls_total", "Nulls found in results of expressions.")
 
+    def _declare_budgets(self) -> None:
+        of_budget = ("budget", "currency")
+        self.budget_amount = Gauge(
+            "openai_connector_budget_amount", "What may be spent in the present period.", of_budget
+        )
+        self.budget_spent = Gauge(
+            "openai_connector_budget_spent",
+            "What is spent and reserved in the present period: with a store by all its workers.",
+            of_budget,
+        )
+        self.budget_exceeded = Counter(
+            "openai_connector_budget_exceeded_total",
+            "Calls that were not made because they did not fit into a budget.",
+            ("budget",),
+        )
+
+    def _budgets_read(self, event: e.BudgetsRead) -> None:
+        self.budget_amount.values.clear()  # a budget that is no more in the file goes
+        self.budget_spent.values.clear()
+        for budget in event.budgets:
+            labels = (budget.name, budget.currency)
+            self.budget_amount.set(float(budget.amount), labels)
+            self.budget_spent.set(float(budget.spent), labels)
+
     def _declare_store(self) -> None:
         self.reused = Counter(
             "openai_connector_answers_reused_total", "Answers taken from the store instead of bought again."
@@ -280,6 +305,8 @@ class Metrics:
                 (self._names["condition"].of(event.condition),)
             ),
             e.HeldBack: lambda event: self.held_back.add((event.kind,)),
+            e.BudgetExceeded: lambda event: self.budget_exceeded.add((event.budget,)),
+            e.BudgetsRead: self._budgets_read,
             e.AnswerAwaited: lambda _: self.awaited.add(),
             e.AnswerFetched: self._fetched,
             e.CallAbandoned: lambda _: self.abandoned.add(),
@@ -326,8 +353,7 @@ class Metrics:
     def _fetched(self, event: e.AnswerFetched) -> None:
         self.fetched.add()
         if not event.is_again:
-            error = "" if event.status < 400 else str(event.status)
-            self._timed(event.call, event.seconds, error)
+            self._timed(event.call, event.seconds, "" if event.status < 400 else str(event.status))
             self._bought(event)
 
     def _bought(self, event: e.AnswerReceived | e.AnswerFetched) -> None:

@@ -78,6 +78,7 @@ class Board:
         self._waiting: dict[int, Waiting] = {}
         self.failures: deque[Failure] = deque(maxlen=FAILURES)
         self._down: dict[str, float] = {}
+        self.budgets: tuple[e.BudgetState, ...] = ()
         self.store_problem = ""
         """Why the store does not work."""
         self.engine_problem = ""
@@ -124,6 +125,7 @@ class Board:
         return {
             e.HostLost: lambda event: self._down.setdefault(event.host, self._clock()),
             e.HostFound: lambda event: self._down.pop(event.host, None),
+            e.BudgetsRead: lambda event: setattr(self, "budgets", event.budgets),
             e.EngineLost: self._engine_lost,
             e.EngineFound: lambda _: setattr(self, "engine_problem", ""),
             e.StoreLost: lambda event: setattr(self, "store_problem", event.problem),

@@ -52,7 +52,7 @@ def _live(report: Given) -> str:
             _head(report),
             _alerts(report),
             tag("main", _tiles(report), _charts(report), _jobs(report), _waiting(report), _failures(report),
-                _limits(report), _store(report)),
+                _limits(report), _budgets(report), _store(report)),
         )
     )  # fmt: skip
 
@@ -200,6 +200,22 @@ def _limits(report: Given) -> str:
     ]
     columns = ("Host", "Model", "Held back", "Time")
     return _section("Limits and outages", _table(columns, rows, "Nothing is held back."))
+
+
+def _budgets(report: Given) -> str:
+    if not report["budgets"]:
+        return ""
+    rows = (
+        (
+            budget["name"],
+            f"{budget['spent']:.2f} of {budget['amount']:.2f} {budget['currency']} a {budget['per']}",
+            f"{budget['spent'] / budget['amount']:.0%}" if budget["amount"] else "–",
+            budget["until"],
+        )
+        for budget in report["budgets"]
+    )
+    columns = ("Budget", "Spent and reserved", "Part", "Until")
+    return _section("Budgets", _table(columns, rows, ""))
 
 
 def _store(report: Given) -> str:

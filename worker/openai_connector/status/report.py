@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from openai_connector import __version__
 from openai_connector.job import Job
+from openai_connector.observe.events import BudgetState
 from openai_connector.status import health
 from openai_connector.status.board import Board, Failure, Waiting, Working
 from openai_connector.status.history import costs, total
-from openai_connector.status.parts import Parts
+from openai_connector.status.parts import Parts, Stored
 
 SHOWN_JOBS: Final = 100
 """Jobs in work that are listed, the oldest first; the number of all is told."""
@@ -52,17 +53,8 @@ def report(parts: Parts, board: Board) -> dict[str, Any]:
             {"host": key.host, "model": key.model, "seconds": round(key.seconds, 1)} for key in parts.held()
         ],
         "hostsDown": {host: round(seconds, 1) for host, seconds in board.down().items()},
-        "store": None
-        if store is None
-        else {
-            "works": store.is_healthy,
-            "full": store.is_full,
-            "required": parts.is_store_required,
-            "problem": health.store_problem(parts, board),
-            "answersReused": board.reused,
-            "callsLost": board.lost,
-            "answersNotStored": board.unkept,
-        },
+        "store": None if store is None else _store(store, parts, board),
+        "budgets": [_budget(budget) for budget in board.budgets],
         "failures": [_failure(failure) for failure in board.failures],
         "lastHour": {"inAll": total(hour), "cost": costs(hour), "minutes": hour},
         "lastDay": {"inAll": total(day), "cost": costs(day), "quarters": day},
@@ -92,6 +84,29 @@ def _job(board: Board, working: Working) -> dict[str, Any]:
 
 def _waiting(waiting: Waiting, seconds: float) -> dict[str, Any]:
     return {**_place(waiting.job), "id": waiting.id, "seconds": round(seconds, 1)}
+
+
+def _store(store: Stored, parts: Parts, board: Board) -> dict[str, Any]:
+    return {
+        "works": store.is_healthy,
+        "full": store.is_full,
+        "required": parts.is_store_required,
+        "problem": health.store_problem(parts, board),
+        "answersReused": board.reused,
+        "callsLost": board.lost,
+        "answersNotStored": board.unkept,
+    }
+
+
+def _budget(budget: BudgetState) -> dict[str, Any]:
+    return {
+        "name": budget.name,
+        "per": budget.per,
+        "amount": float(budget.amount),
+        "spent": float(budget.spent),
+        "currency": budget.currency,
+        "until": budget.until,
+    }
 
 
 def _failure(failure: Failure) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, localcontext
 from typing import Final
 
@@ -28,6 +28,7 @@ from openai_connector.store.tables import Tables
 
 DAY: Final = 86400.0
 TOTALS_KEPT: Final = 400 * DAY
+ENDED_KEPT: Final = 3600.0
 LOST_AT_ONCE: Final = 500
 """Charges that are found lost in one transaction; the rest is found in the next one."""
 
@@ -65,11 +66,16 @@ class Booking:
         return self._move(entries, rows, now)
 
     def forget(self, job_keys: Sequence[int], now: float) -> None:
-        """Remove the paid charges of jobs that have ended; answers that nobody has fetched are lost."""
+        """Remove the paid charges of jobs that have ended; answers that nobody has fetched are lost.
+
+        What others may just be fetching too stays for a while, so that it does not count again.
+        """
+        self._tables.remove_own_paid(job_keys)
         found = self._tables.charges_of(job_keys)
-        paid = [row.charge.id for row in found if row.state is State.PAID]
-        if paid:
-            self._tables.remove_charges(sorted(paid))
+        paid = [row for row in found if row.state is State.PAID]
+        left = [replace(row, charge=replace(row.charge, job_key=0)) for row in paid]
+        if left:
+            self._tables.write_charges(left, now)
         self._lose([row for row in found if row.state is State.OPEN and row.owner is None], now)
 
     def lose_of(self, owners: Sequence[str], now: float) -> None:
@@ -80,7 +86,7 @@ class Booking:
     def purge(self, before: float, now: float) -> None:
         """Remove what is older; answers that nobody has fetched for so long are lost."""
         self._lose(self._tables.charges_waiting(before, LOST_AT_ONCE), now)
-        self._tables.purge_charges(before)
+        self._tables.purge_charges(before, now - ENDED_KEPT)
         self._tables.purge_totals(day_of(now - TOTALS_KEPT), now - TOTALS_KEPT)
 
     def _lose(self, found: Sequence[Row], now: float) -> None:

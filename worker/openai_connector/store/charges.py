@@ -40,7 +40,9 @@ class Charge:
     """What a call may cost at most, and for whom it is made."""
 
     id: str
+    """Its own, or one that everybody makes who fetches the same answer: that one has a space."""
     job_key: int
+    """0: the job has ended."""
     process: str
     element: str
     model: str
@@ -160,8 +162,16 @@ class Counts:
 
     def plus(self, other: Counts, sign: int = 1) -> Counts:
         """Return the sum, or the difference."""
-        with localcontext(EXACT):
-            return Counts(*(a + sign * b for a, b in zip(self.values(), other.values(), strict=True)))
+        add = EXACT.add if sign > 0 else EXACT.subtract
+        return Counts(
+            self.calls + sign * other.calls,
+            self.input + sign * other.input,
+            self.output + sign * other.output,
+            add(self.amount, other.amount),
+            self.lost + sign * other.lost,
+            add(self.lost_amount, other.lost_amount),
+            self.unpriced + sign * other.unpriced,
+        )
 
     def values(self) -> tuple[Any, ...]:
         """Return all of them in their order."""
@@ -174,6 +184,9 @@ class Counts:
             self.lost_amount,
             self.unpriced,
         )
+
+
+NOTHING: Final = Counts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,9 +231,10 @@ def moved(entry: Entry, row: Row | None, owner: str, day: str) -> Row | None:
             return Row(charge, State.OPEN, owner, day, reserved=charge.amount)
         case Pay(charge, given, made, is_known) if not (is_known if row is None else row.state is State.PAID):
             # It counts on the budgets on which it was reserved: in their period.
-            budgets = charge.budgets if row is None else row.charge.budgets
+            if row is not None and row.charge.budgets != charge.budgets:
+                charge = replace(charge, budgets=row.charge.budgets)
             reserved = None if row is None else row.reserved
-            return Row(replace(charge, budgets=budgets), State.PAID, None, day, given, made, reserved)
+            return Row(charge, State.PAID, None, day, given, made, reserved)
         case Wait(charge, next_id) if row is not None and row.state is not State.PAID:
             return replace(row, charge=replace(row.charge, id=next_id), state=State.OPEN, owner=None)
         case Lose() if row is not None and row.state is State.OPEN:
@@ -260,16 +274,17 @@ class Changes:
 
     def add(self, before: Row | None, after: Row | None) -> None:
         """Add one move."""
-        with localcontext(EXACT):
-            for row, sign in (before, -1), (after, 1):
-                if (found := counted(row)) is not None:
-                    self.totals[found[0]] = self.totals.get(found[0], Counts()).plus(found[1], sign)
-                for key, amount in charged(row).items():
-                    self.budgets[key] += sign * amount
+        for row, sign in (before, -1), (after, 1):
+            if (found := counted(row)) is not None:
+                self.totals[found[0]] = self.totals.get(found[0], NOTHING).plus(found[1], sign)
+            for key, amount in charged(row).items():
+                self.budgets[key] = EXACT.add(self.budgets[key], sign * amount)
 
 
 def overdrawn(row: Row | None, charge: Charge, spent: Mapping[str, Decimal]) -> Over | None:
     """Return the first budget that a charge does not fit into; what it has reserved already is its own."""
+    if not charge.budgets:
+        return None
     with localcontext(EXACT):
         own = charged(row)
         for limit in charge.budgets:
@@ -332,7 +347,7 @@ def written(row: Row) -> str:
 def read(text: str, id_: str, state: str, owner: str | None) -> Row:
     """Return a charge that `written` has written."""
     listed, day, given, made, reserved = json.loads(text)
-    charge = replace(_unlisted(listed), id=id_)
+    charge = _unlisted(id_, listed)
     most = None if reserved is None else Decimal(reserved)
     return Row(charge, State(state), owner, day, given, made, most)
 
@@ -346,7 +361,7 @@ def pay_noted(text: str) -> Pay | None:
     """Return what `noted` has written; nothing is counted where its charge is counted and gone."""
     try:
         id_, charge, given, made = json.loads(text)
-        return Pay(replace(_unlisted(charge), id=id_), given, made, is_known=True)
+        return Pay(_unlisted(id_, charge), given, made, is_known=True)
     except (ValueError, TypeError, ArithmeticError):
         return None
 
@@ -358,10 +373,10 @@ def _listed(charge: Charge) -> list[Any]:
     return [charge.job_key, *labels, amount, charge.currency, budgets]
 
 
-def _unlisted(listed: Sequence[Any]) -> Charge:
+def _unlisted(id_: str, listed: Sequence[Any]) -> Charge:
     job_key, process, element, model, tenant, amount, currency, budgets = listed
     return Charge(
-        "",
+        id_,
         job_key,
         process,
         element,

@@ -474,6 +474,8 @@ def _with_charge(operation: Operation, result: Result, booked: Booked) -> Claim 
             claim = _FIRST
         case _:
             return None
+    if not charge.budgets:
+        return claim
     spent = {limit.key: booked.spent[limit.key] for limit in charge.budgets}
     return replace(claim, over=booked.over.get(charge.id), spent=spent)
 

@@ -404,6 +404,11 @@ class PostgresTables:
         """Return the charges of jobs, and lock them."""
         return self._charges("job_key = ANY(%s) ORDER BY id", list(job_keys))
 
+    def remove_own_paid(self, job_keys: Sequence[int]) -> None:
+        """Remove the paid charges of jobs that nobody else knows."""
+        own = "job_key = ANY(%s) AND state = 'paid' AND strpos(id, ' ') = 0"
+        self._run(f"DELETE FROM openai_connector_charges WHERE {own}", list(job_keys))
+
     def charges_of_owners(self, owners: Sequence[str], most: int) -> list[Row]:
         """Return open charges of owners, and lock them."""
         return self._charges("owner = ANY(%s) ORDER BY id LIMIT %s", list(owners), most)
@@ -488,9 +493,11 @@ class PostgresTables:
         rows = self._run(f"{found} FROM openai_connector_totals WHERE day >= %s", since)
         return [(Place(*row[:6]), Counts(*row[6:])) for row in rows]
 
-    def purge_charges(self, before: float) -> None:
-        """Remove older charges that are counted."""
+    def purge_charges(self, before: float, ended_before: float) -> None:
+        """Remove older charges that are counted, and earlier those whose job has ended."""
         self._run("DELETE FROM openai_connector_charges WHERE state <> 'open' AND updated_at < %s", before)
+        ended = "job_key = 0 AND state = 'paid' AND updated_at < %s"
+        self._run(f"DELETE FROM openai_connector_charges WHERE {ended}", ended_before)
 
     def purge_totals(self, day: str, before: float) -> None:
         """Remove totals of earlier days, and budgets of earlier times."""

@@ -374,6 +374,13 @@ class SqliteTables:
         """Return the charges of jobs."""
         return [row for job_key in job_keys for row in self._charges("job_key = ?", job_key)]
 
+    def remove_own_paid(self, job_keys: Sequence[int]) -> None:
+        """Remove the paid charges of jobs that nobody else knows."""
+        self._db.executemany(
+            "DELETE FROM charges WHERE job_key = ? AND state = 'paid' AND instr(id, ' ') = 0",
+            [(job_key,) for job_key in job_keys],
+        )
+
     def charges_of_owners(self, owners: Sequence[str], most: int) -> list[Row]:
         """Return open charges of owners."""
         return [row for owner in owners for row in self._charges("owner = ?", owner, most)][:most]
@@ -441,9 +448,11 @@ class SqliteTables:
         """Return the totals since a day."""
         return [_total(row) for row in self._db.execute("SELECT * FROM totals WHERE day >= ?", (since,))]
 
-    def purge_charges(self, before: float) -> None:
-        """Remove older charges that are counted."""
+    def purge_charges(self, before: float, ended_before: float) -> None:
+        """Remove older charges that are counted, and earlier those whose job has ended."""
         self._db.execute("DELETE FROM charges WHERE state <> 'open' AND updated_at < ?", (before,))
+        ended = "DELETE FROM charges WHERE job_key = 0 AND state = 'paid' AND updated_at < ?"
+        self._db.execute(ended, (ended_before,))
 
     def purge_totals(self, day: str, before: float) -> None:
         """Remove totals of earlier days, and budgets of earlier times."""

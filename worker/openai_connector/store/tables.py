@@ -126,6 +126,9 @@ class Tables(Protocol):
     def charges_of(self, job_keys: Sequence[int]) -> list[Row]:
         """Return the charges of jobs, and let nobody else change them."""
 
+    def remove_own_paid(self, job_keys: Sequence[int]) -> None:
+        """Remove the paid charges of jobs that nobody else knows: whose ids have no space."""
+
     def charges_of_owners(self, owners: Sequence[str], most: int) -> list[Row]:
         """Return open charges of owners, and let nobody else change them."""
 
@@ -156,8 +159,8 @@ class Tables(Protocol):
     def totals(self, since: str) -> list[tuple[Place, Counts]]:
         """Return the totals since a day; a place may come in parts."""
 
-    def purge_charges(self, before: float) -> None:
-        """Remove older charges that are counted."""
+    def purge_charges(self, before: float, ended_before: float) -> None:
+        """Remove older charges that are counted, and earlier those whose job has ended."""
 
     def purge_totals(self, day: str, before: float) -> None:
         """Remove totals of earlier days, and budgets that nothing was added to since a moment."""

@@ -9,7 +9,6 @@ from pydantic import BeforeValidator
 
 from openai_connector import contract, wording
 from openai_connector.contract import AS_ASKED, BPMN_ERROR, COMPLETE, FAIL
-from openai_connector.money import SHOWN
 from openai_connector.openai_api import ApiResponse, check_answer, check_final
 from openai_connector.tasks.operations import responses_answer, responses_request
 from openai_connector.tasks.operations.chat_answer import (
@@ -583,7 +582,6 @@ class Chat(Operation):
             "calls",
             "toolCalls",
             "tokens",
-            *SHOWN,
         )
 
     def output(self, request_body: dict[str, Any], body: Any) -> dict[str, Any]:

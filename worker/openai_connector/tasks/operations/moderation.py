@@ -13,7 +13,6 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator
 
 from openai_connector import contract, wording
-from openai_connector.money import SHOWN
 from openai_connector.openai_api import is_error, plain
 from openai_connector.tasks.operations.fields import (
     SHOWN_CHARACTERS,
@@ -189,7 +188,7 @@ class Moderation(Operation):
     @classmethod
     def outputs(cls) -> tuple[str, ...]:
         """Return the names of the keys of `output`."""
-        return ("flagged", "flaggedCategories", "categoryScores", *SHOWN)
+        return ("flagged", "flaggedCategories", "categoryScores")
 
     def output(self, request_body: dict[str, Any], body: Any) -> dict[str, Any]:
         """Return flagged (any), flaggedCategories (highest score first), categoryScores (maximum of each)."""

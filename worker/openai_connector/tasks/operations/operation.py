@@ -117,4 +117,4 @@ class Operation(Inputs):
     @classmethod
     @abstractmethod
     def outputs(cls) -> tuple[str, ...]:
-        """Return the names of the keys of `output`, for documentation and checks."""
+        """Return the names of the keys of `output`, for documentation and checks; not those of its cost."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import pairwise
 
 from openai_connector.contract import ERROR_EXPRESSION, HEADER_LABELS, RESULT_EXPRESSION
-from openai_connector.money import PARTS
+from openai_connector.money import PARTS, SHOWN
 from openai_connector.tasks.operations import OPERATIONS
 from openai_connector.tasks.operations.tokens import TOKENS
 from openai_connector.tools.diagrams.camunda import template_of
@@ -138,8 +138,9 @@ def _keys(subject: Subject, *, is_error: bool) -> Mapping[Path, tuple[str, ...]]
     }
     operation = OPERATIONS.get(subject.operation)
     if operation is not None:
-        keys |= {("output",): operation.outputs(), ("response", "output"): operation.outputs()}
-        if "tokens" in operation.outputs():
+        outputs = (*operation.outputs(), *SHOWN)
+        keys |= {("output",): outputs, ("response", "output"): outputs}
+        if "tokens" in outputs:
             keys |= {("output", "tokens"): TOKENS, ("response", "output", "tokens"): TOKENS}
         keys |= {("output", "cost"): PARTS, ("response", "output", "cost"): PARTS}
     if is_error:
