@@ -77,7 +77,7 @@ class Prices:
             ValueError: the file cannot be read or is wrong: which key or line, and what to do.
         """
         try:
-            text = Path(path).read_text("utf-8")
+            text = Path(path).read_text("utf-8-sig")
         except UnicodeDecodeError:
             raise ValueError("the file is no text in UTF-8: save it as one") from None
         except (OSError, ValueError) as error:
@@ -104,12 +104,12 @@ class Prices:
             return amount if isinstance(amount, Unpriced) else _cost(price, amount * factor / _MILLION)
 
     def _host(self, name: str) -> Host | None:
-        """Return the prices of a host: by its name, with its port or without, else of its domain."""
+        """Return the prices of a host: by its name with its port or without, else its domain's, or any's."""
         name = name.lower()
         plain = re.sub(r":\d+$", "", name)
         labels = plain.split(".")
         domains = [f"*.{'.'.join(labels[index:])}" for index in range(1, len(labels))]
-        return next((self._hosts[key] for key in (name, plain, *domains) if key in self._hosts), None)
+        return next((self._hosts[key] for key in (name, plain, *domains, _ANY) if key in self._hosts), None)
 
 
 @cache
