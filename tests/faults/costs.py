@@ -37,8 +37,8 @@ from tests.openai_stand_in.world import Pace
 MOST_TOKENS: Final = 400
 IN_MID_CALL: Final = ("in_call", "handed_to_store", "before_send", "answer_received")
 """Points at which a call may be lost: they come first."""
-PACE: Final = Pace(work=(0.05, 0.4))
-QUICK: Final = {"CONNECTOR_JOB_LEASE": "PT2S", "CONNECTOR_LOG_LEVEL": "INFO"}
+PACE: Final = Pace(work=(0.05, 0.3))
+QUICK: Final = {"CONNECTOR_JOB_LEASE": "PT3S", "CONNECTOR_LOG_LEVEL": "INFO"}
 
 
 def price_file() -> str:

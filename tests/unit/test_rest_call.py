@@ -164,6 +164,13 @@ def test_a_missing_secret_is_named() -> None:
         prepare(headers={"X": "{{secrets.MISSING}}"})
 
 
+def test_the_names_of_its_secrets_are_told() -> None:
+    """A budget of a key knows it by them, and never by its value."""
+    request = prepare(headers={"X": "secrets.U"})
+    assert set(request.credentials) == {"secrets.KEY", "secrets.U"}
+    assert prepare(authentication=None).credentials == ()
+
+
 def test_a_url_may_be_a_secret() -> None:
     """A URL that is one placeholder is resolved, and its host checked."""
     assert prepare(url="{{secrets.U}}").url == URL
