@@ -13,7 +13,16 @@ from openai_connector import wording
 from openai_connector.job import Job, Recovery
 from openai_connector.limits import Admission, Asking, Gate, Held, key_of
 from openai_connector.limits.limiter import Told
-from openai_connector.observe.events import AnswerReceived, Call, CallCut, CallSent, CallUnanswered, Events
+from openai_connector.observe.events import (
+    AnswerFetched,
+    AnswerReceived,
+    Call,
+    CallCut,
+    CallSent,
+    CallUnanswered,
+    Content,
+    Events,
+)
 from openai_connector.observe.points import during, reached
 from openai_connector.openai_api import (
     ApiConnectionError,
@@ -156,10 +165,11 @@ class Calls:
         return accepted
 
     async def _send(self, request: Request, job: Job, request_id: str, host: str) -> ApiResponse:
-        headers = {**request.headers, "X-Client-Request-Id": request_id}
         reached("before_send")
         call = Call(operation_of(request.url), request.model, host)
-        self._events.emit(CallSent(job, call))
+        sent = CallSent(job, call, Content(request.body, request.redaction))
+        self._events.emit(sent)
+        headers = {**request.headers, "X-Client-Request-Id": request_id, **_new(sent.added, request.headers)}
         begin = monotonic()
         try:
             with during("in_call", 0.05):
@@ -175,9 +185,27 @@ class Calls:
             raise
         seconds = monotonic() - begin
         tokens = tokens_of(_usage(response))
-        received = AnswerReceived(job, response.status, seconds, call, tokens["input"], tokens["output"])
-        self._events.emit(received)
+        content = Content(response.body, request.redaction)
+        counted = tokens["input"], tokens["output"]
+        self._events.emit(AnswerReceived(job, response.status, seconds, call, *counted, content))
         return response
+
+
+def answer_fetched(
+    job: Job, waited_for: WaitingCall, seconds: float, request: Request, response: ApiResponse
+) -> AnswerFetched:
+    """Return what is told of an answer that was made elsewhere."""
+    call = Call(operation_of(request.url), request.model, key_of(request.url, {}, "").host)
+    tokens = tokens_of(_usage(response))
+    counted = tokens["input"], tokens["output"]
+    content = Content(response.body, request.redaction)
+    return AnswerFetched(job, waited_for.id, seconds, waited_for.kind, call, *counted, content)
+
+
+def _new(added: Mapping[str, str], headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the headers that the request does not have already."""
+    known = {name.lower() for name in headers} if added else ()
+    return {name: value for name, value in added.items() if name.lower() not in known}
 
 
 _OPERATIONS: Final = {

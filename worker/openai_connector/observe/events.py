@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from openai_connector.job import Job, Outcome
+from openai_connector.redaction import Redaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,18 @@ NO_CALL: Final = Call()
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """What was asked or answered: for listeners that are told to show it, without the secrets in it."""
+
+    body: Any = field(default=None, repr=False)
+    """JSON, as bytes or read."""
+    redaction: Redaction = field(default_factory=Redaction, repr=False, compare=False)
+
+
+NO_CONTENT: Final = Content()
+
+
+@dataclass(frozen=True, slots=True)
 class JobStarted:
     """The work on a job has begun."""
 
@@ -35,6 +48,9 @@ class CallSent:
 
     job: Job
     call: Call = NO_CALL
+    content: Content = field(default=NO_CONTENT, compare=False)
+    added: dict[str, str] = field(default_factory=dict, compare=False)
+    """Headers: what a listener puts here is sent with the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +65,7 @@ class AnswerReceived:
     tokens_in: int | None = None
     tokens_out: int | None = None
     """As the answer tells them."""
+    content: Content = field(default=NO_CONTENT, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +153,8 @@ class AnswerAwaited:
     id: str
     seconds: float
     """Since it was bought."""
+    kind: str = ""
+    """What the id is one of: `response`, `batch`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +165,12 @@ class AnswerFetched:
     id: str
     seconds: float
     """Since it was bought."""
+    kind: str = ""
+    """What the id is one of: `response`, `batch`."""
+    call: Call = NO_CALL
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    content: Content = field(default=NO_CONTENT, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

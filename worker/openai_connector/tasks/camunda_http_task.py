@@ -114,7 +114,8 @@ class CamundaHttpTasks:
         mark = fingerprint(method, url, content or b"", organization, project)
         timeout = self.time_needed(variables)
         redaction.add([*used.given, *credentials], texts_of([{"body": body}]))
-        return CamundaHttpTask(Request(method, url, headers, content, timeout, mark, _model(body)))
+        asked = Request(method, url, headers, content, timeout, mark, _model(body), redaction=redaction)
+        return CamundaHttpTask(asked)
 
     def time_needed(self, variables: Mapping[str, Any]) -> timedelta:
         """Return the timeout of a call.

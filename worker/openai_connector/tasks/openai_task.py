@@ -136,6 +136,7 @@ class OpenAiTasks:
             fingerprint(METHOD, url, body, organization, project, operation.needed),
             str(request_body.get("model") or ""),
             operation.needed,
+            redaction,
         )
         redaction.add(used.given if key is None else [*used.given, key], operation.private_texts())
         return OpenAiTask(operation, request_body, request, endpoint)

@@ -40,6 +40,8 @@ class Request:
     model: str = ""
     """That is asked, where it is known: models have limits of their own."""
     needed: AnswerNeeded = AnswerNeeded.NOW
+    redaction: Redaction = field(default_factory=Redaction, repr=False, compare=False)
+    """Masks the secrets that stand in it."""
 
 
 def fingerprint(

@@ -9,10 +9,10 @@ from datetime import timedelta
 from typing import Any, Final
 
 from openai_connector import wording
-from openai_connector.calls import Api, Bought, Calls, Unfinished
+from openai_connector.calls import Api, Bought, Calls, Unfinished, answer_fetched
 from openai_connector.contract import CONNECTION_FAILED
 from openai_connector.job import BpmnError, Failed, Job, Outcome, Recovery, TaskError
-from openai_connector.observe.events import AnswerAwaited, AnswerFetched, Events
+from openai_connector.observe.events import AnswerAwaited, Events
 from openai_connector.observe.points import reached
 from openai_connector.openai_api import ApiError, ApiResponse, ApiTimeoutError, check_answer
 from openai_connector.outcome.memory import BATCH, WaitingCall
@@ -183,7 +183,7 @@ class Waiting:
             if attempt.memory.waiting is not None:
                 attempt.memory = attempt.memory.with_waiting(fingerprint, watch.call)
         reached("response_fetched")
-        self._events.emit(AnswerFetched(job, watch.call.id, self._waited(watch.call)))
+        self._events.emit(answer_fetched(job, watch.call, self._waited(watch.call), watch.request, response))
         self._held.answered(job.key)
         try:
             accepted = watch.task.accept(response)
@@ -275,7 +275,8 @@ class Waiting:
 
     def went_back(self, job: Job, error: StillWaitingError) -> None:
         """Tell that a job goes back."""
-        self._events.emit(AnswerAwaited(job, error.call.id, self._waited(error.call)))
+        call = error.call
+        self._events.emit(AnswerAwaited(job, call.id, self._waited(call), call.kind))
 
     def recalled(self, task: Task, attempt: Attempt) -> None:
         """Note that a kept answer is used whose call may still be at the API."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from openai_connector import wording
-from openai_connector.calls import Api, Bought
+from openai_connector.calls import Api, Bought, answer_fetched
 from openai_connector.contract import (
     ANSWER_EXPIRED,
     BATCH_CANCELLED,
@@ -18,7 +18,7 @@ from openai_connector.contract import (
     BATCH_REFUSED,
 )
 from openai_connector.job import Job, Outcome, Recovery, TaskError
-from openai_connector.observe.events import AnswerFetched, Events
+from openai_connector.observe.events import Events
 from openai_connector.observe.points import reached
 from openai_connector.openai_api import ApiError, ApiResponse
 from openai_connector.outcome.memory import BATCH, WaitingCall
@@ -137,7 +137,7 @@ class ByDay:
                 attempt.memory = attempt.memory.with_waiting(request.fingerprint, remembered)
                 raise error
             reached("line_handed_out")
-            self._events.emit(AnswerFetched(job, call.id, self._age(call)))
+            self._events.emit(answer_fetched(job, call, self._age(call), request, response))
             self.held.answered(job.key)
             accepted = _accepted(task, response)
         except _NoAnswerError as ended:
