@@ -10,6 +10,7 @@ from typing import Final
 from openai_connector import contract, settings
 from openai_connector.contract import PANEL
 from openai_connector.observe.metrics import Metrics
+from openai_connector.observe.tracing import names
 from openai_connector.openai_api import policy
 from openai_connector.tasks.operations import OPERATION_INPUT, OPERATIONS, Endpoint
 from openai_connector.tasks.operations.fields import Inputs
@@ -276,6 +277,12 @@ def metrics() -> str:
     return _table(("Metric", "Type", "Labels", "What it is"), rows)
 
 
+def traces() -> str:
+    """Return every name that stands in traces."""
+    rows = ((f"`{one.name}`", one.part, one.about) for one in names.ALL)
+    return _table(("Name", "Stands in", "What it is"), rows)
+
+
 TABLES: Final = {
     "errors": errors,
     "inputs": inputs,
@@ -285,6 +292,7 @@ TABLES: Final = {
     "policy": retry_policy,
     "rules": rules,
     "settings": settings.as_markdown,
+    "traces": traces,
 }
 
 

@@ -262,9 +262,7 @@ class TestCalls:
     @pytest.mark.parametrize(
         ("body", "attributes"),
         [
-            pytest.param(
-                {"status": "completed"}, {n.FINISH_REASONS: ["completed"]}, id="response"
-            ),
+            pytest.param({"status": "completed"}, {n.FINISH_REASONS: ["completed"]}, id="response"),
             pytest.param(
                 {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}},
                 {n.FINISH_REASONS: ["max_output_tokens"]},

@@ -38,6 +38,8 @@ _LARGEST: Final = 2**63
 
 def short(text: str) -> str:
     """Return a text that can be sent: not too long, and without halves of characters."""
+    if len(text) <= LONGEST and text.isascii():
+        return text
     return text[:LONGEST].encode("utf-8", "replace").decode()
 
 

@@ -123,25 +123,28 @@ class Traces:
     def _begun(self, job: Job, seconds: float = 0.0) -> Span:
         """Begin a job's span, so many seconds ago."""
         before = self._before.pop(job.key, None)
-        return self._tracer.start_span(
+        span = self._tracer.start_span(
             f"job {genai.short(job.element_id)}",
             context=parent_of(job),
             kind=SpanKind.CONSUMER,
-            attributes=_of_job(job),
             links=() if before is None else (Link(before, {n.LINK: n.BEFORE}),),
             start_time=time.time_ns() - int(seconds * 1e9) if seconds else None,
         )
+        if span.is_recording():
+            # Not with its start: the SDK wraps those in a type that takes it 60 µs to find out about.
+            span.set_attributes(_of_job(job))
+        return span
 
     def _ended(self, event: e.JobEnded) -> None:
         job, outcome = event.job, event.outcome
         traced = self._jobs.pop(job.key, None) or _Traced(self._begun(job, event.seconds))
         span = traced.span
-        span.set_attributes(_of_outcome(outcome, event.delivery))
         kind, code = _error_of(traced.problem, outcome)
-        if kind:
-            span.set_attribute(n.ERROR_TYPE, genai.short(kind))
-        if code:
-            span.set_attribute(n.ERROR_CODE, genai.short(code))
+        attributes = _of_outcome(outcome, event.delivery)
+        for name, text in ((n.ERROR_TYPE, kind), (n.ERROR_CODE, code)):
+            if text:
+                attributes[name] = genai.short(text)
+        span.set_attributes(attributes)
         if isinstance(outcome, Failed):
             if traced.problem is not None or not outcome.retries:
                 span.set_status(Status(StatusCode.ERROR, genai.short(code or kind)))
@@ -186,18 +189,17 @@ class Traces:
             return
         span = traced.call = self._call(traced, event.call)
         if span.is_recording():
-            span.set_attributes(genai.of_request(event.content, is_shown=self._is_content_shown))
+            asked = genai.of_request(event.content, is_shown=self._is_content_shown)
+            span.set_attributes({**genai.of_call(event.call), **asked})
         get_global_textmap().inject(event.added, set_span_in_context(span))
         if provider_of(event.call.host) != _OWN_SERVERS:
             event.added.pop("tracestate", None)  # what others have noted is not for everybody
 
-    def _call(self, traced: _Traced, call: e.Call, links: tuple[Link, ...] = ()) -> Span:
+    def _call(self, traced: _Traced, call: e.Call) -> Span:
         return self._tracer.start_span(
             genai.name_of(call),
             context=set_span_in_context(traced.span),
             kind=SpanKind.CLIENT,
-            attributes=genai.of_call(call),
-            links=links,
         )
 
     def _answered(self, event: e.AnswerReceived) -> None:
@@ -207,8 +209,7 @@ class Traces:
         span, status = traced.call, event.status
         traced.call = None
         if span.is_recording():
-            span.set_attribute(n.HTTP_STATUS, status)
-            span.set_attributes(self._of_answer(event))
+            span.set_attributes({n.HTTP_STATUS: status, **self._of_answer(event)})
         if status >= 400:
             _is_wrong(span, str(status))
         span.end()
@@ -237,20 +238,21 @@ class Traces:
         traced = self._jobs.get(event.job.key)
         if traced is None:
             return
-        traced.span.set_attribute(_id_name(event.kind), genai.short(event.id))
-        traced.span.add_event(n.FETCHED, {n.WAITED: round(event.seconds, 3)})
+        waited = {n.WAITED: round(event.seconds, 3)}
+        id_ = {_id_name(event.kind): genai.short(event.id)}
+        traced.span.set_attributes(id_)
+        traced.span.add_event(n.FETCHED, waited)
         span = self._call(traced, event.call)
         if span.is_recording():
-            span.set_attributes(
-                {n.WAITED: round(event.seconds, 3), _id_name(event.kind): genai.short(event.id)}
-            )
-            span.set_attributes(self._of_answer(event))
+            span.set_attributes({**genai.of_call(event.call), **waited, **id_, **self._of_answer(event)})
         span.end()
 
 
 def parent_of(job: Job) -> Context:
     """Return the trace that a job belongs to, by its variable or its header; empty where none is told."""
     for given in (job.variables, job.headers):
+        if TRACE_VARIABLES[0] not in given:
+            continue
         carrier = {name: text for name in TRACE_VARIABLES if isinstance(text := given.get(name), str)}
         if len(carrier.get(TRACE_VARIABLES[0], "")) <= LONGEST_TRACEPARENT:
             found = _W3C.extract(carrier, Context())
