@@ -48,7 +48,8 @@ def _live(report: Given) -> str:
         (
             _head(report),
             _alerts(report),
-            tag("main", _tiles(report), _charts(report), _jobs(report), _waiting(report), _failures(report),
+            tag("main", _tiles(report), _charts(report), _jobs(report), _waiting(report), _batches(report),
+                _failures(report),
                 _limits(report), _store(report)),
         )
     )  # fmt: skip
@@ -149,10 +150,20 @@ def _waiting(report: Given) -> str:
     rows = (
         (str(one["jobKey"]), one["processId"], one["elementId"], one["id"], _span(one["seconds"]))
         for one in report["waiting"]
+        if one["kind"] != "batch"
     )
-    columns = ("Job", "Process", "Element", "Response or batch", "For")
-    title = f"Calls that wait for their answer: {report['waitingInAll']}"
+    columns = ("Job", "Process", "Element", "Response", "For")
+    alone = report["waitingInAll"] - sum(batch["jobs"] for batch in report["batches"])
+    title = f"Calls that wait for their answer: {alone}"
     return _section(title, _table(columns, rows, "This worker has seen none in the last hour."))
+
+
+def _batches(report: Given) -> str:
+    """Write the batches, where there are any: few tasks can wait for a day."""
+    rows = [(one["id"], str(one["jobs"]), _span(one["seconds"])) for one in report["batches"]]
+    if not rows:
+        return ""
+    return _section("Batches", _table(("Batch", "Jobs that wait for it", "For"), rows, ""))
 
 
 def _failures(report: Given) -> str:
