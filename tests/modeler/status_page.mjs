@@ -25,24 +25,24 @@ async function look(name, url) {
   found.hacked = await page.evaluate(() => Boolean(window.hacked));
   found.images = await page.getByRole('img').evaluateAll(all => all.map(one => one.querySelector('title')?.textContent ?? one.ariaLabel));
   found.alerts = await page.getByRole('alert').allInnerTexts();
-  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true, caret: 'initial' });
 
   await page.keyboard.press('Tab');
   found.focus = await page.evaluate(() => {
     const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
     return [ document.activeElement.tagName, outlineStyle, parseFloat(outlineWidth) ];
   });
-  found.scrolled = await page.locator('.wide').evaluateAll(all => all.every(one => one.scrollWidth <= one.clientWidth || one.tabIndex === 0));
+  found.scrolled = await page.locator('.wide').evaluateAll(all => all.every(one => one.tabIndex === 0 && Boolean(one.ariaLabel)));
 
   const colours = () => page.evaluate(() => [ document.body, document.querySelector('.card h2, .card h3') ].map(one => getComputedStyle(one)).map((style, at) => at ? style.color : style.backgroundColor));
   found.light = await colours();
   await page.emulateMedia({ colorScheme: 'dark' });
   found.dark = await colours();
-  await page.screenshot({ path: join(folder, `${name}-dark.png`), fullPage: true });
+  if (name === 'trouble') await page.screenshot({ path: join(folder, `${name}-dark.png`), fullPage: true, caret: 'initial' });
   await page.emulateMedia({ colorScheme: 'light' });
   await page.setViewportSize({ width: 390, height: 844 });
   found.width = await page.evaluate(() => document.documentElement.scrollWidth);
-  await page.screenshot({ path: join(folder, `${name}-phone.png`), fullPage: true });
+  if (name === 'trouble') await page.screenshot({ path: join(folder, `${name}-phone.png`), fullPage: true, caret: 'initial' });
   await context.close();
 
   const plain = await browser.newContext({ javaScriptEnabled: false });
@@ -52,20 +52,24 @@ async function look(name, url) {
   await plain.close();
 }
 
-for (const one of given) {
-  const at = one.indexOf('=');
-  if (one.slice(0, at) !== 'renewed') await look(one.slice(0, at), one.slice(at + 1));
-}
-
-// It renews itself, and says when it cannot: the server's second answer has a new job, and it goes after that.
-const renewed = given.find(one => one.startsWith('renewed='));
-if (renewed) {
+// It renews itself, keeps its place, and says when it cannot: the server has news at the second look, and goes after the third.
+async function renewed(url) {
   const page = await browser.newPage();
   page.setDefaultTimeout(PATIENCE);
-  await page.goto(renewed.slice('renewed='.length));
+  await page.goto(url);
+  const jobs = page.locator('#jobs-being-worked-on');
+  await jobs.focus();
+  await jobs.evaluate(box => box.scrollTo(0, 700));
   await page.getByText('Appeared').first().waitFor();
+  seen.place = await jobs.evaluate(box => [ box.scrollTop, document.activeElement === box ]);
   await page.locator('#lost').waitFor({ state: 'visible' });
   seen.renewed = await page.locator('#lost').innerText();
 }
+
+const addresses = new Map(given.map(one => [ one.slice(0, one.indexOf('=')), one.slice(one.indexOf('=') + 1) ]));
+const renewing = renewed(addresses.get('renewed'));
+addresses.delete('renewed');
+for (const [ name, url ] of addresses) await look(name, url);
+await renewing;
 console.log(JSON.stringify(seen));
 await browser.close();

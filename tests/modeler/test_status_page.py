@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from openai_connector.job import Failed
-from openai_connector.observe.events import Call, CallFailed, CallSent, JobEnded, JobStarted
+from openai_connector.observe.events import Call, CallFailed, CallSent, HostLost, JobEnded, JobStarted
 from openai_connector.status.endpoint import Reply
 from openai_connector.status.server import Server
 from tests.make import KEY, PROMPT, bare_job
@@ -53,14 +53,14 @@ async def served(worlds: Mapping[str, World]) -> AsyncIterator[dict[str, str]]:
 
 
 def world_that_changes() -> Server:
-    """Return a server whose page has a job more at the second look, and which is closed at the third."""
-    world, looks = idle(), 0
+    """Return a server whose page has a host down more at the second look, and which is closed at the third."""
+    world, looks = busy(100), 0
 
     def answer(method: str, path: str) -> Reply:
         nonlocal looks
         looks += path == "/"
         if looks == 2:
-            world.tell(JobStarted(replace(bare_job(), element_id="Appeared")))
+            world.tell(HostLost("Appeared"))
         if looks == 3:
             closing.append(asyncio.ensure_future(server.aclose()))
         return world.endpoint.answer(method, path)
@@ -184,5 +184,6 @@ def test_names_are_text(seen: dict[str, Any]) -> None:
 
 
 def test_it_renews_itself_and_says_when_it_cannot(seen: dict[str, Any]) -> None:
-    """A job that begins appears; a worker that is gone leaves the page as it was, marked so."""
+    """What is new appears, and who read a list goes on reading; a worker that is gone leaves the page, marked so."""
+    assert seen["place"] == [700, True]
     assert "No answer from the worker" in seen["renewed"]
