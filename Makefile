@@ -70,9 +70,9 @@ docs: $(VENV)/dev.stamp ## Write the docs' generated tables, then the site (site
 
 lock: $(VENV)/dev.stamp ## Renew the hash-pinned requirement files
 	$(UV_COMPILE) --upgrade pyproject.toml requirements/model.in --extra demo --extra postgres --extra encryption \
-		--group dev -o requirements/dev.txt
+		--extra otel --group dev -o requirements/dev.txt
 	$(UV_COMPILE) pyproject.toml requirements/model.in --extra demo --group build -c requirements/dev.txt -o requirements/demo.txt
-	$(UV_COMPILE) pyproject.toml --extra postgres --extra encryption --group build -c requirements/dev.txt \
+	$(UV_COMPILE) pyproject.toml --extra postgres --extra encryption --extra otel --group build -c requirements/dev.txt \
 		-o requirements/worker.txt
 
 system-deps: ## Install what only the system's package manager has (Debian/Ubuntu: Chromium for the modeler tests, curl, PostgreSQL)

@@ -11,6 +11,7 @@ from openai_connector import contract, settings
 from openai_connector.contract import PANEL
 from openai_connector.money import SHOWN
 from openai_connector.observe.metrics import Metrics
+from openai_connector.observe.tracing import names
 from openai_connector.openai_api import policy
 from openai_connector.tasks.operations import OPERATION_INPUT, OPERATIONS, Endpoint
 from openai_connector.tasks.operations.fields import Inputs
@@ -287,6 +288,12 @@ def metrics() -> str:
     return _table(("Metric", "Type", "Labels", "What it is"), rows)
 
 
+def traces() -> str:
+    """Return every name that stands in traces."""
+    rows = ((f"`{one.name}`", one.part, one.about) for one in names.ALL)
+    return _table(("Name", "Stands in", "What it is"), rows)
+
+
 TABLES: Final = {
     "errors": errors,
     "inputs": inputs,
@@ -296,6 +303,7 @@ TABLES: Final = {
     "policy": retry_policy,
     "rules": rules,
     "settings": settings.as_markdown,
+    "traces": traces,
 }
 
 

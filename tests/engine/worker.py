@@ -21,7 +21,7 @@ SHARED_JOB_TYPE = "shared"
 
 def neutral_environment() -> dict[str, str]:
     """Return this machine's environment without any setting of a worker, and without its proxies."""
-    foreign = ("CAMUNDA_", "CONNECTOR_", "OPENAI_", "SECRET_", "ZEEBE_")
+    foreign = ("CAMUNDA_", "CONNECTOR_", "OPENAI_", "OTEL_", "SECRET_", "ZEEBE_")
     return {
         name: value
         for name, value in os.environ.items()

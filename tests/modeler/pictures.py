@@ -1,4 +1,7 @@
-"""Take the README's pictures anew: `python -m tests.modeler.pictures`."""
+"""Take the pictures of README and docs again: `python -m tests.modeler.pictures [status]`.
+
+With `status` those of the status page alone.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,25 @@ import subprocess
 import sys
 from pathlib import Path
 
+from openai_connector.status.server import Server
 from openai_connector.tools.demo.engine import free_ports
 from tests.engine.worker import neutral_environment
 from tests.engine.zeebe_client import ZeebeClient
 from tests.modeler.front_end import ARTIFACTS, HERE, Modeler, chromium, install, node
 from tests.modeler.test_templates import applied
 from tests.stand_in import Answer, Request, StandIn, failure
+from tests.unit.status.states import busy, trouble
 
 FOLDER = ARTIFACTS.parents[1] / "docs" / "images"
 
 
 def main() -> None:
-    """Fill tasks as a process analyst would, and take a picture of each."""
+    """Fill tasks as a process analyst would, and take a picture of each; then of the pages."""
     program, npm = node()
     install(npm, program)
+    asyncio.run(status_pages(program))
+    if "status" in sys.argv:
+        return
     with Modeler(program, chromium()) as modeler:
         applied(modeler, "today", "openai-connector.json")
         modeler.fill("OpenAI API key", "{{secrets.OPENAI_API_KEY}}")
@@ -57,6 +65,15 @@ def main() -> None:
     asyncio.run(sandbox_page(program))
 
 
+async def status_pages(program: Path) -> None:
+    """Take pictures of the status page: of a worker that is busy, and of one in trouble."""
+    for name, world in (("status-page", busy()), ("status-page-trouble", trouble())):
+        server = Server(world.endpoint.answer)
+        await server.open("127.0.0.1", 0)
+        await asyncio.to_thread(_picture, program, server.url, FOLDER / f"{name}.png", "h2", (1100, 1100))
+        await server.aclose()
+
+
 async def sandbox_page(program: Path) -> None:
     """Take a picture of the sandbox's page: an example whose API has refused the key of the second task."""
     port, web_port = free_ports(2)
@@ -90,26 +107,31 @@ async def sandbox_page(program: Path) -> None:
                 await zeebe.run("moderate-then-answer", {"message": "I will kill you"})
                 await zeebe.create_instance("moderate-then-answer", {"message": "Where is my parcel?"})
                 await api.until(lambda: any("/chat/" in request.path for request in api.requests))
-                await asyncio.to_thread(_picture, program, f"http://127.0.0.1:{web_port}")
+                stopped = "#why:has-text('It stands at an incident')"
+                target = FOLDER / "sandbox-page.png"
+                await asyncio.to_thread(_picture, program, f"http://127.0.0.1:{web_port}", target, stopped)
         finally:
             running.terminate()
             await running.wait()
 
 
-def _picture(program: Path, page: str) -> None:
+def _picture(
+    program: Path, page: str, target: Path, awaited: str, size: tuple[int, int] = (1280, 800)
+) -> None:
+    """Take a picture of a page as soon as something is seen on it."""
     script = """
         import { chromium } from 'playwright-core';
-        const [ executablePath, url, path ] = process.argv.slice(1);
+        const [ executablePath, url, path, awaited, width, height ] = process.argv.slice(1);
         const browser = await chromium.launch({ executablePath, args: [ '--no-sandbox' ] });
-        const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+        const page = await browser.newPage({ viewport: { width: +width, height: +height } });
         await page.goto(url);
-        await page.locator('#why', { hasText: 'It stands at an incident' }).waitFor();
+        await page.locator(awaited).first().waitFor();
         await page.screenshot({ path });
         await browser.close();
     """
-    target = FOLDER / "sandbox-page.png"
+    given = [chromium(), page, str(target), awaited, *map(str, size)]
     subprocess.run(
-        [str(program), "--input-type=module", "-e", script, chromium(), page, str(target)],
+        [str(program), "--input-type=module", "-e", script, *given],
         cwd=HERE,
         check=True,
     )

@@ -174,8 +174,8 @@ def test_what_must_stay_outside_stays_outside(path: str) -> None:
 
 
 def test_every_environment_variable_is_a_setting() -> None:
-    """Variables that are set for the worker are settings of it, secrets with its prefix, or Python's and pip's own."""
-    foreign = re.compile(r"PATH|PYTHON[A-Z]+|PIP_[A-Z_]+|SECRET_[A-Z_]+")
+    """Variables that are set for the worker are settings of it, secrets with its prefix, or Python's, pip's and OpenTelemetry's own."""
+    foreign = re.compile(r"PATH|PYTHON[A-Z]+|PIP_[A-Z_]+|SECRET_[A-Z_]+|OTEL_[A-Z_]+")
     given = environment().keys() | WORKER["environment"].keys()
     assert given & KNOWN
     assert not {name for name in given - KNOWN if not foreign.fullmatch(name)}

@@ -13,7 +13,15 @@ from openai_connector.bills import Bills, call_of
 from openai_connector.job import Job, Recovery
 from openai_connector.limits import Admission, Asking, Gate, Held, key_of
 from openai_connector.limits.limiter import Told
-from openai_connector.observe.events import NOTHING, AnswerReceived, CallCut, CallSent, CallUnanswered, Events
+from openai_connector.observe.events import (
+    NOTHING,
+    AnswerReceived,
+    CallCut,
+    CallSent,
+    CallUnanswered,
+    Content,
+    Events,
+)
 from openai_connector.observe.points import during, reached
 from openai_connector.openai_api import (
     ApiConnectionError,
@@ -203,11 +211,12 @@ class Calls:
     async def _send(
         self, request: Request, task: Task, job: Job, request_id: str, purchase: Purchase
     ) -> ApiResponse:
-        headers = {**request.headers, "X-Client-Request-Id": request_id}
         reached("before_send")
         call = call_of(request)
-        self._events.emit(CallSent(job, call))
+        sent = CallSent(job, call, Content(request.body, request.redaction))
+        self._events.emit(sent)
         purchase.is_sent = True
+        headers = {**request.headers, "X-Client-Request-Id": request_id, **_new(sent.added, request.headers)}
         begin = monotonic()
         try:
             with during("in_call", 0.05):
@@ -225,8 +234,15 @@ class Calls:
         is_pending = task.pending(response) is not None
         bill = purchase.bill = None if is_pending else self._bills.of(request, response)
         used = (None, None, NOTHING) if bill is None else (bill.used.input, bill.used.output, bill.spent)
-        self._events.emit(AnswerReceived(job, response.status, seconds, call, *used, is_pending))
+        content = Content(response.body, request.redaction)
+        self._events.emit(AnswerReceived(job, response.status, seconds, call, *used, is_pending, content))
         return response
+
+
+def _new(added: Mapping[str, str], headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the headers that the request does not have already."""
+    known = {name.lower() for name in headers} if added else ()
+    return {name: value for name, value in added.items() if name.lower() not in known}
 
 
 def _usage(response: ApiResponse) -> Any:

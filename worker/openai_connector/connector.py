@@ -23,6 +23,7 @@ from openai_connector.contract import (
     JOB_TIMEOUT,
     OVERRIDES,
     STATE_VARIABLE,
+    TRACE_VARIABLES,
     UNEXPECTED_ANSWER,
 )
 from openai_connector.document import Document
@@ -155,7 +156,8 @@ class Connector:
     async def decide(self, attempt: Attempt) -> Decision:
         """Return what becomes of a job, before anything of it is masked, cut or remembered."""
         job = attempt.job
-        attempt.local_names = frozenset(job.variables) | attempt.memory.names | {STATE_VARIABLE}
+        local = frozenset(job.variables).difference(TRACE_VARIABLES)  # which may be of any scope
+        attempt.local_names = local | attempt.memory.names | {STATE_VARIABLE}
         try:
             attempt.mapping = OutputMapping.read(job.headers, job.variables)
             attempt.mapping.check_shadowed(attempt.local_names)

@@ -63,6 +63,8 @@ STATE_VARIABLE: Final = PREFIX + "state"
 """Reserved: what the worker remembers of a task across activations, one JSON string."""
 OWN_VARIABLES: Final = (*OVERRIDES.values(), STATE_VARIABLE)
 """Fetched with every job in addition to its inputs."""
+TRACE_VARIABLES: Final = ("traceparent", "tracestate")
+"""Where a trace that a job belongs to stands, by W3C's names: fetched while traces are on, or headers."""
 ERROR_VARIABLE: Final = "error"
 """Local to a task that failed: its error object."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from openai_connector import __version__, wording
 from openai_connector.connector import Connector
-from openai_connector.contract import OWN_VARIABLES
+from openai_connector.contract import OWN_VARIABLES, TRACE_VARIABLES
 from openai_connector.document import Document, parse_json
 from openai_connector.job import Completed, Job
 from openai_connector.limits import FixedLimits, Gate, HostChange, Shares, exchange
@@ -23,6 +23,7 @@ from openai_connector.money.budgets import Budgets
 from openai_connector.observe.events import BudgetsRead, Events, HostFound, HostLost, Listener
 from openai_connector.observe.logs import log_event
 from openai_connector.observe.metrics import Metrics
+from openai_connector.observe.tracing import open_traces
 from openai_connector.openai_api import ApiClient, Proxies, ProxyError
 from openai_connector.outcome.retry_policy import RetryPolicy
 from openai_connector.purchases import Purchases, telling
@@ -71,7 +72,12 @@ async def work(settings: Settings, stopping: asyncio.Event, *, has_endpoint: boo
     connection = connection_of(settings)
     client = client_of_environment()
     observed = Observed() if has_endpoint else None
-    events = Events(log_event, *(observed.listeners if observed is not None else ()))
+    traces = open_traces(os.environ)
+    events = Events(
+        log_event,
+        *(observed.listeners if observed is not None else ()),
+        *((traces,) if traces is not None else ()),
+    )
     store = store_of(settings, telling(events, is_required=settings.store_required))
     channel = open_channel(connection)
     beside: list[asyncio.Task[None]] = []
@@ -97,7 +103,8 @@ async def work(settings: Settings, stopping: asyncio.Event, *, has_endpoint: boo
             at_task=commands,
             budgets=budgets,
         )
-        pollers = _pollers(settings, stub, commands, served, events)
+        traced = TRACE_VARIABLES if traces is not None else ()
+        pollers = _pollers(settings, stub, commands, served, events, (*OWN_VARIABLES, *traced))
         _announce(settings, connection)
         if observed is not None:
             await observed.open(settings, pollers, store, gate)
@@ -107,7 +114,8 @@ async def work(settings: Settings, stopping: asyncio.Event, *, has_endpoint: boo
             task.cancel()
         if observed is not None:
             await observed.aclose()
-        await asyncio.gather(*(connector.aclose(LAST_SECONDS) for connector in served))
+        closing = [part.aclose(LAST_SECONDS) for part in (*served, traces) if part is not None]
+        await asyncio.gather(*closing)
         await store.aclose()
         await client.aclose()
         await channel.close()
@@ -175,6 +183,7 @@ def _pollers(
     commands: Commands,
     served: Sequence[Connector],
     events: Events,
+    own_variables: Sequence[str],
 ) -> list[Poller]:
     leases = Leases(commands, events=events)
     return [
@@ -184,7 +193,7 @@ def _pollers(
             connector,
             job_type=connector.task_type.job_type,
             worker_name=f"openai-connector@{socket.gethostname()}",
-            fetch_variables=(*connector.task_type.inputs, *OWN_VARIABLES),
+            fetch_variables=(*connector.task_type.inputs, *own_variables),
             tenant_ids=settings.tenant_ids,
             max_jobs=settings.max_jobs,
             lease=settings.job_lease,

@@ -130,6 +130,30 @@ STATUS_NO_ANSWER = Sentence(
 )
 STATUS_IS_OFF = Sentence("CONNECTOR_HTTP_PORT is off: the worker has no HTTP endpoint to ask")
 
+# Traces
+
+TRACES_ON = Sentence("Traces are sent to {where}")
+TRACES_WITH_CONTENT = Sentence(
+    "Traces hold prompts and answers, without secrets: {variable} is set. Unset it where nobody may see them"
+)
+TRACES_NO_EXTRA = Sentence(
+    "There are no traces, though {variable} is set: the packages for them are not installed. Add the extra "
+    "otel: pip install 'camunda-openai-connector[otel]'. The worker goes on without"
+)
+TRACES_NO_EXPORTER = Sentence(
+    "There are no traces: {variable} names {name}, for which no exporter is installed. Set it to {known}"
+)
+TRACES_NOT_OPENED = Sentence(
+    "There are no traces: a variable whose name begins with OTEL_ cannot be used ({reason}). The worker goes "
+    "on without"
+)
+TRACES_LOST = Sentence(
+    "Traces cannot be sent ({reason}): those of this time are lost, jobs go on. Check the collector, and "
+    "OTEL_EXPORTER_OTLP_ENDPOINT"
+)
+TRACES_FOUND = Sentence("Traces are sent again, after {seconds} s")
+TRACES_UNFINISHED = Sentence("The last traces could not be sent within {seconds} s")
+
 # What a job waits for whose answer is made elsewhere
 
 STILL_WAITING = Sentence(

@@ -132,9 +132,12 @@ def busy(jobs: int = 37) -> World:
 def waiting() -> World:
     """Return a worker whose jobs wait for answers that the API makes meanwhile."""
     world = World([Fetching(running=0)], Stored())
-    for number in range(7):
+    for number in range(7 + 60):
         one = replace(job(key=2251799813685300 + number), bpmn_process_id="month-end", element_id="Summarize")
-        world.tell(JobStarted(one), AnswerAwaited(one, f"resp_{number:08d}", 600.0 * number))
+        id_, kind = f"resp_{number:08d}", "response"
+        if number >= 7:
+            id_, kind = f"batch_68f1c2d3e4b58190a1b2c3d4e5f6a7b{number % 2}", "batch"
+        world.tell(JobStarted(one), AnswerAwaited(one, id_, 600.0 * number, kind))
         world.tell(JobEnded(one, Failed("waits", 3), "done", 0.3))
     return world
 

@@ -376,3 +376,17 @@ def test_slots_are_those_that_work_takes() -> None:
     metrics = world.get("/metrics")[1]
     assert 'openai_connector_slots_used{type="openai-connector:1"} 40' in metrics
     assert 'openai_connector_jobs_in_work{type="openai-connector:1"} 1040' in metrics
+
+
+def test_calls_that_wait_are_counted_by_what_is_made() -> None:
+    """Responses and lines of batches have a gauge, which falls when an answer is fetched; a batch is told once."""
+    world = waiting()
+    assert 'openai_connector_calls_waiting{kind="response"} 7' in world.get("/metrics")[1]
+    assert 'openai_connector_calls_waiting{kind="batch"} 60' in world.get("/metrics")[1]
+    told = json.loads(world.get("/status")[1])
+    assert [batch["jobs"] for batch in told["batches"]] == [30, 30]
+    assert told["waitingInAll"] == 67
+    [first, *_] = [one["jobKey"] for one in told["waiting"] if one["kind"] == "response"]
+    world.tell(AnswerFetched(job(key=first), "r", 9.0))
+    assert 'openai_connector_calls_waiting{kind="response"} 6' in world.get("/metrics")[1]
+    assert 'openai_connector_calls_waiting{kind="batch"} 0' in idle().get("/metrics")[1]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from openai_connector.job import Job, Outcome
+from openai_connector.redaction import Redaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,18 @@ NOTHING: Final = Spent()
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """What was asked or answered: for listeners that are told to show it, without the secrets in it."""
+
+    body: Any = field(default=None, repr=False)
+    """JSON, as bytes or read."""
+    redaction: Redaction = field(default_factory=Redaction, repr=False, compare=False)
+
+
+NO_CONTENT: Final = Content()
+
+
+@dataclass(frozen=True, slots=True)
 class JobStarted:
     """The work on a job has begun."""
 
@@ -52,6 +65,9 @@ class CallSent:
 
     job: Job
     call: Call = NO_CALL
+    content: Content = field(default=NO_CONTENT, compare=False)
+    added: dict[str, str] = field(default_factory=dict, compare=False)
+    """Headers: what a listener puts here is sent with the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +85,7 @@ class AnswerReceived:
     spent: Spent = NOTHING
     is_pending: bool = False
     """The answer itself is still being made, and fetched later."""
+    content: Content = field(default=NO_CONTENT, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +205,8 @@ class AnswerAwaited:
     id: str
     seconds: float
     """Since it was bought."""
+    kind: str = ""
+    """What the id is one of: `response`, `batch`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +224,9 @@ class AnswerFetched:
     status: int = 200
     is_again: bool = False
     """It was fetched before, and could not be kept: it is bought once all the same."""
+    kind: str = ""
+    """What the id is one of: `response`, `batch`."""
+    content: Content = field(default=NO_CONTENT, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,6 +205,12 @@ class Metrics:
             "openai_connector_waits_total",
             "How often jobs went back to the engine because their answer was still being made.",
         )
+        self.waiting = Gauge(
+            "openai_connector_calls_waiting",
+            "Calls whose answer the API still makes, by what it makes: response, batch. Those that this "
+            "worker has seen in the last hour.",
+            ("kind",),
+        )
         self.fetched = Counter(
             "openai_connector_answers_fetched_total", "Answers made meanwhile, and fetched."
         )

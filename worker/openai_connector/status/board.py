@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ from openai_connector.status.history import COST, History
 
 FAILURES: Final = 20
 """Failures that are remembered."""
+KINDS: Final = ("response", "batch")
 MOST_WAITING: Final = 10_000
 SEEN_LATELY: Final = 3600.0
 """Seconds after which a waiting call that came back to another worker is forgotten here."""
@@ -42,6 +43,8 @@ class Waiting:
     id: str
     bought: float
     seen: float
+    kind: str
+    """What the id is one of: `response`, `batch`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,11 @@ class Board:
         now = self._clock()
         self._forget(now - SEEN_LATELY)
         return [(one, now - one.bought) for one in self._waiting.values()]
+
+    def waiting_by_kind(self) -> dict[str, int]:
+        """Count the calls that wait, by what is made for them."""
+        kinds = Counter(one.kind for one, _ in self.waiting())
+        return {kind: kinds[kind] for kind in KINDS}
 
     def down(self) -> dict[str, float]:
         """Return the hosts that are down, and for how many seconds."""
@@ -205,7 +213,7 @@ class Board:
     def _awaited(self, event: e.AnswerAwaited) -> None:
         now, key = self._clock(), event.job.key
         self._waiting.pop(key, None)
-        self._waiting[key] = Waiting(_bare(event.job), event.id, now - event.seconds, now)
+        self._waiting[key] = Waiting(_bare(event.job), event.id, now - event.seconds, now, event.kind)
         self._forget(now - SEEN_LATELY)
 
     def _forget(self, before: float) -> None:

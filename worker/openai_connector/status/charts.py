@@ -11,7 +11,7 @@ from openai_connector.look.svg import tag, text
 
 WIDTH: Final = 480.0
 HEIGHT: Final = 96.0
-FLOOR: Final = 16.0
+FLOOR: Final = 18.0
 """Below the bars: room for the times."""
 
 

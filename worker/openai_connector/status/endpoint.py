@@ -77,6 +77,8 @@ class Endpoint:
             metrics.slots_used.set(one.in_slots, labels)
             metrics.in_work.set(one.running, labels)
             metrics.connected.set(one.connected, labels)
+        for kind, count in self._board.waiting_by_kind().items():
+            metrics.waiting.set(count, (kind,))
         if self._parts.store is not None:
             metrics.store_healthy.set(self._parts.store.is_healthy)
             metrics.store_full.set(self._parts.store.is_full)

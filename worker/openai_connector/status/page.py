@@ -22,6 +22,9 @@ JOBS: Final = (
 TOKENS: Final = (Layer("tokensIn", "input", "running"), Layer("tokensOut", "output", "accent"))
 MOST_CURRENCIES: Final = 3
 """That have charts."""
+LONG: Final = 30
+"""Characters of a word."""
+INCIDENT: Final = "incident"
 STATES: Final = {"read": "reads its inputs", "asks": "asks the API", "maps": "maps and reports"}
 
 Cells = Sequence[str]
@@ -51,8 +54,9 @@ def _live(report: Given) -> str:
         (
             _head(report),
             _alerts(report),
-            tag("main", _tiles(report), _charts(report), _jobs(report), _waiting(report), _failures(report),
-                _limits(report), _budgets(report), _store(report)),
+            # What went wrong stands before the lists, which may be long.
+            tag("main", _tiles(report), _charts(report), _failures(report), _limits(report), _budgets(report),
+                _jobs(report), _waiting(report), _batches(report), _store(report)),
         )
     )  # fmt: skip
 
@@ -80,7 +84,11 @@ def _tiles(report: Given) -> str:
     ended = sum(hour[layer.name] for layer in JOBS)
     tiles = [
         *map(_slots, report["types"]),
-        _tile("Jobs in the last hour", amount(ended), f"{hour['incidents']} incidents"),
+        _tile(
+            "Jobs in the last hour",
+            amount(ended),
+            f"{hour['incidents']} incident{'' if hour['incidents'] == 1 else 's'}",
+        ),
         _tile(
             "Calls in the last hour", amount(hour["calls"]), f"{hour['heldBack']} times held back before one"
         ),
@@ -162,17 +170,28 @@ def _jobs(report: Given) -> str:
     if report["jobsInAll"] > len(report["jobs"]):
         title += f", the {len(report['jobs'])} oldest"
     columns = ("Job", "Process", "Element", "Model", "It now", "For")
-    return _section(title, _table(columns, rows, "No job is worked on now."))
+    return _section(title, _table(columns, rows, "No job is worked on now.", title="Jobs being worked on"))
 
 
 def _waiting(report: Given) -> str:
     rows = (
         (str(one["jobKey"]), one["processId"], one["elementId"], one["id"], _span(one["seconds"]))
         for one in report["waiting"]
+        if one["kind"] != "batch"
     )
-    columns = ("Job", "Process", "Element", "Response or batch", "For")
-    title = f"Calls that wait for their answer: {report['waitingInAll']}"
-    return _section(title, _table(columns, rows, "This worker has seen none in the last hour."))
+    columns = ("Job", "Process", "Element", "Response", "For")
+    alone = report["waitingInAll"] - sum(batch["jobs"] for batch in report["batches"])
+    title = f"Calls that wait for their answer: {alone}"
+    empty = "This worker has seen none in the last hour."
+    return _section(title, _table(columns, rows, empty, title="Calls that wait for their answer"))
+
+
+def _batches(report: Given) -> str:
+    """Write the batches, where there are any: few tasks can wait for a day."""
+    rows = [(one["id"], str(one["jobs"]), _span(one["seconds"])) for one in report["batches"]]
+    if not rows:
+        return ""
+    return _section("Batches", _table(("Batch", "Jobs that wait for it", "For"), rows, "", title="Batches"))
 
 
 def _failures(report: Given) -> str:
@@ -183,13 +202,14 @@ def _failures(report: Given) -> str:
             failure["processId"],
             failure["elementId"],
             " ".join(filter(None, (failure["errorType"], failure["errorCode"]))) or "–",
-            "incident" if failure["incident"] else "tried again",
+            INCIDENT if failure["incident"] else "tried again",
             failure["advice"],
         )
         for failure in report["failures"]
     )
     columns = ("At (UTC)", "Job", "Process", "Element", "Error", "Became", "What to do")
-    return _section("Last failures", _table(columns, rows, "No job has failed since the start."))
+    empty, title = "No job has failed since the start.", "Last failures"
+    return _section(title, _table(columns, rows, empty, title=title, marked=INCIDENT))
 
 
 def _limits(report: Given) -> str:
@@ -199,7 +219,8 @@ def _limits(report: Given) -> str:
         for limit in report["limits"]
     ]
     columns = ("Host", "Model", "Held back", "Time")
-    return _section("Limits and outages", _table(columns, rows, "Nothing is held back."))
+    title = "Limits and outages"
+    return _section(title, _table(columns, rows, "Nothing is held back.", title=title))
 
 
 def _budgets(report: Given) -> str:
@@ -215,7 +236,7 @@ def _budgets(report: Given) -> str:
         for budget in report["budgets"]
     )
     columns = ("Budget", "Spent and reserved", "Part", "Until")
-    return _section("Budgets", _table(columns, rows, ""))
+    return _section("Budgets", _table(columns, rows, "", title="Budgets"))
 
 
 def _store(report: Given) -> str:
@@ -231,22 +252,37 @@ def _store(report: Given) -> str:
         ("Calls of killed workers, possibly paid and lost", str(store["callsLost"])),
         ("Answers that it did not take", str(store["answersNotStored"])),
     ]
-    return _section("Store", _table(("Since the start", "Is"), rows, ""))
+    return _section("Store", _table(("Since the start", "Is"), rows, "", title="Store"))
 
 
 def _section(title: str, inner: str) -> str:
     return tag("section", tag("h2", text(title)), inner, class_="card part")
 
 
-def _table(columns: Cells, rows: Iterable[Cells], empty: str) -> str:
+def _table(columns: Cells, rows: Iterable[Cells], empty: str, *, title: str, marked: str = "") -> str:
+    """Return a table in a box that can be scrolled, by keyboard too; cells that hold `marked` stand out."""
     head = tag("thead", tag("tr", *(tag("th", text(name), scope="col") for name in columns)))
     body = [
-        tag("tr", *(tag("td", text(cell), data_label=name) for name, cell in zip(columns, row, strict=True)))
+        tag(
+            "tr",
+            *(
+                tag("td", text(cell), data_label=name, class_=_style(cell, marked))
+                for name, cell in zip(columns, row, strict=True)
+            ),
+        )
         for row in rows
     ]
     if not body:
         return tag("p", text(empty), class_="empty")
-    return tag("div", tag("table", head, tag("tbody", *body)), class_="wide")
+    table, id_ = tag("table", head, tag("tbody", *body)), title.lower().replace(" ", "-")
+    return tag("div", table, class_="wide", id=id_, role="region", aria_label=title, tabindex=0)
+
+
+def _style(cell: str, marked: str) -> str | None:
+    """Return the class of a cell: words are kept whole unless they are too long for that."""
+    if len(cell) > LONG and max(map(len, cell.split()), default=0) > LONG:
+        return "long"
+    return "marked" if cell == marked else None
 
 
 def _clock(moment: str) -> str:

@@ -15,6 +15,7 @@ from openai_connector.status.board import Board, Failure, Waiting, Working
 from openai_connector.status.history import costs, total
 from openai_connector.status.parts import Parts, Stored
 
+BATCH: Final = "batch"
 SHOWN_JOBS: Final = 100
 """Jobs in work that are listed, the oldest first; the number of all is told."""
 HOUR: Final = (60, 60)
@@ -26,7 +27,7 @@ def report(parts: Parts, board: Board) -> dict[str, Any]:
     """Return all that is shown."""
     is_ready, ready = health.ready(parts, board)
     hour, day = board.history.last(*HOUR), board.history.last(*DAY)
-    store, waiting = parts.store, board.waiting()
+    store, waiting = parts.store, sorted(board.waiting(), key=lambda one: one[0].kind == BATCH)
     return {
         "version": __version__,
         "host": socket.gethostname(),
@@ -49,6 +50,7 @@ def report(parts: Parts, board: Board) -> dict[str, Any]:
         "jobsInAll": len(board.working),
         "waiting": [_waiting(one, seconds) for one, seconds in waiting[:SHOWN_JOBS]],
         "waitingInAll": len(waiting),
+        "batches": _batches(waiting),
         "limits": [
             {"host": key.host, "model": key.model, "seconds": round(key.seconds, 1)} for key in parts.held()
         ],
@@ -83,7 +85,17 @@ def _job(board: Board, working: Working) -> dict[str, Any]:
 
 
 def _waiting(waiting: Waiting, seconds: float) -> dict[str, Any]:
-    return {**_place(waiting.job), "id": waiting.id, "seconds": round(seconds, 1)}
+    return {**_place(waiting.job), "kind": waiting.kind, "id": waiting.id, "seconds": round(seconds, 1)}
+
+
+def _batches(waiting: list[tuple[Waiting, float]]) -> list[dict[str, Any]]:
+    """Return the batches that jobs wait for, the oldest first."""
+    jobs: dict[str, list[float]] = {}
+    for one, seconds in waiting:
+        if one.kind == BATCH:
+            jobs.setdefault(one.id, []).append(seconds)
+    oldest = sorted(jobs.items(), key=lambda item: -max(item[1]))[:SHOWN_JOBS]
+    return [{"id": id_, "jobs": len(ages), "seconds": round(max(ages), 1)} for id_, ages in oldest]
 
 
 def _store(store: Stored, parts: Parts, board: Board) -> dict[str, Any]:

@@ -128,6 +128,7 @@ class CamundaHttpTasks:
                 service_tier=tier,
                 content=known,
                 credentials=tuple(SECRETS + name for name in used.names),
+                redaction=redaction,
             )
         )
 

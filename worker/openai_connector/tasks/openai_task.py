@@ -156,6 +156,7 @@ class OpenAiTasks:
             request_body,
             credentials,
             endpoint.budget_exceeded or FAIL,
+            redaction,
         )
         redaction.add(used.given if key is None else [*used.given, key], operation.private_texts())
         return OpenAiTask(operation, request_body, request, endpoint)

@@ -49,6 +49,8 @@ class Request:
     """The names of the secrets that the key comes from, or of the worker's own setting."""
     over_budget: str = FAIL
     """What becomes of the job where its budget is used up: `fail` or `bpmnError`."""
+    redaction: Redaction = field(default_factory=Redaction, repr=False, compare=False)
+    """Masks the secrets that stand in it."""
 
 
 def fingerprint(

@@ -317,7 +317,8 @@ class Waiting:
 
     def went_back(self, job: Job, error: StillWaitingError) -> None:
         """Tell that a job goes back."""
-        self._events.emit(AnswerAwaited(job, error.call.id, self._waited(error.call)))
+        call = error.call
+        self._events.emit(AnswerAwaited(job, call.id, self._waited(call), call.kind))
 
     def recalled(self, task: Task, attempt: Attempt) -> None:
         """Note that a kept answer is used whose call may still be at the API."""

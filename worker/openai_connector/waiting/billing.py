@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from openai_connector.bills import Bill, Bills, call_of
 from openai_connector.job import Job
-from openai_connector.observe.events import NOTHING, AnswerFetched
+from openai_connector.observe.events import NOTHING, AnswerFetched, Content
 from openai_connector.openai_api import ApiResponse
 from openai_connector.outcome.memory import WaitingCall
 from openai_connector.tasks.task_type import Request
@@ -18,6 +18,14 @@ def fetched(
     is_news = bill is not None and not call.is_billed
     used = (bill.used.input, bill.used.output, bill.spent) if bill and is_news else (None, None, NOTHING)
     event = AnswerFetched(
-        job, call.id, seconds, call_of(request), *used, response.status, is_again=call.is_billed
+        job,
+        call.id,
+        seconds,
+        call_of(request),
+        *used,
+        response.status,
+        is_again=call.is_billed,
+        kind=call.kind,
+        content=Content(response.body, request.redaction),
     )
     return bill, event

@@ -3,12 +3,20 @@
   const EVERY = 3000;
   const live = document.getElementById('live');
   const lost = document.getElementById('lost');
+  // Tables stay where they were scrolled to, and what had the focus has it again.
+  function replace(next) {
+    const kept = [...live.querySelectorAll('.wide')].map(box => [box.id, box.scrollTop, box.scrollLeft]);
+    const focused = live.contains(document.activeElement) ? document.activeElement.id : '';
+    live.replaceChildren(...next.childNodes);
+    for (const [id, top, left] of kept) document.getElementById(id)?.scrollTo(left, top);
+    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  }
   async function renew() {
     if (document.hidden) return;
     try {
       const answer = await fetch('/', { cache: 'no-store' });
       const next = new DOMParser().parseFromString(await answer.text(), 'text/html').getElementById('live');
-      if (next.innerHTML !== live.innerHTML && !String(getSelection())) live.replaceChildren(...next.childNodes);
+      if (next.innerHTML !== live.innerHTML && !String(getSelection())) replace(next);
       lost.hidden = true;
     } catch {
       lost.hidden = false;
