@@ -176,7 +176,7 @@ class Settings(BaseSettings):
         "CONNECTOR_DRAIN_TIMEOUT",
         unit="duration",
         about="After SIGTERM, how long running calls may take to end; what is left is given back to the "
-        "engine. In Kubernetes, terminationGracePeriodSeconds must be at least 15 s more.",
+        "engine. In Kubernetes, terminationGracePeriodSeconds must be at least 30 s more.",
     )
     request_timeout: Duration = _field(
         timedelta(seconds=DEFAULT_TIMEOUT_SECONDS),
