@@ -41,15 +41,17 @@ COPY --from=build /opt/openai-connector /opt/openai-connector
 ENV PATH=/opt/openai-connector/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    CONNECTOR_HTTP_HOST=0.0.0.0
+    CONNECTOR_HTTP_HOST=*
 # A number, so that Kubernetes can see that it is not root (runAsNonRoot). The worker writes no files but those of
 # CONNECTOR_STORE, where that names a folder: mount one that this user may write.
 USER 10001:10001
-# On SIGTERM running calls are finished (CONNECTOR_DRAIN_TIMEOUT, 60 s): give the container at least 15 s more,
-# docker stop --time 75, or terminationGracePeriodSeconds: 75.
+# On SIGTERM running calls are finished (CONNECTOR_DRAIN_TIMEOUT, 60 s): give the container at least 30 s more,
+# docker stop --time 90, or terminationGracePeriodSeconds: 90.
 STOPSIGNAL SIGTERM
-# Health, metrics and the status page. Kubernetes takes its own probes, not this one.
+# Health, metrics and the status page. Kubernetes takes its own probes, not this one. It asks whether the worker lives,
+# not whether it is ready: Swarm and others end an unhealthy container, and in an outage of the engine this one still has
+# calls under way. With CONNECTOR_HTTP_PORT at off or 0 there is no port to ask at: docker run --no-healthcheck.
 EXPOSE 9898
-HEALTHCHECK --interval=15s --timeout=10s --start-period=30s --retries=3 CMD ["openai-connector", "health"]
+HEALTHCHECK --interval=15s --timeout=10s --start-period=30s --retries=3 CMD ["openai-connector", "health", "live"]
 ENTRYPOINT ["openai-connector"]
 CMD ["run"]

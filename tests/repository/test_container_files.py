@@ -206,10 +206,10 @@ def test_the_worker_starts_when_its_neighbours_are_ready() -> None:
 
 
 def test_the_worker_has_time_to_drain() -> None:
-    """Compose gives the worker the default drain timeout and ten seconds more, as the setting's text asks for."""
+    """Compose gives the worker the default drain timeout and thirty seconds more, as the setting's text asks for."""
     drain = next(row.default for row in settings.table() if "CONNECTOR_DRAIN_TIMEOUT" in row.names)
     grace = timedelta(seconds=int(WORKER["stop_grace_period"].removesuffix("s")))
-    assert grace >= parse_duration(drain) + timedelta(seconds=10)
+    assert grace >= parse_duration(drain) + timedelta(seconds=30)
 
 
 def test_the_secrets_folder_is_mounted_where_the_worker_looks() -> None:
@@ -264,6 +264,6 @@ def test_what_is_mounted_is_there() -> None:
 def test_the_image_tells_its_health_by_the_command() -> None:
     """HEALTHCHECK is in exec form, so that it needs no shell, and asks at the port that is exposed."""
     (check,) = arguments("HEALTHCHECK", FINAL)
-    assert json.loads(check.split(" CMD ")[1]) == ["openai-connector", "health"]
+    assert json.loads(check.split(" CMD ")[1]) == ["openai-connector", "health", "live"]
     assert arguments("EXPOSE", FINAL) == ["9898"]
     assert WORKER["ports"] == ["127.0.0.1:9898:9898"]

@@ -150,18 +150,27 @@ async def readline(process: subprocess.Popen[str]) -> str:
     find_spec("openai_connector.commands.health") is None, reason="there is no health command"
 )
 async def test_the_healthcheck_of_the_image_answers(installed: Path) -> None:
-    """The command of HEALTHCHECK fails while there is no worker, and succeeds beside one that is ready."""
-    with socket.socket() as free:
+    """The command of HEALTHCHECK fails while there is no worker, and succeeds beside one that has no engine.
+
+    With the address that the image sets.
+    """
+    with socket.socket() as free, socket.socket() as taken:
         free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    async with LocalEngine() as engine:
-        variables = {"ZEEBE_ADDRESS": engine.address, "CONNECTOR_HTTP_PORT": port}
-        assert await status_of(command(installed, "health", **variables)) == 1
-        worker = command(installed, "run", **variables, CONNECTOR_HTTP_HOST="0.0.0.0")
+        taken.bind(("127.0.0.1", 0))  # and never listens
+        port, nobody = (str(one.getsockname()[1]) for one in (free, taken))
+        free.close()
+        variables = {
+            "ZEEBE_ADDRESS": f"http://127.0.0.1:{nobody}",
+            "CONNECTOR_HTTP_PORT": port,
+            "CONNECTOR_HTTP_HOST": "*",
+        }
+        assert await status_of(command(installed, "health", "live", **variables)) == 1
+        worker = command(installed, "run", **variables)
         try:
-            while "fetching jobs" not in (line := await readline(worker)):
+            while "Zeebe gives no jobs" not in (line := await readline(worker)):
                 assert line, worker.poll()
-            assert await status_of(command(installed, "health", **variables)) == 0
+            assert await status_of(command(installed, "health", "live", **variables)) == 0
+            assert await status_of(command(installed, "health", **variables)) == 1
         finally:
             worker.send_signal(signal.SIGTERM)
         assert await status_of(worker) == 0

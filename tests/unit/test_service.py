@@ -302,6 +302,32 @@ async def test_a_port_that_is_taken_stops_no_worker(
 
 
 @pytest.mark.parametrize(
+    ("host", "reason"),
+    [
+        ("a..b", "no name of a host"),
+        ("a" * 70, "no name of a host"),
+        ("no-such-name.invalid", ""),
+        ("192.0.2.1", "Cannot assign requested address"),
+        ("http://localhost", ""),
+    ],
+    ids=["empty_label", "long_label", "unknown", "not_ours", "url"],
+)
+async def test_a_host_that_cannot_be_opened_stops_no_worker(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, host: str, reason: str
+) -> None:
+    """The worker says why, names the setting, and works without an endpoint."""
+    monkeypatch.setenv("CONNECTOR_HTTP_HOST", host)
+    monkeypatch.setenv("CONNECTOR_HTTP_PORT", "0")
+    observed = Observed()
+    await observed.open(load(), [], NoStore(), Gate())
+    await observed.aclose()
+    assert "STATUS_NOT_OPENED" in sentences_in(caplog.text)
+    assert "CONNECTOR_HTTP_HOST" in caplog.text
+    assert reason in caplog.text
+    assert "gaierror" not in caplog.text
+
+
+@pytest.mark.parametrize(
     ("given", "port"),
     [("off", None), ("OFF", None), ("0", 0), ("65535", 65535)],
     ids=["off", "capitals", "any", "last"],

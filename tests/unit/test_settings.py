@@ -88,6 +88,13 @@ VALUES: list[tuple[str, str, str, Any]] = [
         ("a.example", "*.b.example:8443"),
     ),
     ("OPENAI_BASE_URL", "base_url", " http://localhost:11434/v1 ", "http://localhost:11434/v1"),
+    ("CONNECTOR_HTTP_HOST", "http_host", " * ", "*"),
+    (
+        "CONNECTOR_HTTP_NAMES",
+        "http_names",
+        "a.example, *.b.example,*",
+        ("a.example", "*.b.example", "*"),
+    ),
     ("CONNECTOR_LOG_LEVEL", "log_level", "debug", "DEBUG"),
     ("CONNECTOR_LOG_FORMAT", "log_format", "JSON", "json"),
 ]
@@ -211,6 +218,12 @@ def test_camunda_saas(monkeypatch: pytest.MonkeyPatch) -> None:
             {"CONNECTOR_ALLOWED_HOSTS": "https://a.example/v1"},
             "CONNECTOR_ALLOWED_HOSTS: 'https://a.example/v1' is no host",
         ),
+        (
+            {"CONNECTOR_HTTP_NAMES": "a.example,https://b.example"},
+            "CONNECTOR_HTTP_NAMES: 'https://b.example' is no name",
+        ),
+        ({"CONNECTOR_HTTP_NAMES": "a.example:9898"}, "CONNECTOR_HTTP_NAMES: 'a.example:9898' is no name"),
+        ({"CONNECTOR_HTTP_NAMES": "a.*.example"}, "CONNECTOR_HTTP_NAMES: 'a.*.example' is no name"),
         (
             {"OPENAI_BASE_URL": "api.openai.com/v1"},
             "OPENAI_BASE_URL must be a URL such as https://api.openai.com/v1",

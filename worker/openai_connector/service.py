@@ -30,6 +30,7 @@ from openai_connector.purchases import Purchases, telling
 from openai_connector.settings import SAAS_AUDIENCE, SAAS_TOKEN_URL, Settings, SettingsError, misspelt
 from openai_connector.spending import Spending
 from openai_connector.status import Board, Endpoint, HeldKey, Parts
+from openai_connector.status.names import Names, reason_of
 from openai_connector.status.server import Server
 from openai_connector.store import News, NoStore, Store, StoreError, StoreOptions, open_store
 from openai_connector.tasks.allowed_hosts import ALWAYS_ALLOWED, AllowedHosts, pattern_of
@@ -158,15 +159,14 @@ class Observed:
             is_store_required=settings.store_required,
             held=lambda: [HeldKey(*held) for held in gate.held()],
         )
-        server = Server(Endpoint(self._metrics, self._board, parts).answer)
+        server = Server(Endpoint(self._metrics, self._board, parts).answer, Names(settings.http_names))
         for poller in pollers:
             self._metrics.serves(poller.job_type)
         host, port = settings.http_host, settings.http_port or 0
         try:
             await server.open(host, port)
-        except OSError as error:
-            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else type(error).__name__
-            log.warning("%s", wording.STATUS_NOT_OPENED(host=host, port=port, reason=reason))
+        except (OSError, ValueError) as error:
+            log.warning("%s", wording.STATUS_NOT_OPENED(host=host, port=port, reason=reason_of(error)))
         else:
             self._server = server
             log.info("%s", wording.STATUS_OPENED(url=server.url))

@@ -176,7 +176,7 @@ class Settings(BaseSettings):
         "CONNECTOR_DRAIN_TIMEOUT",
         unit="duration",
         about="After SIGTERM, how long running calls may take to end; what is left is given back to the "
-        "engine. In Kubernetes, terminationGracePeriodSeconds must be at least 15 s more.",
+        "engine. In Kubernetes, terminationGracePeriodSeconds must be at least 30 s more.",
     )
     request_timeout: Duration = _field(
         timedelta(seconds=DEFAULT_TIMEOUT_SECONDS),
@@ -372,8 +372,16 @@ class Settings(BaseSettings):
         "127.0.0.1",
         "CONNECTOR_HTTP_HOST",
         unit="address",
-        about="The address of this machine at which it is served; 0.0.0.0: at all of them, as in the image. "
-        "The page shows ids and names, never contents, and asks for no password.",
+        about="The address of this machine at which it is served; *: at all of them, IPv4 and IPv6, as in "
+        "the image. The page shows ids and names, never contents, and asks for no password.",
+    )
+    http_names: Names = _field(
+        (),
+        "CONNECTOR_HTTP_NAMES",
+        unit="names, comma between",
+        about="Public names by which it is opened, as that of an ingress: worker.example.com, *.example.com, "
+        "or * for any. IP addresses, names without a dot, this machine's own and those that end in .svc, "
+        ".local, .internal or .localhost need not be listed.",
     )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = _field(
         "INFO", "CONNECTOR_LOG_LEVEL", about="DEBUG, INFO, WARNING or ERROR."
@@ -484,6 +492,7 @@ def _check(settings: Settings) -> None:
     _check_prices(settings)
     _check_budgets(settings)
     _check_api(settings)
+    _check_http_names(settings)
 
 
 def _check_oauth(settings: Settings) -> None:
@@ -594,6 +603,16 @@ def _check_api(settings: Settings) -> None:
     key = settings.api_key.get_secret_value().strip() if settings.api_key else ""
     if not key.isascii() or not key.isprintable():
         raise SettingsError("OPENAI_API_KEY must be made of plain letters, digits and signs, on one line")
+
+
+def _check_http_names(settings: Settings) -> None:
+    if settings.http_names:
+        from openai_connector.status.names import Names as NamesOfEndpoint  # as above
+
+        try:
+            NamesOfEndpoint(settings.http_names)
+        except ValueError as error:
+            raise SettingsError(f"CONNECTOR_HTTP_NAMES: {error}") from None
 
 
 def misspelt(settings: Settings) -> Iterator[tuple[str, str]]:

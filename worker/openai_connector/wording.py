@@ -117,18 +117,25 @@ STATUS_HOST_DOWN = Sentence(
 STATUS_SEE_INCIDENT = Sentence("Its message in Operate says what to correct")
 STATUS_ONLY_GET = Sentence("This endpoint only shows: GET and HEAD")
 STATUS_NO_SUCH = Sentence("There is nothing at this address, but at these: {addresses}")
-STATUS_THIS_MACHINE = Sentence(
-    "This endpoint is for this machine only: open it as http://localhost, or set CONNECTOR_HTTP_HOST"
+STATUS_OTHER_NAME = Sentence(
+    "This endpoint is not known by the name in the address: open it by an IP address, or list the name in "
+    "CONNECTOR_HTTP_NAMES"
 )
+STATUS_NO_REQUEST = Sentence("This is no request of HTTP/1.1 that can be read here")
 STATUS_NOT_OPENED = Sentence(
     "No HTTP endpoint (health, metrics, status page) at {host}:{port}: {reason}. The worker goes on without. "
-    "Set CONNECTOR_HTTP_PORT to a port of its own, to 0 for any that is free, or to off"
+    "Check that CONNECTOR_HTTP_HOST is an address of this machine, and set CONNECTOR_HTTP_PORT to a port of "
+    "its own, to 0 for any that is free, or to off"
 )
 STATUS_OPENED = Sentence("Status page, health and metrics: {url}")
 STATUS_NO_ANSWER = Sentence(
     "No answer at {url}: {reason}. Check that the worker runs, CONNECTOR_HTTP_HOST and CONNECTOR_HTTP_PORT"
 )
 STATUS_IS_OFF = Sentence("CONNECTOR_HTTP_PORT is off: the worker has no HTTP endpoint to ask")
+STATUS_ANY_PORT = Sentence(
+    "CONNECTOR_HTTP_PORT is 0: only the worker's log names the port that it took. Set it to that port for "
+    "this command, or to a port of its own for both"
+)
 
 # Traces
 

@@ -102,13 +102,33 @@ def test_ready_means_that_jobs_are_taken(world: World, status: int, names: set[s
     assert world.get("/health/live")[0] == 200
 
 
-def test_startup_is_over_when_the_engine_has_answered_once() -> None:
-    """A worker that loses the engine later has still started."""
-    fetching = Fetching(connected=False, last_poll=None)
-    world = World([fetching])
-    assert world.get("/health/startup")[0] == 503
-    fetching.last_poll = 5.0
-    assert world.get("/health/startup")[0] == 200
+@pytest.mark.parametrize(
+    ("world", "status"),
+    [
+        (World([]), 503),
+        (World([Fetching(connected=False, last_poll=None)]), 200),
+        (World([Fetching(), Fetching(connected=False, last_poll=None)]), 200),
+        (
+            World(
+                [Fetching(connected=False, last_poll=None)], Stored(is_healthy=False), is_store_required=True
+            ),
+            200,
+        ),
+        (World([Fetching(connected=False)]), 200),
+        (World([Fetching(stopping=True)]), 200),
+    ],
+    ids=[
+        "not_begun",
+        "no_engine_yet",
+        "no_engine_for_one_type",
+        "no_required_store",
+        "engine_lost",
+        "stopping",
+    ],
+)
+def test_startup_does_not_wait_for_others(world: World, status: int) -> None:
+    """A worker is not killed for an engine or a store that is away: it waits for them, with jobs in work."""
+    assert world.get("/health/startup")[0] == status
 
 
 def test_trouble_is_named_until_it_is_over() -> None:

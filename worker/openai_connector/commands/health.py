@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import http.client
 
 from openai_connector import wording
@@ -10,7 +11,7 @@ from openai_connector.commands.console import say
 from openai_connector.contract import ExitStatus
 
 _PROBES = ("ready", "live", "startup")
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+_EVERYWHERE = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 PATIENCE = 5.0
 
 
@@ -38,16 +39,24 @@ def run(arguments: argparse.Namespace) -> int:
     if loaded.http_port is None:
         say(wording.STATUS_IS_OFF())
         return ExitStatus.WRONG_USE
+    if loaded.http_port == 0:
+        say(wording.STATUS_ANY_PORT())
+        return ExitStatus.WRONG_USE
     host = _EVERYWHERE.get(loaded.http_host, loaded.http_host)
-    connection = http.client.HTTPConnection(host, loaded.http_port, timeout=PATIENCE)
     try:
-        connection.request("GET", f"/health/{arguments.probe}")
-        response = connection.getresponse()
-        say(response.read(10_000).decode("utf-8", "replace"))
-    except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        say(wording.STATUS_NO_ANSWER(url=f"http://{host}:{loaded.http_port}", reason=reason))
+        status, content = _asked(host, loaded.http_port, f"/health/{arguments.probe}")
+    except (OSError, UnicodeError, http.client.HTTPException) as error:
+        from openai_connector.status.names import reason_of  # only for this: it is asked every few seconds
+
+        url = f"http://{host}:{loaded.http_port}"
+        say(wording.STATUS_NO_ANSWER(url=url, reason=reason_of(error)))
         return ExitStatus.FAILED
-    finally:
-        connection.close()
-    return ExitStatus.ENDED if response.status == http.client.OK else ExitStatus.FAILED
+    say(content.decode("utf-8", "replace"))
+    return ExitStatus.ENDED if status == http.client.OK else ExitStatus.FAILED
+
+
+def _asked(host: str, port: int, path: str) -> tuple[int, bytes]:
+    with contextlib.closing(http.client.HTTPConnection(host, port, timeout=PATIENCE)) as connection:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read(10_000)

@@ -17,6 +17,8 @@ from openai_connector.status.board import Board
 from openai_connector.status.parts import Parts
 from openai_connector.status.report import report
 
+HEALTH: Final = "/health"
+"""Begins the addresses for probes: their answers take no time to make."""
 LIVE: Final = "/health/live"
 READY: Final = "/health/ready"
 STARTUP: Final = "/health/startup"
@@ -52,7 +54,7 @@ class Endpoint:
             LIVE: lambda: _health(*health.live()),
             READY: lambda: _health(*health.ready(parts, board)),
             STARTUP: lambda: _health(*health.startup(parts)),
-            "/health": lambda: _health(*health.ready(parts, board)),
+            HEALTH: lambda: _health(*health.ready(parts, board)),
         }
 
     def answer(self, method: str, path: str) -> Reply:

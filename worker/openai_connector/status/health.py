@@ -66,6 +66,10 @@ def ready(parts: Parts, board: Board) -> tuple[bool, dict[str, Any]]:
 
 
 def startup(parts: Parts) -> tuple[bool, dict[str, Any]]:
-    """Check that the engine has answered once; from then on `ready` counts."""
-    is_up = bool(parts.fetching) and all(one.last_poll is not None for one in parts.fetching)
+    """Check that the worker has begun: its store was tried and its parts are built.
+
+    Whether the engine answers is no part of it: what asks here ends a worker that does not begin, and no new
+    start brings an engine back.
+    """
+    is_up = bool(parts.fetching)
     return is_up, {"status": "UP" if is_up else "DOWN"}
