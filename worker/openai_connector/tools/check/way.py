@@ -33,6 +33,10 @@ _HANGS: Final = (
     "Check the port in ZEEBE_ADDRESS (26500 is the gateway's by default), that the engine there is not "
     "stuck, and that no proxy or firewall takes the connection in its place"
 )
+_CLIENT: Final = (
+    "If the engine wants a client certificate, set ZEEBE_CLIENT_CERTIFICATE_PATH and ZEEBE_CLIENT_KEY_PATH "
+    "to one that it trusts; else look at its log"
+)
 _MISNAMED: Final = "; to go through a proxy, gRPC must find it in https_proxy, in small letters"
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -79,6 +83,9 @@ async def _go(connection: Connection, host: str, port: int, seconds: float, find
             findings.append(await _secure(stream, connection, host, port, seconds))
         start = await _greet(stream, f"Port {port} of {host}", seconds)
     if not _is_http2(start):
+        if connection.tls and not start:
+            message = f"Port {port} of {host} closes the connection after the TLS handshake"
+            raise BlockedError("engine-tls", message, _CLIENT)
         speaks_tls = not connection.tls and await _speaks_tls(addresses, host, port, seconds)
         raise _other_than_grpc(start, f"Port {port} of {host}", speaks_tls=speaks_tls)
 
@@ -160,8 +167,7 @@ def _no_tls(error: ssl.SSLError, place: str) -> tuple[str, str]:
     if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"):
         return f"{place} speaks no TLS", "Begin ZEEBE_ADDRESS with http://"
     if "ALERT" in reason and ("CERTIFICATE" in reason or "UNKNOWN_CA" in reason):
-        advice = "Set ZEEBE_CLIENT_CERTIFICATE_PATH and ZEEBE_CLIENT_KEY_PATH to what the engine trusts"
-        return f"{place} does not take the worker's client certificate, or wants one ({reason})", advice
+        return f"{place} does not take the worker's client certificate, or wants one ({reason})", _CLIENT
     return f"{place} and the worker agree on no TLS ({reason})", "Check the engine's TLS versions and ciphers"
 
 
