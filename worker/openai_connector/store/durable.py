@@ -261,10 +261,10 @@ class DurableStore:
         if self._writer is None:
             raise StoreError(wording.STORE_CLOSED())
         future = self._writer.call(function)
+        future.add_done_callback(_ignore)  # also where nobody waits for it any more
         done, _ = await asyncio.wait([future], timeout=self._patience)
         if not done:
             self._stuck = future
-            future.add_done_callback(_ignore)
             self._change(StoreError(wording.STORE_SLOW()))
             raise StoreError(wording.STORE_SLOW())
         try:

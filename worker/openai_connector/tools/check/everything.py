@@ -138,5 +138,5 @@ async def _live(client: ApiClient, settings: Settings, key: str | None) -> list[
 async def _store(settings: Settings, seconds: float) -> list[Finding]:
     if settings.store is None:
         return [ok("store", "No store is set: answers of a worker that is killed are paid for again")]
-    patience = timedelta(seconds=seconds)
+    patience = timedelta(seconds=seconds * 0.9)  # of one of its steps; what it knows is said before the end
     return await check_store(lambda tell: service.store_of(settings, tell, patience=patience), seconds)
