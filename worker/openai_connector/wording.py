@@ -531,6 +531,18 @@ STORE_NO_CONNECTION = Sentence(
 STORE_LOGIN = Sentence(
     "the database of CONNECTOR_STORE refuses the login. Check user and password in it, or PGPASSWORD"
 )
+STORE_TLS = Sentence(
+    "there is no secure connection to the database of CONNECTOR_STORE. Check sslmode and sslrootcert in it, "
+    "and the server's certificate"
+)
+STORE_CROWDED = Sentence(
+    "the database of CONNECTOR_STORE has no connection free. Raise its limit, or that of the user, or end "
+    "other connections; each worker holds one"
+)
+STORE_NO_CONNECT = Sentence(
+    "the database user of CONNECTOR_STORE may not connect to this database. Grant it CONNECT, or "
+    "correct the name"
+)
 STORE_NO_DATABASE = Sentence(
     "there is no such database as CONNECTOR_STORE names. Create it, or correct the name"
 )

@@ -291,6 +291,25 @@ class TestTheStore:
         assert finding.message == "The store of CONNECTOR_STORE takes too long to answer"
         assert "network" in finding.advice
 
+    @pytest.mark.parametrize(
+        ("answer", "more"),
+        [
+            pytest.param(b"N", "sslmode=require", id="none there"),
+            pytest.param(b"S", "sslmode=verify-full&sslrootcert=/no/such.crt", id="no authorities"),
+            pytest.param(b"Sno TLS", "sslmode=require", id="no TLS after all"),
+        ],
+    )
+    async def test_a_database_without_a_secure_connection(
+        self, set_up: SetUp, answer: bytes, more: str
+    ) -> None:
+        """TLS that does not come about is told from a database that is away, or not there."""
+        pytest.importorskip("psycopg")
+        async with answering(saying(answer)) as port:
+            set_up(CONNECTOR_STORE=f"postgresql://worker:{PASSWORD}@127.0.0.1:{port}/store?{more}")
+            finding = (await found(Asked(seconds=2)))["store"]
+        assert finding.message == "There is no secure connection to the database of CONNECTOR_STORE"
+        assert "sslmode" in finding.advice
+
     async def test_a_file_that_is_locked(self, set_up: SetUp, tmp_path: Path) -> None:
         """That it is locked is said within the time of a step, not that it is slow."""
         assert not failed(await found())
