@@ -512,6 +512,10 @@ STORE_NOT_WRITABLE = Sentence(
     "the file or folder of CONNECTOR_STORE cannot be written. Give the worker's user the right to, mount it "
     "writable, or name another place"
 )
+STORE_WRONG_KIND = Sentence(
+    "CONNECTOR_STORE names a file where a folder must be, or a folder where a file must be. Name a folder, "
+    "or a file as sqlite:///file"
+)
 STORE_NEWER = Sentence(
     "the store of CONNECTOR_STORE was made by a newer worker (version {found} of its tables, this worker "
     "knows {known}). Use the newer worker, or name another store"
