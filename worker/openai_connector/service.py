@@ -52,6 +52,7 @@ log = logging.getLogger(__name__)
 OWED_EVERY = 5.0  # seconds between two looks at what workers that are gone still owe
 BUDGETS_EVERY = 2.0  # seconds between two looks at the file of budgets, and at what is spent of them
 SHARED_EVERY = 0.5  # seconds between two looks at what the fleet knows of limits and outages
+STORE_PATIENCE = StoreOptions().patience
 LAST_SECONDS = 3.0  # after a second signal, to give back the jobs under way; to remove what the API keeps
 
 
@@ -248,8 +249,10 @@ def client_of_environment() -> ApiClient:
     return client
 
 
-def store_of(settings: Settings, tell: Callable[[News], None]) -> Store:
-    """Return the store, not yet started; `tell` is told what it meets."""
+def store_of(
+    settings: Settings, tell: Callable[[News], None], *, patience: timedelta = STORE_PATIENCE
+) -> Store:
+    """Return the store, not yet started; `tell` is told what it meets, `patience` is for any one step."""
     if settings.store is None:
         return NoStore()
     from openai_connector.store.sealing import read_keys  # only where there is a store
@@ -261,6 +264,7 @@ def store_of(settings: Settings, tell: Callable[[News], None]) -> Store:
         max_bytes=settings.store_max_size * 1024 * 1024,
         notes=settings.store_notes,
         fresh_for=min(StoreOptions().fresh_for, settings.job_lease / 3),
+        patience=patience,
         tell=tell,
     )
     return open_store(settings.store.get_secret_value(), options)

@@ -568,6 +568,10 @@ STORE_NOT_WRITABLE = Sentence(
     "the file or folder of CONNECTOR_STORE cannot be written. Give the worker's user the right to, mount it "
     "writable, or name another place"
 )
+STORE_WRONG_KIND = Sentence(
+    "CONNECTOR_STORE names a file where a folder must be, or a folder where a file must be. Name a folder, "
+    "or a file as sqlite:///file"
+)
 STORE_NEWER = Sentence(
     "the store of CONNECTOR_STORE was made by a newer worker (version {found} of its tables, this worker "
     "knows {known}). Use the newer worker, or name another store"
@@ -586,6 +590,18 @@ STORE_NO_CONNECTION = Sentence(
 )
 STORE_LOGIN = Sentence(
     "the database of CONNECTOR_STORE refuses the login. Check user and password in it, or PGPASSWORD"
+)
+STORE_TLS = Sentence(
+    "there is no secure connection to the database of CONNECTOR_STORE. Check sslmode and sslrootcert in it, "
+    "and the server's certificate"
+)
+STORE_CROWDED = Sentence(
+    "the database of CONNECTOR_STORE has no connection free. Raise its limit, or that of the user, or end "
+    "other connections; each worker holds one"
+)
+STORE_NO_CONNECT = Sentence(
+    "the database user of CONNECTOR_STORE may not connect to this database. Grant it CONNECT, or "
+    "correct the name"
 )
 STORE_NO_DATABASE = Sentence(
     "there is no such database as CONNECTOR_STORE names. Create it, or correct the name"

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from email.utils import formatdate
 from pathlib import Path
 
@@ -17,71 +15,11 @@ import trustme
 from grpc_health.v1 import health_pb2_grpc
 
 from local_engine.server import LocalEngine
-from openai_connector import settings
 from openai_connector.cli import main
-from openai_connector.tools.check.everything import Asked, check_everything
-from openai_connector.tools.check.findings import Finding, Verdict
+from openai_connector.tools.check.everything import Asked
+from openai_connector.tools.check.findings import Verdict
 from tests.stand_in import Answer, StandIn, failure
-
-KEY = "sk-check-me-and-tell-nobody"
-MODELS = Answer(body={"object": "list", "data": [{"id": "small"}, {"id": "large"}]})
-PASSWORD = "pass-of-the-proxy"
-
-
-@pytest.fixture
-async def engine() -> AsyncIterator[LocalEngine]:
-    async with LocalEngine() as running:
-        yield running
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[StandIn]:
-    async with StandIn() as running:
-        running.always(MODELS)
-        yield running
-
-
-@pytest.fixture
-def set_up(
-    monkeypatch: pytest.MonkeyPatch, engine: LocalEngine, api: StandIn, tmp_path: Path
-) -> Callable[..., None]:
-    for name in list(os.environ):
-        if name.lower().endswith("_proxy") or name.startswith(
-            ("ZEEBE_", "CAMUNDA_", "CONNECTOR_", "OPENAI_")
-        ):
-            monkeypatch.delenv(name)
-
-    def change(**variables: str) -> None:
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-
-    change(
-        ZEEBE_ADDRESS=engine.address,
-        OPENAI_BASE_URL=api.base_url,
-        OPENAI_API_KEY=KEY,
-        CONNECTOR_STORE=str(tmp_path / "store"),
-    )
-    return change
-
-
-async def found(asked: Asked | None = None) -> dict[str, Finding]:
-    """Check, and return the worst finding of each check."""
-    findings = await check_everything(settings.load(), asked or Asked(seconds=5))
-    for finding in findings:
-        assert bool(finding.advice) is (finding.verdict is not Verdict.OK), finding
-        for secret in (KEY, PASSWORD):
-            assert secret not in finding.as_text()
-    return {one.check: one for one in sorted(findings, key=lambda one: list(Verdict).index(one.verdict))}
-
-
-def failed(findings: dict[str, Finding]) -> set[str]:
-    return {name for name, finding in findings.items() if finding.verdict is Verdict.FAILURE}
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+from tests.unit.check.looking import KEY, MODELS, PASSWORD, failed, found, free_port
 
 
 class TestAGoodSetUp:

@@ -175,18 +175,26 @@ class TestOthersFile:
 class TestNoPlace:
     """A folder or disk that takes no file."""
 
-    @pytest.mark.parametrize(
-        "folder", ["/proc/nowhere", "{file}", "{file}/below"], ids=["refused", "a file", "below a file"]
-    )
-    async def test_a_folder_that_cannot_be_written(
-        self, opened: Opener, tmp_path: Path, watch: Watch, folder: str
-    ) -> None:
+    async def test_a_folder_that_cannot_be_written(self, opened: Opener, watch: Watch) -> None:
         """The sentence says so, without the folder's name."""
-        (tmp_path / "file").touch()
-        store = await opened(folder.format(file=tmp_path / "file"), tell=watch)
+        store = await opened("/proc/nowhere", tell=watch)
         assert not store.is_healthy
         assert "STORE_NOT_WRITABLE" in watch.last
         assert "nowhere" not in watch.said[-1]
+
+    @pytest.mark.parametrize(
+        "location",
+        ["{place}/file", "{place}/file/below", "sqlite:///{place}/file/below", "sqlite:///{place}"],
+        ids=["a file", "below a file", "a file below a file", "a folder"],
+    )
+    async def test_one_in_place_of_the_other(
+        self, opened: Opener, tmp_path: Path, watch: Watch, location: str
+    ) -> None:
+        """A file where a folder must be, or the reverse, is told as that: no right to write would help."""
+        (tmp_path / "file").touch()
+        store = await opened(location.format(place=tmp_path), tell=watch)
+        assert not store.is_healthy
+        assert "STORE_WRONG_KIND" in watch.last
 
     @pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")
     async def test_a_folder_of_somebody_else(self, opened: Opener, tmp_path: Path, watch: Watch) -> None:

@@ -57,7 +57,7 @@ class DurableStore:
 
     def __init__(self, location: str, options: StoreOptions, tables: Tables | None = None) -> None:
         self.is_shared = file_of(location) is None
-        self._tables = tables or _tables(location)
+        self._tables = tables or _tables(location, options)
         self._options = options
         self._patience = options.patience.total_seconds()
         self._fresh_for = options.fresh_for.total_seconds()
@@ -305,10 +305,10 @@ class DurableStore:
         if self._writer is None:
             raise StoreError(wording.STORE_CLOSED())
         future = self._writer.call(function)
+        future.add_done_callback(_ignore)  # also where nobody waits for it any more
         done, _ = await asyncio.wait([future], timeout=self._patience)
         if not done:
             self._stuck = future
-            future.add_done_callback(_ignore)
             self._change(StoreError(wording.STORE_SLOW()))
             raise StoreError(wording.STORE_SLOW())
         try:
@@ -377,16 +377,17 @@ class DurableStore:
         self._change(None)
 
 
-def _tables(location: str) -> Tables:
+def _tables(location: str, options: StoreOptions) -> Tables:
     if location.startswith(POSTGRES):
         from openai_connector.store.postgres import PostgresTables  # either database is imported alone
 
         return PostgresTables(location)
-    from openai_connector.store.sqlite import SqliteTables
+    from openai_connector.store.sqlite import BUSY_TIMEOUT, SqliteTables
 
     file = file_of(location)
     assert file is not None
-    return SqliteTables(file)
+    # Shorter than the patience: that the file is locked is then said before that it takes too long.
+    return SqliteTables(file, busy_timeout=min(BUSY_TIMEOUT, options.patience.total_seconds() / 2))
 
 
 def _beside(location: str, options: StoreOptions) -> Path | None:

@@ -64,8 +64,17 @@ CONNECTION: Final[Mapping[str, Any]] = {
 }
 """What holds where the URL says nothing: a connection that hangs is known to after seconds."""
 STATEMENT_TIMEOUT_MS: Final = 8000
-LOGIN_WORDS: Final = ("authentication failed", "no password supplied", "no pg_hba.conf entry", "role ")
-DATABASE_WORDS: Final = ("does not exist",)
+REFUSALS: Final = (
+    (("too many connections", "too many clients", "remaining connection slots"), wording.STORE_CROWDED),
+    (("permission denied for database",), wording.STORE_NO_CONNECT),
+    (
+        ("authentication failed", "no password supplied", "no pg_hba.conf entry", "role "),
+        wording.STORE_LOGIN,
+    ),
+    (("certificate", "SSL"), wording.STORE_TLS),  # a file of authorities may be what "does not exist"
+    (("does not exist",), wording.STORE_NO_DATABASE),
+)
+"""What stands in the words of a connection that is refused; the first that is found counts."""
 CAUSES: Final[Mapping[str, Sentence]] = {
     "28": wording.STORE_LOGIN,
     "3D": wording.STORE_NO_DATABASE,
@@ -73,6 +82,7 @@ CAUSES: Final[Mapping[str, Sentence]] = {
     "3F": wording.STORE_NO_RIGHTS,
     "25006": wording.STORE_READ_ONLY,
     "53100": wording.STORE_DISK_FULL,
+    "53300": wording.STORE_CROWDED,
     "57014": wording.STORE_SLOW,
     "55P03": wording.STORE_SLOW,
     "08": wording.STORE_NO_CONNECTION,
@@ -511,8 +521,5 @@ def _columns(calls: Sequence[Call]) -> tuple[list[int], list[str]]:
 
 def _refusal(words: str) -> Sentence:
     """Return the sentence for a connection that was refused: the driver has no code for it, only words."""
-    if any(login in words for login in LOGIN_WORDS):
-        return wording.STORE_LOGIN
-    if any(database in words for database in DATABASE_WORDS):
-        return wording.STORE_NO_DATABASE
-    return wording.STORE_NO_CONNECTION
+    found = (sentence for known, sentence in REFUSALS if any(part in words for part in known))
+    return next(found, wording.STORE_NO_CONNECTION)

@@ -66,6 +66,8 @@ CAUSES: Final = {
 }
 BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 PAUSE: Final = 0.02
+WRONG_KIND: Final = (NotADirectoryError, FileExistsError, IsADirectoryError)
+"""What opening a file tells of a file or folder that stands in the other's place."""
 DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -205,6 +207,8 @@ class SqliteTables:
             self._is_damaged = self._is_damaged or code in DAMAGE
             if code in CAUSES:
                 return StoreError(CAUSES[code]())
+        if isinstance(error, WRONG_KIND):
+            return StoreError(wording.STORE_WRONG_KIND())
         if isinstance(error, OSError):
             is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             return StoreError((wording.STORE_DISK_FULL if is_full else wording.STORE_NOT_WRITABLE)())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import re
 import ssl
 import time
@@ -152,7 +153,9 @@ class Tokens:
             raise
         except Exception as error:  # of many kinds; none of them may end the subscription
             advice = "check ZEEBE_AUTHORIZATION_SERVER_URL and that it can be reached"
-            raise self._failure(type(error).__name__, advice) from None
+            if isinstance(getattr(error, "certificate_error", None), ssl.SSLError):
+                advice = "check its certificate, or give its authority in ZEEBE_CA_CERTIFICATE_PATH"
+            raise self._failure(_why(error), advice) from None
 
     def _read(self, status: int, content: bytes) -> tuple[str, float]:
         try:
@@ -176,7 +179,8 @@ class Tokens:
 
     def _failure(self, what: str, advice: str) -> TokenError:
         url = urlsplit(self._credentials.token_url)  # without user, password and query: they may hold secrets
-        return TokenError(f"no access token from {url.scheme}://{url.hostname}{url.path} ({what}): {advice}")
+        place = f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}"
+        return TokenError(f"no access token from {place} ({what}): {advice}")
 
 
 def _tls(ca_certificate: Path | None) -> ssl.SSLContext | bool:
@@ -195,6 +199,19 @@ def _advice(status: int, code: str) -> str:
     if status == 400:
         return "check ZEEBE_TOKEN_AUDIENCE, ZEEBE_TOKEN_SCOPE and ZEEBE_CLIENT_ID"
     return "check ZEEBE_AUTHORIZATION_SERVER_URL"
+
+
+def _why(error: Exception) -> str:
+    """Return why there was no answer, as the system or OpenSSL says it."""
+    distrust = getattr(error, "certificate_error", None)
+    if isinstance(distrust, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {distrust.verify_message.rstrip('.')}"
+    cause = getattr(error, "os_error", None)  # of aiohttp's errors of connections
+    reason = getattr(cause, "strerror", None)
+    if isinstance(cause, ssl.SSLError) or not isinstance(reason, str):
+        return type(error).__name__
+    number = getattr(cause, "errno", None)  # aiohttp's own words repeat the address
+    return os.strerror(number) if number and number > 0 else reason
 
 
 async def _content(response: Any) -> bytes:

@@ -20,12 +20,13 @@ TOO_LATE: Final = timedelta(minutes=5)
 NO_MODELS: Final = (404, 405, 501)
 _ADVICE: Final = {
     "tls_issuer": "Give its authority in SSL_CERT_FILE",
-    "tls": "Check OPENAI_BASE_URL, the certificate there, and this machine's clock",
+    "tls": "Check scheme, host and port of OPENAI_BASE_URL, the certificate there, and this machine's clock",
     "proxy_password": "Correct user name and password in HTTPS_PROXY",
     "407": "Give user name and password in HTTPS_PROXY",
     "no_tunnel": "Have the proxy (HTTPS_PROXY) let the worker through to the API",
     "no_connection": "Check OPENAI_BASE_URL, DNS, firewall, and HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
-    "timeout": "Check that a firewall lets the worker through to the API",
+    "timeout": "Check that the API is up, and that no firewall is in the way; --timeout gives it longer",
+    "broken": "Check scheme and port in OPENAI_BASE_URL, and proxies before the API; then try again",
 }
 
 
@@ -46,12 +47,22 @@ async def check_api(
             "GET", _models(base_url), body=None, headers=headers, timeout=timedelta(seconds=seconds)
         )
     except ApiError as error:
-        if error.response is None:
-            return [failure("api", str(error), _ADVICE.get(error.reason, "Check OPENAI_BASE_URL"))]
-        advice = f"Check that {address} is an API of OpenAI's shape, and OPENAI_BASE_URL with its path"
-        return [failure("api", f"{address} gives an answer that cannot be read: {error}", advice)]
+        return [_no_answer(error, address)]
     half_way = (begun + now()) / 2
-    return [*_answer(response, address, key), *_clock(response, half_way), *_models_there(response, base_url)]
+    return [
+        *_answer(response, base_url, key),
+        *_clock(response, half_way),
+        *_models_there(response, base_url),
+    ]
+
+
+def _no_answer(error: ApiError, address: str) -> Finding:
+    """Return why there is no answer; what a call may have cost is left out, for this one costs nothing."""
+    fact = str(error).rpartition("; ")[0] or str(error)
+    if error.response is None:
+        return failure("api", f"{address}: {fact}", _ADVICE.get(error.reason, "Check OPENAI_BASE_URL"))
+    advice = f"Check that {address} is an API of OpenAI's shape, and OPENAI_BASE_URL with scheme and path"
+    return failure("api", f"{address} gives an answer that cannot be read: {fact}", advice)
 
 
 def _models(base_url: str) -> str:
@@ -59,23 +70,51 @@ def _models(base_url: str) -> str:
     return f"{path.rstrip('/')}/models{separator}{query}"
 
 
-def _answer(response: ApiResponse, address: str, key: str | None) -> Iterator[Finding]:
-    status = response.status
-    if status in NO_MODELS:
-        yield ok("api", f"{address} answers")
-        yield warning(
-            "api-key", f"{address} lists no models (status {status}): the key was not checked",
-            "Nothing, if this is an OpenAI-compatible server; else check the path in OPENAI_BASE_URL",
-        )  # fmt: skip
-    elif status == 407:
+def _answer(response: ApiResponse, base_url: str, key: str | None) -> Iterator[Finding]:
+    status, address = response.status, pattern_of(base_url)
+    if status == 407:
         yield failure("api", f"The proxy before {address} wants a password", _ADVICE["407"])
-    elif status == 429 or status >= 500:
-        yield warning("api", f"{address} answers with the status {status}", "Try again later")
-    elif status not in (401, 403) and status >= 300:
+    elif status == 429 or (status >= 500 and status not in NO_MODELS):
+        advice = "Try again later; if it stays, look at the API's status page and at proxies before it"
+        yield warning("api", f"{address} answers with the status {status}", advice)
+    elif status in NO_MODELS or (status < 300 and not _is_list(response)):
+        yield from _unlisted(response, base_url)
+    elif 300 <= status < 400:
+        advice = "Set OPENAI_BASE_URL to the address itself: the worker follows no redirects"
+        yield failure("api", f"{address} answers with the status {status}, which leads elsewhere", advice)
+    elif status == 403 and not isinstance(response.body, dict):
+        message = f"{address} answers with the status {status}, and not as an API does ({_kind(response)})"
+        advice = "Look whether a firewall or proxy refuses the worker, and at OPENAI_BASE_URL with its path"
+        yield failure("api", message, advice)
+    elif status >= 400 and status not in (401, 403):
         yield failure("api", f"{address} answers with the status {status}", "Check OPENAI_BASE_URL")
     else:
         yield ok("api", f"{address} answers")
         yield _key(status, key)
+
+
+def _is_list(response: ApiResponse) -> bool:
+    body = response.body
+    return isinstance(body, list) or (isinstance(body, dict) and isinstance(body.get("data"), list))
+
+
+def _kind(response: ApiResponse) -> str:
+    return response.header("content-type").partition(";")[0].strip()[:60] or "without a content type"
+
+
+def _unlisted(response: ApiResponse, base_url: str) -> Iterator[Finding]:
+    """Yield that there is no list of models: OpenAI itself has one, other servers need not."""
+    address = pattern_of(base_url)
+    what = f"status {response.status}" + (f", {_kind(response)}" if response.status < 300 else "")
+    if is_openai(base_url):
+        advice = "Correct the path in OPENAI_BASE_URL (/v1), or look what answers in OpenAI's place: a proxy?"
+        yield failure("api", f"{address} lists no models ({what}), which OpenAI does", advice)
+        return
+    yield ok("api", f"{address} answers")
+    yield warning(
+        "api-key", f"{address} lists no models ({what}): the key was not checked",
+        "Check the path in OPENAI_BASE_URL; nothing else, if this server has no list of models",
+    )  # fmt: skip
 
 
 def _key(status: int, key: str | None) -> Finding:

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -20,6 +20,7 @@ from openai_connector.tasks.allowed_hosts import is_openai
 from openai_connector.tools.check.api import check_api
 from openai_connector.tools.check.engine import check_engine
 from openai_connector.tools.check.findings import Finding, failure, masked, ok, warning
+from openai_connector.tools.check.lookups import Lookups
 from openai_connector.tools.check.storage import check_store
 from openai_connector.tools.check.templates import check_folder
 
@@ -46,6 +47,7 @@ async def check_everything(settings: Settings, asked: Asked) -> list[Finding]:
     Raises:
         SettingsError: a proxy, or the certificate authorities, cannot be used.
     """
+    asyncio.get_running_loop().set_default_executor(Lookups())
     key, of_secret = key_of(settings, asked.secret)
     redaction = Redaction([*secrets_in(settings), *([key] if key else [])])
     client = service.client_of_environment()
@@ -53,7 +55,7 @@ async def check_everything(settings: Settings, asked: Asked) -> list[Finding]:
         engine, api, store = await asyncio.gather(
             check_engine(service.connection_of(settings), settings.tenant_ids, asked.seconds),
             check_api(client, settings.base_url, key, asked.seconds),
-            _store(settings),
+            _store(settings, asked.seconds),
         )
         bought = await _live(client, settings, key) if asked.is_live else []
     finally:
@@ -133,7 +135,8 @@ async def _live(client: ApiClient, settings: Settings, key: str | None) -> list[
     return await ask_everything(Caller(client, settings.base_url, key))
 
 
-async def _store(settings: Settings) -> list[Finding]:
+async def _store(settings: Settings, seconds: float) -> list[Finding]:
     if settings.store is None:
         return [ok("store", "No store is set: answers of a worker that is killed are paid for again")]
-    return await check_store(lambda tell: service.store_of(settings, tell))
+    patience = timedelta(seconds=seconds * 0.9)  # of one of its steps; what it knows is said before the end
+    return await check_store(lambda tell: service.store_of(settings, tell, patience=patience), seconds)
