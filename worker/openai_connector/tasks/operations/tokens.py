@@ -43,7 +43,7 @@ def tokens_of(usage: Any) -> dict[str, int | None]:
 
 def _count(value: Any, place: tuple[str, ...]) -> int | None:
     for name in place:
-        value = value.get(name) if isinstance(value, Mapping) else None
+        value = value.get(name) if isinstance(value, dict) else None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _MOST:
