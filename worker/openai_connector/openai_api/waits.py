@@ -128,7 +128,10 @@ def _used_up(lower: Mapping[str, str], now: datetime) -> Iterator[timedelta]:
 def _reset(given: Mapping[str, str], now: datetime) -> timedelta | None:
     """Return after how long a limit is whole again; of several moments, the last."""
     text = given.get("reset", "")
-    return max(_lengths([(part, 1) for part in _parts(text, now)], now), default=None)
+    alone = _length(text, now)
+    if alone is not None:
+        return alone
+    return max(_lengths([(part, 1) for part in text.split(",")[:MOST_VALUES]], now), default=None)
 
 
 class Allowance(NamedTuple):
