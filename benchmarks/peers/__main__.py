@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None, tell: Callable[[str], None] = note)
     except (BenchmarkError, EngineError, pages.NoPlotsError) as error:
         print(error, file=sys.stderr)
         return 1
-    tell("\n" + "\n".join(pages.targets(figures)))
+    tell("\n" + "\n".join(map(str, pages.ratios(figures))))
     if options.write_docs:
         figures.write()
         pages.write(figures)

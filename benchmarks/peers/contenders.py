@@ -11,7 +11,6 @@ from typing import Final
 
 from benchmarks.bench import BARE_LOOP, CONNECTOR, Worker
 from benchmarks.peers.installing import FOLDER, LeftOutError, node_peer, python_peer
-from openai_connector import __version__
 
 OURS: Final = "this worker"
 FAILING: Final = {"PEER_MAPPING": "fails"}
@@ -43,7 +42,7 @@ class Contender:
 
 def ours() -> Contender:
     """Return this worker."""
-    return Contender(replace(CONNECTOR, name=OURS), f"`openai-connector run` {__version__}, without a store")
+    return Contender(replace(CONNECTOR, name=OURS), "`openai-connector run`, without a store")
 
 
 def with_store(contender: Contender, folder: Path) -> Contender:
