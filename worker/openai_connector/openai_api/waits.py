@@ -128,6 +128,8 @@ def _used_up(lower: Mapping[str, str], now: datetime) -> Iterator[timedelta]:
 def _reset(given: Mapping[str, str], now: datetime) -> timedelta | None:
     """Return after how long a limit is whole again; of several moments, the last."""
     text = given.get("reset", "")
+    if not text:
+        return None
     alone = _length(text, now)
     if alone is not None:
         return alone
