@@ -74,16 +74,18 @@ lock: $(VENV)/dev.stamp ## Renew the hash-pinned requirement files
 	$(UV_COMPILE) pyproject.toml requirements/model.in --extra demo --group build -c requirements/dev.txt -o requirements/demo.txt
 	$(UV_COMPILE) pyproject.toml --extra postgres --extra encryption --extra otel --group build -c requirements/dev.txt \
 		-o requirements/worker.txt
+	$(UV_COMPILE) --upgrade benchmarks/peers/python/requirements.in -o benchmarks/peers/python/requirements.txt
 
-system-deps: ## Install what only the system's package manager has (Debian/Ubuntu: Chromium for the modeler tests, curl, PostgreSQL)
+system-deps: ## Install what only the system's package manager has (Debian/Ubuntu: Chromium for the modeler tests, curl, PostgreSQL, promtool)
 	@if command -v chromium >/dev/null 2>&1 && command -v curl >/dev/null 2>&1 && \
+		command -v promtool >/dev/null 2>&1 && \
 		{ command -v initdb || ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1; then exit 0; fi; \
 	if ! command -v apt-get >/dev/null 2>&1; then \
-		echo "Install Chromium, curl and PostgreSQL with this system's package manager: the tests need them."; exit 0; fi; \
+		echo "Install Chromium, curl, PostgreSQL and Prometheus with this system's package manager: the tests need them."; exit 0; fi; \
 	if [ "$$(id -u)" = 0 ]; then SUDO=; else SUDO=sudo; fi; \
 	$$SUDO apt-get update -qq && \
 	DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq --no-install-recommends \
-		chromium curl fonts-dejavu-core postgresql >/dev/null
+		chromium curl fonts-dejavu-core postgresql prometheus >/dev/null
 
 clean: ## Remove the virtual environment and caches of this checkout
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis artifacts site

@@ -3,16 +3,19 @@
     python -m benchmarks.stand_in_api PORT
 
 `POST` anything: the answer comes after the delay. `GET /stats`: what was asked since the last reset.
-`GET /reset?delay=SECONDS`: begin to count anew. It understands what httpx and the connector send, no more of
-HTTP.
+`GET /cases`: how often each case ("Case 7" in the prompt) was asked for. `GET /reset?delay=SECONDS` begins to
+count anew; with `&refuse=SECONDS` all calls are refused for so long from the first one on (429 with
+`Retry-After: 2`). It understands what HTTP clients send that keep their connections, no more of HTTP.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 import time
+from collections import Counter
 from urllib.parse import parse_qs, urlsplit
 
 TEXT = (
@@ -49,9 +52,12 @@ BODY = json.dumps(
 ).encode()
 
 
-def response(body: bytes, *headers: str) -> bytes:
+CASE = re.compile(rb"Case (\d+)")
+
+
+def response(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
     """Write a response with a body of JSON."""
-    lines = ("HTTP/1.1 200 OK", "content-type: application/json", f"content-length: {len(body)}", *headers)
+    lines = (f"HTTP/1.1 {status}", "content-type: application/json", f"content-length: {len(body)}", *headers)
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
@@ -66,22 +72,48 @@ ANSWER = response(
     "x-ratelimit-remaining-tokens: 29999880",
     "server: stand-in",
 )
+REFUSAL = response(
+    b'{"error": {"message": "Rate limit reached", "type": "requests", "param": null, '
+    b'"code": "rate_limit_exceeded"}}',
+    "retry-after: 2",
+    status="429 Too Many Requests",
+)
 
 
 class Counts:
-    """What was asked since the last reset, and the delay of the answers in seconds."""
+    """What was asked since the last reset, and how it is answered."""
 
-    def __init__(self, delay: float) -> None:
+    def __init__(self, delay: float, refuse: float = 0.0) -> None:
         self.delay = delay
-        self.asked = self.answered = self.most = self.connections = 0
+        self.refuse = refuse
+        """Seconds from the first call on."""
+        self.first_asked = 0.0
+        self.cases: Counter[int] = Counter()
+        self.asked = self.answered = self.refused = self.most = self.connections = 0
+
+    def ask(self, body: bytes) -> bytes:
+        """Count a call, and return what it gets."""
+        now = time.monotonic()
+        self.first_asked = self.first_asked or now
+        self.asked += 1
+        self.most = max(self.most, self.asked - self.answered)
+        case = CASE.search(body)
+        if case is not None:
+            self.cases[int(case[1])] += 1
+        if now - self.first_asked < self.refuse:
+            self.refused += 1
+            return REFUSAL
+        return ANSWER
 
     def as_json(self) -> bytes:
         """Write the counts; `time` is the machine's monotonic clock in seconds."""
         return json.dumps(
             {
                 "time": time.monotonic(),
+                "first_asked": self.first_asked,
                 "asked": self.asked,
                 "answered": self.answered,
+                "refused": self.refused,
                 "in_flight": self.asked - self.answered,
                 "most_in_flight": self.most,
                 "connections": self.connections,
@@ -124,22 +156,25 @@ class Connection(asyncio.Protocol):
             if len(body) < int(lower[position:].split(b"\r\n", 1)[0]):
                 return
             counts = self._api.counts
-            counts.asked += 1
-            counts.most = max(counts.most, counts.asked - counts.answered)
-            self._loop.call_later(counts.delay, self._answer, counts)
+            answer = counts.ask(body)
+            self._loop.call_later(counts.delay, self._answer, counts, answer)
         else:
             self._tell(head.split(b" ")[1].decode())
         self._received = b""
 
-    def _answer(self, counts: Counts) -> None:
+    def _answer(self, counts: Counts, answer: bytes) -> None:
         counts.answered += 1
-        self.transport.write(ANSWER)
+        self.transport.write(answer)
 
     def _tell(self, target: str) -> None:
         address = urlsplit(target)
         if address.path == "/reset":
-            self._api.counts = Counts(float(parse_qs(address.query)["delay"][0]))
-        self.transport.write(response(self._api.counts.as_json()))
+            given = parse_qs(address.query)
+            self._api.counts = Counts(float(given["delay"][0]), float(given.get("refuse", ["0"])[0]))
+        counts = self._api.counts
+        self.transport.write(
+            response(json.dumps(counts.cases).encode() if address.path == "/cases" else counts.as_json())
+        )
 
 
 async def main(port: int) -> None:

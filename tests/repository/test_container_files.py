@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
+import sys
 import tomllib
 from datetime import timedelta
 from fnmatch import fnmatchcase
@@ -14,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -23,6 +26,9 @@ from openai_connector.duration import parse_duration
 ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
+COMPOSE_SCHEMA = Draft202012Validator(
+    json.loads((Path(__file__).parent / "schemas" / "compose-spec.json").read_text("utf-8"))
+)
 WORKER: dict[str, Any] = COMPOSE["services"]["worker"]
 ENGINE: dict[str, Any] = COMPOSE["services"]["zeebe"]
 KNOWN = {name for row in settings.table() for name in row.names}
@@ -267,3 +273,45 @@ def test_the_image_tells_its_health_by_the_command() -> None:
     assert json.loads(check.split(" CMD ")[1]) == ["openai-connector", "health", "live"]
     assert arguments("EXPOSE", FINAL) == ["9898"]
     assert WORKER["ports"] == ["127.0.0.1:9898:9898"]
+
+
+def test_compose_reads_the_file() -> None:
+    """The file is as the Compose Specification's schema says."""
+    COMPOSE_SCHEMA.validate(COMPOSE)
+
+
+@pytest.mark.parametrize(
+    ("service", "wrong"),
+    [
+        pytest.param("worker", {"stop_grace_periode": "75s"}, id="misspelt"),
+        pytest.param("worker", {"ports": "127.0.0.1:9898:9898"}, id="no list"),
+        pytest.param(
+            "worker", {"depends_on": {"postgres": {"condition": "healthy"}}}, id="unknown condition"
+        ),
+        pytest.param("postgres", {"healthcheck": {"test": 5}}, id="wrong type"),
+    ],
+)
+def test_compose_would_not_read_a_wrong_file(service: str, wrong: dict[str, Any]) -> None:
+    """The schema finds keys and values that Compose refuses."""
+    services = COMPOSE["services"]
+    broken = {**COMPOSE, "services": {**services, service: {**services[service], **wrong}}}
+    assert not COMPOSE_SCHEMA.is_valid(broken)
+
+
+def hadolint(dockerfile: str) -> subprocess.CompletedProcess[str]:
+    """Run hadolint; skip the test where it is not installed (never in CI)."""
+    tool = Path(sys.executable).with_name("hadolint")
+    if not tool.exists():
+        message = "needs hadolint, which the packages for development bring to Linux"
+        if os.environ.get("CI") and sys.platform == "linux":
+            pytest.fail(message)
+        pytest.skip(message)
+    return subprocess.run([tool, "-"], input=dockerfile, capture_output=True, text=True, check=False)
+
+
+def test_the_dockerfile_is_well_made() -> None:
+    """A linter for Dockerfiles finds nothing, and would find what is not pinned."""
+    text = (ROOT / "Dockerfile").read_text("utf-8")
+    found = hadolint(text)
+    assert found.returncode == 0, found.stdout
+    assert hadolint(text + "\nRUN apt-get install curl\n").returncode != 0

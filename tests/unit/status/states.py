@@ -39,7 +39,6 @@ class Fetching:
     parked: int = 0
     max_jobs: int = 100
     connected: bool = True
-    last_poll: float | None = 1.0
     stopping: bool = False
 
     @property

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from openai_connector.openai_api.words import Said
@@ -127,7 +128,12 @@ def _used_up(lower: Mapping[str, str], now: datetime) -> Iterator[timedelta]:
 def _reset(given: Mapping[str, str], now: datetime) -> timedelta | None:
     """Return after how long a limit is whole again; of several moments, the last."""
     text = given.get("reset", "")
-    return max(_lengths([(part, 1) for part in _parts(text, now)], now), default=None)
+    if not text:
+        return None
+    alone = _length(text, now)
+    if alone is not None:
+        return alone
+    return max(_lengths([(part, 1) for part in text.split(",")[:MOST_VALUES]], now), default=None)
 
 
 class Allowance(NamedTuple):
@@ -150,10 +156,10 @@ def allowances(headers: Mapping[str, str | list[str]], now: datetime | None = No
     now = now or datetime.now(UTC)
     found = []
     for name, given in _limits({name: ", ".join(values) for name, values in _lower(told).items()}):
-        limit, remaining = _count(given.get("limit", "")), _count(given.get("remaining", ""))
-        reset = _reset(given, now)
+        remaining = _count(given.get("remaining", ""))
+        reset = None if remaining is None else _reset(given, now)
         if remaining is not None and reset is not None:
-            found.append(Allowance("token" in name, limit, remaining, reset))
+            found.append(Allowance("token" in name, _count(given.get("limit", "")), remaining, reset))
     return found
 
 
@@ -163,6 +169,7 @@ def _count(text: str) -> float | None:
     return float(number) if _NUMBER.fullmatch(number) else None
 
 
+LONGEST_NAME: Final = 200  # of a header about a limit: these names are remembered
 _PART_OF_LIMIT: Final = ("remaining", "reset", "limit")
 
 
@@ -170,15 +177,13 @@ def _limits(lower: Mapping[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield each limit that headers tell of: its name, and its limit, remaining and reset as they stand."""
     limits: dict[str, dict[str, str]] = {}
     for name, value in lower.items():
-        if "limit" not in name:
-            continue
-        parts = re.split(r"[-_]", name.replace("rate-limit", "ratelimit"))
-        what = next((part for part in _PART_OF_LIMIT if part in parts), None)
-        if what is not None and "ratelimit" in parts:
-            key = "-".join(part for part in parts if part not in (*_PART_OF_LIMIT, "after", "ratelimit"))
-            limits.setdefault(key, {})[what] = value
+        part = _part_of_limit(name) if "limit" in name and len(name) <= LONGEST_NAME else None
+        if part is not None:
+            limits.setdefault(part[0], {})[part[1]] = value
     yield from limits.items()
-    for fields in re.split(r"[,]\s*(?=\")", lower.get("ratelimit", "")):  # the IETF's: "name";r=0;t=5
+    if "ratelimit" not in lower:
+        return
+    for fields in re.split(r"[,]\s*(?=\")", lower["ratelimit"]):  # the IETF's: "name";r=0;t=5
         given: dict[str, str] = dict(re.findall(r"\b(r|t|remaining|reset)\s*=\s*(\d{1,12})", fields))
         if given:
             remaining, reset = (
@@ -186,6 +191,16 @@ def _limits(lower: Mapping[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
                 given.get("t", given.get("reset", "")),
             )
             yield fields.partition(";")[0], {"remaining": remaining, "reset": reset}
+
+
+@lru_cache(maxsize=1000)
+def _part_of_limit(name: str) -> tuple[str, str] | None:
+    """Return the limit that a header tells of, and what of it; the same few names come with every answer."""
+    parts = re.split(r"[-_]", name.replace("rate-limit", "ratelimit"))
+    what = next((part for part in _PART_OF_LIMIT if part in parts), None)
+    if what is None or "ratelimit" not in parts:
+        return None
+    return "-".join(part for part in parts if part not in (*_PART_OF_LIMIT, "after", "ratelimit")), what
 
 
 def _is_zero(text: str) -> bool:

@@ -31,10 +31,6 @@ class Fetching(Protocol):
         """Whether the engine answered when it was asked last."""
 
     @property
-    def last_poll(self) -> float | None:
-        """When the engine last answered; None: not yet."""
-
-    @property
     def stopping(self) -> bool:
         """Whether no more jobs are fetched."""
 
