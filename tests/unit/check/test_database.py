@@ -34,6 +34,11 @@ def said(server: postgres.Postgres, *statements: str) -> None:
             connection.execute(statement.encode())
 
 
+def told_by(finding: Finding) -> str:
+    """Return a finding as the sentence of the store that it comes from."""
+    return f"{finding.message[0].lower()}{finding.message[1:]}. {finding.advice}"
+
+
 async def found(url: str) -> Finding:
     """Check a store, whose passwords must not be told."""
     (finding,) = await check_store(
@@ -84,8 +89,8 @@ async def test_who_is_not_let_in(server: postgres.Postgres, change: dict[str, st
     """A failure says what is wrong and what to do, without the password."""
     finding = await found(server.url(**change))
     assert finding.verdict is Verdict.FAILURE
-    assert told in sentences_in(finding.message)
-    assert "CONNECTOR_STORE" in finding.advice
+    assert told in sentences_in(told_by(finding))
+    assert "CONNECTOR_STORE" in finding.message
 
 
 @pytest.mark.parametrize(
@@ -109,7 +114,7 @@ async def test_who_may_not(
     url = f"{server.url(user=f'guest_{number}')}&options={quote('-csearch_path=closed')}"
     finding = await found(url)
     assert finding.verdict is Verdict.FAILURE
-    assert "STORE_NO_RIGHTS" in sentences_in(finding.message)
+    assert "STORE_NO_RIGHTS" in sentences_in(told_by(finding))
 
 
 async def test_a_user_who_may_read_only(server: postgres.Postgres) -> None:
@@ -125,7 +130,7 @@ async def test_a_user_who_may_read_only(server: postgres.Postgres) -> None:
     )
     finding = await found(f"{server.url(user='reader')}&options={quote('-csearch_path=readable')}")
     assert finding.verdict is Verdict.FAILURE
-    assert "STORE_NO_RIGHTS" in sentences_in(finding.message)
+    assert "STORE_NO_RIGHTS" in sentences_in(told_by(finding))
 
 
 async def test_a_server_that_takes_no_more(server: postgres.Postgres) -> None:
@@ -142,7 +147,7 @@ async def test_a_server_that_is_gone(server: postgres.Postgres) -> None:
     try:
         finding = await found(url)
         assert finding.verdict is Verdict.FAILURE
-        assert "STORE_NO_CONNECTION" in sentences_in(finding.message)
+        assert "STORE_NO_CONNECTION" in sentences_in(told_by(finding))
     finally:
         server.start()
     assert (await found(url)).verdict is Verdict.OK
