@@ -120,7 +120,7 @@ def configure(level: str, style: str) -> None:
     handler.setFormatter(JsonFormatter() if style == "json" else logging.Formatter(_TEXT))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # Libraries log addresses and headers at INFO and DEBUG; only their warnings are of use here.
-    for name in ("httpx", "httpcore", "aiohttp", "grpc", "asyncio"):
+    for name in ("httpx", "httpcore", "aiohttp", "grpc", "asyncio", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -68,9 +68,10 @@ def of_call(call: Call) -> Mapping[str, Value]:
 def of_request(content: Content, *, is_shown: bool) -> Mapping[str, Value]:
     """Return what a request asks for, with its content where that is shown."""
     body = _read(content.body, LARGEST_READ if not is_shown else None)
-    found: dict[str, Value] = {
-        name: value for key, name in PARAMETERS.items() if (value := _number(body.get(key))) is not None
-    }
+    found: dict[str, Value] = {}
+    for key in PARAMETERS.keys() & body:
+        if (value := _number(body[key])) is not None:
+            found[PARAMETERS[key]] = value
     if is_shown:
         masked = content.redaction.value(body)
         instructions = masked.get("instructions")

@@ -71,6 +71,9 @@ class Traces:
         self._jobs: dict[int, _Traced] = {}
         self._before: OrderedDict[int, SpanContext] = OrderedDict()
         self._is_failing = False
+        told = get_global_textmap()
+        # The usual one would look for baggage too, of which there is none.
+        self._propagator = _W3C if _W3C.fields <= told.fields <= _W3C.fields | {"baggage"} else told
         self._heard: Mapping[type, Callable[[Any], object]] = {
             e.JobStarted: self._started,
             e.CallSent: self._sent,
@@ -191,7 +194,7 @@ class Traces:
         if span.is_recording():
             asked = genai.of_request(event.content, is_shown=self._is_content_shown)
             span.set_attributes({**genai.of_call(event.call), **asked})
-        get_global_textmap().inject(event.added, set_span_in_context(span))
+        self._propagator.inject(event.added, set_span_in_context(span))
         if provider_of(event.call.host) != _OWN_SERVERS:
             event.added.pop("tracestate", None)  # what others have noted is not for everybody
 
