@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from openai_connector.money import Prices, Used
+from openai_connector.money import Cost, Prices, Used
 from openai_connector.settings import SettingsError, load
 
 HEAD = 'currency = "USD"\ndate = 2026-11-01\n[hosts."h.example".models.m]\n'
@@ -21,6 +21,8 @@ WRONG = {
     "a price below nothing": (HEAD + "input = -1", "from 0 to"),
     "a price of a million too much": (HEAD + "input = 1e9", "from 0 to"),
     "not a number": (HEAD + "input = nan", "must be a number"),
+    "a number without end": (HEAD + "input = 1e99999999999999999999", "a number that is too large"),
+    "tables in tables in tables": (f"a = {'[' * 5000}", "nested too deep"),
     "infinity": (HEAD + "input = inf", "must be a number"),
     "yes for a price": (HEAD + "input = true", "must be a number"),
     "too many digits": (HEAD + "input = 0.1234567890123", "too many digits"),
@@ -79,6 +81,16 @@ def test_the_worker_does_not_start_with_a_wrong_file(
         load()
     assert str(refused.value).startswith("CONNECTOR_PRICES: ")
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "form", ["\ufeff{}", "{}\r\n", "# from Excel\n\n{}"], ids=["mark", "line end", "comment"]
+)
+def test_a_file_of_any_editor_is_read(tmp_path: Path, form: str) -> None:
+    """A byte order mark, line ends of Windows and comments are no part of the prices."""
+    file = tmp_path / "prices.toml"
+    file.write_bytes(form.format((HEAD + "input = 1").replace("\n", "\r\n")).encode())
+    assert isinstance(Prices.of_file(file).cost(Used("m", "h.example", 10, 0)), Cost)
 
 
 def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:

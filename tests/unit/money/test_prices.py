@@ -40,6 +40,10 @@ date = 2026-10-01
 input = 3
 output = 4
 
+[hosts."*".models.anywhere]
+input = 1
+output = 1
+
 [hosts."localhost:8000".models."*"]
 input = 0
 output = 0
@@ -71,6 +75,7 @@ def prices(tmp_path: Path) -> Prices:
         pytest.param(replace(USED, model="family-2026-01-31"), "0.00018", id="dated name"),
         pytest.param(replace(USED, host="AI.example.com:443"), "0.00018", id="host with a port"),
         pytest.param(replace(USED, host="mine.azure.example", model="x"), "0.00034", id="host of a domain"),
+        pytest.param(replace(USED, host="any.where", model="anywhere"), "0.00011", id="any host"),
         pytest.param(replace(USED, host="localhost:8000", input=None, output=None), "0", id="free"),
         pytest.param(replace(USED, input=0, output=0), "0", id="no tokens"),
     ],

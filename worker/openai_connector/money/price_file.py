@@ -80,7 +80,9 @@ def read_prices(text: str, over: Mapping[str, Host]) -> Mapping[str, Host]:
     try:
         content = tomllib.loads(f"{text}\n", parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"is no TOML: {error}") from None
+        raise ValueError(f"the file is no TOML: {error}") from None
+    except (ArithmeticError, RecursionError):
+        raise ValueError("the file has a number that is too large, or is nested too deep") from None
     _check_keys(content, _IN_FILE, ())
     common = _common(content, ())
     hosts = dict(over)

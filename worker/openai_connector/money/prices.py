@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Context, Decimal, localcontext
+from decimal import Context, Decimal
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -17,7 +17,8 @@ from openai_connector.money.price_file import STANDARD, Host, Price, Rates, read
 EXACT: Final = Context(prec=100)
 """Amounts are never rounded: enough digits for any number of tokens at any price."""
 _ANY: Final = "*"
-_MILLION: Final = 1_000_000
+_MILLIONTH: Final = Decimal("0.000001")
+_MOST_FOUND: Final = 1000
 _DATED: Final = re.compile(r"-\d{4}-\d{2}-\d{2}$", re.ASCII)
 
 
@@ -63,6 +64,7 @@ class Prices:
 
     def __init__(self, hosts: Mapping[str, Host]) -> None:
         self._hosts = hosts
+        self._found: dict[tuple[str, str], Price | Unpriced] = {}
 
     @classmethod
     def packaged(cls) -> Prices:
@@ -77,7 +79,7 @@ class Prices:
             ValueError: the file cannot be read or is wrong: which key or line, and what to do.
         """
         try:
-            text = Path(path).read_text("utf-8")
+            text = Path(path).read_text("utf-8-sig")
         except UnicodeDecodeError:
             raise ValueError("the file is no text in UTF-8: save it as one") from None
         except (OSError, ValueError) as error:
@@ -87,29 +89,41 @@ class Prices:
 
     def cost(self, used: Used) -> Cost | Unpriced:
         """Return what tokens cost, or why that is not known."""
-        host = self._host(used.host)
-        if host is None:
-            return Unpriced(wording.HOST_UNPRICED(host=used.host))
-        price = _price(host.prices, used.model)
-        if price is None:
-            return Unpriced(wording.MODEL_UNPRICED(model=used.model, host=used.host))
+        price = self._price(used.host, used.model)
+        if isinstance(price, Unpriced):
+            return price
         step = price.step_of(used.input)
         if step.rates is None:
             return Unpriced(wording.LENGTH_UNPRICED(model=used.model, number=step.above))
         factor = step.tiers.get(used.tier)
         if factor is None:
             return Unpriced(wording.TIER_UNPRICED(model=used.model, tier=used.tier))
-        with localcontext(EXACT):
-            amount = _amount(step.rates, used)
-            return amount if isinstance(amount, Unpriced) else _cost(price, amount * factor / _MILLION)
+        amount = _amount(step.rates, used)
+        return amount if isinstance(amount, Unpriced) else _cost(price, EXACT.multiply(amount, factor))
+
+    def _price(self, host: str, model: str) -> Price | Unpriced:
+        """Return the price of a model at a host, found once for all answers that share it."""
+        found = self._found.get((host, model))
+        if found is None:
+            if len(self._found) >= _MOST_FOUND:
+                self._found.clear()
+            found = self._found[(host, model)] = self._search(host, model)
+        return found
+
+    def _search(self, name: str, model: str) -> Price | Unpriced:
+        host = self._host(name)
+        if host is None:
+            return Unpriced(wording.HOST_UNPRICED(host=name))
+        price = _price(host.prices, model)
+        return price or Unpriced(wording.MODEL_UNPRICED(model=model, host=name))
 
     def _host(self, name: str) -> Host | None:
-        """Return the prices of a host: by its name, with its port or without, else of its domain."""
+        """Return the prices of a host: by its name with its port or without, else its domain's, or any's."""
         name = name.lower()
         plain = re.sub(r":\d+$", "", name)
         labels = plain.split(".")
         domains = [f"*.{'.'.join(labels[index:])}" for index in range(1, len(labels))]
-        return next((self._hosts[key] for key in (name, plain, *domains) if key in self._hosts), None)
+        return next((self._hosts[key] for key in (name, plain, *domains, _ANY) if key in self._hosts), None)
 
 
 @cache
@@ -127,7 +141,9 @@ def _price(prices: Mapping[str, Price], model: str) -> Price | None:
 
 
 def _cost(price: Price, amount: Decimal) -> Cost:
-    return Cost(amount.normalize() if amount else Decimal(0), price.currency, price.date.isoformat())
+    """Return a cost whose amount is told for a million tokens."""
+    exact = EXACT.normalize(EXACT.multiply(amount, _MILLIONTH)) if amount else Decimal(0)
+    return Cost(exact, price.currency, price.date.isoformat())
 
 
 def _amount(rates: Rates, used: Used) -> Decimal | Unpriced:
@@ -152,5 +168,5 @@ def _amount(rates: Rates, used: Used) -> Decimal | Unpriced:
             return Unpriced(wording.TOKENS_UNPRICED(model=used.model, tokens=name))
         if tokens is None:
             return Unpriced(wording.TOKENS_UNKNOWN(tokens=name))
-        total += tokens * rate
+        total = EXACT.add(total, EXACT.multiply(tokens, rate))
     return total

@@ -32,18 +32,26 @@ _MOST: Final = 2**53
 
 def tokens_of(usage: Any) -> dict[str, int | None]:
     """Return how many tokens were used; null where the API does not tell."""
-    tokens: dict[str, int | None] = {
-        name: next((count for place in places if (count := _count(usage, place)) is not None), None)
-        for name, places in _PLACES.items()
-    }
+    if not isinstance(usage, Mapping):
+        return dict.fromkeys(_PLACES)
+    tokens = {name: _first(usage, places) for name, places in _PLACES.items()}
     if tokens["total"] is None and tokens["input"] is not None and tokens["output"] is not None:
         tokens["total"] = tokens["input"] + tokens["output"]
     return tokens
 
 
-def _count(value: Any, place: tuple[str, ...]) -> int | None:
-    for name in place:
-        value = value.get(name) if isinstance(value, Mapping) else None
+def _first(usage: Mapping[str, Any], places: tuple[tuple[str, ...], ...]) -> int | None:
+    """Return the first number that stands at one of some places."""
+    for place in places:
+        value = usage.get(place[0])
+        if value is not None and len(place) > 1:
+            value = value.get(place[1]) if isinstance(value, Mapping) else None
+        if value is not None and (count := _count(value)) is not None:
+            return count
+    return None
+
+
+def _count(value: Any) -> int | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _MOST:
