@@ -11,7 +11,7 @@ from tests.openai_stand_in.faults import by_seed
 
 async def test_killed_workers_leave_no_call_uncounted(tmp_path: Path) -> None:
     """Totals, engine and API agree to the last digit; what was lost counts with what was reserved."""
-    run = CostRun(tmp_path, jobs=100, kills=arms(1, 4), at_once=100, choose=by_seed(1, 0.05))
+    run = CostRun(tmp_path, jobs=100, kills=arms(1, 3), at_once=100, choose=by_seed(1, 0.05))
     books = await run.play()
     figures = await run.accounts()
     assert figures["differences"] == []

@@ -43,7 +43,7 @@ MODERATION = ["Evaluation input", "Moderation model"]
 EVERYWHERE = {
     "Output mapping": ["Result variable", "Result expression"],
     "Error handling": ["Error expression"],
-    "Retries": ["Retries", "Retry backoff", "Request timeout", "Job timeout"],
+    "Retries": ["Retries", "Retry backoff", "Request timeout", "If the budget is used up", "Job timeout"],
 }
 SHOWN: dict[str, dict[str, list[str]]] = {
     "openai-connector.json": {
