@@ -162,6 +162,7 @@ def test_the_policy_does_what_the_docs_say() -> None:
         26500: ["camunda"],
         443: ["0.0.0.0/0", "::/0"],
         5432: ["any"],
+        4318: ["any"],
     }
     page = (ROOT / "docs" / "operators" / "kubernetes.md").read_text("utf-8")
     assert "any address at 443 (the API), to any namespace at 5432 (a store)" in page
