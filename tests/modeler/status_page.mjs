@@ -66,10 +66,21 @@ async function renewed(url) {
   seen.renewed = await page.locator('#lost').innerText();
 }
 
+// One that takes the connection and never answers is no worker that works.
+async function standing(url) {
+  const page = await browser.newPage();
+  page.setDefaultTimeout(PATIENCE);
+  await page.goto(url);
+  await page.locator('#lost').waitFor({ state: 'visible' });
+  seen.standing = await page.locator('#lost').innerText();
+  seen.asOf = await page.locator('.as-of').innerText();
+}
+
 const addresses = new Map(given.map(one => [ one.slice(0, one.indexOf('=')), one.slice(one.indexOf('=') + 1) ]));
-const renewing = renewed(addresses.get('renewed'));
+const renewing = [ renewed(addresses.get('renewed')), standing(addresses.get('standing')) ];
 addresses.delete('renewed');
+addresses.delete('standing');
 for (const [ name, url ] of addresses) await look(name, url);
-await renewing;
+await Promise.all(renewing);
 console.log(JSON.stringify(seen));
 await browser.close();

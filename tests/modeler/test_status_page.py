@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +49,9 @@ async def served(worlds: Mapping[str, World]) -> AsyncIterator[dict[str, str]]:
         changing = world_that_changes()
         await changing.open("127.0.0.1", 0)
         addresses["renewed"] = changing.url
+        standing = await asyncio.start_server(hangs_at_the_second_look(), "127.0.0.1", 0)
+        stack.callback(standing.close)
+        addresses["standing"] = f"http://127.0.0.1:{standing.sockets[0].getsockname()[1]}/"
         yield addresses
 
 
@@ -68,6 +71,24 @@ def world_that_changes() -> Server:
     closing: list[asyncio.Future[None]] = []
     server = Server(answer)
     return server
+
+
+def hangs_at_the_second_look() -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+    """Return a worker that shows its page once, and takes connections without an answer from then on."""
+    page, looks = busy().endpoint.answer("GET", "/"), 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal looks
+        looks += 1
+        await reader.readuntil(b"\r\n\r\n")
+        if looks > 1:
+            await asyncio.Event().wait()
+        head = f"Content-Type: {page.content_type}\r\nContent-Length: {len(page.body)}\r\nConnection: close"
+        writer.write(f"HTTP/1.1 200 OK\r\n{head}\r\n\r\n".encode() + page.body)
+        await writer.drain()
+        writer.close()
+
+    return answer
 
 
 async def looked_at(program: Path, browser: str) -> dict[str, Any]:
@@ -187,3 +208,9 @@ def test_it_renews_itself_and_says_when_it_cannot(seen: dict[str, Any]) -> None:
     """What is new appears, and who read a list goes on reading; a worker that is gone leaves the page, marked so."""
     assert seen["place"] == [700, True]
     assert "No answer from the worker" in seen["renewed"]
+
+
+def test_a_worker_that_stands_still_is_told_from_one_that_works(seen: dict[str, Any]) -> None:
+    """A page that is old says that there is no answer, and of when it is."""
+    assert "No answer from the worker" in seen["standing"]
+    assert "as of 2026-11-26 09:30:11 UTC" in seen["asOf"]

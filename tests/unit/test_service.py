@@ -16,6 +16,7 @@ from openai_connector.money.budgets import Budgets
 from openai_connector.observe.events import BudgetsRead, Event, Events
 from openai_connector.redaction import Redaction
 from openai_connector.service import (
+    GRPC_ROOTS,
     Observed,
     budgets_of,
     client_of_environment,
@@ -24,6 +25,7 @@ from openai_connector.service import (
     secrets_of,
     task_types,
     watch_budgets,
+    work,
 )
 from openai_connector.settings import SettingsError, load
 from openai_connector.store import NoStore
@@ -344,3 +346,13 @@ def test_what_is_no_port_is_refused(monkeypatch: pytest.MonkeyPatch, given: str)
     monkeypatch.setenv("CONNECTOR_HTTP_PORT", given)
     with pytest.raises(SettingsError, match="CONNECTOR_HTTP_PORT must be a port"):
         load()
+
+
+async def test_a_folder_in_place_of_grpcs_own_authorities_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With TLS gRPC would end the process without a word."""
+    monkeypatch.setenv(GRPC_ROOTS, str(tmp_path))
+    monkeypatch.setenv("ZEEBE_ADDRESS", "https://localhost:1")
+    with pytest.raises(SettingsError, match=GRPC_ROOTS):
+        await work(load(), asyncio.Event())

@@ -10,6 +10,7 @@ import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openai_connector import __version__, wording
@@ -53,6 +54,7 @@ OWED_EVERY = 5.0  # seconds between two looks at what workers that are gone stil
 BUDGETS_EVERY = 2.0  # seconds between two looks at the file of budgets, and at what is spent of them
 SHARED_EVERY = 0.5  # seconds between two looks at what the fleet knows of limits and outages
 STORE_PATIENCE = StoreOptions().patience
+GRPC_ROOTS = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
 LAST_SECONDS = 3.0  # after a second signal, to give back the jobs under way; to remove what the API keeps
 
 
@@ -72,6 +74,7 @@ async def work(settings: Settings, stopping: asyncio.Event, *, has_endpoint: boo
     Leaves signals alone.
     """
     connection = connection_of(settings)
+    _check_roots(connection)
     client = client_of_environment()
     observed = Observed() if has_endpoint else None
     traces = open_traces(os.environ)
@@ -439,6 +442,13 @@ def connection_of(settings: Settings) -> Connection:
         client_key=settings.client_key,
         oauth=oauth,
     )
+
+
+def _check_roots(connection: Connection) -> None:
+    """Refuse a folder in place of the file of authorities that gRPC reads by itself: it would abort."""
+    named = os.environ.get(GRPC_ROOTS)
+    if named and connection.tls and connection.ca_certificate is None and Path(named).is_dir():
+        raise SettingsError(f"{GRPC_ROOTS} names a folder: name a file with certificates, or unset it")
 
 
 def _announce(settings: Settings, connection: Connection) -> None:

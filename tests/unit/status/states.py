@@ -12,9 +12,12 @@ from openai_connector.observe.events import (
     AnswerAwaited,
     AnswerReceived,
     AnswerReused,
+    BudgetsRead,
+    BudgetState,
     Call,
     CallFailed,
     CallSent,
+    EngineLost,
     Event,
     HeldBack,
     HostLost,
@@ -116,6 +119,10 @@ def busy(jobs: int = 37) -> World:
                 world.tell(CallFailed(done, "ApiStatusError", "500", "Nothing: it is tried again"))
             world.tell(JobEnded(done, outcome, "done", 1.4))
         world.clock.now += 60
+    until = "2026-12-01T00:00:00Z"
+    world.tell(
+        BudgetsRead((BudgetState("customer mail", "month", Decimal(50), Decimal("31.42"), "USD", until),))
+    )
     for number in range(jobs):
         current = replace(
             job(key=2251799813685249 + number), bpmn_process_id="customer-mail", element_id="Sort"
@@ -146,7 +153,11 @@ def trouble() -> World:
     held = [HeldKey("api.openai.com", "gpt-5.2", 12.4)]
     world = World([Fetching(connected=False)], Stored(is_healthy=False), held=lambda: held)
     world.tell(
-        StoreLost("the disk is full (No space left on device). Free some", False), HostLost("llm.example.com")
+        EngineLost(
+            "UNAVAILABLE", "failed to connect to all addresses", "Check that it runs, and ZEEBE_ADDRESS"
+        ),
+        StoreLost("the disk is full (No space left on device). Free some", False),
+        HostLost("llm.example.com"),
     )
     for number, (code, advice) in enumerate(
         (("401", ADVICE), ("CONNECTION_FAILED", "Check the network"), ("INVALID_INPUTS", ""))

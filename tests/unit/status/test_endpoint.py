@@ -155,7 +155,7 @@ def test_a_page_is_whole_and_small(world: World) -> None:
     assert len(reply.body) <= LARGEST_PAGE
     [nonce] = set(re.findall(r'nonce="([^"]+)"', page))
     assert f"'nonce-{nonce}'" in reply.headers["Content-Security-Policy"]
-    assert not re.findall(r'(?:src|href)="(?!data:|/)', page)
+    assert not re.findall(r'(?:src|href)="(?!data:|[a-z/]+")', page)
     assert "{{" not in page
 
 
@@ -264,7 +264,7 @@ def test_budgets_are_shown_where_there_are_any() -> None:
     [first, _] = json.loads(world.get("/status")[1])["budgets"]
     assert (first["name"], first["spent"], first["amount"], first["per"]) == ("team <a>", 0.5, 2.5, "day")
     page = world.get("/")[1]
-    for shown in "team &lt;a&gt;", "0.50 of 2.50 USD a day", "20%", "2026-11-27T00:00:00Z":
+    for shown in "team &lt;a&gt;", "0.50 of 2.50 USD a day", "20%", "2026-11-27 00:00:00":
         assert shown in page
 
 

@@ -95,6 +95,10 @@ class Board:
         if heard is not None:
             heard(event)
 
+    def at(self) -> datetime:
+        """Return what time it is."""
+        return self._now()
+
     def age(self, working: Working) -> float:
         """Return for how many seconds a job has been worked on."""
         return self._clock() - working.since

@@ -70,7 +70,8 @@ def _head(report: Given) -> str:
         pill = tag("span", "Works", class_="pill done")
     where = f"{report['host']}, process {report['process']}, version {report['version']}"
     where += f", since {_clock(report['begun'])} UTC"
-    return tag("p", pill, " ", tag("span", text(where), class_="dim"), class_="state")
+    as_of = tag("span", f"as of {_clock(report['at'])} UTC", class_="dim as-of")
+    return tag("p", pill, " ", tag("span", text(where), class_="dim"), ", ", as_of, class_="state")
 
 
 def _alerts(report: Given) -> str:
@@ -231,11 +232,11 @@ def _budgets(report: Given) -> str:
             budget["name"],
             f"{budget['spent']:.2f} of {budget['amount']:.2f} {budget['currency']} a {budget['per']}",
             f"{budget['spent'] / budget['amount']:.0%}" if budget["amount"] else "–",
-            budget["until"],
+            _clock(budget["until"]),
         )
         for budget in report["budgets"]
     )
-    columns = ("Budget", "Spent and reserved", "Part", "Until")
+    columns = ("Budget", "Spent and reserved", "Part", "Until (UTC)")
     return _section("Budgets", _table(columns, rows, "", title="Budgets"))
 
 

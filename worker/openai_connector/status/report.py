@@ -33,6 +33,7 @@ def report(parts: Parts, board: Board) -> dict[str, Any]:
         "host": socket.gethostname(),
         "process": os.getpid(),
         "begun": board.begun.isoformat(timespec="seconds"),
+        "at": board.at().isoformat(timespec="seconds"),
         "ready": is_ready,
         "down": ready["down"],
         "degraded": ready["degraded"],
