@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from openai_connector.observe.metrics import Metrics
 
@@ -68,3 +70,31 @@ def test_panels_do_not_overlap() -> None:
     """Each panel of the dashboard has a place and an id of its own."""
     places = {(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in DASHBOARD["panels"]}
     assert len(places) == len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
+
+
+def kept(given: Any, read: Any) -> Any:
+    """Return of what was read all that stands at a place that was given."""
+    if isinstance(given, dict) and isinstance(read, dict):
+        return {name: kept(value, read[name]) for name, value in given.items() if name in read}
+    if isinstance(given, list) and isinstance(read, list):
+        return [kept(*pair) for pair in zip(given, read, strict=True)]
+    return read
+
+
+def test_grafana_knows_all_that_the_dashboard_says() -> None:
+    """Grafana's own types read it, and nothing is lost or changed by them."""
+    read = json.loads(json.dumps(Dashboard.from_json(DASHBOARD), cls=JSONEncoder))
+    assert kept(DASHBOARD, read) == DASHBOARD
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"panels": 3}, {"templating": {"list": [{"hidden": True}]}}, {"titel": "x"}]
+)
+def test_what_grafana_does_not_know_is_found(wrong: dict[str, Any]) -> None:
+    """The types would tell of another shape and of a key that is none."""
+    given = DASHBOARD | wrong
+    try:
+        read = json.loads(json.dumps(Dashboard.from_json(given), cls=JSONEncoder))
+    except (TypeError, AttributeError, KeyError, ValueError):
+        return
+    assert kept(given, read) != given
