@@ -283,6 +283,7 @@ class TestBudgets:
             file.write_text(self.GOOD.replace("5", "6.5"))
             while not any(isinstance(one, BudgetsRead) and one.budgets[0].amount == 6.5 for one in told):
                 await asyncio.sleep(0.01)
+            file.write_text("\ufeff" + self.GOOD.replace("5", "6.5"), "utf-8")
             file.write_text("wrong")
             while "BUDGETS_WRONG" not in sentences_in(caplog.text):
                 await asyncio.sleep(0.01)

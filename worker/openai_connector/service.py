@@ -22,7 +22,7 @@ from openai_connector.limits import FixedLimits, Gate, HostChange, Shares, excha
 from openai_connector.money import Prices
 from openai_connector.money.budgets import Budgets
 from openai_connector.observe.events import BudgetsRead, Events, HostFound, HostLost, Listener
-from openai_connector.observe.logs import log_event
+from openai_connector.observe.logs import log_event, place_of
 from openai_connector.observe.metrics import Metrics
 from openai_connector.observe.tracing import open_traces
 from openai_connector.openai_api import ApiClient, Proxies, ProxyError
@@ -333,6 +333,8 @@ async def watch_budgets(budgets: Budgets, store: Store, events: Events) -> None:
                 log.info("%s", wording.BUDGETS_LOADED(count=len(list(budgets))))
         except ValueError as error:
             log.warning("%s", wording.BUDGETS_WRONG(problem=error))
+        except Exception as error:  # a bug must not end the watching: what was read before stays
+            log.error("CONNECTOR_BUDGETS: reading failed unexpectedly (%s)", place_of(error))
 
 
 def connectors(

@@ -82,7 +82,7 @@ class Spending:
             job.key,
             job.bpmn_process_id,
             job.element_id,
-            request.model[:_LABEL],
+            storable(request.model),
             job.tenant_id,
             amount,
             currency,
@@ -184,9 +184,14 @@ def paid(charge: Charge, bill: Bill) -> Pay:
     currency = ""
     if isinstance(bill.cost, Cost):
         amount, currency = bill.cost.amount, bill.cost.currency
-    model = charge.model or bill.used.model[:_LABEL]
+    model = charge.model or storable(bill.used.model)
     own = replace(charge, amount=amount, currency=currency, model=model)
     return Pay(own, bill.used.input or 0, bill.used.output or 0)
+
+
+def storable(text: str) -> str:
+    """Return a text that every database takes: not too long, no half of a character, no NUL."""
+    return text[:_LABEL].encode("utf-8", "replace").decode().replace("\0", "?")
 
 
 def _is_surely_free(error: BaseException | None) -> bool:

@@ -88,6 +88,8 @@ def test_credentials_are_told_by_the_names_of_their_secrets() -> None:
         pytest.param("limit = 5", "limit is not known here", id="another key"),
         pytest.param("ammount = 5", "did you mean amount?", id="a misspelt key"),
         pytest.param("amount =", "is no TOML", id="no TOML"),
+        pytest.param("amount = 1e99999999999999999999", "too large", id="beyond all numbers"),
+        pytest.param(f"processes = {'[' * 5000}{']' * 5000}", "nested too deep", id="too deep"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(line: str, told: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from openai_connector.spending import storable
 from openai_connector.store import StoreError, postgres, sqlite
 from openai_connector.store.charges import Charge, Drop, Limit, Lose, Open, Over, Pay, Total, Wait
 from openai_connector.store.durable import DurableStore
@@ -59,6 +61,21 @@ class Away(SqliteTables):
         if self.is_away:
             raise OSError
         return super().transaction()
+
+
+class Unsure(Away):
+    """A file whose transactions end in an error now and then, though they are written."""
+
+    unsure = 0
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Write, and raise."""
+        with super().transaction():
+            yield
+        if self.unsure:
+            self.unsure -= 1
+            raise OSError
 
 
 class TestTotals:
@@ -206,6 +223,39 @@ class TestOnce:
         await until(lambda: store.is_healthy)
         assert await figures(store) == ANSWERED
 
+    async def test_a_return_whose_end_is_not_known_counts_once(self, opened: Opener, tmp_path: Path) -> None:
+        """What was written with it is written again: the charge must still be there then."""
+        tables = Unsure(tmp_path / "store.sqlite3", clock=opened.clock)
+        store = await opened(str(tmp_path), tables)
+        await store.claim(JOB, CALL, charge())
+        tables.is_away = True
+        with pytest.raises(StoreError):
+            await store.keep(JOB, CALL, KEPT, paid(charge()))
+        with pytest.raises(StoreError):
+            await store.forget(JOB)
+        tables.is_away, tables.unsure = False, 2
+        await until(lambda: store.is_healthy and not tables.unsure)
+        assert await figures(store) == ANSWERED
+
+    async def test_a_call_that_broke_off_while_the_store_was_away(
+        self, opened: Opener, location: str
+    ) -> None:
+        """Nothing of it was reserved, and it may have been paid for all the same."""
+        store = await opened(location)
+        await store.enter(JOB, Lose(charge("1", "3", LIMIT)))
+        await store.enter(JOB, Lose(charge("1", "3", LIMIT)))
+        assert await figures(store) == LOST
+        assert (await store.budgets([LIMIT.key]))[LIMIT.key] == 3
+
+    async def test_any_models_name_can_be_stored(self, opened: Opener, location: str) -> None:
+        """Nobody may take the store from a fleet by a character that a database refuses."""
+        store = await opened(location)
+        name = storable("gpt\0\ud800" + "x" * 500)
+        assert len(name) <= 200
+        await store.enter(JOB, Lose(replace(charge(), model=name)))
+        assert store.is_healthy
+        assert [total.model for total in await store.totals()] == [name]
+
 
 class TestGone:
     """Workers that are killed, or seem so."""
@@ -267,12 +317,15 @@ class TestGone:
     async def test_an_answer_that_nobody_fetches_is_lost_by_its_age(
         self, opened: Opener, location: str, clock: Clock
     ) -> None:
-        """After the retention."""
-        store = await opened(location, retention=timedelta(days=1))
+        """After the retention; not before a batch can have answered, however short that is."""
+        store = await opened(location, retention=timedelta(hours=6))
         await store.claim(JOB, CALL, charge())
         await store.keep(JOB, CALL, {"waiting": "resp_1"}, Wait(charge(), "resp_1"))
+        clock.move(DAY)
+        await opened(location, retention=timedelta(hours=6))
+        assert await figures(store) == ()
         clock.move(2 * DAY)
-        await opened(location, retention=timedelta(days=1))
+        await opened(location, retention=timedelta(hours=6))
         assert await figures(store) == LOST
 
 

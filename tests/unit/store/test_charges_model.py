@@ -50,7 +50,7 @@ class Model:
                 self.state, self.owner = "paid", None
             case "drop", "open" | "lost":
                 self.state, self.owner = "", None
-            case "lose", "open":
+            case "lose", "" | "open":
                 self.state, self.owner = "lost", None
             case "wait", "open" | "lost":
                 self.state, self.owner = "open", None

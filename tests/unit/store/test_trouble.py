@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import stat
@@ -10,7 +11,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,9 @@ import pytest
 
 from openai_connector import wording
 from openai_connector.store import Met, News, StoreError, StoreOptions, open_store, postgres, sqlite
+from openai_connector.store.charges import Charge, Limit
 from openai_connector.store.durable import DurableStore
+from openai_connector.store.postgres import PostgresTables
 from tests import postgres as servers
 from tests.make import sentences_in
 from tests.unit.store.stores import CALL, JOB, KEPT, Opener, is_postgres, tables_at, until
@@ -372,6 +377,22 @@ class TestDatabaseAway:
         await until(lambda: other.is_healthy)
         assert (await other.claim(JOB, CALL)).is_busy
         await living.aclose()
+
+    async def test_a_worker_that_stands_still_holds_nobody_up_for_long(
+        self, opened: Opener, empty_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Frozen within a transaction, it loses the rows of budgets that all others need."""
+        monkeypatch.setattr(postgres, "IDLE_TIMEOUT_MS", 300)
+        url, limit = empty_database(), Limit("all 1970-01", Decimal(10))
+        frozen = PostgresTables(url)
+        frozen.open()
+        store = await opened(url)
+        one = Charge("1", JOB, "p", "e", "m", "t", Decimal(1), "USD", (limit,))
+        await store.claim(JOB, CALL, one)
+        with contextlib.suppress(Exception), frozen.transaction():
+            frozen.read_budgets([limit.key])
+            await store.claim(JOB + 1, CALL, replace(one, id="2", job_key=JOB + 1))
+        assert (await store.budgets([limit.key]))[limit.key] == 2
 
     async def test_one_that_hangs_is_given_up(
         self, opened: Opener, empty_database: Callable[[], str], watch: Watch

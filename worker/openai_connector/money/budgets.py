@@ -135,7 +135,7 @@ def _state(path: Path) -> tuple[int, ...]:
 
 def _read(path: Path) -> tuple[Budget, ...]:
     try:
-        return read_budgets(path.read_text("utf-8"))
+        return read_budgets(path.read_text("utf-8-sig"))
     except UnicodeDecodeError:
         raise ValueError("the file is no text in UTF-8: save it as such") from None
     except OSError as error:  # its name is not shown: it may be something else that was set here
@@ -152,6 +152,8 @@ def read_budgets(text: str) -> tuple[Budget, ...]:
         content = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"the file is no TOML: {error}") from None
+    except (ArithmeticError, RecursionError):
+        raise ValueError("the file holds a number that is too large, or is nested too deep") from None
     for key in content:
         if key != "budget":
             raise ValueError(f"{key[:50]} is not known here: each budget begins with a line [[budget]]")

@@ -29,6 +29,7 @@ from openai_connector.store.tables import Tables
 DAY: Final = 86400.0
 TOTALS_KEPT: Final = 400 * DAY
 ENDED_KEPT: Final = 3600.0
+LEAST_KEPT: Final = 2 * DAY
 LOST_AT_ONCE: Final = 500
 """Charges that are found lost in one transaction; the rest is found in the next one."""
 
@@ -84,7 +85,11 @@ class Booking:
             self._lose(self._tables.charges_of_owners(owners, LOST_AT_ONCE), now)
 
     def purge(self, before: float, now: float) -> None:
-        """Remove what is older; answers that nobody has fetched for so long are lost."""
+        """Remove what is older; answers that nobody has fetched for so long are lost.
+
+        What waits for a batch may come back after a day, however short the retention is.
+        """
+        before = min(before, now - LEAST_KEPT)
         self._lose(self._tables.charges_waiting(before, LOST_AT_ONCE), now)
         self._tables.purge_charges(before, now - ENDED_KEPT)
         self._tables.purge_totals(day_of(now - TOTALS_KEPT), now - TOTALS_KEPT)

@@ -237,6 +237,8 @@ def moved(entry: Entry, row: Row | None, owner: str, day: str) -> Row | None:
             return Row(charge, State.PAID, None, day, given, made, reserved)
         case Wait(charge, next_id) if row is not None and row.state is not State.PAID:
             return replace(row, charge=replace(row.charge, id=next_id), state=State.OPEN, owner=None)
+        case Lose(charge) if row is None:  # the store was away when the call was begun
+            return Row(charge, State.LOST, None, day, reserved=charge.amount)
         case Lose() if row is not None and row.state is State.OPEN:
             return replace(row, state=State.LOST, owner=None, day=day)
         case Drop() if row is not None and row.state is not State.PAID:

@@ -368,8 +368,10 @@ class DurableStore:
                     await self._beat()
 
     async def _beat(self) -> None:
-        releases, forgotten = self._unreleased - self._held.keys(), set(self._unforgotten)
+        releases = self._unreleased - self._held.keys()
         entries = self._unentered[:ENTERED_AT_ONCE]
+        # A job goes when its entries are surely written: one that is repeated finds its charge then.
+        forgotten = set() if entries else set(self._unforgotten)
         await self._call(lambda: self._ledger.beat(releases, forgotten, entries))
         self._unreleased -= releases
         self._unforgotten -= forgotten

@@ -64,6 +64,8 @@ CONNECTION: Final[Mapping[str, Any]] = {
 }
 """What holds where the URL says nothing: a connection that hangs is known to after seconds."""
 STATEMENT_TIMEOUT_MS: Final = 8000
+IDLE_TIMEOUT_MS: Final = 4000
+"""Shorter, so that whoever waits for a worker that stands still is not given up first."""
 REFUSALS: Final = (
     (("too many connections", "too many clients", "remaining connection slots"), wording.STORE_CROWDED),
     (("permission denied for database",), wording.STORE_NO_CONNECT),
@@ -139,6 +141,8 @@ class PostgresTables:
         # No prepared statements: a pooler in between may not keep a session for them.
         self._connection = psycopg.connect(**{**CONNECTION, **given}, autocommit=True, prepare_threshold=None)
         self._db.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}")
+        # A worker that stands still within a transaction must not hold the rows of all others' budgets.
+        self._db.execute(f"SET idle_in_transaction_session_timeout = {IDLE_TIMEOUT_MS}")
         self._size_at = None
         (is_begun,) = self._row("SELECT to_regclass('openai_connector_version') IS NOT NULL")
         if not is_begun or self._version() != len(self._migrations):

@@ -19,7 +19,7 @@ from openai_connector.openai_api import ApiError, ApiResponse, ApiTimeoutError, 
 from openai_connector.outcome.memory import BATCH, WaitingCall
 from openai_connector.outcome.release import Attempt
 from openai_connector.purchases import Purchases
-from openai_connector.spending import Purchase, Spending
+from openai_connector.spending import Purchase, Spending, storable
 from openai_connector.store import Entry
 from openai_connector.tasks.task_type import AnswerNeeded, Request, Task
 from openai_connector.waiting.batch_api import Files, NoBatchError
@@ -360,7 +360,7 @@ def _is_needed(outcome: Outcome | None) -> bool:
 
 
 def _charge_id(call: WaitingCall) -> str:
-    return f"response {call.id}"
+    return storable(f"response {call.id}")
 
 
 def check_look(response: ApiResponse) -> None:
