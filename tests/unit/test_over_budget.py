@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from openai_connector.bills import Bills
 from openai_connector.connector import Connector
 from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome
 from openai_connector.money import Prices
@@ -18,10 +19,11 @@ from openai_connector.money.budgets import Budgets
 from openai_connector.money.price_file import read_prices
 from openai_connector.observe.events import BudgetExceeded, Events
 from openai_connector.openai_api import ApiError, ApiResponse
-from openai_connector.purchases import Purchases
+from openai_connector.purchases import BudgetExceededError, Purchases
 from openai_connector.spending import Spending
 from openai_connector.store import NoStore, Store, StoreOptions
 from openai_connector.store.durable import DurableStore
+from openai_connector.tasks.task_type import Request
 from tests.make import ANSWER, FakeApi, job, refused, sentences_in, tasks
 
 PRICES = Prices(
@@ -203,6 +205,67 @@ class TestWhatCounts:
             assert len(world.api.requests) == asked
             assert await world.spent() == spent
             await mine.aclose()
+
+
+def asked(**changes: Any) -> Request:
+    """Return a request of a chat."""
+    given: dict[str, Any] = {"model": "m", "url": "https://llm.example.com/v1/chat/completions", **changes}
+    return Request(
+        "POST", given["url"], {}, b"Hi", timedelta(60), "f", given["model"], content=given.get("content")
+    )
+
+
+class TestPriceThatOnlyTheAnswerTells:
+    """Nothing can be reserved before such a call."""
+
+    @pytest.mark.parametrize(
+        "request_",
+        [
+            asked(model="alias"),
+            asked(model="", url="https://llm.example.com/openai/deployments/mine/chat/completions"),
+            asked(model=""),
+            asked(content={"model": "m", "service_tier": "scale"}),
+        ],
+        ids=["another name of a model", "a deployment", "a body that is text", "a tier without a price"],
+    )
+    async def test_it_counts_with_what_it_did_cost(
+        self, tmp_path: Path, store: Store, request_: Request
+    ) -> None:
+        """Until the budget is used up: then the call is refused."""
+        World(tmp_path, 250)
+        spending = Spending(PRICES, Budgets(tmp_path / "budgets.toml"), now=lambda: NOW)
+        purchases = Purchases(store)
+        response = ApiResponse(200, {}, {"model": "m", "service_tier": "default", "usage": USAGE})
+        for number, spent in enumerate((100, 200, 300)):
+            given = job(key=number)
+            purchase = spending.purchase(request_, given)
+            assert await purchases.begin(given, "f", purchase.charge) is None
+            purchase.is_sent, purchase.bill = True, Bills(PRICES).of(request_, response)
+            await purchases.keep(given, "f", {"body": {}}, purchase.ended())
+            assert (await store.budgets(["team|2026-11-26"]))["team|2026-11-26"] == spent * MILLIONTH
+        with pytest.raises(BudgetExceededError) as refusal:
+            await purchases.begin(job(key=9), "f", spending.purchase(request_, job(key=9)).charge)
+        assert "BUDGET_USED_UP" in sentences_in(str(refusal.value))
+
+    async def test_an_amount_in_another_currency_counts_nothing(self, tmp_path: Path, store: Store) -> None:
+        """Neither what it may cost nor what it did."""
+        world = World(tmp_path, 250, 'currency = "EUR"', store=store)
+        for number in range(4):
+            assert isinstance(await world.work(prompt=f"{number}"), Completed)
+        assert await world.spent() == 0
+
+    async def test_one_that_is_lost_counts_nothing(self, tmp_path: Path, store: Store) -> None:
+        """Nobody knows what it may have cost."""
+        world = World(tmp_path, 250, store=store)
+        world.api.answers = [refused(504)]
+        assert isinstance(await world.work(model="other"), Failed)
+        assert await world.spent() == 0
+
+    async def test_where_nothing_may_be_spent_it_is_not_made(self, tmp_path: Path, store: Store) -> None:
+        """A budget of 0 lets only calls through that are known to be free."""
+        world = World(tmp_path, 0, store=store)
+        assert isinstance(await world.work(model="other"), Failed)
+        assert world.api.requests == []
 
 
 async def test_while_the_store_is_away_each_worker_counts_for_itself(tmp_path: Path) -> None:

@@ -90,6 +90,15 @@ class BudgetExceededError(TaskError):
         self.until = f"{until:%Y-%m-%dT%H:%M:%SZ}"
         if over.is_unpriced:
             words = wording.BUDGET_REFUSED(budget=self.budget, model=charge.model, currency=over.currency)
+        elif over.is_used_up:
+            words = wording.BUDGET_USED_UP(
+                budget=self.budget,
+                per=per_of(period),
+                amount=shown(over.amount),
+                spent=shown(over.spent),
+                currency=over.currency,
+                until=f"{until:%Y-%m-%d %H:%M} UTC",
+            )
         else:
             words = wording.BUDGET_EXCEEDED(
                 budget=self.budget,

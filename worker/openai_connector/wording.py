@@ -58,16 +58,26 @@ BUDGET_EXCEEDED = Sentence(
     "until {until}. Raise the amount in the file of CONNECTOR_BUDGETS, or wait until then; then retry the "
     "incident. A limit of the answer's tokens at the task makes the call smaller"
 )
+BUDGET_USED_UP = Sentence(
+    "The call was not made, and nothing was paid for: of the budget {budget} ({amount} {currency} a {per}) "
+    "{spent} {currency} are spent, or reserved by calls under way: nothing is left until {until}, unless "
+    "calls under way cost less than they may. Raise the amount in the file of CONNECTOR_BUDGETS, or wait; "
+    "then retry the incident"
+)
 BUDGET_REFUSED = Sentence(
     "The call was not made, and nothing was paid for: the price of {model} is not known in {currency}, and "
     "the budget {budget} takes no such calls. Add the price to the file of CONNECTOR_PRICES, or set "
     'unpriced = "count" at the budget; then retry the incident'
 )
 BUDGET_UNPRICED = Sentence(
-    "Budget {budget}: the price of the model '{model}' is not known in its currency. Its calls do not count "
-    'on the budget, and are refused where it has unpriced = "refuse". Add the price to the file of '
-    "CONNECTOR_PRICES"
+    "Budget {budget}: before the call, the price of {model} is not known in its currency. Nothing is "
+    "reserved for such calls; they count with what they did cost where the answer's price is known, and are "
+    'refused where the budget is used up or has unpriced = "refuse". Add the price to the file of CONNECTOR_PRICES; '
+    'where requests name no model, for the model "*" of their host'
 )
+THE_MODEL = Sentence("the model {model}")
+THE_DEPLOYMENT = Sentence("the deployment {deployment}, whose model the request does not name")
+NO_MODEL = Sentence("this request, which names no model,")
 BUDGETS_LOADED = Sentence("CONNECTOR_BUDGETS: {count} budgets are in force")
 BUDGETS_WRONG = Sentence("CONNECTOR_BUDGETS: {problem}. What was read before stays in force")
 BUDGETS_LOCAL = Sentence(

@@ -33,6 +33,8 @@ class Limit:
     currency: str = ""
     is_refused: bool = False
     """The call's price is not known in the budget's currency, and the budget takes no such calls."""
+    is_reserved: bool = True
+    """What the call may cost is known in the budget's currency, and counts until it is known better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +131,14 @@ class Over:
 
     key: str
     spent: Decimal
-    """And reserved, before the call."""
+    """Or reserved by calls under way, before the call."""
     amount: Decimal = ZERO
     """That may be spent."""
     currency: str = ""
     is_unpriced: bool = False
     """It does not fit because its price is not known."""
+    is_used_up: bool = False
+    """Nothing is left, and what the call may cost is not known."""
 
 
 class Place(NamedTuple):
@@ -261,8 +265,14 @@ def charged(row: Row | None) -> dict[str, Decimal]:
     """Return what a charge takes of its budgets: the most it may cost, until that is known better."""
     if row is None:
         return {}
-    amount = row.reserved if row.charge.amount is None else row.charge.amount
-    return {limit.key: amount or ZERO for limit in row.charge.budgets}
+    return {limit.key: _charged(row, limit) for limit in row.charge.budgets}
+
+
+def _charged(row: Row, limit: Limit) -> Decimal:
+    amount, currency = row.charge.amount, row.charge.currency
+    if amount is not None and limit.currency in ("", currency):
+        return amount
+    return row.reserved or ZERO if limit.is_reserved else ZERO
 
 
 @dataclass(slots=True)
@@ -289,9 +299,18 @@ def overdrawn(row: Row | None, charge: Charge, spent: Mapping[str, Decimal]) -> 
         own = charged(row)
         for limit in charge.budgets:
             others = spent.get(limit.key, ZERO) - own.get(limit.key, ZERO)
-            if limit.is_refused or (charge.amount and others + charge.amount > limit.amount):
-                return Over(limit.key, others, limit.amount, limit.currency, limit.is_refused)
+            if limit.is_refused or not _fits(charge, limit, others):
+                return Over(
+                    limit.key, others, limit.amount, limit.currency, limit.is_refused, not limit.is_reserved
+                )
     return None
+
+
+def _fits(charge: Charge, limit: Limit, others: Decimal) -> bool:
+    """Check whether a charge fits beside others; one that is not known fits while anything is left."""
+    if not limit.is_reserved:
+        return others < limit.amount
+    return not charge.amount or others + charge.amount <= limit.amount
 
 
 class LocalCharges:
@@ -368,7 +387,7 @@ def pay_noted(text: str) -> Pay | None:
 
 def _listed(charge: Charge) -> list[Any]:
     amount = None if charge.amount is None else str(charge.amount)
-    budgets = [[limit.key, str(limit.amount)] for limit in charge.budgets]
+    budgets = [[limit.key, str(limit.amount), limit.currency, limit.is_reserved] for limit in charge.budgets]
     labels = [charge.process, charge.element, charge.model, charge.tenant]
     return [charge.job_key, *labels, amount, charge.currency, budgets]
 
@@ -384,8 +403,13 @@ def _unlisted(id_: str, listed: Sequence[Any]) -> Charge:
         tenant,
         None if amount is None else Decimal(amount),
         currency,
-        tuple(Limit(key, Decimal(limit)) for key, limit in budgets),
+        tuple(_limit(*limit) for limit in budgets),
     )
+
+
+def _limit(key: str, amount: str, currency: str = "", is_reserved: bool = True) -> Limit:
+    """Return a limit as it was listed; earlier ones have the first two only."""
+    return Limit(key, Decimal(amount), currency, is_reserved=is_reserved)
 
 
 def sorted_totals(found: Iterable[tuple[Place, Counts]]) -> list[Total]:
