@@ -21,7 +21,7 @@ from openai_connector.observe.events import BudgetExceeded, Events
 from openai_connector.openai_api import ApiError, ApiResponse
 from openai_connector.purchases import BudgetExceededError, Purchases
 from openai_connector.spending import Spending
-from openai_connector.store import NoStore, Store, StoreOptions
+from openai_connector.store import Charge, NoStore, Over, Store, StoreOptions
 from openai_connector.store.durable import DurableStore
 from openai_connector.tasks.task_type import Request
 from tests.make import ANSWER, FakeApi, job, refused, sentences_in, tasks
@@ -100,12 +100,14 @@ class TestOutcome:
 
     async def test_an_incident_says_what_is_spent_and_until_when(self, tmp_path: Path, store: Store) -> None:
         """Nothing was sent, and no retry is left: a person decides."""
-        world = World(tmp_path, 500, store=store)
-        outcome = await world.work()
+        world = World(tmp_path, 1050, store=store)
+        await world.work()
+        world.api.requests.clear()
+        outcome = await world.work(prompt="later")
         assert isinstance(outcome, Failed)
         assert outcome.retries == 0
         assert "BUDGET_EXCEEDED" in sentences_in(outcome.message)
-        for told in "team", "0.0005 USD a day", "0.001 USD", "2026-11-27 00:00 UTC":
+        for told in "team", "0.00105 USD a day", "0.001 USD", "0.0001 USD are spent", "2026-11-27 00:00 UTC":
             assert told in outcome.message
         assert world.api.requests == []
         assert [type(event) for event in world.events if isinstance(event, BudgetExceeded)] == [
@@ -114,7 +116,9 @@ class TestOutcome:
 
     async def test_a_bpmn_error_where_the_task_wants_one(self, tmp_path: Path, store: Store) -> None:
         """With the budget's name and when it is over."""
-        outcome = await World(tmp_path, 500, store=store).work(budgetExceeded="bpmnError")
+        world = World(tmp_path, 1050, store=store)
+        await world.work()
+        outcome = await world.work(prompt="later", budgetExceeded="bpmnError")
         assert isinstance(outcome, BpmnError)
         assert outcome.code == "BUDGET_EXCEEDED"
         assert outcome.variables == {"budget": "team", "until": "2026-11-27T00:00:00Z"}
@@ -139,6 +143,41 @@ class TestOutcome:
         assert world.api.requests == []
         free = World(tmp_path, 2500, store=store)
         assert isinstance(await free.work(model="other"), Completed)
+
+
+class TestWaitingDoesNotHelp:
+    """Calls that a budget takes in no period."""
+
+    @pytest.mark.parametrize(
+        ("amount", "rule", "model", "sentence"),
+        [
+            (500, "count", "m", "BUDGET_TOO_SMALL"),
+            (0, "count", "m", "BUDGET_TOO_SMALL"),
+            (0, "count", "other", "BUDGET_OF_NOTHING"),
+            (2500, "refuse", "other", "BUDGET_REFUSED"),
+        ],
+        ids=["more than all of it", "nothing may be spent", "nothing, and no price", "no price"],
+    )
+    async def test_neither_the_words_nor_the_error_name_a_time(
+        self, tmp_path: Path, store: Store, amount: int, rule: str, model: str, sentence: str
+    ) -> None:
+        """The next period changes nothing."""
+        world = World(tmp_path, amount, f'unpriced = "{rule}"', store=store)
+        outcome = await world.work(model=model)
+        assert isinstance(outcome, Failed)
+        assert [name for name in sentences_in(outcome.message) if name.startswith("BUDGET")] == [sentence]
+        assert "2026-11-27" not in outcome.message
+        outcome = await world.work(model=model, budgetExceeded="bpmnError")
+        assert isinstance(outcome, BpmnError)
+        assert outcome.variables == {"budget": "team", "until": None}
+        told = [event.until for event in world.events if isinstance(event, BudgetExceeded)]
+        assert told == [None, None]
+
+    def test_a_request_that_names_no_model_has_a_name(self) -> None:
+        """No sentence has a hole."""
+        over = Over("team|2026-11-26", Decimal(0), Decimal(1), "USD", is_unpriced=True)
+        charge = Charge("1", 1, "p", "Ask", "", "t")
+        assert "the price of this request, which" in str(BudgetExceededError(over, charge))
 
 
 class TestWhatCounts:
