@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -21,7 +22,8 @@ from openai_connector.observe.events import BudgetExceeded, Events
 from openai_connector.openai_api import ApiError, ApiResponse
 from openai_connector.purchases import BudgetExceededError, Purchases
 from openai_connector.spending import Spending
-from openai_connector.store import Charge, NoStore, Over, Store, StoreOptions
+from openai_connector.store import Charge, Claim, Entry, NoStore, Over, Store, StoreError, StoreOptions
+from openai_connector.store.charges import Limit, Pay
 from openai_connector.store.durable import DurableStore
 from openai_connector.tasks.task_type import Request
 from tests.make import ANSWER, FakeApi, job, refused, sentences_in, tasks
@@ -315,6 +317,103 @@ async def test_while_the_store_is_away_each_worker_counts_for_itself(tmp_path: P
     assert sum(isinstance(outcome, Completed) for outcome in outcomes) == 2
     outcomes = [await world.work(prompt=f"later {n}") for n in range(18)]
     assert sum(isinstance(outcome, Completed) for outcome in outcomes) == 14
+
+
+class Switched:
+    """A store that is away while the switch says so; what ends meanwhile is entered when it is back."""
+
+    def __init__(self) -> None:
+        self.is_away = False
+        self._inner, self._later = NoStore(), list[Entry]()
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what a store without faults has."""
+        return getattr(self._inner, name)
+
+    def back(self) -> None:
+        """Be there again."""
+        self.is_away = False
+        for entry in self._later:
+            if isinstance(entry, Pay):  # the store counts a call also where its reservation did not reach it
+                self._inner.reserve(entry.charge, {})
+            self._inner.note(entry)
+        self._later.clear()
+
+    async def claim(self, job_key: int, fingerprint: str, charge: Charge | None = None) -> Claim:
+        """Reserve, or fail."""
+        self._check()
+        return await self._inner.claim(job_key, fingerprint, charge)
+
+    async def confirm(self, job_key: int, fingerprint: str, charge: Charge | None = None) -> Claim:
+        """Say that the call may be made, or fail."""
+        self._check()
+        return await self._inner.confirm(job_key, fingerprint, charge)
+
+    async def keep(self, job_key: int, fingerprint: str, answer: Any, entry: Entry | None = None) -> None:
+        """Note, or note later."""
+        await self.enter(job_key, entry)
+
+    async def enter(self, job_key: int, entry: Entry | None) -> Claim:
+        """Note, or note later."""
+        if self.is_away:
+            self._later += [] if entry is None else [entry]
+            self._check()
+        self._inner.note(entry)
+        return Claim()
+
+    def _check(self) -> None:
+        if self.is_away:
+            raise StoreError("away")
+
+
+class TestAnotherOutage:
+    """The store was away, came back, and is away again."""
+
+    @pytest.mark.parametrize("outages", [2, 3, 5])
+    async def test_what_was_spent_in_earlier_ones_counts_once(self, outages: int) -> None:
+        """By the store, which has told of it since."""
+        store = Switched()
+        purchases = Purchases(store)
+        calls = 2 * outages - 1  # the first and the last of them while it is away
+        limit = Limit("team|2026-11-26", Decimal(calls), "USD")
+        for number in range(calls):
+            store.is_away = number % 2 == 0
+            charge = Charge(str(number), number, "p", "Ask", "m", "t", Decimal(1), "USD", (limit,))
+            await purchases.begin(job(key=number), "f", charge)
+            await purchases.keep(job(key=number), "f", {"body": {}}, Pay(charge))
+            store.back()
+        store.is_away = True
+        with pytest.raises(BudgetExceededError):
+            await purchases.begin(job(key=99), "f", replace(charge, id="more"))
+
+    async def test_what_is_still_open_counts_on(self) -> None:
+        """The store does not know of it before it has ended."""
+        store = Switched()
+        purchases = Purchases(store)
+        limit = Limit("team|2026-11-26", Decimal(2), "USD")
+        charges = [Charge(str(n), n, "p", "Ask", "m", "t", Decimal(1), "USD", (limit,)) for n in range(3)]
+        store.is_away = True
+        await purchases.begin(job(key=1), "f", charges[0])
+        store.back()
+        await purchases.begin(job(key=2), "f", charges[1])
+        store.is_away = True
+        with pytest.raises(BudgetExceededError):
+            await purchases.begin(job(key=3), "f", charges[2])
+
+    async def test_a_claim_that_tells_nothing_of_a_budget_changes_nothing_of_it(self) -> None:
+        """A call without a budget came between the outages."""
+        store = Switched()
+        purchases = Purchases(store)
+        charge = Charge("1", 1, "p", "Ask", "m", "t", Decimal(1), "USD")
+        limited = replace(charge, id="2", budgets=(Limit("team|2026-11-26", Decimal(1), "USD"),))
+        store.is_away = True
+        await purchases.begin(job(key=1), "f", limited)
+        await purchases.keep(job(key=1), "f", {"body": {}}, Pay(limited))
+        store.back()
+        await purchases.begin(job(key=2), "f", charge)
+        store.is_away = True
+        with pytest.raises(BudgetExceededError):
+            await purchases.begin(job(key=3), "f", replace(limited, id="3"))
 
 
 async def test_the_workers_own_key_is_told_by_its_setting(tmp_path: Path) -> None:

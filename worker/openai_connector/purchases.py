@@ -186,6 +186,7 @@ class Purchases:
             log.debug("Job %d: the store was not asked: %s", job.key, error)
             return Claim() if charge is None else self._beside.reserve(charge, self._spent)
         self._spent.update(claim.spent)
+        self._beside.forget_ended(claim.spent)  # the store has it, and tells of it
         return claim
 
     def _check_budget(self, claim: Claim, job: Job, charge: Charge | None) -> None:

@@ -318,7 +318,8 @@ class LocalCharges:
 
     def __init__(self) -> None:
         self._rows: dict[str, Row] = {}
-        self._paid: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self._ended: defaultdict[str, Decimal] = defaultdict(Decimal)
+        """What charges count that have ended."""
         self._changes = Changes()
 
     @property
@@ -343,6 +344,13 @@ class LocalCharges:
         if entry.charge.id in self._rows:
             self._move(entry)
 
+    def forget_ended(self, keys: Iterable[str]) -> None:
+        """Count what has ended on these budgets no more: it counts elsewhere; what is open counts on."""
+        for key in keys:
+            if key in self._ended:
+                amount = self._ended.pop(key)
+                self._changes.budgets[key] = EXACT.subtract(self._changes.budgets[key], amount)
+
     def _move(self, entry: Entry) -> None:
         row = self._rows.pop(entry.charge.id, None)
         after = moved(entry, row, "", "")
@@ -350,6 +358,9 @@ class LocalCharges:
         self._changes.totals.clear()
         if after is not None and after.state is State.OPEN:
             self._rows[after.charge.id] = after
+        else:
+            for key, amount in charged(after).items():
+                self._ended[key] = EXACT.add(self._ended[key], amount)
         if len(self._rows) > MOST_OPEN:  # answers that nobody has fetched stay spent
             del self._rows[next(iter(self._rows))]
 
