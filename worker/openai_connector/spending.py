@@ -160,6 +160,8 @@ class Purchase:
 
     charge: Charge | None = None
     is_sent: bool = False
+    is_accepted: bool = False
+    """It is made at the API, and is only looked for since: no trouble of a look makes it free."""
     is_elsewhere: bool = False
     """Another worker has the answer: this one bought nothing."""
     bill: Bill | None = None
@@ -177,7 +179,8 @@ class Purchase:
             return Drop(self.charge)
         if self.bill is not None and (error is None or self.bill.is_told):
             return paid(self.charge, self.bill)
-        return Drop(self.charge) if _is_surely_free(error) else Lose(self.charge)
+        is_free = not self.is_accepted and _is_surely_free(error)
+        return Drop(self.charge) if is_free else Lose(self.charge)
 
 
 def paid(charge: Charge, bill: Bill) -> Pay:

@@ -264,6 +264,12 @@ class TestEnds:
         entry = charge_of(Purchase(is_sent=True)).ended(error)
         assert isinstance(entry, Lose if is_lost else Drop)
 
+    @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503])
+    def test_one_that_was_accepted_is_free_of_no_look(self, status: int) -> None:
+        """It may have been made, whatever a look at it is told."""
+        for error in refused(status), connection_error("no_connection"):
+            assert isinstance(charge_of(Purchase(is_sent=True, is_accepted=True)).ended(error), Lose)
+
     def test_one_that_was_not_sent(self) -> None:
         """Nothing was bought."""
         assert isinstance(charge_of(Purchase()).ended(RuntimeError()), Drop)
