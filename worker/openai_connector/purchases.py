@@ -87,20 +87,28 @@ class BudgetExceededError(TaskError):
     def __init__(self, over: Over, charge: Charge) -> None:
         self.budget, period = parts_of(over.key)
         until = end_of(period)
-        self.until = f"{until:%Y-%m-%dT%H:%M:%SZ}"
+        needed = charge.amount or Decimal(0)
         if over.is_unpriced:
-            words = wording.BUDGET_REFUSED(budget=self.budget, model=charge.model, currency=over.currency)
+            sentence = wording.BUDGET_REFUSED
+        elif over.is_used_up:
+            sentence = wording.BUDGET_USED_UP if over.amount else wording.BUDGET_OF_NOTHING
         else:
-            words = wording.BUDGET_EXCEEDED(
+            sentence = wording.BUDGET_TOO_SMALL if needed > over.amount else wording.BUDGET_EXCEEDED
+        is_over_then = sentence in (wording.BUDGET_USED_UP, wording.BUDGET_EXCEEDED)
+        self.until = f"{until:%Y-%m-%dT%H:%M:%SZ}" if is_over_then else None
+        """None: waiting does not help."""
+        super().__init__(
+            sentence(
                 budget=self.budget,
                 per=per_of(period),
                 amount=shown(over.amount),
                 spent=shown(over.spent),
-                needed=shown(charge.amount or Decimal(0)),
+                needed=shown(needed),
                 currency=over.currency,
                 until=f"{until:%Y-%m-%d %H:%M} UTC",
+                model=wording.THE_MODEL(model=charge.model) if charge.model else wording.NO_MODEL(),
             )
-        super().__init__(words)
+        )
 
 
 class WorkerEndedError(TaskError):
@@ -178,6 +186,7 @@ class Purchases:
             log.debug("Job %d: the store was not asked: %s", job.key, error)
             return Claim() if charge is None else self._beside.reserve(charge, self._spent)
         self._spent.update(claim.spent)
+        self._beside.forget_ended(claim.spent)  # the store has it, and tells of it
         return claim
 
     def _check_budget(self, claim: Claim, job: Job, charge: Charge | None) -> None:

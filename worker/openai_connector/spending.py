@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 from openai_connector import wording
@@ -141,15 +142,16 @@ class Spending:
             is_priced = isinstance(cost, Cost) and cost.currency == budget.currency
             if not is_priced:
                 self._warn(budget, request)
-            if is_priced or budget.unpriced == REFUSE:
-                yield Limit(budget.key(today), budget.amount, budget.currency, not is_priced)
+            is_refused = not is_priced and budget.unpriced == REFUSE
+            yield Limit(budget.key(today), budget.amount, budget.currency, is_refused, is_priced)
 
     def _warn(self, budget: Budget, request: Request) -> None:
         """Say once of each model that a budget cannot count it."""
-        known = (budget.name, request.model)
+        named = _named(request)
+        known = (budget.name, named)
         if known not in self._warned and len(self._warned) < 1000:
             self._warned.add(known)
-            log.warning("%s", wording.BUDGET_UNPRICED(budget=budget.name, model=request.model[:_LABEL]))
+            log.warning("%s", wording.BUDGET_UNPRICED(budget=budget.name, model=named))
 
 
 @dataclass(slots=True)
@@ -158,6 +160,8 @@ class Purchase:
 
     charge: Charge | None = None
     is_sent: bool = False
+    is_accepted: bool = False
+    """It is made at the API, and is only looked for since: no trouble of a look makes it free."""
     is_elsewhere: bool = False
     """Another worker has the answer: this one bought nothing."""
     bill: Bill | None = None
@@ -175,7 +179,8 @@ class Purchase:
             return Drop(self.charge)
         if self.bill is not None and (error is None or self.bill.is_told):
             return paid(self.charge, self.bill)
-        return Drop(self.charge) if _is_surely_free(error) else Lose(self.charge)
+        is_free = not self.is_accepted and _is_surely_free(error)
+        return Drop(self.charge) if is_free else Lose(self.charge)
 
 
 def paid(charge: Charge, bill: Bill) -> Pay:
@@ -200,6 +205,15 @@ def _is_surely_free(error: BaseException | None) -> bool:
     if error.response is not None:
         return error.response.status >= 400 and error.response.status not in _GATEWAY_GAVE_UP
     return error.reason in _UNSENT
+
+
+def _named(request: Request) -> str:
+    """Return how a request's model is called, or what is known of one that names none."""
+    if request.model:
+        return wording.THE_MODEL(model=request.model[:_LABEL])
+    _, _, rest = urlsplit(request.url).path.partition("/deployments/")
+    deployment = unquote(rest.partition("/")[0])[:_LABEL]
+    return wording.THE_DEPLOYMENT(deployment=deployment) if deployment else wording.NO_MODEL()
 
 
 def _count(value: Any) -> int | None:

@@ -54,20 +54,45 @@ COULD_NOT_BE_STORED = Sentence(
 
 BUDGET_EXCEEDED = Sentence(
     "The call was not made, and nothing was paid for: it may cost up to {needed} {currency}, and of the "
-    "budget {budget} ({amount} {currency} a {per}) {spent} {currency} are spent or reserved. It is used up "
-    "until {until}. Raise the amount in the file of CONNECTOR_BUDGETS, or wait until then; then retry the "
-    "incident. A limit of the answer's tokens at the task makes the call smaller"
+    "budget {budget} ({amount} {currency} a {per}) {spent} {currency} are spent, or reserved by calls "
+    "under way. What these do not use is free again when they end: retry the incident soon. What is spent "
+    "stays so until {until}: wait until then, or raise the amount in the file of CONNECTOR_BUDGETS; then "
+    "retry the incident. A limit of the answer's tokens at the task makes the call smaller"
+)
+BUDGET_USED_UP = Sentence(
+    "The call was not made, and nothing was paid for: what it may cost is not known, and of the budget "
+    "{budget} ({amount} {currency} a {per}) {spent} {currency} are spent, or reserved by calls under way. "
+    "What these do not use is free again when they end: retry the incident soon. What is spent stays so "
+    "until {until}: wait until then, or raise the amount in the file of CONNECTOR_BUDGETS; then retry the "
+    "incident"
+)
+BUDGET_TOO_SMALL = Sentence(
+    "The call was not made, and nothing was paid for: it may cost up to {needed} {currency}, more than "
+    "the whole budget {budget} ({amount} {currency} a {per}). Waiting does not help: set a limit of the "
+    "answer's tokens at the task, which makes the call smaller, or raise the amount in the file of "
+    "CONNECTOR_BUDGETS; then retry the incident"
+)
+BUDGET_OF_NOTHING = Sentence(
+    "The call was not made, and nothing was paid for: what it may cost is not known, and nothing may be "
+    "spent of the budget {budget} ({amount} {currency} a {per}). Waiting does not help: raise the amount "
+    "in the file of CONNECTOR_BUDGETS, or add the price to the file of CONNECTOR_PRICES; then retry the "
+    "incident"
 )
 BUDGET_REFUSED = Sentence(
-    "The call was not made, and nothing was paid for: the price of {model} is not known in {currency}, and "
-    "the budget {budget} takes no such calls. Add the price to the file of CONNECTOR_PRICES, or set "
-    'unpriced = "count" at the budget; then retry the incident'
+    "The call was not made, and nothing was paid for: the price of {model} is not known in {currency}, "
+    "and the budget {budget} takes no such calls. Waiting does not help: add the price to the file of "
+    'CONNECTOR_PRICES, for the model "*" of its host where a request names none, or set unpriced = '
+    '"count" at the budget; then retry the incident'
 )
 BUDGET_UNPRICED = Sentence(
-    "Budget {budget}: the price of the model '{model}' is not known in its currency. Its calls do not count "
-    'on the budget, and are refused where it has unpriced = "refuse". Add the price to the file of '
-    "CONNECTOR_PRICES"
+    "Budget {budget}: before the call, the price of {model} is not known in its currency. Nothing is "
+    "reserved for such calls; they count with what they did cost where the answer's price is known, and "
+    'are refused where the budget is used up or has unpriced = "refuse". Add the price to the file of '
+    'CONNECTOR_PRICES; where requests name no model, for the model "*" of their host'
 )
+THE_MODEL = Sentence("the model {model}")
+THE_DEPLOYMENT = Sentence("the deployment {deployment}, whose model the request does not name")
+NO_MODEL = Sentence("this request, which names no model,")
 BUDGETS_LOADED = Sentence("CONNECTOR_BUDGETS: {count} budgets are in force")
 BUDGETS_WRONG = Sentence("CONNECTOR_BUDGETS: {problem}. What was read before stays in force")
 BUDGETS_LOCAL = Sentence(

@@ -194,14 +194,31 @@ class TestCharges:
         self, tmp_path: Path, lines: str, model: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         """It is let through with one warning a model, or refused where the budget says so."""
-        for rule, count in ("count", 0), ("refuse", 1):
+        for rule, is_refused in ("count", False), ("refuse", True):
             caplog.clear()
             spending = self.spending(tmp_path, f'amount = 1\nper = "day"\n{lines}\nunpriced = "{rule}"')
             for _ in range(2):
                 charge = spending.purchase(request({"model": model}), job()).charge
                 assert charge is not None
-                assert [limit.is_refused for limit in charge.budgets] == [True] * count
+                assert [(one.is_refused, one.is_reserved) for one in charge.budgets] == [(is_refused, False)]
             assert len(caplog.records) == 1
+
+    @pytest.mark.parametrize(
+        ("path", "named"),
+        [
+            ("openai/deployments/mine%20too/chat/completions", "the deployment mine too"),
+            ("chat/completions", "this request"),
+            ("openai/deployments//chat/completions", "this request"),
+        ],
+        ids=["a deployment", "nothing", "an empty deployment"],
+    )
+    def test_a_request_that_names_no_model(
+        self, tmp_path: Path, path: str, named: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """The warning names what is known of it."""
+        spending = self.spending(tmp_path, 'amount = 1\nper = "day"')
+        spending.purchase(request({}, path), job())
+        assert f"the price of {named}" in caplog.text
 
 
 def charge_of(purchase: Purchase) -> Purchase:
@@ -246,6 +263,12 @@ class TestEnds:
         """It may have been paid for, unless that is surely not so."""
         entry = charge_of(Purchase(is_sent=True)).ended(error)
         assert isinstance(entry, Lose if is_lost else Drop)
+
+    @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503])
+    def test_one_that_was_accepted_is_free_of_no_look(self, status: int) -> None:
+        """It may have been made, whatever a look at it is told."""
+        for error in refused(status), connection_error("no_connection"):
+            assert isinstance(charge_of(Purchase(is_sent=True, is_accepted=True)).ended(error), Lose)
 
     def test_one_that_was_not_sent(self) -> None:
         """Nothing was bought."""

@@ -17,7 +17,22 @@ import pytest
 
 from openai_connector.spending import storable
 from openai_connector.store import StoreError, postgres, sqlite
-from openai_connector.store.charges import Charge, Drop, Limit, Lose, Open, Over, Pay, Total, Wait
+from openai_connector.store.charges import (
+    Charge,
+    Drop,
+    Limit,
+    Lose,
+    Open,
+    Over,
+    Pay,
+    Row,
+    State,
+    Total,
+    Wait,
+    charged,
+    read,
+    written,
+)
 from openai_connector.store.durable import DurableStore
 from openai_connector.store.sqlite import SqliteTables
 from tests.unit.store.stores import CALL, FRESH_FOR, JOB, KEPT, Clock, Opener, is_postgres, tables_at, until
@@ -83,6 +98,24 @@ class Unsure(Away):
         if self.unsure and self._has_totals:
             self.unsure -= 1
             raise OSError
+
+
+class TestWritten:
+    """How a charge is kept with its limits."""
+
+    LIMITS = (LIMIT, Limit("a", Decimal("0.5"), "EUR", is_reserved=False), Limit("b", Decimal(2), "USD"))
+
+    def test_it_is_read_as_it_was_written(self) -> None:
+        """With the currency of each limit."""
+        row = Row(charge("1", "3", *self.LIMITS), State.OPEN, "me", "1970-01-12", reserved=Decimal(3))
+        assert read(written(row), "1", "open", "me") == row
+
+    def test_an_earlier_one_has_no_currencies(self) -> None:
+        """It counts whatever it did cost."""
+        text = '[[1, "order", "ask", "m", "t", "3", "USD", [["team", "10"]]], "1970-01-12", 0, 0, "3"]'
+        row = read(text, "1", "open", None)
+        assert row.charge.budgets == (Limit("team", Decimal(10)),)
+        assert charged(row) == {"team": 3}
 
 
 class TestTotals:

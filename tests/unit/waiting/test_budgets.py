@@ -131,6 +131,34 @@ class TestBackground:
         simulate(story())
 
 
+class TestSecondAnswer:
+    """*Ask again once*, where the second answer is not there at once."""
+
+    @pytest.mark.parametrize(
+        "fault",
+        [fakes.status(401), fakes.status(403), fakes.status(400), fakes.status(404), fakes.status(429)],
+        ids=["the key", "no permission", "refused", "not known", "too many"],
+    )
+    def test_a_look_that_fails_makes_it_not_free(self, tmp_path: Path, fault: Any) -> None:
+        """It was accepted, and may have cost all that was reserved."""
+
+        async def story() -> None:
+            account, api = Account(tmp_path), fakes.Responses(text="no JSON", final=DONE)
+            engine = fakes.Engine(fakes.a_job())
+            for name, value in (MOST | {"responseFormat": "json_object", "repair": "true"}).items():
+                engine.set(name, value)
+            worker = fakes.Worker(api, engine, AnswerNeeded.NOW, **account.options)
+            working = asyncio.create_task(worker.once())
+            while len(api.begun) < 2:
+                await asyncio.sleep(0.01)
+            first = await account.spent()
+            api.faults["GET"] = [fault] * 1000
+            await working
+            assert await account.spent() == first
+
+        simulate(story())
+
+
 class TestByDay:
     """Lines of batches."""
 

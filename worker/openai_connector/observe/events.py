@@ -171,8 +171,8 @@ class BudgetExceeded:
 
     job: Job
     budget: str
-    until: str
-    """When the budget's period is over, in UTC."""
+    until: str | None
+    """When the budget's period is over, in UTC; None: the call does not fit then either."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,8 +225,12 @@ def _of_call(event: CallEvent) -> tuple[str, dict[str, Any]]:
         case HeldBack(job=job, reason=reason):
             return f"{_named(job)}: {reason}", _fields(job)
         case BudgetExceeded(job=job, budget=budget, until=until):
-            text = f"{_named(job)}: no call, budget {budget} is used up until {until}"
-            return text, _fields(job, budget=budget, until=until)
+            why = (
+                "does not take it, whatever is left"
+                if until is None
+                else f"has too little left until {until}"
+            )
+            return f"{_named(job)}: no call, budget {budget} {why}", _fields(job, budget=budget, until=until)
         case CallCut(job=job, seconds=seconds):
             text = f"{_named(job)}: its API call was cut off after {seconds:.2f} s; it may have been paid for"
             return text, _fields(job, callSeconds=round(seconds, 3))

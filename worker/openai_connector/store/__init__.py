@@ -9,7 +9,7 @@ This module imports no database: a worker without a store pays nothing for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -217,6 +217,10 @@ class NoStore:
         """Reserve what a call may cost; `known` is what is spent elsewhere."""
         over = self._charges.reserve(charge, known)
         return Claim(over=over, spent={limit.key: self._charges.spent[limit.key] for limit in charge.budgets})
+
+    def forget_ended(self, keys: Iterable[str]) -> None:
+        """Count calls that have ended on these budgets no more: they count elsewhere."""
+        self._charges.forget_ended(keys)
 
     async def confirm(self, job_key: int, fingerprint: str, charge: Charge | None = None) -> Claim:
         """Return that the call may be made."""

@@ -33,6 +33,8 @@ class Limit:
     currency: str = ""
     is_refused: bool = False
     """The call's price is not known in the budget's currency, and the budget takes no such calls."""
+    is_reserved: bool = True
+    """What the call may cost is known in the budget's currency, and counts until it is known better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +131,14 @@ class Over:
 
     key: str
     spent: Decimal
-    """And reserved, before the call."""
+    """Or reserved by calls under way, before the call."""
     amount: Decimal = ZERO
     """That may be spent."""
     currency: str = ""
     is_unpriced: bool = False
     """It does not fit because its price is not known."""
+    is_used_up: bool = False
+    """Nothing is left, and what the call may cost is not known."""
 
 
 class Place(NamedTuple):
@@ -263,8 +267,14 @@ def charged(row: Row | None) -> dict[str, Decimal]:
     """Return what a charge takes of its budgets: the most it may cost, until that is known better."""
     if row is None:
         return {}
-    amount = row.reserved if row.charge.amount is None else row.charge.amount
-    return {limit.key: amount or ZERO for limit in row.charge.budgets}
+    return {limit.key: _charged(row, limit) for limit in row.charge.budgets}
+
+
+def _charged(row: Row, limit: Limit) -> Decimal:
+    amount, currency = row.charge.amount, row.charge.currency
+    if amount is not None and limit.currency in ("", currency):
+        return amount
+    return row.reserved or ZERO if limit.is_reserved else ZERO
 
 
 @dataclass(slots=True)
@@ -291,9 +301,18 @@ def overdrawn(row: Row | None, charge: Charge, spent: Mapping[str, Decimal]) -> 
         own = charged(row)
         for limit in charge.budgets:
             others = spent.get(limit.key, ZERO) - own.get(limit.key, ZERO)
-            if limit.is_refused or (charge.amount and others + charge.amount > limit.amount):
-                return Over(limit.key, others, limit.amount, limit.currency, limit.is_refused)
+            if limit.is_refused or not _fits(charge, limit, others):
+                return Over(
+                    limit.key, others, limit.amount, limit.currency, limit.is_refused, not limit.is_reserved
+                )
     return None
+
+
+def _fits(charge: Charge, limit: Limit, others: Decimal) -> bool:
+    """Check whether a charge fits beside others; one that is not known fits while anything is left."""
+    if not limit.is_reserved:
+        return others < limit.amount
+    return not charge.amount or others + charge.amount <= limit.amount
 
 
 class LocalCharges:
@@ -301,7 +320,8 @@ class LocalCharges:
 
     def __init__(self) -> None:
         self._rows: dict[str, Row] = {}
-        self._paid: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self._ended: defaultdict[str, Decimal] = defaultdict(Decimal)
+        """What charges count that have ended."""
         self._changes = Changes()
 
     @property
@@ -326,6 +346,13 @@ class LocalCharges:
         if entry.charge.id in self._rows:
             self._move(entry)
 
+    def forget_ended(self, keys: Iterable[str]) -> None:
+        """Count what has ended on these budgets no more: it counts elsewhere; what is open counts on."""
+        for key in keys:
+            if key in self._ended:
+                amount = self._ended.pop(key)
+                self._changes.budgets[key] = EXACT.subtract(self._changes.budgets[key], amount)
+
     def _move(self, entry: Entry) -> None:
         row = self._rows.pop(entry.charge.id, None)
         after = moved(entry, row, "", "")
@@ -333,6 +360,9 @@ class LocalCharges:
         self._changes.totals.clear()
         if after is not None and after.state is State.OPEN:
             self._rows[after.charge.id] = after
+        else:
+            for key, amount in charged(after).items():
+                self._ended[key] = EXACT.add(self._ended[key], amount)
         if len(self._rows) > MOST_OPEN:  # answers that nobody has fetched stay spent
             del self._rows[next(iter(self._rows))]
 
@@ -370,7 +400,7 @@ def pay_noted(text: str) -> Pay | None:
 
 def _listed(charge: Charge) -> list[Any]:
     amount = None if charge.amount is None else str(charge.amount)
-    budgets = [[limit.key, str(limit.amount)] for limit in charge.budgets]
+    budgets = [[limit.key, str(limit.amount), limit.currency, limit.is_reserved] for limit in charge.budgets]
     labels = [charge.process, charge.element, charge.model, charge.tenant]
     return [charge.job_key, *labels, amount, charge.currency, budgets]
 
@@ -386,8 +416,13 @@ def _unlisted(id_: str, listed: Sequence[Any]) -> Charge:
         tenant,
         None if amount is None else Decimal(amount),
         currency,
-        tuple(Limit(key, Decimal(limit)) for key, limit in budgets),
+        tuple(_limit(*limit) for limit in budgets),
     )
+
+
+def _limit(key: str, amount: str, currency: str = "", is_reserved: bool = True) -> Limit:
+    """Return a limit as it was listed; earlier ones have the first two only."""
+    return Limit(key, Decimal(amount), currency, is_reserved=is_reserved)
 
 
 def sorted_totals(found: Iterable[tuple[Place, Counts]]) -> list[Total]:

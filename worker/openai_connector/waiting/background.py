@@ -156,6 +156,7 @@ class Waiting:
     ) -> tuple[Mapping[str, Any], Entry | None]:
         """Return what is kept of a second answer to a task: it is waited for here, nothing remembers it."""
         purchase = unfinished.purchase
+        purchase.is_accepted = True
         try:
             accepted = await self._waited_beside(unfinished, task, job, purchase)
         except BaseException as error:
