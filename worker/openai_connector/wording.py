@@ -601,6 +601,19 @@ STORE_NEWER = Sentence(
     "the store of CONNECTOR_STORE was made by a newer worker (version {found} of its tables, this worker "
     "knows {known}). Use the newer worker, or name another store"
 )
+STORE_OLDER = Sentence(
+    "the store of CONNECTOR_STORE was made by an older worker (version {found} of its tables, this program "
+    "reads {known}), and is left as it is. Use the program of the older worker's version, or start a worker "
+    "of this one first, which brings the store to its version"
+)
+STORE_NOT_BEGUN = Sentence(
+    "there are no tables at CONNECTOR_STORE yet: a worker makes them at its start. Is the setting the "
+    "worker's own?"
+)
+STORE_NOT_READABLE = Sentence(
+    "the file of CONNECTOR_STORE cannot be read here. Use the worker's own user, who may write its folder: "
+    "SQLite keeps files beside it also to read"
+)
 STORE_NO_DRIVER = Sentence(
     "CONNECTOR_STORE names PostgreSQL, but its driver is not installed. Install "
     "camunda-openai-connector[postgres]"
@@ -633,7 +646,7 @@ STORE_NO_DATABASE = Sentence(
 )
 STORE_NO_RIGHTS = Sentence(
     "the database user of CONNECTOR_STORE may not do this. Give it the right to create and write tables in "
-    "its schema"
+    "its schema; to tell of costs, to read them"
 )
 STORE_READ_ONLY = Sentence(
     "the database of CONNECTOR_STORE takes no writes. Name the primary server, not a copy of it "

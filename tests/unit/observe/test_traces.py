@@ -424,10 +424,14 @@ class TestSentOn:
     @pytest.mark.parametrize(
         ("host", "state"),
         [
-            pytest.param("llm.example.com", "vendor=1", id="own-server"),
+            pytest.param("vllm.models.svc:8000", "vendor=1", id="own-server"),
+            pytest.param("127.0.0.1:8000", "vendor=1", id="this-machine"),
             pytest.param("api.openai.com", None, id="openai"),
             pytest.param("eu.api.openai.com", None, id="openai-in-europe"),
             pytest.param("x.openai.azure.com", None, id="azure"),
+            pytest.param("x.cognitiveservices.azure.com", None, id="azure-by-another-name"),
+            pytest.param("openrouter.ai", None, id="gateway-of-others"),
+            pytest.param("api.mistral.ai", None, id="another-provider"),
         ],
     )
     def test_what_others_noted_goes_to_own_servers_alone(self, host: str, state: str | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import csv
 import io
 import json
@@ -18,7 +17,6 @@ from openai_connector.commands.console import say
 from openai_connector.contract import ExitStatus
 
 if TYPE_CHECKING:
-    from openai_connector.settings import Settings
     from openai_connector.store.charges import Total
 
 BY: Final[Mapping[str, Callable[[Total], str]]] = {
@@ -81,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.description = (
         "Tell what calls cost: from the store (CONNECTOR_STORE), for all workers that share it.\n"
-        "No engine and no API is asked. Days are those of UTC."
+        "No engine and no API is asked, and the store is left as it is. Days are those of UTC."
     )
     parser.epilog = """\
 examples:
@@ -106,6 +104,7 @@ def run(namespace: argparse.Namespace) -> int:
     """Print what was spent, and return the exit status."""
     from openai_connector import settings
     from openai_connector.store import StoreError, file_of
+    from openai_connector.store.reading import read_totals
 
     try:
         loaded = settings.load()
@@ -115,29 +114,18 @@ def run(namespace: argparse.Namespace) -> int:
     if loaded.store is None:
         say(wording.COSTS_NO_STORE())
         return ExitStatus.WRONG_USE
-    file = file_of(loaded.store.get_secret_value())
-    if file is not None and not file.is_file():  # which opening it would make
+    location = loaded.store.get_secret_value()
+    file = file_of(location)
+    if file is not None and not file.is_file():
         say(wording.COSTS_NO_FILE())
         return ExitStatus.FAILED
     try:
-        totals = asyncio.run(_totals(loaded, namespace.since))
+        totals = read_totals(location, namespace.since)
     except StoreError as error:
         say(wording.COSTS_NOT_READ(problem=error))
         return ExitStatus.FAILED
     _show(lines_of(totals, namespace.by), namespace)
     return ExitStatus.ENDED
-
-
-async def _totals(loaded: Settings, since: date | None) -> list[Total]:
-    from openai_connector import service
-
-    # What workers have noted on their way to the database is theirs to write.
-    store = service.store_of(loaded.model_copy(update={"store_notes": None}), lambda _: None)
-    try:
-        await store.start()
-        return await store.totals(since)
-    finally:
-        await store.aclose()
 
 
 def lines_of(totals: Iterable[Total], by: str) -> list[Line]:

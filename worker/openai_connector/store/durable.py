@@ -57,7 +57,7 @@ class DurableStore:
 
     def __init__(self, location: str, options: StoreOptions, tables: Tables | None = None) -> None:
         self.is_shared = file_of(location) is None
-        self._tables = tables or _tables(location, options)
+        self._tables = tables or tables_of(location, options)
         self._options = options
         self._patience = options.patience.total_seconds()
         self._fresh_for = options.fresh_for.total_seconds()
@@ -379,7 +379,8 @@ class DurableStore:
         self._change(None)
 
 
-def _tables(location: str, options: StoreOptions) -> Tables:
+def tables_of(location: str, options: StoreOptions) -> Tables:
+    """Return the tables at a location, not yet open."""
     if location.startswith(POSTGRES):
         from openai_connector.store.postgres import PostgresTables  # either database is imported alone
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from openai_connector import wording
 from openai_connector.store import StoreError
 from openai_connector.store.charges import Counts, Place, Row, read, written
-from openai_connector.store.tables import Call, Debt, Found
+from openai_connector.store.tables import Call, Debt, Found, check_version
 from openai_connector.wording import Sentence
 
 if TYPE_CHECKING:
@@ -129,6 +129,18 @@ class PostgresTables:
 
     def open(self) -> str | None:
         """Connect, and bring the tables to this version."""
+        self._connect()
+        if not self._is_begun() or self._version() != len(self._migrations):
+            self._migrate()
+        return None
+
+    def open_to_read(self) -> None:
+        """Connect without a right to change anything."""
+        self._connect()
+        self._db.execute("SET default_transaction_read_only = on")
+        check_version(self._version() if self._is_begun() else 0, len(self._migrations))
+
+    def _connect(self) -> None:
         try:
             import psycopg
             from psycopg.conninfo import conninfo_to_dict
@@ -144,10 +156,10 @@ class PostgresTables:
         # A worker that stands still within a transaction must not hold the rows of all others' budgets.
         self._db.execute(f"SET idle_in_transaction_session_timeout = {IDLE_TIMEOUT_MS}")
         self._size_at = None
+
+    def _is_begun(self) -> bool:
         (is_begun,) = self._row("SELECT to_regclass('openai_connector_version') IS NOT NULL")
-        if not is_begun or self._version() != len(self._migrations):
-            self._migrate()
-        return None
+        return bool(is_begun)
 
     def _version(self) -> int:
         row = self._db.execute("SELECT version FROM openai_connector_version").fetchone()

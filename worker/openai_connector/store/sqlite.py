@@ -16,7 +16,7 @@ from typing import Any, Final
 from openai_connector import wording
 from openai_connector.store import StoreError
 from openai_connector.store.charges import EXACT, Counts, Place, Row, read, written
-from openai_connector.store.tables import Call, Debt, Found
+from openai_connector.store.tables import Call, Debt, Found, check_version
 
 APPLICATION_ID: Final = 0x4F414953  # so that another program's file is not taken for a store
 MIGRATIONS: Final = (
@@ -68,6 +68,8 @@ BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 PAUSE: Final = 0.02
 WRONG_KIND: Final = (NotADirectoryError, FileExistsError, IsADirectoryError)
 """What opening a file tells of a file or folder that stands in the other's place."""
+UNREADABLE: Final = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY)
+"""Codes of a file that this user may not read, or beside which SQLite cannot make the files that it needs."""
 DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -144,6 +146,20 @@ class SqliteTables:
             error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
             raise error
         self._migrate()
+
+    def open_to_read(self) -> None:
+        """Open the file without a right to change it."""
+        address = f"{self._file.absolute().as_uri()}?mode=ro"
+        try:
+            self._connection = sqlite3.connect(
+                address, uri=True, timeout=self._busy_timeout, isolation_level=None
+            )
+            self._check_kind()
+        except sqlite3.OperationalError as error:
+            if _code(error) in UNREADABLE:
+                raise StoreError(wording.STORE_NOT_READABLE()) from None
+            raise
+        check_version(self._version(), len(self._migrations))
 
     def _check_kind(self) -> None:
         """Raise where the file is a database of something else: it must not be touched."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
+from openai_connector import wording
 from openai_connector.store import StoreError
 from openai_connector.store.charges import Counts, Place, Row
 
@@ -46,6 +47,9 @@ class Tables(Protocol):
 
     def open(self) -> str | None:
         """Connect, and bring the tables to this version; return the new name of a file that was damaged."""
+
+    def open_to_read(self) -> None:
+        """Connect to read alone; raise `StoreError` where the tables are of another version."""
 
     def close(self) -> None:
         """Close; raises nothing."""
@@ -164,6 +168,16 @@ class Tables(Protocol):
 
     def purge_totals(self, day: str, before: float) -> None:
         """Remove totals of earlier days, and budgets that nothing was added to since a moment."""
+
+
+def check_version(found: int, known: int) -> None:
+    """Raise where tables are not of the known version, and may not be brought to it; 0: there are none."""
+    if found > known:
+        raise StoreError(wording.STORE_NEWER(found=found, known=known))
+    if not found:
+        raise StoreError(wording.STORE_NOT_BEGUN())
+    if found < known:
+        raise StoreError(wording.STORE_OLDER(found=found, known=known))
 
 
 def in_order(calls: Iterable[Call]) -> list[Call]:

@@ -28,10 +28,10 @@ from openai_connector.contract import ERROR_VARIABLE, TEMPLATE_ID, TEMPLATE_VERS
 from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome
 from openai_connector.observe import events as e
 from openai_connector.observe.logs import place_of
-from openai_connector.observe.metrics import provider_of
 from openai_connector.observe.tracing import genai
 from openai_connector.observe.tracing import names as n
 from openai_connector.observe.tracing.export import Provider
+from openai_connector.observe.tracing.own import is_own
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,6 @@ LONGEST_TRACEPARENT: Final = 512
 CAPTURE: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 CAPTURING: Final = frozenset({"true", "span_only", "span_and_event"})
 _W3C: Final = TraceContextTextMapPropagator()
-_OWN_SERVERS: Final = provider_of("")
 
 
 @dataclass(slots=True)
@@ -195,7 +194,7 @@ class Traces:
             asked = genai.of_request(event.content, is_shown=self._is_content_shown)
             span.set_attributes({**genai.of_call(event.call), **asked})
         self._propagator.inject(event.added, set_span_in_context(span))
-        if provider_of(event.call.host) != _OWN_SERVERS:
+        if not is_own(event.call.host):
             event.added.pop("tracestate", None)  # what others have noted is not for everybody
 
     def _call(self, traced: _Traced, call: e.Call) -> Span:
