@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from openai_connector.cli import main
+from openai_connector.settings import load
 from openai_connector.store import StoreError, file_of, postgres, sqlite
 from openai_connector.store.charges import Charge, Open, Pay
 from openai_connector.store.reading import read_totals
+from openai_connector.tools.check.everything import Asked, check_everything
+from openai_connector.tools.check.findings import Verdict
 from tests.make import sentences_in
 from tests.unit.store.stores import CALL, JOB, KEPT, Opener, is_postgres, tables_at
 
@@ -62,6 +65,21 @@ async def test_nothing_old_is_removed(
     store = await opened(location)
     assert (await store.claim(JOB, CALL)).answer == KEPT
     assert [owed.job_key for owed in await store.owed()] == [JOB + 1]
+
+
+async def test_a_check_removes_nothing_old_either(
+    opened: Opener, location: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It writes, reads and removes what is its own."""
+    await spend(opened, location)
+    monkeypatch.setenv("CONNECTOR_STORE", location)
+    monkeypatch.setenv("CONNECTOR_STORE_RETENTION", "PT1H")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
+    monkeypatch.setenv("ZEEBE_ADDRESS", "127.0.0.1:1")
+    findings = await check_everything(load(), Asked(seconds=5))
+    assert [one.verdict for one in findings if one.check == "store"] == [Verdict.OK]
+    store = await opened(location)
+    assert (await store.claim(JOB, CALL)).answer == KEPT
 
 
 async def test_what_a_worker_wrote_last_is_read(opened: Opener, location: str) -> None:

@@ -20,7 +20,6 @@ from tests.unit.zeebe.fake_gateway import FakeGateway, FakeJob, hang, status
 def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look ten times a second."""
     monkeypatch.setattr("openai_connector.zeebe.poller.LOOK_EVERY", 0.1)
-    monkeypatch.setattr("openai_connector.zeebe.poller.LOOK_TIMEOUT", 0.1)
 
 
 class Full:
@@ -75,9 +74,16 @@ async def test_an_engine_that_goes_away_is_missed_and_found_again(
     ids=["away", "stranger", "hangs", "not_allowed_to_ask", "busy", "older"],
 )
 async def test_what_a_look_tells(
-    engine: FakeGateway, stub: Any, commands: Commands, fault: Any, is_there: bool
+    engine: FakeGateway,
+    stub: Any,
+    commands: Commands,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Any,
+    is_there: bool,
 ) -> None:
     """An engine that refuses the question is there; jobs may be fetched where this may not be asked."""
+    if fault is hang:
+        monkeypatch.setattr("openai_connector.zeebe.poller.LOOK_TIMEOUT", 0.1)
     engine.faults["Topology"].extend([fault] * 3)
     engine.add(FakeJob(1))
     full = Full(stub, commands)

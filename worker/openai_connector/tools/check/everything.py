@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
@@ -26,6 +27,7 @@ from openai_connector.tools.check.templates import check_folder
 
 KEY_NAME = "OPENAI_API_KEY"
 """The secret that the docs' tasks name, asked where the worker has no key of its own."""
+FOR_EVER: Final = timedelta(days=36500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,4 +141,6 @@ async def _store(settings: Settings, seconds: float) -> list[Finding]:
     if settings.store is None:
         return [ok("store", "No store is set: answers of a worker that is killed are paid for again")]
     patience = timedelta(seconds=seconds * 0.9)  # of one of its steps; what it knows is said before the end
-    return await check_store(lambda tell: service.store_of(settings, tell, patience=patience), seconds)
+    # Whoever checks may have another retention than the workers: what they keep is theirs to remove.
+    keeping = settings.model_copy(update={"store_retention": FOR_EVER})
+    return await check_store(lambda tell: service.store_of(keeping, tell, patience=patience), seconds)
