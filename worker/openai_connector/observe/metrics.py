@@ -14,7 +14,7 @@ from openai_connector import __version__
 from openai_connector.contract import OPENAI_HOST, TEMPLATE_ID, TEMPLATE_VERSION
 from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome
 from openai_connector.observe import events as e
-from openai_connector.observe.series import Counter, Gauge, Histogram, Labels, Names, Series, Sets, written
+from openai_connector.observe.series import Counter, Gauge, Histogram, Labels, Series, Sets, written
 
 TOKENS: Final = tuple(4**power for power in range(14))
 SECONDS: Final = (*(0.01 * 2**power for power in range(14)), 600.0, 3600.0, 7200.0, 28800.0, 86400.0)
@@ -64,7 +64,7 @@ class Metrics:
     """Counts events; `written` writes what was counted."""
 
     def __init__(self) -> None:
-        self._names = {label: Names() for label in LABELS}
+        self._names = {label: Sets() for label in LABELS}
         self._declare_jobs()
         self._declare_calls()
         self._declare_budgets()
@@ -87,7 +87,7 @@ class Metrics:
 
     def _begin(self) -> None:
         for code in KEY_REFUSED:
-            self.failed.add(("ApiStatusError", self._names["code"].of(code)), 0)
+            self.failed.add(("ApiStatusError", *self._names["code"].of((code,))), 0)
         for delivery in NOT_DELIVERED:
             self.reports.add((delivery,), 0)
 
@@ -306,9 +306,9 @@ class Metrics:
             e.AnswerReceived: self._answered,
             e.CallUnanswered: self._unanswered,
             e.CallCut: self._cut,
-            e.CallFailed: lambda event: self.failed.add((event.kind, self._names["code"].of(event.code))),
+            e.CallFailed: lambda event: self.failed.add((event.kind, *self._names["code"].of((event.code,)))),
             e.AnswerUnexpected: lambda event: self.unexpected.add(
-                (self._names["condition"].of(event.condition),)
+                self._names["condition"].of((event.condition,))
             ),
             e.HeldBack: lambda event: self.held_back.add((event.kind,)),
             e.BudgetExceeded: lambda event: self.budget_exceeded.add((event.budget,)),
@@ -319,8 +319,8 @@ class Metrics:
             e.BatchSubmitted: lambda _: self.batches.add(),
             e.BatchOver: lambda event: self.not_removed.add(amount=bool(event.trouble)),
             e.NotRemoved: lambda event: self.not_removed.add(amount=not event.is_tried_again),
-            e.HostLost: lambda event: self.hosts_down.set(1, (self._names["host"].of(event.host),)),
-            e.HostFound: lambda event: self.hosts_down.set(0, (self._names["host"].of(event.host),)),
+            e.HostLost: lambda event: self.hosts_down.set(1, self._names["host"].of((event.host,))),
+            e.HostFound: lambda event: self.hosts_down.set(0, self._names["host"].of((event.host,))),
         }
 
     def _on_store(self) -> dict[type, _Counted]:

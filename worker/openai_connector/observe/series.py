@@ -21,27 +21,10 @@ OTHER: Final = "_OTHER"
 Labels = tuple[str, ...]
 
 
-class Names:
-    """The values of a label that diagrams or APIs choose: only so many, so that series are bounded."""
-
-    def __init__(self, most: int = MOST_VALUES) -> None:
-        self._most = most
-        self._known: dict[str, str] = {}
-
-    def of(self, value: str) -> str:
-        """Return a value as it is counted."""
-        known = self._known.get(value)
-        if known is None:
-            if len(self._known) >= self._most:
-                return OTHER
-            known = self._known[value] = value[:LONGEST_VALUE]
-        return known
-
-
 class Sets:
     """Sets of label values that diagrams or APIs choose: only so many sets, whatever each value is."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int = MOST_VALUES) -> None:
         self._most = most
         self._known: dict[Labels, Labels] = {}
 
