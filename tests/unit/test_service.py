@@ -16,7 +16,6 @@ from openai_connector.money.budgets import Budgets
 from openai_connector.observe.events import BudgetsRead, Event, Events
 from openai_connector.redaction import Redaction
 from openai_connector.service import (
-    GRPC_ROOTS,
     Observed,
     budgets_of,
     client_of_environment,
@@ -32,6 +31,7 @@ from openai_connector.store import NoStore
 from openai_connector.tasks.allowed_hosts import HostRefusedError
 from openai_connector.tasks.operations import INPUT_NAMES, InvalidInputsError
 from openai_connector.tasks.task_type import Request
+from openai_connector.zeebe.channel import GRPC_ROOTS
 from openai_connector.zeebe.poller import Poller
 from tests.make import sentences_in
 from tests.stand_in import StandIn

@@ -39,7 +39,7 @@ from openai_connector.tasks.openai_task import ApiDefaults, OpenAiTasks
 from openai_connector.tasks.secrets import ChainedSecrets, EnvironmentSecrets, FolderSecrets, SecretProvider
 from openai_connector.tasks.task_type import TaskType
 from openai_connector.waiting import AtTask, WaitOptions
-from openai_connector.zeebe.channel import Connection, gateway, open_channel
+from openai_connector.zeebe.channel import GRPC_ROOTS, Connection, gateway, open_channel
 from openai_connector.zeebe.commands import Commands, Delivery
 from openai_connector.zeebe.lease import Leases
 from openai_connector.zeebe.oauth import ClientCredentials
@@ -54,7 +54,6 @@ OWED_EVERY = 5.0  # seconds between two looks at what workers that are gone stil
 BUDGETS_EVERY = 2.0  # seconds between two looks at the file of budgets, and at what is spent of them
 SHARED_EVERY = 0.5  # seconds between two looks at what the fleet knows of limits and outages
 STORE_PATIENCE = StoreOptions().patience
-GRPC_ROOTS = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
 LAST_SECONDS = 3.0  # after a second signal, to give back the jobs under way; to remove what the API keeps
 
 

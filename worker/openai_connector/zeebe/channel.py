@@ -15,6 +15,8 @@ from openai_connector.zeebe.oauth import ClientCredentials, interceptors
 if TYPE_CHECKING:
     from pyzeebe.proto.gateway_pb2_grpc import GatewayAsyncStub  # a name for type checkers only
 
+GRPC_ROOTS = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
+"""gRPC's own variable for the authorities that it trusts where the worker names none."""
 CHANNEL_OPTIONS = (
     # As Camunda's Java client: the gateway ends connections that ping more often than every 30 seconds.
     ("grpc.keepalive_time_ms", 45_000),

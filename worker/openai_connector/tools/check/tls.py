@@ -6,13 +6,9 @@ import os
 import ssl
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
 
 from openai_connector.tools.check.findings import Finding, failure, warning
-from openai_connector.zeebe.channel import Connection
-
-ROOTS: Final = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
-"""gRPC's own variable for the authorities that it trusts where the worker names none."""
+from openai_connector.zeebe.channel import GRPC_ROOTS, Connection
 
 
 def roots_problem(connection: Connection) -> Finding | None:
@@ -21,20 +17,20 @@ def roots_problem(connection: Connection) -> Finding | None:
     It goes on with its own list where the file is not there or empty, connects to nothing where there is no
     certificate in it, and ends the whole process where it is a folder.
     """
-    name = os.environ.get(ROOTS)
+    name = os.environ.get(GRPC_ROOTS)
     if not connection.tls or connection.ca_certificate is not None or not name:
         return None
-    advice = f"Correct {ROOTS}, or unset it; ZEEBE_CA_CERTIFICATE_PATH is the worker's own setting"
+    advice = f"Correct {GRPC_ROOTS}, or unset it; ZEEBE_CA_CERTIFICATE_PATH is the worker's own setting"
     if Path(name).is_dir():
-        return failure("engine-tls", f"{ROOTS} names a folder ({name}): gRPC ends the worker", advice)
+        return failure("engine-tls", f"{GRPC_ROOTS} names a folder ({name}): gRPC ends the worker", advice)
     problem = _unreadable(Path(name))
     if problem is not None:
-        message = f"{ROOTS} names {name}, which {problem}: gRPC trusts its own list in its place"
+        message = f"{GRPC_ROOTS} names {name}, which {problem}: gRPC trusts its own list in its place"
         return warning("engine-tls", message, advice)
     try:
         _lenient().load_verify_locations(name)
     except (ssl.SSLError, OSError):
-        message = f"{ROOTS} names {name}, which holds no certificate in PEM: gRPC makes no connection"
+        message = f"{GRPC_ROOTS} names {name}, which holds no certificate in PEM: gRPC makes no connection"
         return failure("engine-tls", message, advice)
     return None
 
@@ -75,7 +71,7 @@ def _lenient() -> ssl.SSLContext:
 
 
 def _authorities(connection: Connection) -> str:
-    named = os.environ.get(ROOTS)
+    named = os.environ.get(GRPC_ROOTS)
     if connection.ca_certificate is not None:
         return str(connection.ca_certificate)
     if named and _unreadable(Path(named)) is None:
