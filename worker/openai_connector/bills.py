@@ -72,6 +72,11 @@ class Bill(NamedTuple):
         return {**kept, COST: record_of(self.cost)}
 
 
+def billed(kept: Mapping[str, Any], bill: Bill | None) -> Mapping[str, Any]:
+    """Return what is kept of an answer, with its cost where it has a bill."""
+    return kept if bill is None else bill.of(kept)
+
+
 class Bills:
     """Says what answers cost.
 

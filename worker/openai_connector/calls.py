@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any, Final, NamedTuple, Protocol
 
 from openai_connector import wording
-from openai_connector.bills import Bills, call_of
+from openai_connector.bills import Bills, billed, call_of
 from openai_connector.job import Job, Recovery
 from openai_connector.limits import Admission, Asking, Gate, Held, key_of
 from openai_connector.limits.limiter import Told
@@ -206,7 +206,7 @@ class Calls:
             entered.done()
         if accepted is None:
             raise Unfinished(waits_for or "", purchase=purchase)
-        return accepted if purchase.bill is None else purchase.bill.of(accepted)
+        return billed(accepted, purchase.bill)
 
     async def _send(
         self, request: Request, task: Task, job: Job, request_id: str, purchase: Purchase

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from openai_connector import wording
-from openai_connector.bills import Bills
+from openai_connector.bills import Bills, billed
 from openai_connector.calls import Api, Bought, Calls, Unfinished
 from openai_connector.contract import CONNECTION_FAILED
 from openai_connector.job import BpmnError, Failed, Job, Outcome, Recovery, TaskError
@@ -174,8 +174,7 @@ class Waiting:
         bill, told = fetched(self._bills, watch.request, response, job, watch.call, self._waited(watch.call))
         purchase.bill = bill
         self._events.emit(told)
-        accepted = task.accept(response)
-        return accepted if bill is None else bill.of(accepted)
+        return billed(task.accept(response), bill)
 
     def _watch(
         self, task: Task, job: Job, call: WaitingCall, *, is_new: bool = False, is_needed_here: bool = False
@@ -232,7 +231,7 @@ class Waiting:
             await self._purchases.enter(job, purchase.ended(error))
             await self._give_up(attempt)
             raise
-        accepted = accepted if bill is None else bill.of(accepted)
+        accepted = billed(accepted, bill)
         reached("answer_received")
         is_stored = await self._purchases.keep(job, fingerprint, accepted, purchase.ended())
         reached("answer_stored")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from openai_connector import wording
-from openai_connector.bills import Bill, Bills
+from openai_connector.bills import Bill, Bills, billed
 from openai_connector.calls import Api, Bought
 from openai_connector.contract import (
     ANSWER_EXPIRED,
@@ -275,7 +275,7 @@ def _accepted(task: Task, response: ApiResponse, bill: Bill | None) -> Mapping[s
         accepted = task.accept(response)
     except TaskError as error:
         raise _NoAnswerError(error) from None
-    return accepted if bill is None else bill.of(accepted)
+    return billed(accepted, bill)
 
 
 def _of_line(batch: Mapping[str, Any], line: Refused | None, lines: int) -> BatchError:
