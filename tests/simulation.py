@@ -281,7 +281,6 @@ class Worker:
             shares=Shares(slots=slots),
             clock=asyncio.get_running_loop().time,
             chance=Random(seed),
-            is_shared=state is not None,
         )
         self.connector = Connector(api, tasks(), retry_policy=RetryPolicy(**policy), gate=self.gate)
 

@@ -93,7 +93,7 @@ async def work(settings: Settings, stopping: asyncio.Event, *, has_endpoint: boo
         with contextlib.suppress(StoreError):  # which it has told of, and tries again by itself
             await store.start()
         types = task_types(settings)
-        gate = gate_of(settings, len(types), events, is_shared=store.is_shared)
+        gate = gate_of(settings, len(types), events)
         budgets = budgets_of(settings)
         works = _beside(purchases, commands, store, gate, budgets, events)
         beside.extend(map(asyncio.create_task, works))
@@ -383,7 +383,7 @@ def _wait_options(settings: Settings) -> WaitOptions:
     )
 
 
-def gate_of(settings: Settings, types: int, events: Events, *, is_shared: bool = False) -> Gate:
+def gate_of(settings: Settings, types: int, events: Events) -> Gate:
     """Return what holds calls back: one for all types of task, for they may ask with the same key."""
 
     def tell(change: HostChange) -> None:
@@ -393,7 +393,6 @@ def gate_of(settings: Settings, types: int, events: Events, *, is_shared: bool =
         fixed=FixedLimits(settings.requests_per_minute, settings.tokens_per_minute),
         shares=Shares(settings.max_jobs * types, settings.fair_share, settings.max_payload * 1_000_000),
         on_change=tell,
-        is_shared=is_shared,
     )
 
 

@@ -217,7 +217,7 @@ def test_tokens_are_corrected_by_what_an_answer_cost() -> None:
 
 
 def test_calls_are_begun_gently_and_all_go_within_moments() -> None:
-    """Of a key that nobody knows sixteen calls go at once, and a hundred in a second, without a refusal."""
+    """Of a key that nobody knows sixteen calls go at once, and a hundred in two seconds, without a refusal."""
     begun: list[float] = []
 
     async def one(at: Gate, number: int) -> None:
@@ -233,7 +233,8 @@ def test_calls_are_begun_gently_and_all_go_within_moments() -> None:
 
     in_time(story())
     assert sum(moment == 0 for moment in begun) == 16
-    assert max(begun) <= 1.5
+    assert 1.0 <= min(moment for moment in begun if moment > 0)
+    assert max(begun) <= 2.0
 
 
 def test_jobs_that_are_held_back_do_not_come_back_together() -> None:

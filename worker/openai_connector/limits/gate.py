@@ -95,7 +95,6 @@ class Gate:
         sleep: waits so many of them.
         chance: for jitter; seeded in tests.
         on_change: is told of hosts that are down, or back.
-        is_shared: others ask with the same keys, and tell what they learn.
     """
 
     def __init__(
@@ -107,7 +106,6 @@ class Gate:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Random | None = None,
         on_change: Callable[[HostChange], None] = lambda _change: None,
-        is_shared: bool = False,
     ) -> None:
         self._fixed = fixed or FixedLimits()
         self._shares = shares or Shares()
@@ -115,7 +113,6 @@ class Gate:
         self._sleep = sleep
         self._chance = chance or Random()
         self._on_change = on_change
-        self._is_shared = is_shared
         self._elsewhere: Mapping[str, Facts] = {}
         self._limiters: dict[Key, Limiter] = {}
         self._breakers: dict[str, Breaker] = {}
@@ -262,7 +259,7 @@ class Gate:
         if limiter is None:
             self._forget()
             now = self._clock()
-            limiter = Limiter(self._fixed, self._chance, now, is_shared=self._is_shared)
+            limiter = Limiter(self._fixed, self._chance, now)
             self._limiters[key] = limiter
             self._learn_limit(key, limiter, now)
         breaker = self._breakers.get(key.host)

@@ -15,8 +15,8 @@ FIRST_WINDOW: Final = 16.0
 DOUBLES_IN: Final = 0.2
 """Seconds in which that number doubles until the first refusal."""
 FIRST_ANSWER: Final = 1.0
-"""Seconds for which workers that share their limits wait for a first answer before it doubles: it may tell
-what is left, and together they would have spent that by then."""
+"""Seconds to wait for a first answer before it doubles: it may tell what is left, and workers that start
+together would have spent that by then."""
 CLOSED: Final = 0.1
 """Seconds between two looks of a job whether one of the calls under way is over."""
 LONGEST_TOLD: Final = 300.0
@@ -64,10 +64,9 @@ class Limiter:
         fixed: what the operator allows.
         chance: for jitter.
         now: the present.
-        is_shared: other workers ask with the same key, and tell what they learn.
     """
 
-    def __init__(self, fixed: FixedLimits, chance: Random, now: float, *, is_shared: bool = False) -> None:
+    def __init__(self, fixed: FixedLimits, chance: Random, now: float) -> None:
         self._chance = chance
         self._held_until = -math.inf
         self._learned = LearnedRate()
@@ -77,7 +76,7 @@ class Limiter:
         self._tokens = None if tokens is None else FixedRate(tokens)
         self._untold = UNTOLD / 2
         self._window = NEVER
-        self._opens_at = now + (FIRST_ANSWER if is_shared else 0.0)
+        self._opens_at = now + FIRST_ANSWER
         self._first_window = FIRST_WINDOW
         self._is_opening = True
         self.waiting = 0
