@@ -170,7 +170,7 @@ def test_what_is_too_large_is_not_taken_apart(monkeypatch: pytest.MonkeyPatch) -
 
 def test_what_cannot_be_written_is_never_sent_as_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Should the writer fail where no fault is found in the values, the result must not get lost."""
-    monkeypatch.setattr("openai_connector.document._written", lambda _: "")
+    monkeypatch.setattr("openai_connector.document._written", lambda _: ("", 0))
     with pytest.raises(DocumentError, match="cannot be written"):
         encode_document({"v": 1})
 

@@ -92,7 +92,7 @@ class Bills:
         is_purchase = request.method == "POST" and operation_of(request.url) != OTHER
         if not is_purchase or not 200 <= response.status < 300:
             return None
-        body = response.body if isinstance(response.body, Mapping) else {}
+        body = response.body if isinstance(response.body, dict) else {}
         usage, model = body.get("usage"), body.get("model")
         tokens = tokens_of(usage)
         used = Used(
@@ -107,13 +107,13 @@ class Bills:
         cost = self._prices.cost(used)
         if _is_kept_for_long(usage) and isinstance(cost, Cost) and cost.amount:
             cost = Unpriced(wording.TOKENS_UNPRICED(model=used.model, tokens="12-hour cache write"))
-        return Bill(used, cost, isinstance(usage, Mapping) or isinstance(cost, Cost))
+        return Bill(used, cost, isinstance(usage, dict) or isinstance(cost, Cost))
 
 
 def _is_kept_for_long(usage: Any) -> bool:
     """Check whether input was written to a cache for longer than half an hour: its price is another."""
     for part in ("input_tokens_details", "cache_write_tokens_details", "ttl_12h_tokens"):
-        usage = usage.get(part) if isinstance(usage, Mapping) else None
+        usage = usage.get(part) if isinstance(usage, dict) else None
     return bool(usage)
 
 

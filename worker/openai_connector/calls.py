@@ -246,7 +246,7 @@ def _new(added: Mapping[str, str], headers: Mapping[str, str]) -> Mapping[str, s
 
 
 def _usage(response: ApiResponse) -> Any:
-    return response.body.get("usage") if isinstance(response.body, Mapping) else None
+    return response.body.get("usage") if isinstance(response.body, dict) else None
 
 
 def _whole(stored: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -304,7 +304,7 @@ def _told(response: ApiResponse) -> list[Told]:
 def _tokens(response: ApiResponse) -> float | None:
     """Return what an answer cost, where it says so."""
     usage = _usage(response)
-    total = usage.get("total_tokens") if isinstance(usage, Mapping) else None
+    total = usage.get("total_tokens") if isinstance(usage, dict) else None
     if isinstance(total, bool) or not isinstance(total, (int, float)) or not 0 <= total < 1e9:
         return None
     return float(total)

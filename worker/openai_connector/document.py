@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from openai_connector import wording
 from openai_connector.contract import FORBIDDEN_KEY
@@ -150,8 +150,7 @@ def encode_document(variables: Mapping[str, Any]) -> str:
             2^64 on, nested deeper than `MAX_DEPTH`, larger than `MAX_BYTES` (stored, `MAX_STORED_BYTES`), or
             with a key that is forbidden.
     """
-    text = _written(variables)
-    size = len(text.encode())
+    text, size = _written(variables)
     if (
         size > MAX_BYTES
     ):  # before its values are looked at one by one, which takes seconds for megabytes of numbers
@@ -182,15 +181,19 @@ def well_formed(text: str) -> str:
     return text
 
 
-def _written(variables: Mapping[str, Any]) -> str:
-    """Write the variables as JSON text.
+def _written(variables: Mapping[str, Any]) -> tuple[str, int]:
+    """Return the variables as JSON text, and its bytes in UTF-8.
 
     Empty where that cannot be done, for reasons that `_check` will find.
     """
     try:
-        return well_formed(_ENCODER.encode(variables))
+        text = _ENCODER.encode(variables)
     except (TypeError, ValueError, RecursionError):
-        return ""
+        return "", 0
+    if text.isascii():
+        return text, len(text)
+    text = well_formed(text)
+    return text, len(text.encode())
 
 
 def _mapping(value: object) -> dict[str, Any]:
@@ -199,14 +202,17 @@ def _mapping(value: object) -> dict[str, Any]:
     return dict(value)
 
 
-# Built once: json.dumps with arguments builds one a call.
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_mapping)
+# Built once: json.dumps with arguments builds one a call. A circle shows by its depth.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_mapping, check_circular=False)
+
+_TEXT: Final = frozenset({str})
+_PLAIN: Final = frozenset({str, bool, type(None)})
+"""Types of values that nothing can be wrong with."""
 
 
 def _check_keys(name: str, value: Mapping[Any, Any]) -> None:
-    for key in value:
-        if type(key) is not str and not isinstance(key, str):
-            raise DocumentError(wording.DOCUMENT_KEY(name=name))
+    if not (_TEXT.issuperset(map(type, value)) or all(isinstance(key, str) for key in value)):
+        raise DocumentError(wording.DOCUMENT_KEY(name=name))
     if FORBIDDEN_KEY in value:
         raise DocumentError(wording.DOCUMENT_FORBIDDEN(name=name, key=FORBIDDEN_KEY))
 
@@ -229,23 +235,20 @@ def _check(name: str, root: object) -> int:
         below: list[object] = []
         has_containers = False
         for value in level:
-            kind = type(value)
-            if kind is str or value is None or kind is bool:
-                continue
             if isinstance(value, int):
                 if not MIN_INTEGER <= value <= MAX_INTEGER:
                     raise DocumentError(wording.DOCUMENT_INTEGER(name=name))
             elif isinstance(value, float):
                 growth += _growth(name, value)
-            elif kind is dict or isinstance(value, Mapping):
-                _check_keys(name, value)  # type: ignore[arg-type]
-                below.extend(value.values())  # type: ignore[attr-defined]
-                has_containers = True
             elif isinstance(value, (list, tuple)):
-                below.extend(value)
+                below += [part for part in value if type(part) not in _PLAIN]
                 has_containers = True
-            elif not isinstance(value, (str, bool)):
-                raise DocumentError(wording.DOCUMENT_VALUE(name=name, kind=kind.__name__))
+            elif isinstance(value, (dict, Mapping)):  # the first tells most at once
+                _check_keys(name, value)
+                below += [part for part in value.values() if type(part) not in _PLAIN]
+                has_containers = True
+            elif value is not None and not isinstance(value, str):
+                raise DocumentError(wording.DOCUMENT_VALUE(name=name, kind=type(value).__name__))
         if has_containers and depth > MAX_DEPTH:
             raise DocumentError(wording.DOCUMENT_TOO_DEEP(name=name, limit=MAX_DEPTH))
         level = below

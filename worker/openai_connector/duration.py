@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from functools import lru_cache
 
 _ISO = re.compile(
     r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
@@ -38,6 +39,7 @@ def parse_duration(text: str | int | float | timedelta) -> timedelta:
     return duration
 
 
+@lru_cache(maxsize=1000)
 def _read(text: str) -> timedelta | None:
     if len(text) > 64:
         return None

@@ -126,7 +126,7 @@ def configure(level: str, style: str) -> None:
 
 def log_event(event: Event) -> None:
     """Write an event to the log: what needs a person at INFO or above, the ordinary at DEBUG."""
-    if isinstance(event, Polled | PollFailed | LeaseAsked | BudgetsRead):
+    if isinstance(event, (Polled, PollFailed, LeaseAsked, BudgetsRead)):
         return  # only counted: there are many of them, and what is wrong with one is told by others
     level = _level(event)
     if log.isEnabledFor(level):
@@ -134,36 +134,41 @@ def log_event(event: Event) -> None:
         log.log(level, text, extra={FIELDS: fields})
 
 
+_LEVELS: Final[Mapping[type, int]] = {
+    StoreDamaged: logging.ERROR,
+    **dict.fromkeys((EngineLost, HostLost, CallLost, StoreLost, StoreFull, StorePurged), logging.WARNING),
+    **dict.fromkeys(
+        (
+            EngineFound,
+            HostFound,
+            StoreFound,
+            StoreRoom,
+            CallFailed,
+            BudgetExceeded,
+            CallCut,
+            AnswerUnexpected,
+            AnswerReused,
+            JobGone,
+            CallAbandoned,
+            NotRemoved,
+            BatchSubmitted,
+            BatchFound,
+            BatchOver,
+        ),
+        logging.INFO,
+    ),
+}
+"""All others are the ordinary."""
+
+
 def _level(event: Told) -> int:
     match event:
-        case StoreDamaged():
-            return logging.ERROR
-        case EngineLost() | HostLost() | CallLost() | StoreLost() | StoreFull() | StorePurged():
-            return logging.WARNING
-        case EntryUnreadable(count=count):
-            return logging.WARNING if count == 1 else logging.DEBUG
-        case (
-            EngineFound()
-            | HostFound()
-            | StoreFound()
-            | StoreRoom()
-            | CallFailed()
-            | BudgetExceeded()
-            | CallCut()
-            | AnswerUnexpected()
-            | AnswerReused()
-            | JobGone()
-            | CallAbandoned()
-            | NotRemoved()
-            | BatchSubmitted()
-            | BatchFound()
-            | BatchOver()
-        ):
-            return logging.INFO
         case JobEnded(job=job, outcome=Failed(retries=retries)) if not 0 < job.retries <= retries:
             return logging.INFO  # else it only waits
+        case EntryUnreadable(count=1):
+            return logging.WARNING
         case _:
-            return logging.DEBUG
+            return _LEVELS.get(type(event), logging.DEBUG)
 
 
 def _described(event: Told) -> tuple[str, dict[str, Any]]:

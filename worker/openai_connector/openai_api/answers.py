@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
@@ -71,7 +71,7 @@ def check_answer(response: ApiResponse, *, missing_in: Callable[[Any], str | Non
         raise invalid(wording.API_INTERIM(status=status), "interim", response)
     if body is None:
         raise _no_body(response)
-    if not isinstance(body, (Mapping, list)):
+    if not isinstance(body, (dict, list)):
         raise _no_json(response)
     if _is_refused(body):
         raise _judged(wording.API_ERROR_IN_SUCCESS, "error_in_success", response, status=status)
@@ -82,7 +82,7 @@ def check_answer(response: ApiResponse, *, missing_in: Callable[[Any], str | Non
 
 def state_of(body: Any) -> str:
     """Return the status that a body of the Responses API has, in small letters; empty where it has none."""
-    state = body.get("status") if isinstance(body, Mapping) else None
+    state = body.get("status") if isinstance(body, dict) else None
     return state.strip().lower() if isinstance(state, str) else ""
 
 
@@ -91,7 +91,7 @@ def telling_part(body: Any) -> Any:
 
     The rest of it repeats the request, whose metadata may hold any words.
     """
-    is_failed = isinstance(body, Mapping) and state_of(body) == "failed" and "output" in body
+    is_failed = isinstance(body, dict) and state_of(body) == "failed" and "output" in body
     return {"error": body.get("error")} if is_failed else body
 
 
@@ -108,7 +108,7 @@ def check_final(response: ApiResponse, *, missing_in: Callable[[Any], str | None
             that does.
     """
     body = response.body
-    if 200 <= response.status < 300 and isinstance(body, Mapping):
+    if 200 <= response.status < 300 and isinstance(body, dict):
         state = state_of(body)
         if state in PENDING:
             raise invalid(wording.API_NOT_FINAL(state=state), "not_final", response)
@@ -127,7 +127,7 @@ def invalid(message: str, reason: str, response: ApiResponse) -> InvalidResponse
 def _is_refused(body: Any) -> bool:
     """Check whether a body is an error, or each of its choices is; an empty error object is none."""
     if isinstance(body, list):
-        return bool(body) and isinstance(body[0], Mapping) and is_error(body[0].get("error"))
+        return bool(body) and isinstance(body[0], dict) and is_error(body[0].get("error"))
     return is_error(body.get("error")) or bool(failed_choices(body)) or says_failed(body)
 
 

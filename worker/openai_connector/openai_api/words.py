@@ -121,7 +121,7 @@ def said_in(body: Any) -> Said:
     walk = _Walk()
     walk.visit(body, 0)
     is_said = any(text.lower() not in _PHRASES for text in walk.said.texts)
-    if not is_said and isinstance(body, Mapping) and not any(body.get(name) for name in ANSWERS):
+    if not is_said and isinstance(body, dict) and not any(body.get(name) for name in ANSWERS):
         walk.take_rest(body)
     return walk.said
 
@@ -137,7 +137,7 @@ def said_in_answer(body: Any) -> Said:
 
 def says_failed(body: Any) -> bool:
     """Check whether a body without any answer says of itself that it is a failure."""
-    if not isinstance(body, Mapping) or any(name in body for name in ANSWERS):
+    if not isinstance(body, dict) or any(name in body for name in ANSWERS):
         return False
     entries = {plain(str(name)): part for name, part in reversed(_some(body))}
     walk = _Walk()
@@ -154,17 +154,17 @@ def says_failed(body: Any) -> bool:
 
 def _enveloped(body: Any) -> list[Any]:
     """Return the errors that stand one level below, where gateways put what they got."""
-    if not isinstance(body, Mapping) or any(name in body for name in ANSWERS):
+    if not isinstance(body, dict) or any(name in body for name in ANSWERS):
         return []
     inner = [body.get(name) for name in ENVELOPES]
-    return [part["error"] for part in inner if isinstance(part, Mapping) and is_error(part.get("error"))]
+    return [part["error"] for part in inner if isinstance(part, dict) and is_error(part.get("error"))]
 
 
 def is_error(value: Any) -> bool:
     """Check whether what stands under `error` says anything: some servers send it empty with an answer."""
     if value is None:
         return False
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         walk = _Walk()
         walk.visit(value, 0)
         words = walk.said.texts + walk.said.codes + walk.said.types
@@ -184,7 +184,7 @@ def _is_success(words: str) -> bool:
 
 def is_failed_choice(choice: Any) -> bool:
     """Check whether a choice of a chat answer failed, be it after a part of its message."""
-    if not isinstance(choice, Mapping):
+    if not isinstance(choice, dict):
         return False
     return str(choice.get("finish_reason")).strip().lower() == "error" or any(
         map(is_error, _errors_of(choice))
@@ -196,13 +196,13 @@ def _errors_of(choice: Mapping[str, Any]) -> list[Any]:
     return [
         choice.get("error"),
         choice.get("errors"),
-        message.get("error") if isinstance(message, Mapping) else None,
+        message.get("error") if isinstance(message, dict) else None,
     ]
 
 
 def failed_choices(body: Any) -> list[Mapping[str, Any]]:
     """Return the choices of an answer where every one of them failed, else none."""
-    choices = body.get("choices") if isinstance(body, Mapping) else None
+    choices = body.get("choices") if isinstance(body, dict) else None
     if not isinstance(choices, list) or not all(map(is_failed_choice, choices)):
         return []
     return choices
@@ -271,7 +271,7 @@ class _Walk:
                 self.take_code(part, self.said.codes)
             elif part is not None:
                 says = self.visit(part, level + 1, place)
-                if not says and name in ("errors", "details", "detail") and isinstance(part, Mapping):
+                if not says and name in ("errors", "details", "detail") and isinstance(part, dict):
                     self.take_all(part, level + 1)
         return _size(self.said) > before
 
@@ -295,7 +295,7 @@ class _Walk:
             parameter = entries.get(name)
             if isinstance(parameter, str) and not self.said.parameter:
                 self.said.parameter = _said(parameter)
-        if isinstance(headers := entries.get("headers"), Mapping):
+        if isinstance(headers := entries.get("headers"), dict):
             self.said.headers.append(headers)
 
     def take_all(self, value: Mapping[str, Any], level: int) -> None:
@@ -304,7 +304,7 @@ class _Walk:
         if self._left < 0 or level > MOST_LEVELS:
             return
         for name, part in _some(value):
-            if isinstance(part, Mapping):
+            if isinstance(part, dict):
                 self.take_all(part, level + 1)
             elif isinstance(part, (str, list)):
                 self.visit(part, level + 1, one_line(str(name))[:100])
@@ -316,7 +316,7 @@ class _Walk:
             return
         for key, part in _some(value):
             name, shown = plain(str(key)), one_line(str(key))[:100]
-            if isinstance(part, Mapping) and name != "headers":
+            if isinstance(part, dict) and name != "headers":
                 self.take_rest(part, level + 1)
             elif isinstance(part, list) or (isinstance(part, str) and self._is_news(name, part, level)):
                 self.visit(part, level + 1, shown)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator
@@ -468,12 +469,12 @@ class Chat(Operation):
         }
         yield from responses_request.misfits(extra, given, contents, is_kept=self.needed in KEPT)
 
-    @property
+    @cached_property
     def needed(self) -> AnswerNeeded:
         """Return when the answer is needed."""
         return AnswerNeeded(self.answer_needed or AnswerNeeded.NOW)
 
-    @property
+    @cached_property
     def is_by_responses(self) -> bool:
         """Check whether the task goes by the Responses API."""
         return self.api == RESPONSES or self.needed in KEPT
@@ -559,7 +560,7 @@ class Chat(Operation):
         """Return what an answer lacks: it must have at least one choice with a message that can be read."""
         if self.is_by_responses:
             return responses_answer.missing_in(body)
-        choices = body.get("choices") if isinstance(body, Mapping) else None
+        choices = body.get("choices") if isinstance(body, dict) else None
         if not isinstance(choices, list) or not choices:
             return "choices"
         if all(message_of(choice) is None for choice in choices):

@@ -93,10 +93,10 @@ _LABEL: Final = re.compile(r"[ \t]*([A-Za-z.]|\{[ \t]*[.#]|\r?$)")
 
 def message_of(choice: Any) -> Mapping[str, Any] | None:
     """Return a choice's message; None where it has none that can be read, or an error instead."""
-    if not isinstance(choice, Mapping) or is_failed_choice(choice):
+    if not isinstance(choice, dict) or is_failed_choice(choice):
         return None
     message = choice.get("message")
-    if not isinstance(message, Mapping) or not _is_understood(message.get("content")):
+    if not isinstance(message, dict) or not _is_understood(message.get("content")):
         return None
     return message
 
@@ -115,7 +115,7 @@ def in_order(choices: list[Any]) -> list[Mapping[str, Any]]:
         index = choice.get("index")
         return (index if isinstance(index, int) else place, place)
 
-    readable = [choice if isinstance(choice, Mapping) else {} for choice in choices]
+    readable = [choice if isinstance(choice, dict) else {} for choice in choices]
     return [choice for _, choice in sorted(enumerate(readable), key=position)]
 
 
@@ -130,7 +130,7 @@ def _says(item: Any) -> bool:
     """Check whether an item of a list is a part of a message, or a piece of its text."""
     return (
         scalar_text(item) is not None
-        or isinstance(item, Mapping)
+        or isinstance(item, dict)
         or (isinstance(item, list) and any(map(_says, item)))
     )
 
@@ -145,34 +145,34 @@ def text_of(content: Any) -> str | None:
         return content
     if is_json_content(content):
         return json_text(content)
-    if isinstance(content, Mapping):
+    if isinstance(content, dict):
         return _part_text(content)
     if isinstance(content, list):
-        texts = [_part_text(part) if isinstance(part, Mapping) else text_of(part) for part in content]
+        texts = [_part_text(part) if isinstance(part, dict) else text_of(part) for part in content]
         return "".join(text for text in texts if text is not None)
     return scalar_text(content)
 
 
 def is_json_content(content: Any) -> bool:
     """Check whether content is a JSON object or array of its own, not made of parts of a message."""
-    if isinstance(content, Mapping):
+    if isinstance(content, dict):
         return content.get("type") not in _TEXT_PARTS or _part_text(content) is None
     return isinstance(content, list) and bool(content) and all(map(_is_data, content))
 
 
 def _is_data(item: Any) -> bool:
     """Check whether an item of a list is JSON of its own: a number, or an object that is no known part."""
-    if isinstance(item, Mapping):
+    if isinstance(item, dict):
         return str(item.get("type")) not in _PARTS and _part_text(item) is None
     return isinstance(item, (int, float))
 
 
 def _part_text(part: Any) -> str | None:
     """Return the text of a content part: `text`, or `text.value` as some servers have it."""
-    if not isinstance(part, Mapping) or part.get("type") in _NOT_SAID:
+    if not isinstance(part, dict) or part.get("type") in _NOT_SAID:
         return None
     text = part.get("text")
-    if isinstance(text, Mapping):
+    if isinstance(text, dict):
         text = text.get("value")
     return text if isinstance(text, str) else None
 
@@ -182,15 +182,12 @@ def _stands_for_text(message: Mapping[str, Any]) -> bool:
     function, audio = message.get("function_call"), message.get("audio")
     return (
         any(
-            isinstance(item, Mapping) and item
+            isinstance(item, dict) and item
             for key in ("tool_calls", "images", OTHER_ITEMS)
             for item in _items(message, key)
         )
-        or (isinstance(function, Mapping) and is_given(function.get("name")))
-        or (
-            isinstance(audio, Mapping)
-            and any(is_given(audio.get(key)) for key in ("id", "data", "transcript"))
-        )
+        or (isinstance(function, dict) and is_given(function.get("name")))
+        or (isinstance(audio, dict) and any(is_given(audio.get(key)) for key in ("id", "data", "transcript")))
     )
 
 
@@ -206,9 +203,7 @@ def refusal_of(message: Mapping[str, Any]) -> str | None:
         return refusal
     content = message.get("content")
     parts = content if isinstance(content, list) else [content]
-    said = [
-        part.get("refusal") for part in parts if isinstance(part, Mapping) and part.get("type") == "refusal"
-    ]
+    said = [part.get("refusal") for part in parts if isinstance(part, dict) and part.get("type") == "refusal"]
     return "".join(text for text in said if isinstance(text, str)) or None
 
 
@@ -305,7 +300,7 @@ def _of_json(request_body: Mapping[str, Any], value: Any, problem: str | None) -
     if schema is not None:
         broken = broken_rule(schema, value)
         return None if broken is None else _off_schema(*broken)
-    if format_asked(request_body) == JSON_OBJECT and not isinstance(value, Mapping):
+    if format_asked(request_body) == JSON_OBJECT and not isinstance(value, dict):
         said = wording.ANSWER_NO_OBJECT(kind=kind_of(value))
         return Shortfall(ANSWER_OFF_SCHEMA, said, can_ask_again=True)
     return None

@@ -5,7 +5,6 @@ System message, history and prompt, made into the list that the API takes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BeforeValidator
@@ -41,7 +40,7 @@ def _read_history(value: Any) -> list[Message] | None:
         except ValueError as error:
             raise violation(wording.HISTORY_NO_JSON(problem=error), private=True) from None
     if not isinstance(value, list):
-        hint = "; put it into brackets: =[message]" if isinstance(value, Mapping) else ""
+        hint = "; put it into brackets: =[message]" if isinstance(value, dict) else ""
         raise violation(
             'must be a list of messages such as {role: "user", content: "..."}, not ' + kind_of(value) + hint,
             private=True,
@@ -55,7 +54,7 @@ def _read_history(value: Any) -> list[Message] | None:
 
 
 def _problem(message: Any) -> str | None:
-    if not isinstance(message, Mapping):
+    if not isinstance(message, dict):
         return wording.MESSAGE_KIND(kind=kind_of(message))
     role = message.get("role")
     if role not in ROLES:
@@ -109,7 +108,7 @@ def texts_of(messages: list[Message]) -> list[str]:
         value = pending.pop()
         if isinstance(value, str):
             texts.append(value)
-        elif isinstance(value, Mapping):
+        elif isinstance(value, dict):
             pending.extend(part for key, part in value.items() if key not in _NOT_PRIVATE)
         elif isinstance(value, list):
             pending.extend(value)

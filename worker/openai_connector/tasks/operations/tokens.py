@@ -32,7 +32,7 @@ _MOST: Final = 2**53
 
 def tokens_of(usage: Any) -> dict[str, int | None]:
     """Return how many tokens were used; null where the API does not tell."""
-    if not isinstance(usage, Mapping):
+    if not isinstance(usage, dict):
         return dict.fromkeys(_PLACES)
     tokens = {name: _first(usage, places) for name, places in _PLACES.items()}
     if tokens["total"] is None and tokens["input"] is not None and tokens["output"] is not None:
@@ -42,11 +42,12 @@ def tokens_of(usage: Any) -> dict[str, int | None]:
 
 def _first(usage: Mapping[str, Any], places: tuple[tuple[str, ...], ...]) -> int | None:
     """Return the first number that stands at one of some places."""
-    for place in places:
-        value = usage.get(place[0])
-        if value is not None and len(place) > 1:
-            value = value.get(place[1]) if isinstance(value, Mapping) else None
-        if value is not None and (count := _count(value)) is not None:
+    for key, *inside in places:
+        if (value := usage.get(key)) is None:
+            continue
+        if inside:
+            value = value.get(inside[0]) if isinstance(value, dict) else None
+        if (count := _count(value)) is not None:
             return count
     return None
 

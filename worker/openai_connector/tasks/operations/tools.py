@@ -63,7 +63,7 @@ def _list(value: Any, no_json: wording.Sentence, kind: wording.Sentence) -> list
             value = parse_json(value)
         except ValueError as error:
             raise violation(no_json(problem=error), private=True) from None
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         raise violation(kind(kind=kind_of(value)) + "; put it into brackets: =[...]", private=True)
     if not isinstance(value, list):
         raise violation(kind(kind=kind_of(value)), private=True)
@@ -71,10 +71,10 @@ def _list(value: Any, no_json: wording.Sentence, kind: wording.Sentence) -> list
 
 
 def _tool(position: int, given: Any) -> Tool:
-    if not isinstance(given, Mapping):
+    if not isinstance(given, dict):
         raise violation(wording.TOOL_KIND(position=position, kind=kind_of(given)), private=True)
     inner = given.get("function")
-    tool = dict(inner) if isinstance(inner, Mapping) else dict(given)
+    tool = dict(inner) if isinstance(inner, dict) else dict(given)
     if tool.get("type") == "function":
         del tool["type"]
     tool = {key: part for key, part in tool.items() if part is not None}
@@ -96,7 +96,7 @@ def _parameters(name: str, given: Any) -> dict[str, Any]:
     try:
         if isinstance(given, str):
             given = parse_json(given)
-        if not isinstance(given, Mapping) and given is not None:
+        if not isinstance(given, dict) and given is not None:
             raise SchemaError(f"they are {kind_of(given)}, not a JSON object")
         schema = dict(given or _NOTHING_TO_GIVE)
         check(schema)
@@ -125,13 +125,13 @@ def calls_of(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     """
     given = message.get("tool_calls")
     items = given if isinstance(given, list) else []
-    if not items and isinstance(message.get("function_call"), Mapping):
+    if not items and isinstance(message.get("function_call"), dict):
         items = [{"function": message["function_call"]}]
     calls = []
     for position, item in enumerate(items, 1):
-        kind = "custom" if isinstance(item, Mapping) and item.get("type") == "custom" else "function"
-        called = item.get(kind) if isinstance(item, Mapping) else None
-        if not isinstance(called, Mapping) or not is_given(called.get("name")):
+        kind = "custom" if isinstance(item, dict) and item.get("type") == "custom" else "function"
+        called = item.get(kind) if isinstance(item, dict) else None
+        if not isinstance(called, dict) or not is_given(called.get("name")):
             continue
         told = "input" if kind == "custom" else "arguments"
         text = {"name": str(called["name"]), told: _text(called.get(told))}
@@ -196,7 +196,7 @@ result_list = BeforeValidator(_read_results)
 
 
 def _result(position: int, given: Any) -> Message:
-    if not isinstance(given, Mapping):
+    if not isinstance(given, dict):
         raise violation(wording.RESULT_KIND(position=position, kind=kind_of(given)), private=True)
     identity = scalar_text(given.get("id"))
     if not identity:
