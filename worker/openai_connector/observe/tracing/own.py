@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import Final
 
 _HOST: Final = re.compile(r"(?:\[(?P<address>[^][]+)\]|(?P<name>[^][:]+))(?::[0-9]*)?")
@@ -14,6 +15,7 @@ _OWN_NAME: Final = re.compile(
 )
 
 
+@lru_cache(maxsize=1000)
 def is_own(host: str) -> bool:
     """Return whether a host, with its port or without, is of this machine or of a private network.
 

@@ -6,7 +6,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from opentelemetry.context import Context
@@ -41,6 +41,8 @@ LONGEST_TRACEPARENT: Final = 512
 CAPTURE: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 CAPTURING: Final = frozenset({"true", "span_only", "span_and_event"})
 _W3C: Final = TraceContextTextMapPropagator()
+_NO_CONTEXT: Final = Context()
+"""In place of the current one, which nobody here sets: the SDK takes its time to find it."""
 
 
 @dataclass(slots=True)
@@ -49,6 +51,8 @@ class _Traced:
 
     span: Span
     call: Span | None = None
+    asked: Mapping[str, genai.Value] = field(default_factory=dict)
+    """What the call's span says of it. It is told at its end, for each telling costs much."""
     problem: e.CallFailed | None = None
 
 
@@ -125,24 +129,20 @@ class Traces:
     def _begun(self, job: Job, seconds: float = 0.0) -> Span:
         """Begin a job's span, so many seconds ago."""
         before = self._before.pop(job.key, None)
-        span = self._tracer.start_span(
+        return self._tracer.start_span(
             f"job {genai.short(job.element_id)}",
             context=parent_of(job),
             kind=SpanKind.CONSUMER,
             links=() if before is None else (Link(before, {n.LINK: n.BEFORE}),),
             start_time=time.time_ns() - int(seconds * 1e9) if seconds else None,
         )
-        if span.is_recording():
-            # Not with its start: the SDK wraps those in a type that takes it 60 µs to find out about.
-            span.set_attributes(_of_job(job))
-        return span
 
     def _ended(self, event: e.JobEnded) -> None:
         job, outcome = event.job, event.outcome
         traced = self._jobs.pop(job.key, None) or _Traced(self._begun(job, event.seconds))
         span = traced.span
         kind, code = _error_of(traced.problem, outcome)
-        attributes = _of_outcome(outcome, event.delivery)
+        attributes = _of_job(job) | _of_outcome(outcome, event.delivery)
         for name, text in ((n.ERROR_TYPE, kind), (n.ERROR_CODE, code)):
             if text:
                 attributes[name] = genai.short(text)
@@ -157,13 +157,21 @@ class Traces:
     def _gone(self, event: e.JobGone) -> None:
         traced = self._jobs.pop(event.job.key, None)
         if traced is not None:
-            traced.span.set_attribute(n.OUTCOME, n.GONE)
+            traced.span.set_attributes({**_of_job(event.job), n.OUTCOME: n.GONE})
             self._end(traced)
 
     def _end(self, traced: _Traced) -> None:
         if traced.call is not None:
-            traced.call.end()
+            self._end_call(traced, traced.call)
         traced.span.end()
+
+    def _end_call(
+        self, traced: _Traced, span: Span, attributes: Mapping[str, genai.Value] | None = None
+    ) -> None:
+        if span.is_recording():
+            span.set_attributes({**traced.asked, **(attributes or {})})
+        span.end()
+        traced.call = None
 
     def _remember(self, key: int, context: SpanContext) -> None:
         self._before[key] = context
@@ -192,15 +200,15 @@ class Traces:
         span = traced.call = self._call(traced, event.call)
         if span.is_recording():
             asked = genai.of_request(event.content, is_shown=self._is_content_shown)
-            span.set_attributes({**genai.of_call(event.call), **asked})
-        self._propagator.inject(event.added, set_span_in_context(span))
+            traced.asked = {**genai.of_call(event.call), **asked}
+        self._propagator.inject(event.added, set_span_in_context(span, _NO_CONTEXT))
         if not is_own(event.call.host):
             event.added.pop("tracestate", None)  # what others have noted is not for everybody
 
     def _call(self, traced: _Traced, call: e.Call) -> Span:
         return self._tracer.start_span(
             genai.name_of(call),
-            context=set_span_in_context(traced.span),
+            context=set_span_in_context(traced.span, _NO_CONTEXT),
             kind=SpanKind.CLIENT,
         )
 
@@ -209,12 +217,10 @@ class Traces:
         if traced is None or traced.call is None:
             return
         span, status = traced.call, event.status
-        traced.call = None
-        if span.is_recording():
-            span.set_attributes({n.HTTP_STATUS: status, **self._of_answer(event)})
+        answered = {n.HTTP_STATUS: status, **self._of_answer(event)} if span.is_recording() else {}
         if status >= 400:
             _is_wrong(span, str(status))
-        span.end()
+        self._end_call(traced, span, answered)
 
     def _of_answer(self, event: e.AnswerReceived | e.AnswerFetched) -> Mapping[str, genai.Value]:
         counted = event.tokens_in, event.tokens_out
@@ -224,8 +230,7 @@ class Traces:
         traced = self._jobs.get(job.key)
         if traced is not None and traced.call is not None:
             _is_wrong(traced.call, kind)
-            traced.call.end()
-            traced.call = None
+            self._end_call(traced, traced.call)
 
     # Waiting
 
