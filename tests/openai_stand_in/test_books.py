@@ -143,9 +143,9 @@ class Worker:
         await self._connector.aclose(5)
         await self._client.aclose()
 
-    def counted(self) -> Decimal:
-        """Return the sum of the money that the metrics tell."""
-        found = re.findall(r"^openai_connector_cost_total\{[^}]*\} (\S+)$", self.metrics.written(), re.M)
+    def counted(self, name: str) -> Decimal:
+        """Return the sum of a metric over its labels."""
+        found = re.findall(rf"^{name}\{{[^}}]*\}} (\S+)$", self.metrics.written(), re.M)
         return sum((Decimal(amount) for amount in found), Decimal(0))
 
 
@@ -175,7 +175,8 @@ async def test_all_who_count_agree_with_the_books(tmp_path: Path) -> None:
         assert output["cost"]["currency"] == "USD"
         shown += Decimal(repr(output["cost"]["amount"]))
     assert shown == booked
-    assert abs(worker.counted() - booked) < Decimal("0.000001")
+    for name in ("openai_connector_cost_total", "openai_connector_process_cost_total"):
+        assert abs(worker.counted(name) - booked) < Decimal("0.000001")
     assert costs(worker.board.history.last(60, 60)) == {"USD": round(float(booked), 12)}
     assert sum(total.amount for total in totals) == booked
     assert sum(total.calls for total in totals) == api.ledger.count
@@ -184,3 +185,4 @@ async def test_all_who_count_agree_with_the_books(tmp_path: Path) -> None:
     told = [purchase for purchase in api.ledger if "moderation" not in purchase.model]
     assert tokens["tokensIn"] == sum(purchase.input_tokens for purchase in told)
     assert tokens["tokensOut"] == sum(purchase.output_tokens for purchase in told)
+    assert worker.counted("openai_connector_process_tokens_total") == tokens["tokensIn"] + tokens["tokensOut"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -45,6 +46,7 @@ SIDE = (
     'gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_request_model="gpt-4.1",'
     'server_address="api.openai.com"'
 )
+ASKER = 'process="p",element="Ask",tenant="<default>",gen_ai_request_model="gpt-4.1"'
 BOUGHT = Spent(Decimal("0.25"), "EUR", "flex")
 SAMPLE = re.compile(
     r'[a-z_]+(\{[a-zA-Z_]+="(?:[^"\\\n]|\\[\\n"])*"(,[a-zA-Z_]+="(?:[^"\\\n]|\\[\\n"])*")*\})? \S+'
@@ -96,6 +98,14 @@ def test_a_budget_that_is_no_more_in_the_file_goes() -> None:
         (
             AnswerReceived(job(), 200, 0.015, CALL, 5, 70, BOUGHT),
             f'openai_connector_cost_total{{{SIDE},tier="flex",currency="EUR"}} 0.25',
+        ),
+        (
+            AnswerReceived(job(), 200, 0.015, CALL, 5, 70, BOUGHT),
+            f'openai_connector_process_cost_total{{{ASKER},currency="EUR"}} 0.25',
+        ),
+        (
+            AnswerFetched(job(), "r", 7000.0, CALL, 5, 70, BOUGHT),
+            f'openai_connector_process_tokens_total{{{ASKER},gen_ai_token_type="output"}} 70',
         ),
         (
             AnswerReceived(job(), 200, 0.015, CALL, 5, 70, Spent(reason="No price")),
@@ -269,7 +279,8 @@ def test_sets_of_labels_stay_few() -> None:
     metrics = Metrics()
     for number in range(20_000):
         call = Call("chat", f"model-{number % 100}", f"{number // 100 % 100}.openai.azure.com")
-        metrics(AnswerReceived(job(), 400 + number % 20, 1.0, call, 1, 1))
+        asking = replace(job(), element_id=f"Ask-{number}")
+        metrics(AnswerReceived(asking, 400 + number % 20, 1.0, call, 1, 1))
         metrics(
             JobStarted(
                 bare_job({"elementTemplateId": f"{number % 100}", "elementTemplateVersion": f"{number}"})
@@ -278,6 +289,7 @@ def test_sets_of_labels_stay_few() -> None:
     text = metrics.written()
     assert len(text) < 2_000_000
     assert text.count("invocations_total{") < 200
+    assert text.count("process_tokens_total{") == 2 * (300 + 1)
     counts = re.findall(r"gen_ai_client_operation_duration_seconds_count{.*} (\d+)", text)
     assert sum(map(int, counts)) == 20_000
 

@@ -28,6 +28,8 @@ GEN_AI: Final = (
     "gen_ai_request_model",
     "server_address",
 )
+ASKER: Final = ("process", "element", "tenant", "gen_ai_request_model")
+"""Who has asked, as totals in a store tell it."""
 LABELS: Final = ("host", "code", "condition")
 """What diagrams and APIs choose."""
 KEY_REFUSED: Final = ("401", "403")
@@ -73,6 +75,7 @@ class Metrics:
         self._counted: Mapping[type, _Counted] = self._on_jobs() | self._on_calls() | self._on_store()
         self._sides, self._templates = Sets(MOST_SIDES), Sets(MOST_SIDES)
         self._ends = Sets(3 * MOST_SIDES)
+        self._askers = Sets(3 * MOST_SIDES)
         self._begin()
 
     def __call__(self, event: e.Event) -> None:
@@ -176,6 +179,16 @@ class Metrics:
             "openai_connector_answers_unpriced_total",
             "Answers whose cost is not known: they are no part of the total.",
             GEN_AI,
+        )
+        self.process_tokens = Counter(
+            "openai_connector_process_tokens_total",
+            "Tokens of answers by who asked, input and output. process: the BPMN process id.",
+            (*ASKER, "gen_ai_token_type"),
+        )
+        self.process_cost = Counter(
+            "openai_connector_process_cost_total",
+            "What answers cost by who asked, once each, as far as their prices are known.",
+            (*ASKER, "currency"),
         )
         self._declare_trouble()
 
@@ -363,13 +376,15 @@ class Metrics:
             self._bought(event)
 
     def _bought(self, event: e.AnswerReceived | e.AnswerFetched) -> None:
-        side, spent = self._side(event.call), event.spent
-        if event.tokens_in is not None:
-            self.tokens.observe(event.tokens_in, (*side, "input"))
-        if event.tokens_out is not None:
-            self.tokens.observe(event.tokens_out, (*side, "output"))
+        side, spent, job = self._side(event.call), event.spent, event.job
+        asker = self._askers.of((job.bpmn_process_id, job.element_id, job.tenant_id, event.call.model))
+        for kind, tokens in (("input", event.tokens_in), ("output", event.tokens_out)):
+            if tokens is not None:
+                self.tokens.observe(tokens, (*side, kind))
+                self.process_tokens.add((*asker, kind), tokens)
         if spent.amount is not None:
             self.cost.add((*side, spent.tier, spent.currency), float(spent.amount))
+            self.process_cost.add((*asker, spent.currency), float(spent.amount))
         elif spent.reason:
             self.unpriced.add(side)
 
