@@ -109,7 +109,6 @@ class Worker:
             tasks,
             events=Events(self.metrics, self.board, self.events.append),
             files=self._client,
-            prices=prices,
             purchases=Purchases(store),
             spending=Spending(prices, has_store=True),
             wait_options=WaitOptions(
