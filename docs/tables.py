@@ -220,7 +220,7 @@ def _failures() -> Iterator[tuple[str, str, str]]:
     for name, recovery in policy.CODES.items():
         yield f"`error.code` or `error.type` of the API is `{name}`", recovery.value, ADVICE[name](**PANEL)
     waits = " and ".join(str(status) for status in policy.WAIT_STATUSES)
-    yield f"status {waits} with a wait", "rate-limited", "The job goes back for at least that long"
+    yield f"status {waits} with a wait", "rate-limited", "The job goes back for that long"
     for name, recovery in policy.STATUSES.items():
         yield f"status {name}", recovery.value, ADVICE[name](**PANEL)
     for old, new in policy.OLD_NUMBERS.items():

@@ -83,6 +83,25 @@ def test_refusals_that_say_nothing_of_a_rate_slow_nobody_down(refused: int, hint
     assert simulate(story()) <= 12
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_told_wait_is_enough(workers: int) -> None:
+    """After ten seconds of refusals all jobs are done within seconds, not after the template's back-off."""
+
+    class Refuses(Api):
+        def judge(self, now: float, body: dict[str, Any]) -> tuple[int | None, dict[str, str]]:
+            return (429, {"Retry-After": "2"}) if now < 10 else (None, {})
+
+    async def story() -> tuple[Engine, float]:
+        engine = Engine(20, make=lambda key: job({"retryBackoff": "PT30S"}, key=key))
+        api = Refuses(latency=(0.1, 0.1))
+        await asyncio.gather(*(Worker(engine, api, seed=seed).run() for seed in range(workers)))
+        return engine, clock()
+
+    engine, seconds = simulate(story())
+    assert (len(engine.done), engine.retries_lost) == (20, 0)
+    assert seconds <= 16
+
+
 @pytest.mark.parametrize(
     ("per_minute", "workers"),
     [pytest.param(20, 1, id="few"), pytest.param(60, 1, id="alone"), pytest.param(300, 4, id="many")],

@@ -1,9 +1,10 @@
-"""One browser for all tests of the templates in the real Modeler front end."""
+"""One browser for all tests in it, and one Modeler front end for those of the templates."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,15 +12,21 @@ from tests.modeler.front_end import Modeler, UnavailableError, chromium, install
 
 
 @pytest.fixture(scope="session")
-def modeler() -> Iterator[Modeler]:
-    """Both front ends in one browser. Without Chromium the tests are skipped; in CI they fail."""
+def browser() -> tuple[Path, str]:
+    """Node with the browser's driver, and the browser. Without them the tests are skipped; in CI they fail."""
     try:
-        browser = chromium()
+        found = chromium()
         program, npm = node()
         install(npm, program)
     except UnavailableError as missing:
         if os.environ.get("CI") == "true":
             pytest.fail(str(missing))
         pytest.skip(str(missing))
-    with Modeler(program, browser) as modeler:
+    return program, found
+
+
+@pytest.fixture(scope="session")
+def modeler(browser: tuple[Path, str]) -> Iterator[Modeler]:
+    """Both front ends in one browser."""
+    with Modeler(*browser) as modeler:
         yield modeler

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -16,26 +15,12 @@ import pytest
 from openai_connector.tools.demo.engine import free_ports
 from tests.diagrams import process, task
 from tests.engine.worker import neutral_environment
-from tests.modeler.front_end import HERE, UnavailableError, chromium, install, node
+from tests.modeler.front_end import HERE
 from tests.stand_in import StandIn
 
 ARTIFACTS = HERE.parents[1] / "artifacts" / "sandbox"
 PATIENCE = 120.0
 """Seconds for anything that takes a few on an idle machine."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> tuple[Path, str]:
-    """Node with the browser's driver, and the browser. Without them the test is skipped; in CI it fails."""
-    try:
-        found = chromium()
-        program, npm = node()
-        install(npm, program)
-    except UnavailableError as missing:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
-    return program, found
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -18,7 +17,7 @@ from openai_connector.observe.events import Call, CallFailed, CallSent, HostLost
 from openai_connector.status.endpoint import Reply
 from openai_connector.status.server import Server
 from tests.make import KEY, PROMPT, bare_job
-from tests.modeler.front_end import HERE, UnavailableError, chromium, install, node
+from tests.modeler.front_end import HERE
 from tests.unit.status.states import World, busy, idle, trouble, waiting
 
 ARTIFACTS = HERE.parents[1] / "artifacts" / "status"
@@ -115,17 +114,9 @@ async def looked_at(program: Path, browser: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def seen() -> dict[str, Any]:
-    """What was seen. Without Chromium the tests are skipped; in CI they fail."""
-    try:
-        browser = chromium()
-        program, npm = node()
-        install(npm, program)
-    except UnavailableError as missing:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
-    return asyncio.run(looked_at(program, browser))
+def seen(browser: tuple[Path, str]) -> dict[str, Any]:
+    """What was seen."""
+    return asyncio.run(looked_at(*browser))
 
 
 @pytest.mark.parametrize("state", STATES)

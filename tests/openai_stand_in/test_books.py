@@ -22,6 +22,7 @@ from openai_connector.spending import Spending
 from openai_connector.status.board import Board
 from openai_connector.status.history import costs
 from openai_connector.store import Store, open_store
+from openai_connector.store.reading import read_totals
 from openai_connector.tasks.allowed_hosts import AllowedHosts
 from openai_connector.tasks.openai_task import ApiDefaults, OpenAiTasks
 from openai_connector.tasks.secrets import EnvironmentSecrets
@@ -108,7 +109,6 @@ class Worker:
             tasks,
             events=Events(self.metrics, self.board, self.events.append),
             files=self._client,
-            prices=prices,
             purchases=Purchases(store),
             spending=Spending(prices, has_store=True),
             wait_options=WaitOptions(
@@ -159,8 +159,8 @@ async def test_all_who_count_agree_with_the_books(tmp_path: Path) -> None:
         given = jobs()
         outcomes = await worker.to_the_end(given)
         await worker.close()
-        totals = await store.totals()
         await store.aclose()
+        totals = read_totals(str(tmp_path))
 
         assert [key for key, outcome in outcomes.items() if not isinstance(outcome, Completed)] == []
         assert api.ledger.count == len(given) + sum(count for count, inputs in KINDS if "repair" in inputs)

@@ -343,12 +343,11 @@ async def test_variables_of_ignore_error_are_not_swallowed(answer: ApiResponse |
 
 
 async def test_a_wait_costs_no_retry() -> None:
-    """Told to wait, the job goes back with at least that back-off and all its retries."""
-    api = FakeApi(answers=[refused(429, timedelta(seconds=7))])
-    outcome = failed(await connector(api).work(job({"retryBackoff": "PT2S"})))
-    assert (outcome.retries, outcome.backoff) == (3, timedelta(seconds=7))
-    outcome = failed(await connector(api).work(job({"retryBackoff": "PT1M"})))
-    assert (outcome.retries, outcome.backoff) == (3, timedelta(minutes=1))
+    """Told to wait, the job goes back for just that long, whatever its back-off, with all its retries."""
+    for backoff in ("PT2S", "PT1M"):
+        api = FakeApi(answers=[refused(429, timedelta(seconds=7))])
+        outcome = failed(await connector(api).work(job({"retryBackoff": backoff})))
+        assert (outcome.retries, outcome.backoff) == (3, timedelta(seconds=7))
     outcome = failed(await connector(FakeApi(answers=[refused(503, timedelta(0))])).work(job()))
     assert (outcome.retries, outcome.backoff) == (3, timedelta(seconds=1))
 

@@ -92,6 +92,57 @@ async def test_a_wait_that_nobody_told(backoff: str | None, total: int, expected
     assert (outcome.retries, outcome.backoff) == (expected[0], timedelta(seconds=expected[1]))
 
 
+@pytest.mark.parametrize(
+    ("told", "backoff", "times", "expected"),
+    [
+        pytest.param("2", "PT30S", 20, [2, 4, 8, 16, 30, 30], id="up_to_the_backoff"),
+        pytest.param("0", "PT3S", 20, [1, 2, 3, 3], id="told_nothing"),
+        pytest.param("40", "PT30S", 20, [40, 40, 40], id="never_less_than_told"),
+        pytest.param("2", None, 20, [2, 2, 2], id="no_backoff"),
+        pytest.param("2", "PT30S", 2, [2, 4, -30, -30], id="a_retry_costs_the_backoff"),
+        pytest.param("1", "P300D", 99, [2**wait for wait in range(10)] + [1024] * 3, id="a_long_backoff"),
+    ],
+)
+async def test_a_told_wait_grows_where_it_was_not_enough(
+    told: str, backoff: str | None, times: int, expected: list[int]
+) -> None:
+    """Free waits are doubled from what was told up to the back-off, which what costs a retry (-) has whole."""
+    error = refused(429, {"Retry-After": told})
+    headers = {"retryBackoff": backoff} if backoff else None
+    state: dict[str, Any] = {}
+    limits: dict[str, Any] = {"times": times, "total": timedelta(days=1)}
+    retries, waits = 3, []
+    for _ in expected:
+        outcome = await connector(FakeApi([error]), **limits).work(job(headers, retries=retries, **state))
+        assert isinstance(outcome, Failed)
+        assert outcome.backoff is not None
+        seconds = int(outcome.backoff.total_seconds())
+        waits.append(seconds if outcome.retries == retries else -seconds)
+        retries, state = outcome.retries, {"state": outcome.variables["openai_state"]}
+    assert waits == expected
+
+
+async def test_an_api_that_tells_too_little_for_minutes_raises_no_incident() -> None:
+    """With the template's values, a second told for eight minutes costs a lone job no retry."""
+    error = refused(429, {"Retry-After": "1"})
+    state: dict[str, Any] = {}
+    passed = 0.0
+    while passed < 480:
+        outcome = await connector(FakeApi([error])).work(job({"retryBackoff": "PT30S"}, **state))
+        assert isinstance(outcome, Failed)
+        assert outcome.backoff is not None
+        assert outcome.retries == 3
+        passed += outcome.backoff.total_seconds()
+        state = {"state": outcome.variables["openai_state"]}
+
+
+async def test_an_error_expression_has_its_own_backoff() -> None:
+    """What `jobError` says of retries and back-off goes before what the API told."""
+    again = '=jobError("m", {}, 2, duration("PT9S"))'
+    outcome = await failed(refused(429, {"Retry-After": "2"}), {"errorExpression": again})
+    assert (outcome.retries, outcome.backoff) == (2, timedelta(seconds=9))
+
+
 async def test_what_is_left_of_the_limit_counts() -> None:
     """The limit is for all waits of a job together; an operator may raise it."""
     error = refused(429, {"Retry-After": "1000"})

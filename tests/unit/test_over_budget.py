@@ -66,9 +66,7 @@ class World:
             PRICES, Budgets(file), has_store=not isinstance(self.store, NoStore), now=lambda: NOW
         )
         purchases = Purchases(self.store, events=events)
-        self.connector = Connector(
-            self.api, tasks(), purchases=purchases, events=events, prices=PRICES, spending=spending
-        )
+        self.connector = Connector(self.api, tasks(), purchases=purchases, events=events, spending=spending)
         self._keys = iter(range(1, 1000))
 
     async def work(self, headers: Mapping[str, str] | None = None, **inputs: Any) -> Outcome:

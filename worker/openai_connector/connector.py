@@ -85,8 +85,8 @@ class Connector:
         at_task: keeps at a task what it waits for.
         wait_options: how long jobs wait here, and what is deleted after.
         files: moves the files of batches; None: there are no batches.
-        prices: that are known; None: those that come with the worker.
-        spending: knows what calls may cost; None: nobody counts it.
+        spending: knows what calls cost, shared likewise; None: at the prices that come with the worker, and
+            nobody counts it.
     """
 
     def __init__(
@@ -101,15 +101,14 @@ class Connector:
         at_task: AtTask | None = None,
         wait_options: WaitOptions | None = None,
         files: Files | None = None,
-        prices: Prices | None = None,
         spending: Spending | None = None,
     ) -> None:
         self.task_type = task_type
         self._retry_policy = retry_policy
         self._events = events or Events()
         self._purchases = purchases or Purchases()
-        prices = prices or Prices.packaged()
-        bills, spending = Bills(prices), spending or Spending(prices)
+        spending = spending or Spending(Prices.packaged())
+        bills = Bills(spending.prices)
         self._calls = Calls(api, gate or Gate(), self._purchases, self._events, bills, spending)
         self._waiting = Waiting(
             api,

@@ -364,7 +364,6 @@ def connectors(
             at_task=at_task,
             wait_options=_wait_options(settings),
             files=client,
-            prices=prices,
             spending=spending,
         )
         for task_type in types

@@ -61,7 +61,8 @@ class Spending:
         has_store: bool = False,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._prices = prices
+        self.prices = prices
+        """At which answers are paid, too."""
         self._budgets = budgets
         self._max_tokens = max_tokens
         self._has_store = has_store
@@ -112,7 +113,7 @@ class Spending:
 
     def _dearer(self, used: Used) -> Cost | Unpriced:
         """Return the cost of input that is written to a cache, or of plain one where that is dearer."""
-        costs = [self._prices.cost(used), self._prices.cost(replace(used, cache_write=used.input))]
+        costs = [self.prices.cost(used), self.prices.cost(replace(used, cache_write=used.input))]
         known = [cost for cost in costs if isinstance(cost, Cost)]
         return max(known, key=lambda cost: cost.amount) if known else costs[0]
 

@@ -22,6 +22,7 @@ from openai_connector.openai_api import ApiResponse
 from openai_connector.purchases import Purchases
 from openai_connector.service import connectors
 from openai_connector.settings import load
+from openai_connector.spending import Spending
 from openai_connector.store import open_store
 from openai_connector.tasks.allowed_hosts import AllowedHosts
 from openai_connector.tasks.camunda_http_task import CamundaHttpTasks
@@ -82,7 +83,7 @@ class Worker:
         """Work on a job."""
         listeners = Events(self.events.append, self.metrics)
         connector = Connector(
-            self.api, tasks(), events=listeners, prices=self.prices, purchases=self.purchases
+            self.api, tasks(), events=listeners, spending=Spending(self.prices), purchases=self.purchases
         )
         return await connector.work(given)
 
@@ -268,7 +269,7 @@ async def test_a_drop_in_task_sees_nothing_of_it(prices: Prices, url: str, count
     types = CamundaHttpTasks(
         AllowedHosts(["llm.example.com"]), EnvironmentSecrets("", {}), timedelta(minutes=3)
     )
-    connector = Connector(api, types, events=Events(metrics), prices=prices)
+    connector = Connector(api, types, events=Events(metrics), spending=Spending(prices))
     variables = {"url": url, "method": "post", "body": {"model": "m"}}
     outcome = await connector.work(bare_job({"resultVariable": "r"}, variables=variables))
     assert isinstance(outcome, Completed)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from openai_connector.store import POSTGRES, Store, StoreError, StoreOptions, file_of
+from openai_connector.store.charges import Total
 from openai_connector.store.durable import DurableStore
 from openai_connector.store.postgres import PostgresTables
+from openai_connector.store.reading import read_totals
 from openai_connector.store.sqlite import SqliteTables
 from openai_connector.store.tables import Tables
 from tests.make import ANSWER
@@ -65,6 +67,11 @@ class Opener:
     async def close(self) -> None:
         """Close all of them."""
         await asyncio.gather(*(store.aclose() for store in self._stores))
+
+
+async def totals_at(location: str, since: date | None = None) -> list[Total]:
+    """Return what the store at a location says was spent, read beside its workers."""
+    return await asyncio.to_thread(read_totals, location, since)
 
 
 async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:

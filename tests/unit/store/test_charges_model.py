@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from openai_connector.store.charges import Charge, Drop, Limit, Lose, Open, Pay, Wait
-from tests.unit.store.stores import FRESH_FOR, Clock, Opener
+from tests.unit.store.stores import FRESH_FOR, Clock, Opener, totals_at
 
 STALE = FRESH_FOR.total_seconds() + 1
 WORKERS, CHARGES = 3, 3
@@ -91,7 +91,7 @@ async def compare(location: str, order: list[tuple[str, int, int]]) -> None:
                 model.die(worker)
             elif index == number:
                 model.step(step, worker)
-    totals = await stores[0].totals()
+    totals = await totals_at(location)
     paid = [model.most / 2 for model in models if model.state == "paid"]
     lost = [model.most for model in models if model.state == "lost"]
     reserved = [model.most for model in models if model.state == "open"]

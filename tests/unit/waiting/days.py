@@ -15,7 +15,6 @@ from urllib.parse import parse_qsl, urlsplit
 from openai_connector.connector import Connector
 from openai_connector.job import OWN_SLOT, Completed, Failed, Job, Outcome, Slot
 from openai_connector.limits import Gate
-from openai_connector.money import Prices
 from openai_connector.observe.events import Event, Events
 from openai_connector.openai_api import ApiClient, ApiResponse
 from openai_connector.purchases import Purchases
@@ -171,7 +170,6 @@ class Worker:
         purchases: Purchases | None = None,
         fleet: str = "f",
         has_batches: bool = True,
-        prices: Prices | None = None,
         spending: Spending | None = None,
         **options: Any,
     ) -> None:
@@ -185,7 +183,6 @@ class Worker:
             events=Events(self.events.append),
             at_task=at_task or NoTask(),
             purchases=purchases,
-            prices=prices,
             spending=spending,
             wait_options=WaitOptions(
                 now=asyncio.get_running_loop().time,

@@ -13,7 +13,6 @@ from typing import Any
 from openai_connector.connector import Connector
 from openai_connector.job import Completed, Failed, Job, Outcome
 from openai_connector.limits import Gate
-from openai_connector.money import Prices
 from openai_connector.observe.events import Event, Events
 from openai_connector.openai_api import ApiClient, ApiError, ApiResponse
 from openai_connector.outcome.retry_policy import RetryPolicy
@@ -150,7 +149,6 @@ class Worker:
         purchases: Purchases | None = None,
         events: Sequence[Callable[[Event], None]] = (),
         policy: RetryPolicy | None = None,
-        prices: Prices | None = None,
         spending: Spending | None = None,
         **options: Any,
     ) -> None:
@@ -164,7 +162,6 @@ class Worker:
             tasks(),
             gate=Gate(clock=loop.time),
             purchases=purchases,
-            prices=prices,
             spending=spending,
             events=Events(self.events.append, *events),
             at_task=engine,

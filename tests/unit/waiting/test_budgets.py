@@ -49,7 +49,6 @@ class Account:
         self.store = NoStore()
         self.options: dict[str, Any] = {
             "purchases": Purchases(self.store),
-            "prices": PRICES,
             "spending": Spending(PRICES, Budgets(file), now=lambda: NOW),
         }
 

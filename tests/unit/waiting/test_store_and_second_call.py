@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from openai_connector.job import Completed, Failed
 from openai_connector.observe.events import AnswerReused
 from openai_connector.purchases import Purchases
-from openai_connector.store import Change, Claim, Owed, StoreError, Total
+from openai_connector.store import Change, Claim, Owed, StoreError
 from openai_connector.store.charges import Charge, Entry
 from openai_connector.tasks.task_type import AnswerNeeded
 from tests.make import sentences_in
@@ -58,10 +57,6 @@ class Memory:
     async def enter(self, job_key: int, entry: Entry) -> Claim:
         """Do nothing."""
         return Claim()
-
-    async def totals(self, since: date | None = None) -> list[Total]:
-        """Return nothing."""
-        return []
 
     async def budgets(self, keys: Sequence[str]) -> Mapping[str, Decimal]:
         """Return nothing."""

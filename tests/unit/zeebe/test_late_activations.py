@@ -156,6 +156,14 @@ def test_a_retry_is_taken_after_its_back_off() -> None:
     assert worked.is_taken(after=2)
 
 
+def test_an_activation_that_meets_the_report_of_a_wait_is_not_its_retry() -> None:
+    """Told to wait, a job keeps its retries: an activation with as many is of the old attempt all the same."""
+    worked = Worked()
+    worked.time.now += 61
+    outcome = Failed("rate-limited", retries=3, backoff=timedelta(seconds=10))
+    assert worked.reported(outcome, again=Sent(retries=3)) is None
+
+
 @pytest.mark.parametrize(
     ("retries", "is_delivered", "is_begun"),
     [

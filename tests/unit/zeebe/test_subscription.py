@@ -16,6 +16,7 @@ from pyzeebe.proto import gateway_pb2 as pb
 from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome, Pause
 from openai_connector.observe.events import Events, JobEnded
 from openai_connector.observe.logs import log_event
+from openai_connector.zeebe import clock
 from openai_connector.zeebe.channel import Connection, gateway, open_channel
 from openai_connector.zeebe.commands import Commands
 from openai_connector.zeebe.poller import Poller
@@ -108,14 +109,17 @@ async def test_poll_asks_for_what_it_needs(engine: FakeGateway, subscribe: Subsc
 
 async def test_polls_slow_down_as_they_are_told(engine: FakeGateway, subscribe: Subscribe) -> None:
     """While most jobs are given back the next poll waits, and asks for few; then it is as before."""
-    pauses: list[Pause | None] = [None, Pause(0.2, 2), None]
+    pauses: list[Pause | None] = [None, Pause(0.2, 1), None]
+
+    def asked() -> list[int]:
+        return [request.maxJobsToActivate for name, request in engine.calls if name == "ActivateJobs"]
+
     engine.add(*(FakeJob(key) for key in range(1, 8)))
     handler = Handler()
     handler.gate.set()
     async with subscribe(handler, max_jobs=3, pause=lambda: pauses.pop(0) if pauses else None):
-        await engine.until(lambda: all(job.ended for job in engine.jobs.values()))
-    most = [request.maxJobsToActivate for name, request in engine.calls if name == "ActivateJobs"]
-    assert most[:3] == [3, 2, 3]
+        await engine.until(lambda: asked()[2:3] != [] and asked()[-1] == 3)
+    assert asked()[:2] == [3, 1]
 
 
 async def test_a_pause_between_polls_ends_with_the_worker(engine: FakeGateway, subscribe: Subscribe) -> None:
@@ -247,22 +251,41 @@ async def test_a_job_that_comes_after_its_lease_is_not_begun(
     assert len(handler.started) == 1
 
 
-async def test_stale_activation_of_a_job_told_to_wait(engine: FakeGateway, subscribe: Subscribe) -> None:
+async def test_stale_activation_of_a_job_told_to_wait(
+    engine: FakeGateway, subscribe: Subscribe, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With its retries unchanged an old activation looks like a new one, but the job is in its back-off."""
+    now = clock.now()  # the worker's clock of leases, which stands but for one moment
+    monkeypatch.setattr(clock, "now", lambda: now)
     engine.add(FakeJob(1))
+    late = asyncio.Event()
 
-    async def activated_again(_: Any, __: Any) -> None:
-        await engine.until(lambda: engine.jobs[1].activations > 1)
+    async def at_once(_: Any, __: Any) -> None:
+        pass
 
-    engine.faults["FailJob"].append(activated_again)
+    async def after_the_end(_: Any, __: Any) -> None:
+        await engine.until(lambda: engine.jobs[1].reports != [] and subscription.running == 0)
+        late.set()
+
+    async def lease_ends_on_the_way(_: Any, __: Any) -> None:
+        nonlocal now
+        now += 61
+        engine.jobs[1].leased_until = 0
+        engine.changed.set()
+        await engine.until(lambda: engine.jobs[1].activations == 2)
+
+    engine.late.extend([at_once, after_the_end])
+    engine.faults["FailJob"].append(lease_ends_on_the_way)
     prolongs_nothing(engine)
     handler = Handler(Failed("rate-limited", retries=3, backoff=timedelta(hours=1)))
     handler.gate.set()
-    async with subscribe(handler, lease=SECOND / 2) as subscription:
-        await engine.until(lambda: engine.jobs[1].reports != [])
-        await engine.until(lambda: subscription.running == 0)
-    assert engine.jobs[1].activations > 1
+    async with subscribe(handler, lease=60 * SECOND) as subscription:
+        await late.wait()
+        polls = engine.count("ActivateJobs")
+        await engine.until(lambda: engine.count("ActivateJobs") > polls)  # the activation has arrived
+        assert subscription.running == 0
     assert len(handler.started) == 1
+    assert len(engine.jobs[1].reports) == 1
 
 
 @pytest.mark.parametrize(
@@ -424,7 +447,6 @@ async def test_engine_absent_gone_and_back(
         async with subscribe(handler) as subscription:
             await engine.until(lambda: levels(caplog) == ["WARNING"])
             assert not subscription.connected
-            assert subscription.last_poll is None
             await engine.start()
             await engine.until(lambda: subscription.connected)
             await engine.stop()
@@ -432,7 +454,7 @@ async def test_engine_absent_gone_and_back(
             engine.add(FakeJob(1))
             await engine.start()
             await engine.until(lambda: engine.jobs[1].ended == "completed")
-            assert subscription.last_poll is not None
+            assert subscription.connected
     assert levels(caplog) == ["WARNING", "INFO", "WARNING", "INFO"]
 
 

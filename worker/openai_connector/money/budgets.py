@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
+from openai_connector.money.toml_file import amount, check_key, content_of, currency, text_of
 from openai_connector.observe.events import BudgetState
 
 DAY: Final = "day"
@@ -22,7 +21,6 @@ MARK: Final = "|"
 """In a budget's key between its name and the period."""
 _KNOWN: Final = ("name", "amount", "currency", "per", "processes", "credentials", "unpriced")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}", re.ASCII)
-_CURRENCY: Final = re.compile("[A-Z]{3}")
 _CREDENTIAL: Final = re.compile(r"secrets\.\S+|OPENAI_API_KEY")
 _MOST: Final = 1_000_000_000
 _MOST_BUDGETS: Final = 100
@@ -92,7 +90,7 @@ class Budgets:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._seen = _state(path)
-        self._budgets = _read(path)
+        self._budgets = read_budgets(text_of(path))
 
     def __iter__(self) -> Iterator[Budget]:
         return iter(self._budgets)
@@ -121,25 +119,16 @@ class Budgets:
         if state == self._seen:
             return False
         self._seen = state
-        before, self._budgets = self._budgets, _read(self._path)
+        before, self._budgets = self._budgets, read_budgets(text_of(self._path))
         return before != self._budgets
 
 
 def _state(path: Path) -> tuple[int, ...]:
     try:
         found = path.stat()
-    except OSError:
+    except (OSError, ValueError):  # the latter of a name that no file can have
         return ()
     return found.st_ino, found.st_mtime_ns, found.st_size
-
-
-def _read(path: Path) -> tuple[Budget, ...]:
-    try:
-        return read_budgets(path.read_text("utf-8-sig"))
-    except UnicodeDecodeError:
-        raise ValueError("the file is no text in UTF-8: save it as such") from None
-    except OSError as error:  # its name is not shown: it may be something else that was set here
-        raise ValueError(f"the file cannot be read ({error.strerror}): check name and permissions") from None
 
 
 def read_budgets(text: str) -> tuple[Budget, ...]:
@@ -148,12 +137,7 @@ def read_budgets(text: str) -> tuple[Budget, ...]:
     Raises:
         ValueError: what is wrong, where, and what to do.
     """
-    try:
-        content = tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"the file is no TOML: {error}") from None
-    except (ArithmeticError, RecursionError):
-        raise ValueError("the file holds a number that is too large, or is nested too deep") from None
+    content = content_of(text)
     for key in content:
         if key != "budget":
             raise ValueError(f"{key[:50]} is not known here: each budget begins with a line [[budget]]")
@@ -179,13 +163,7 @@ def _budget(given: Mapping[str, Any], number: int) -> Budget:
         )
     place = f"budget {name}:"
     for key in given:
-        if key not in _KNOWN:
-            near = get_close_matches(key, _KNOWN, 1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(_KNOWN)}"
-            raise ValueError(f"{place} {key[:50]} is not known here; {hint}")
-    currency = given.get("currency", "USD")
-    if not isinstance(currency, str) or not _CURRENCY.fullmatch(currency):
-        raise ValueError(f'{place} currency must be three capital letters in quotes, such as "USD"')
+        check_key(key, _KNOWN, f"{place} {key[:50]}")
     credentials = _texts(given, "credentials", place)
     for credential in credentials:
         if not _CREDENTIAL.fullmatch(credential):
@@ -195,24 +173,13 @@ def _budget(given: Mapping[str, Any], number: int) -> Budget:
             )
     return Budget(
         name,
-        _amount(given.get("amount"), place),
-        currency,
+        amount(given.get("amount"), f"{place} amount", most=_MOST, example="25.50"),
+        currency(given.get("currency", "USD"), f"{place} currency"),
         _choice(given, "per", (DAY, MONTH), None, place),
         _texts(given, "processes", place),
         credentials,
         _choice(given, "unpriced", (COUNT, REFUSE), COUNT, place),
     )
-
-
-def _amount(value: Any, place: str) -> Decimal:
-    is_number = isinstance(value, (int, Decimal)) and not isinstance(value, bool)
-    if not is_number or not Decimal(value).is_finite() or not 0 <= value <= _MOST:
-        raise ValueError(f"{place} amount must be a number from 0 to {_MOST}, without quotes, such as 25.50")
-    amount = Decimal(value)
-    exponent = amount.as_tuple().exponent
-    if not isinstance(exponent, int) or exponent < -12 or len(amount.as_tuple().digits) > 24:
-        raise ValueError(f"{place} amount has too many digits: at most 12 after the point")
-    return amount
 
 
 def _choice(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from difflib import get_close_matches
 from typing import Any, Final
+
+from openai_connector.money.toml_file import amount, check_key, content_of, currency
 
 STANDARD: Final = "standard"
 TIERS: Final = (STANDARD, "2h", "8h", "batch", "flex", "priority", "ultrafast", "scale")
@@ -21,7 +21,6 @@ _IN_MODEL: Final = (*_COMMON, *_RATES, "tiers", "dated", "up_to", "long")
 _IN_STEP: Final = ("above", *_RATES, "tiers")
 _MOST: Final = 1_000_000
 Place = tuple[str, ...]
-_CURRENCY: Final = re.compile("[A-Z]{3}")
 _BARE: Final = re.compile("[A-Za-z0-9_-]+")
 
 
@@ -77,12 +76,7 @@ def read_prices(text: str, over: Mapping[str, Host]) -> Mapping[str, Host]:
     Raises:
         ValueError: where the file is wrong, and what to do.
     """
-    try:
-        content = tomllib.loads(f"{text}\n", parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"the file is no TOML: {error}") from None
-    except (ArithmeticError, RecursionError):
-        raise ValueError("the file has a number that is too large, or is nested too deep") from None
+    content = content_of(text)
     _check_keys(content, _IN_FILE, ())
     common = _common(content, ())
     hosts = dict(over)
@@ -162,9 +156,8 @@ def _tiers(given: Mapping[str, Any], place: Place) -> dict[str, Decimal]:
 def _common(given: Mapping[str, Any], place: Place) -> dict[str, Any]:
     """Return currency, date and source, as far as they stand here."""
     common = {name: given[name] for name in _COMMON if name in given}
-    currency = common.get("currency", "USD")
-    if not isinstance(currency, str) or not _CURRENCY.fullmatch(currency):
-        raise _wrong((*place, "currency"), 'must be three capital letters in quotes, such as "USD"')
+    if "currency" in common:
+        currency(common["currency"], _path((*place, "currency")))
     if "date" in common:
         common["date"] = _date(common["date"], (*place, "date"))
     if not isinstance(common.get("source", ""), str):
@@ -182,13 +175,7 @@ def _date(value: Any, place: Place) -> date:
 
 
 def _amount(value: Any, place: Place) -> Decimal:
-    is_number = isinstance(value, (int, Decimal)) and not isinstance(value, bool)
-    if not is_number or not Decimal(value).is_finite() or not 0 <= value <= _MOST:
-        raise _wrong(place, f"must be a number from 0 to {_MOST}, without quotes, such as 0.10")
-    amount = Decimal(value)
-    if amount != round(amount, 12):
-        raise _wrong(place, "has too many digits: at most 12 after the point")
-    return amount
+    return amount(value, _path(place), most=_MOST, example="0.10")
 
 
 def _table(given: Mapping[str, Any], name: str, place: Place) -> Mapping[str, Any]:
@@ -202,12 +189,12 @@ def _check_keys(given: Any, known: tuple[str, ...], place: Place) -> None:
     if not isinstance(given, Mapping):
         raise _wrong(place, "must be a table")
     for key in given:
-        if key not in known:
-            near = get_close_matches(key, known, 1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-            raise _wrong((*place, key), f"is not known here; {hint}")
+        check_key(key, known, _path((*place, key)))
 
 
 def _wrong(place: Place, problem: str) -> ValueError:
-    path = ".".join(part if _BARE.fullmatch(part) else f'"{part}"' for part in place)
-    return ValueError(f"{path} {problem}" if path else problem)
+    return ValueError(f"{_path(place)} {problem}" if place else problem)
+
+
+def _path(place: Place) -> str:
+    return ".".join(part if _BARE.fullmatch(part) else f'"{part}"' for part in place)

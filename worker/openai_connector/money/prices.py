@@ -13,6 +13,7 @@ from typing import Final
 
 from openai_connector import wording
 from openai_connector.money.price_file import STANDARD, Host, Price, Rates, read_prices
+from openai_connector.money.toml_file import text_of
 
 EXACT: Final = Context(prec=100)
 """Amounts are never rounded: enough digits for any number of tokens at any price."""
@@ -78,14 +79,7 @@ class Prices:
         Raises:
             ValueError: the file cannot be read or is wrong: which key or line, and what to do.
         """
-        try:
-            text = Path(path).read_text("utf-8-sig")
-        except UnicodeDecodeError:
-            raise ValueError("the file is no text in UTF-8: save it as one") from None
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "no name of a file"
-            raise ValueError(f"the file cannot be read ({reason})") from None
-        return cls(read_prices(text, over=_packaged()))
+        return cls(read_prices(text_of(Path(path)), over=_packaged()))
 
     def cost(self, used: Used) -> Cost | Unpriced:
         """Return what tokens cost, or why that is not known."""

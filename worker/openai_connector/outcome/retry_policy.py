@@ -13,6 +13,8 @@ UNTOLD_WAIT: Final = timedelta(seconds=15)
 """Before a rate-limited job comes back where the API does not say when."""
 LEAST_WAIT: Final = timedelta(seconds=1)
 """Before a rate-limited job comes back: `Retry-After: 0` must not make a busy loop."""
+MOST_DOUBLINGS: Final = 10
+"""Of a told wait: enough to grow from a second to any usual back-off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,23 @@ class RetryPolicy:
         if error.recovery is Recovery.TRANSIENT:
             longer = max((wait for wait in (error.wait, backoff) if wait is not None), default=None)
             return Plan(fewer, longer, memory)
-        wait = max(UNTOLD_WAIT if error.wait is None else error.wait, LEAST_WAIT, backoff or LEAST_WAIT)
+        return self._rate_limited(error.wait, retries, backoff, memory)
+
+    def _rate_limited(
+        self, told: timedelta | None, retries: int, backoff: timedelta | None, memory: TaskMemory
+    ) -> Plan:
+        """Return what it costs to be refused for a limit: a wait, or a retry where the waits are used up.
+
+        A told wait is enough. Where it was not, the next ones are doubled up to the back-off: an API that
+        tells a second for minutes must not use up the waits within seconds.
+        """
+        least = max(UNTOLD_WAIT if told is None else told, LEAST_WAIT)
+        longest = max(least, backoff or least)
+        wait = longest if told is None else min(least * 2 ** min(memory.waits, MOST_DOUBLINGS), longest)
         waiting = memory.with_wait(wait)
         if waiting.waits <= self.times and waiting.waited <= self.total:
             return Plan(retries, wait, waiting)
-        return Plan(fewer, wait, memory)
+        return Plan(max(retries - 1, 0), longest, memory)
 
     def _held(self, error: TaskError, retries: int, memory: TaskMemory) -> Plan:
         """Return what it costs that nothing was sent: time alone, for it troubles nobody."""

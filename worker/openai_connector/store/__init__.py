@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from enum import Enum
 from importlib.util import find_spec
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from openai_connector import wording
-from openai_connector.store.charges import Charge, Entry, LocalCharges, Open, Over, Total
+from openai_connector.store.charges import Charge, Entry, LocalCharges, Open, Over
 
 __all__ = [
     "Change",
@@ -34,7 +34,6 @@ __all__ = [
     "Store",
     "StoreError",
     "StoreOptions",
-    "Total",
     "check_location",
     "file_of",
     "open_store",
@@ -184,9 +183,6 @@ class Store(Protocol):
     async def update(self, name: str, change: Change) -> Mapping[str, Any]:
         """Change a shared value, one worker at a time, and return it. `change` runs in another thread."""
 
-    async def totals(self, since: date | None = None) -> list[Total]:
-        """Return what was spent, by day, process, element, model, tenant and currency."""
-
     async def budgets(self, keys: Sequence[str]) -> Mapping[str, Decimal]:
         """Return what is spent and reserved of budgets, by their keys."""
 
@@ -265,10 +261,6 @@ class NoStore:
     async def update(self, name: str, change: Change) -> Mapping[str, Any]:
         """Return what the change makes of nothing."""
         return change(None)
-
-    async def totals(self, since: date | None = None) -> list[Total]:
-        """Return nothing."""
-        return []
 
     async def budgets(self, keys: Sequence[str]) -> Mapping[str, Decimal]:
         """Return what this process has spent and reserved."""

@@ -13,7 +13,6 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from time import monotonic
@@ -21,7 +20,7 @@ from typing import Any, Final, TypeVar
 
 from openai_connector import wording
 from openai_connector.store import POSTGRES, Change, Claim, Met, News, Owed, StoreError, StoreOptions, file_of
-from openai_connector.store.charges import Charge, Drop, Entry, Open, Pay, Total, noted
+from openai_connector.store.charges import Charge, Drop, Entry, Open, Pay, noted
 from openai_connector.store.handover import Note, is_small
 from openai_connector.store.ledger import (
     BEATS,
@@ -213,10 +212,6 @@ class DurableStore:
         """Change a shared value, one worker at a time, and return it."""
         value: Mapping[str, Any] = await self._ask(lambda: self._ledger.update(name, change))
         return value
-
-    async def totals(self, since: date | None = None) -> list[Total]:
-        """Return what was spent, by day, process, element, model, tenant and currency."""
-        return await self._ask(lambda: self._ledger.totals(since))
 
     async def budgets(self, keys: Sequence[str]) -> Mapping[str, Decimal]:
         """Return what is spent and reserved of budgets."""

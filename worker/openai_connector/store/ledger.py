@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from time import monotonic
@@ -15,7 +14,7 @@ from typing import Any, Final, TypeVar
 from openai_connector import wording
 from openai_connector.store import Change, Claim, Met, News, Owed, StoreError, StoreOptions
 from openai_connector.store.booking import Booked, Booking, owners_gone
-from openai_connector.store.charges import Charge, Entry, Open, Total, pay_noted, sorted_totals
+from openai_connector.store.charges import Charge, Entry, Open, pay_noted
 from openai_connector.store.handover import Handover, Noted
 from openai_connector.store.owner import has_ended, new_owner, process_mark
 from openai_connector.store.sealing import Sealing, encode
@@ -136,15 +135,6 @@ class Ledger:
     def beat(self, releases: Iterable[Call], forgotten: Iterable[int], entries: Iterable[Entry] = ()) -> None:
         """Give a sign of life, and do what could not be done in time."""
         self._step(lambda: self._beat(list(releases), list(forgotten), list(entries)))
-
-    def totals(self, since: date | None) -> list[Total]:
-        """Return what was spent."""
-
-        def read() -> list[Total]:
-            with self._tables.transaction():
-                return sorted_totals(self._tables.totals("" if since is None else since.isoformat()))
-
-        return self._step(read)
 
     def budgets(self, keys: Sequence[str]) -> dict[str, Decimal]:
         """Return what is spent of budgets."""

@@ -10,7 +10,9 @@ from openai_connector.store.durable import tables_of
 
 
 def read_totals(location: str, since: date | None = None) -> list[Total]:
-    """Return what was spent; nothing is made, brought to this version, or removed for being old.
+    """Return what was spent, by day, process, element, model, tenant and currency.
+
+    Nothing is made, brought to this version, or removed for being old.
 
     Raises:
         StoreError: it cannot be read, or its tables are of another version.

@@ -112,7 +112,6 @@ class Poller:
         self._call: Any = None  # the poll under way
         self._connected = False
         self._troubles: set[str] | None = None  # told since the engine was lost; None = it was not
-        self._last_poll: float | None = None
 
     @property
     def running(self) -> int:
@@ -138,11 +137,6 @@ class Poller:
     def connected(self) -> bool:
         """Whether the engine answered when it was asked last."""
         return self._connected
-
-    @property
-    def last_poll(self) -> float | None:
-        """When the engine last answered, by the event loop's clock in seconds; None = not yet."""
-        return self._last_poll
 
     @property
     def stopping(self) -> bool:
@@ -299,7 +293,6 @@ class Poller:
         return jobs
 
     def _found(self) -> None:
-        self._last_poll = asyncio.get_running_loop().time()
         if self._connected:
             return
         self._connected = True

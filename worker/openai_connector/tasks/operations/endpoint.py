@@ -112,7 +112,7 @@ class Endpoint(Inputs):
             choices=REACTIONS,
             feel=None,
             description="Only where the worker has budgets. BPMN error: caught by a boundary event with "
-            "the code <code>BUDGET_EXCEEDED</code>. Empty: an incident that says until when",
+            "the code <code>BUDGET_EXCEEDED</code>. Empty: an incident that says whether waiting helps",
         ),
     ] = declared(contract.OVER_BUDGET)
 

@@ -103,7 +103,7 @@ RETRY_BACKOFF = Header(
         default="PT30S",
         pattern=_DURATION,
         pattern_message="must be a duration such as PT30S or PT5M",
-        description="Wait before the next try, for example <code>PT30S</code> (30 seconds) or "
+        description="Wait after a failure that costs a retry, for example <code>PT30S</code> (30 seconds) or "
         "<code>PT5M</code> (5 minutes)",
     ),
 )
