@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from openai_connector.purchases import Purchases
 from openai_connector.redaction import Redaction
 from openai_connector.store import Claim, Store, durable
 from openai_connector.store.sqlite import SqliteTables
+from openai_connector.store.tables import Call
 from tests.make import FakeApi, job, sentences_in, tasks
-from tests.unit.store.stores import CALL, FRESH_FOR, JOB, KEPT, Clock, Opener
+from tests.unit.store.stores import CALL, FRESH_FOR, JOB, KEPT, Clock, Opener, until
 
 HEADERS = {"resultExpression": "={a: output.text}"}
 STALE = FRESH_FOR.total_seconds() + 1
@@ -47,6 +49,38 @@ async def test_a_claim_holds_for_a_moment(opened: Opener, tmp_path: Path, clock:
     assert tables.found == 0
     clock.move(0.1)
     assert await store.confirm(JOB, CALL) == Claim()
+    assert tables.found == 1
+
+
+async def test_a_claim_holds_from_its_look(opened: Opener, tmp_path: Path, clock: Clock) -> None:
+    """What it waited for its turn does not count, so a busy worker claims no call twice; its look does."""
+
+    class Slow(SqliteTables):
+        is_begun = threading.Event()
+        may_end = threading.Event()
+        found = 0
+
+        def begin(self, calls: Any, owner: str, now: float) -> set[Call]:
+            self.is_begun.set()
+            assert self.may_end.wait(20)
+            return super().begin(calls, owner, now)
+
+        def find(self, calls: Any) -> Any:
+            self.found += 1
+            return super().find(calls)
+
+    tables = Slow(tmp_path / "store.sqlite3", clock=clock)
+    store = await opened(str(tmp_path), tables)
+    first = asyncio.create_task(store.claim(JOB, CALL))
+    await until(tables.is_begun.is_set)
+    second = asyncio.create_task(store.claim(JOB + 1, CALL))
+    await asyncio.sleep(0)
+    clock.move(1)
+    tables.may_end.set()
+    await asyncio.gather(first, second)
+    await store.confirm(JOB + 1, CALL)
+    assert tables.found == 0
+    await store.confirm(JOB, CALL)
     assert tables.found == 1
 
 

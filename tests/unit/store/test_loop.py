@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from openai_connector.store import StoreError
+from openai_connector.store import StoreError, durable
 from openai_connector.store.sqlite import SqliteTables
 from openai_connector.store.tables import Call
 from tests.unit.store.stores import CALL, JOB, KEPT, Opener
@@ -82,6 +82,26 @@ async def test_many_writes_share_a_transaction(opened: Opener, tmp_path: Path) -
     assert sum(tables.batches) == 200
     assert len(tables.batches) <= 10
     assert (await store.claim(199, CALL)).answer == KEPT
+
+
+async def test_a_busy_worker_gathers_for_a_moment(
+    opened: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a write of several jobs what comes in shares the next one; a lone job has not waited for it."""
+    monkeypatch.setattr(durable, "SPACING", 3600.0)
+    tables = SlowTables(tmp_path / "store")
+    tables.delay = 0.0
+    store = await opened(str(tmp_path), tables)
+    for job_key in range(3):
+        await store.keep(job_key, CALL, KEPT)
+    assert tables.batches == [1, 1, 1]
+    monkeypatch.setattr(durable, "SPACING", 0.3)
+    await asyncio.gather(store.keep(3, CALL, KEPT), store.keep(4, CALL, KEPT))
+    later = [asyncio.create_task(store.keep(5, CALL, KEPT))]
+    await asyncio.sleep(0.05)
+    later.append(asyncio.create_task(store.keep(6, CALL, KEPT)))
+    await asyncio.gather(*later)
+    assert tables.batches == [1, 1, 1, 2, 2]
 
 
 async def test_steps_of_one_job_keep_their_order(opened: Opener, location: str) -> None:

@@ -1,7 +1,7 @@
 """The store as the event loop sees it: writes of many jobs are gathered, and none of them blocks the loop.
 
-While one transaction is being written, what comes in waits for the next one. So a lone job is written at
-once, and five hundred share a transaction.
+While one transaction is being written, what comes in waits for the next one; after one of several jobs, a
+moment longer. So a lone job is written at once, and of five hundred many share a transaction.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ T = TypeVar("T")
 
 AT_ONCE: Final = 64
 """Operations of one transaction: what they wake is done in one turn of the event loop."""
+SPACING: Final = 0.01
+"""Seconds from a transaction of several jobs to the next, unless that is full: a busy worker has fewer."""
 FIRST_PAUSE: Final = 0.25
 LONGEST_PAUSE: Final = 30.0
 MOMENT: Final = 0.1
@@ -75,7 +77,7 @@ class DurableStore:
         self._unkept = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._held: dict[Call, float] = {}
-        """Since when these are claimed."""
+        """Since when these are claimed: when they were looked up last, at the earliest."""
         self._unreleased: set[Call] = set()
         self._unforgotten: set[int] = set()
         self._unentered: list[Entry] = []
@@ -254,8 +256,9 @@ class DurableStore:
     async def _write(self) -> None:
         try:
             while self._waiting:
-                batch = self._next_batch()
+                batch, begun = self._next_batch(), monotonic()
                 operations = [operation for operation, _ in batch]
+                self._hold_since(operations, begun)
                 try:
                     results = await self._ask(lambda given=operations: self._ledger.apply(given))  # type: ignore[misc]
                 except StoreError as error:
@@ -264,8 +267,18 @@ class DurableStore:
                     self._refuse_waiting()
                 else:
                     _finish(batch, results)
+                if len(batch) > 1 and len(self._waiting) < AT_ONCE:
+                    await asyncio.sleep(begun + SPACING - monotonic())
         finally:
             self._pump = None
+
+    def _hold_since(self, operations: Iterable[Operation], begun: float) -> None:
+        """Note that claims are looked up now: they have waited for their turn until then."""
+        for operation in operations:
+            if isinstance(operation, Take):
+                call = (operation.job_key, operation.fingerprint)
+                if call in self._held:
+                    self._held[call] = begun
 
     def _next_batch(self) -> list[tuple[Operation, asyncio.Future[Any]]]:
         """Return what comes next, up to a second operation of the same job: its order counts."""
