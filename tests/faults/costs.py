@@ -179,7 +179,7 @@ class CostRun(KeptRun):
         )
         tables.open()
         with tables.transaction():
-            rows = tables.charges_of(keys)
+            rows = tables.end_charges(keys)  # all that are not simply paid
         tables.close()
         return rows
 

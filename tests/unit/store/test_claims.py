@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from openai_connector.store import Claim, NoStore, StoreError
-from tests.unit.store.stores import CALL, FRESH_FOR, JOB, KEPT, Clock, Opener
+from tests.unit.store.stores import CALL, FRESH_FOR, JOB, KEPT, Clock, Opener, tables_at
 
 STALE = FRESH_FOR.total_seconds() + 1
 
@@ -188,6 +188,29 @@ async def test_signs_of_life_are_given(opened: Opener, location: str, clock: Clo
     await asyncio.sleep(
         2 * FRESH_FOR.total_seconds() / 60 / 4
     )  # a sign of life is due four times in that time
+    assert (await second.claim(JOB, CALL)).is_busy
+
+
+async def test_a_call_that_begins_gives_one_where_none_is_fresh(
+    opened: Opener, location: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that stood still lives again with its next call; one that just gave one writes no other."""
+    tables = tables_at(location, opened.clock)
+    first, second = await opened(location, tables), await opened(location)
+    given: list[float] = []
+    beat = tables.beat
+
+    def noted(owner: str, process: str, now: float) -> None:
+        given.append(now)
+        beat(owner, process, now)
+
+    monkeypatch.setattr(tables, "beat", noted)
+    await first.claim(JOB, CALL)
+    await first.claim(JOB + 1, CALL)
+    assert len(given) == 1
+    opened.clock.move(STALE)
+    await first.claim(JOB + 2, CALL)
+    assert len(given) == 2
     assert (await second.claim(JOB, CALL)).is_busy
 
 

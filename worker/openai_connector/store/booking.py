@@ -71,8 +71,7 @@ class Booking:
 
         What others may just be fetching too stays for a while, so that it does not count again.
         """
-        self._tables.remove_own_paid(job_keys)
-        found = self._tables.charges_of(job_keys)
+        found = self._tables.end_charges(job_keys)
         paid = [row for row in found if row.state is State.PAID]
         left = [replace(row, charge=replace(row.charge, job_key=0)) for row in paid]
         if left:

@@ -27,6 +27,8 @@ T = TypeVar("T")
 REPEATS: Final = 3
 BEATS: Final = 4
 """Signs of life that an owner gives within the time for which it is thought to live."""
+BEAT_AGAIN: Final = 20
+"""A sign of life that is older than this part of that time does not do for a call that begins."""
 PURGE_EVERY: Final = 600.0
 ADOPTED_AT_ONCE: Final = 32 * 1024 * 1024
 OWNERS_KEPT: Final = 100
@@ -121,6 +123,7 @@ class Ledger:
         self._has_failed = False
         self._trusted_from = 0.0
         self._purged_at = 0.0
+        self._beaten_at = 0.0
         self._unreadable = 0
         self._room_wanted = 0
         self.is_full = False
@@ -235,13 +238,17 @@ class Ledger:
         takes = {(op.job_key, op.fingerprint): i for i, op in enumerate(operations) if isinstance(op, Take)}
         with self._tables.transaction():
             now = self._tables.now()
-            if takes:  # whoever begins a call lives
+            # Whoever begins a call lives.
+            is_beat = bool(takes) and abs(now - self._beaten_at) > self._fresh_for / BEAT_AGAIN
+            if is_beat:
                 self._tables.beat(self.owner, self._mark, now)
             for call, claim in self._claims(list(takes), now).items():
                 results[takes[call]] = claim
             self._check_size(sealed, results)
             self._write(operations, sealed, now)
             self._book(operations, results, now)
+        if is_beat:
+            self._beaten_at = now
         return results
 
     def _book(self, operations: Sequence[Operation], results: list[Result], now: float) -> None:

@@ -122,6 +122,7 @@ class PostgresTables:
         self._clock = clock
         self._migrations = migrations
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._cursor: psycopg.Cursor[tuple[Any, ...]] | None = None
         self._size = 0
         self._size_at: float | None = None
 
@@ -152,6 +153,7 @@ class PostgresTables:
             raise StoreError(wording.STORE_URL()) from None
         # No prepared statements: a pooler in between may not keep a session for them.
         self._connection = psycopg.connect(**{**CONNECTION, **given}, autocommit=True, prepare_threshold=None)
+        self._cursor = self._connection.cursor()  # a new one takes as long as most statements
         self._db.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}")
         # A worker that stands still within a transaction must not hold the rows of all others' budgets.
         self._db.execute(f"SET idle_in_transaction_session_timeout = {IDLE_TIMEOUT_MS}")
@@ -191,12 +193,14 @@ class PostgresTables:
         return self._connection
 
     def _row(self, statement: str, parameters: Sequence[object] = ()) -> tuple[Any, ...]:
-        row: tuple[Any, ...] | None = self._db.execute(statement.encode(), parameters).fetchone()
+        row: tuple[Any, ...] | None = self._run(statement, *parameters).fetchone()
         assert row is not None
         return row
 
     def _run(self, statement: str, *parameters: object) -> psycopg.Cursor[tuple[Any, ...]]:
-        return self._db.execute(statement.encode(), parameters)
+        """Execute a statement; its rows are there until the next one."""
+        assert self._cursor is not None
+        return self._cursor.execute(statement.encode(), parameters)
 
     def explain(self, error: Exception) -> StoreError:
         """Return what is wrong and what to do."""
@@ -342,8 +346,12 @@ class PostgresTables:
 
     def forget(self, job_keys: Sequence[int]) -> None:
         """Remove all of these jobs."""
-        self._run("DELETE FROM openai_connector_calls WHERE job_key = ANY(%s)", list(job_keys))
-        self._run("DELETE FROM openai_connector_owed WHERE job_key = ANY(%s)", list(job_keys))
+        self._run(
+            "WITH owed AS (DELETE FROM openai_connector_owed WHERE job_key = ANY(%s)) "
+            "DELETE FROM openai_connector_calls WHERE job_key = ANY(%s)",
+            list(job_keys),
+            list(job_keys),
+        )
 
     def debts(self, owner: str) -> list[Debt]:
         """Return what others owe, the oldest first; what somebody else takes at this moment is left out."""
@@ -426,14 +434,17 @@ class PostgresTables:
         rows = self._charges("id = ANY(%s) ORDER BY id", list(ids))
         return {row.charge.id: row for row in rows}
 
-    def charges_of(self, job_keys: Sequence[int]) -> list[Row]:
-        """Return the charges of jobs, and lock them."""
-        return self._charges("job_key = ANY(%s) ORDER BY id", list(job_keys))
-
-    def remove_own_paid(self, job_keys: Sequence[int]) -> None:
-        """Remove the paid charges of jobs that nobody else knows."""
-        own = "job_key = ANY(%s) AND state = 'paid' AND strpos(id, ' ') = 0"
-        self._run(f"DELETE FROM openai_connector_charges WHERE {own}", list(job_keys))
+    def end_charges(self, job_keys: Sequence[int]) -> list[Row]:
+        """Remove the paid charges of jobs that nobody else knows; return their others, and lock them."""
+        own = "state = 'paid' AND strpos(id, ' ') = 0"
+        rows = self._run(
+            f"WITH gone AS (DELETE FROM openai_connector_charges WHERE job_key = ANY(%s) AND {own}) "
+            "SELECT data, id, state, owner FROM openai_connector_charges "
+            f"WHERE job_key = ANY(%s) AND NOT ({own}) ORDER BY id FOR UPDATE",
+            list(job_keys),
+            list(job_keys),
+        )
+        return [read(*row) for row in rows if row[2] != NOT_YET]
 
     def charges_of_owners(self, owners: Sequence[str], most: int) -> list[Row]:
         """Return open charges of owners, and lock them."""

@@ -390,16 +390,13 @@ class SqliteTables:
         """Return charges."""
         return {row.charge.id: row for id_ in ids for row in self._charges("id = ?", id_)}
 
-    def charges_of(self, job_keys: Sequence[int]) -> list[Row]:
-        """Return the charges of jobs."""
-        return [row for job_key in job_keys for row in self._charges("job_key = ?", job_key)]
-
-    def remove_own_paid(self, job_keys: Sequence[int]) -> None:
-        """Remove the paid charges of jobs that nobody else knows."""
+    def end_charges(self, job_keys: Sequence[int]) -> list[Row]:
+        """Remove the paid charges of jobs that nobody else knows; return their others."""
         self._db.executemany(
             "DELETE FROM charges WHERE job_key = ? AND state = 'paid' AND instr(id, ' ') = 0",
             [(job_key,) for job_key in job_keys],
         )
+        return [row for job_key in job_keys for row in self._charges("job_key = ?", job_key)]
 
     def charges_of_owners(self, owners: Sequence[str], most: int) -> list[Row]:
         """Return open charges of owners."""

@@ -127,11 +127,11 @@ class Tables(Protocol):
     def read_charges(self, ids: Sequence[str]) -> dict[str, Row]:
         """Return charges, and let nobody else write any of these ids."""
 
-    def charges_of(self, job_keys: Sequence[int]) -> list[Row]:
-        """Return the charges of jobs, and let nobody else change them."""
+    def end_charges(self, job_keys: Sequence[int]) -> list[Row]:
+        """Remove the paid charges of jobs that nobody else knows, whose ids have no space.
 
-    def remove_own_paid(self, job_keys: Sequence[int]) -> None:
-        """Remove the paid charges of jobs that nobody else knows: whose ids have no space."""
+        Return their others, and let nobody else change them.
+        """
 
     def charges_of_owners(self, owners: Sequence[str], most: int) -> list[Row]:
         """Return open charges of owners, and let nobody else change them."""
