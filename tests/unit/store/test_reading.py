@@ -34,8 +34,8 @@ async def spend(opened: Opener, location: str) -> None:
 
 
 def begun(location: str, *migrations: str) -> None:
-    """Make the tables by migrations."""
-    tables = tables_at(location, migrations=migrations)
+    """Make the tables by migrations; no earlier worker may use them."""
+    tables = tables_at(location, migrations=migrations, least=len(migrations))
     tables.open()
     tables.close()
 

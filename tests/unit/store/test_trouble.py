@@ -21,9 +21,10 @@ import pytest
 
 from openai_connector import wording
 from openai_connector.store import Met, News, StoreError, StoreOptions, open_store, postgres, sqlite
-from openai_connector.store.charges import Charge, Limit
+from openai_connector.store.charges import Charge, Limit, Pay
 from openai_connector.store.durable import DurableStore
 from openai_connector.store.postgres import PostgresTables
+from openai_connector.store.reading import read_totals
 from tests import postgres as servers
 from tests.make import sentences_in
 from tests.unit.store.stores import CALL, JOB, KEPT, Opener, is_postgres, tables_at, until
@@ -240,12 +241,43 @@ class TestVersions:
         """An older worker would not understand it."""
         known = (postgres if is_postgres(location) else sqlite).MIGRATIONS
         newer = (*known, "CREATE TABLE openai_connector_later (x integer)")
-        store = await opened(location, tables_at(location, opened.clock, migrations=newer))
+        tables = tables_at(location, opened.clock, migrations=newer, least=len(newer))
+        store = await opened(location, tables)
         await store.keep(JOB, CALL, KEPT)
         old = await opened(location, tell=watch)
         assert not old.is_healthy
         assert "STORE_NEWER" in watch.last
         assert (await store.claim(JOB, CALL)).answer == KEPT
+
+    async def test_a_newer_store_that_says_so_is_used(self, opened: Opener, location: str) -> None:
+        """A fleet is updated worker by worker: both versions do all they do, also after a new connection."""
+        module, prefix = (postgres, "openai_connector_") if is_postgres(location) else (sqlite, "")
+        names = ("calls", "owed", "owners", "shared", "charges", "budgets", "totals")
+        more = "".join(f"ALTER TABLE {prefix}{name} ADD COLUMN later integer DEFAULT 0;" for name in names)
+        limit = Limit("team 1970-01", Decimal(10))
+        newer = (*module.MIGRATIONS, more + f"CREATE TABLE {prefix}later (x integer)")
+        running = await opened(location)
+        new = await opened(location, tables_at(location, opened.clock, migrations=newer))
+        old = await opened(location)
+        for number, (one, other) in enumerate([(running, new), (new, old), (old, new)]):
+            job_key = JOB + number
+            labels = ("order", "ask", "gpt-6-luna", "<default>")
+            charge = Charge(f"{number}", job_key, *labels, Decimal(1), "USD", (limit,))
+            assert (await one.claim(job_key, CALL, charge)).is_ours
+            assert (await other.claim(job_key, CALL)).is_busy
+            await one.keep(job_key, CALL, KEPT, Pay(charge, 10, 2))
+            assert (await other.claim(job_key, CALL)).answer == KEPT
+            await one.owe(job_key, "{}")
+            await one.update("limit", lambda value: {"was": value})
+            await other.forget(job_key)
+        assert [total.calls for total in await asyncio.to_thread(read_totals, location)] == [3]
+        assert await new.budgets([limit.key]) == await old.budgets([limit.key]) == {limit.key: 3}
+        assert all(store.is_healthy for store in (running, new, old))
+        opened.clock.move(1_000_000)  # what is old is purged by the next one
+        for _ in range(2):
+            again = await opened(location)
+            assert again.is_healthy
+            await again.aclose()
 
     async def test_many_workers_begin_a_store_at_once(self, opened: Opener, location: str) -> None:
         """One of them makes the tables, the others wait."""

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any, Final
 from openai_connector import wording
 from openai_connector.store import StoreError
 from openai_connector.store.charges import Counts, Place, Row, read, written
-from openai_connector.store.tables import Call, Debt, Found, check_version
+from openai_connector.store.tables import (
+    LEAST,
+    NEVER_OLD,
+    USABLE_FROM,
+    Call,
+    Debt,
+    Found,
+    check_newer,
+    check_version,
+)
 from openai_connector.wording import Sentence
 
 if TYPE_CHECKING:
@@ -116,11 +125,17 @@ class PostgresTables:
     """The tables in PostgreSQL; `clock` replaces the server's own, which all workers share."""
 
     def __init__(
-        self, url: str, *, clock: Callable[[], float] | None = None, migrations: Sequence[str] = MIGRATIONS
+        self,
+        url: str,
+        *,
+        clock: Callable[[], float] | None = None,
+        migrations: Sequence[str] = MIGRATIONS,
+        least: int = LEAST,
     ) -> None:
         self._url = url
         self._clock = clock
         self._migrations = migrations
+        self._least = least
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self._cursor: psycopg.Cursor[tuple[Any, ...]] | None = None
         self._size = 0
@@ -131,7 +146,7 @@ class PostgresTables:
     def open(self) -> str | None:
         """Connect, and bring the tables to this version."""
         self._connect()
-        if not self._is_begun() or self._version() != len(self._migrations):
+        if not self._is_begun() or self._version() < len(self._migrations):
             self._migrate()
         return None
 
@@ -167,18 +182,22 @@ class PostgresTables:
         row = self._db.execute("SELECT version FROM openai_connector_version").fetchone()
         version = int(row[0]) if row else 0
         if version > len(self._migrations):
-            raise StoreError(wording.STORE_NEWER(found=version, known=len(self._migrations)))
+            usable_from = self.read_shared(USABLE_FROM, is_to_change=False)
+            check_newer(version, len(self._migrations), usable_from)
         return version
 
     def _migrate(self) -> None:
         with self.transaction():
             self._db.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
             self._db.execute(VERSION_TABLE)
-            version = self._version()  # another worker may have been faster
+            version = self._version()
+            if version >= len(self._migrations):
+                return  # another worker was faster
             for script in self._migrations[version:]:
                 self._db.execute(script.encode())
             self._db.execute("DELETE FROM openai_connector_version")
             self._db.execute("INSERT INTO openai_connector_version VALUES (%s)", (len(self._migrations),))
+            self.write_shared(USABLE_FROM, str(self._least), NEVER_OLD)
 
     def close(self) -> None:
         """Close the connection."""

@@ -16,7 +16,16 @@ from typing import Any, Final
 from openai_connector import wording
 from openai_connector.store import StoreError
 from openai_connector.store.charges import EXACT, Counts, Place, Row, read, written
-from openai_connector.store.tables import Call, Debt, Found, check_version
+from openai_connector.store.tables import (
+    LEAST,
+    NEVER_OLD,
+    USABLE_FROM,
+    Call,
+    Debt,
+    Found,
+    check_newer,
+    check_version,
+)
 
 APPLICATION_ID: Final = 0x4F414953  # so that another program's file is not taken for a store
 MIGRATIONS: Final = (
@@ -44,6 +53,11 @@ MIGRATIONS: Final = (
     """,
 )
 """From each version of the tables to the next. Never change one that is released: add another."""
+# Columns are named in every statement: a newer worker may have added some.
+TOTALS: Final = (
+    "day, process, element, model, tenant, currency, "
+    "calls, input, output, amount, lost, lost_amount, unpriced"
+)
 BUSY_TIMEOUT: Final = 5.0
 PRIMARY: Final = 0xFF  # of an error code of SQLite, whose higher bits tell more
 PRAGMAS: Final = (
@@ -82,11 +96,13 @@ class SqliteTables:
         *,
         clock: Callable[[], float] = time.time,
         migrations: Sequence[str] = MIGRATIONS,
+        least: int = LEAST,
         busy_timeout: float = BUSY_TIMEOUT,
     ) -> None:
         self._file = file
         self._clock = clock
         self._migrations = migrations
+        self._least = least
         self._busy_timeout = busy_timeout
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
@@ -173,19 +189,23 @@ class SqliteTables:
     def _version(self) -> int:
         version = self._value("PRAGMA user_version")
         if version > len(self._migrations):
-            raise StoreError(wording.STORE_NEWER(found=version, known=len(self._migrations)))
+            usable_from = self.read_shared(USABLE_FROM, is_to_change=False)
+            check_newer(version, len(self._migrations), usable_from)
         return version
 
     def _migrate(self) -> None:
-        if self._version() == len(self._migrations):
+        if self._version() >= len(self._migrations):
             return
         with self.transaction():
-            version = self._version()  # another worker may have been faster
+            version = self._version()
+            if version >= len(self._migrations):
+                return  # another worker was faster
             for script in self._migrations[version:]:
                 for statement in script.split(";"):
                     self._db.execute(statement)
             self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             self._db.execute(f"PRAGMA user_version = {len(self._migrations)}")
+            self.write_shared(USABLE_FROM, str(self._least), NEVER_OLD)
 
     def _value(self, statement: str) -> int:
         (value,) = self._db.execute(statement).fetchone()
@@ -279,7 +299,10 @@ class SqliteTables:
     def begin(self, calls: Sequence[Call], owner: str, now: float) -> set[Call]:
         """Write intents where nothing is stored; return those written."""
         execute = self._db.execute
-        statement = "INSERT OR IGNORE INTO calls VALUES (?, ?, ?, 1, ?, NULL)"
+        statement = (
+            "INSERT OR IGNORE INTO calls (job_key, fingerprint, owner, attempts, updated_at) "
+            "VALUES (?, ?, ?, 1, ?)"
+        )
         return {call for call in calls if execute(statement, (*call, owner, now)).rowcount}
 
     def find(self, calls: Sequence[Call]) -> dict[Call, Found]:
@@ -306,7 +329,8 @@ class SqliteTables:
     def keep(self, answers: Sequence[tuple[int, str, bytes]], owner: str, now: float) -> None:
         """Store answers, and end the intents."""
         self._db.executemany(
-            "INSERT INTO calls VALUES (?, ?, NULL, 0, ?, ?) ON CONFLICT DO UPDATE SET "
+            "INSERT INTO calls (job_key, fingerprint, owner, attempts, updated_at, answer) "
+            "VALUES (?, ?, NULL, 0, ?, ?) ON CONFLICT DO UPDATE SET "
             "attempts = attempts - (owner IS ?), owner = NULL, updated_at = excluded.updated_at, "
             "answer = excluded.answer",
             [(job_key, fingerprint, now, data, owner) for job_key, fingerprint, data in answers],
@@ -324,7 +348,7 @@ class SqliteTables:
     def owe(self, completions: Sequence[tuple[int, bytes]], owner: str, now: float) -> None:
         """Store completions."""
         self._db.executemany(
-            "INSERT OR REPLACE INTO owed VALUES (?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO owed (job_key, owner, updated_at, variables) VALUES (?, ?, ?, ?)",
             [(job_key, owner, now, data) for job_key, data in completions],
         )
 
@@ -355,7 +379,10 @@ class SqliteTables:
 
     def beat(self, owner: str, process: str, now: float) -> None:
         """Give a sign of life."""
-        self._db.execute("INSERT OR REPLACE INTO owners VALUES (?, ?, ?)", (owner, process, now))
+        self._db.execute(
+            "INSERT OR REPLACE INTO owners (owner, process, beaten_at) VALUES (?, ?, ?)",
+            (owner, process, now),
+        )
 
     def retire(self, owner: str) -> None:
         """Remove an owner."""
@@ -382,7 +409,9 @@ class SqliteTables:
 
     def write_shared(self, name: str, value: str, now: float) -> None:
         """Store a shared value."""
-        self._db.execute("INSERT OR REPLACE INTO shared VALUES (?, ?, ?)", (name, value, now))
+        self._db.execute(
+            "INSERT OR REPLACE INTO shared (name, value, updated_at) VALUES (?, ?, ?)", (name, value, now)
+        )
 
     # Charges, budgets, totals
 
@@ -420,7 +449,8 @@ class SqliteTables:
     def write_charges(self, rows: Sequence[Row], now: float) -> None:
         """Store charges."""
         self._db.executemany(
-            "INSERT OR REPLACE INTO charges VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO charges (id, job_key, state, owner, updated_at, data) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
             [(row.charge.id, row.charge.job_key, row.state, row.owner, now, written(row)) for row in rows],
         )
 
@@ -445,12 +475,12 @@ class SqliteTables:
         spent = self.read_budgets(list(amounts))
         with localcontext(EXACT):
             rows = [(key, str(spent.get(key, 0) + amount), now) for key, amount in amounts.items()]
-        self._db.executemany("INSERT OR REPLACE INTO budgets VALUES (?, ?, ?)", rows)
+        self._db.executemany("INSERT OR REPLACE INTO budgets (key, spent, updated_at) VALUES (?, ?, ?)", rows)
 
     def add_to_totals(self, changes: Sequence[tuple[Place, Counts]], part: int) -> None:
         """Add to totals."""
         found = (
-            "SELECT * FROM totals WHERE day = ? AND process = ? AND element = ? AND model = ? "
+            f"SELECT {TOTALS} FROM totals WHERE day = ? AND process = ? AND element = ? AND model = ? "
             "AND tenant = ? AND currency = ?"
         )
         for place, counts in changes:
@@ -458,12 +488,13 @@ class SqliteTables:
             sums = counts if row is None else _total(row)[1].plus(counts)
             values = [str(value) if isinstance(value, Decimal) else value for value in sums.values()]
             self._db.execute(
-                f"INSERT OR REPLACE INTO totals VALUES ({', '.join('?' * 13)})", (*place, *values)
+                f"INSERT OR REPLACE INTO totals ({TOTALS}) VALUES ({', '.join('?' * 13)})", (*place, *values)
             )
 
     def totals(self, since: str) -> list[tuple[Place, Counts]]:
         """Return the totals since a day."""
-        return [_total(row) for row in self._db.execute("SELECT * FROM totals WHERE day >= ?", (since,))]
+        found = f"SELECT {TOTALS} FROM totals WHERE day >= ?"
+        return [_total(row) for row in self._db.execute(found, (since,))]
 
     def purge_charges(self, before: float, ended_before: float) -> None:
         """Remove older charges that are counted, and earlier those whose job has ended."""

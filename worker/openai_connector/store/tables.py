@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Protocol
+from typing import Final, Protocol
 
 from openai_connector import wording
 from openai_connector.store import StoreError
@@ -14,6 +14,17 @@ from openai_connector.store.charges import Counts, Place, Row
 
 Call = tuple[int, str]
 """Job key and fingerprint of the request."""
+
+LEAST: Final = 2
+"""The version of the oldest workers that may use tables of the present version, beside its own.
+
+Whoever adds a migration decides. Where it only adds tables, or columns with a default that earlier workers
+may set again and again, this stays as it is: a fleet is updated worker by worker. Else it is the new version,
+and earlier workers refuse the tables.
+"""
+USABLE_FROM: Final = "usable from"
+"""The shared value that says so; it never gets old."""
+NEVER_OLD: Final = 1e18
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,13 +182,17 @@ class Tables(Protocol):
 
 
 def check_version(found: int, known: int) -> None:
-    """Raise where tables are not of the known version, and may not be brought to it; 0: there are none."""
-    if found > known:
-        raise StoreError(wording.STORE_NEWER(found=found, known=known))
+    """Raise where tables are older than the known version, and may not be changed; 0: there are none."""
     if not found:
         raise StoreError(wording.STORE_NOT_BEGUN())
     if found < known:
         raise StoreError(wording.STORE_OLDER(found=found, known=known))
+
+
+def check_newer(found: int, known: int, usable_from: str | None) -> None:
+    """Raise where tables of a newer version do not say that workers of the known one may use them."""
+    if usable_from is None or known < int(usable_from):
+        raise StoreError(wording.STORE_NEWER(found=found, known=known))
 
 
 def in_order(calls: Iterable[Call]) -> list[Call]:
