@@ -23,7 +23,7 @@ from openai_connector.openai_api import ApiError, ApiResponse
 from openai_connector.purchases import BudgetExceededError, Purchases
 from openai_connector.spending import Spending
 from openai_connector.store import Charge, Claim, Entry, NoStore, Over, Store, StoreError, StoreOptions
-from openai_connector.store.charges import Limit, Pay
+from openai_connector.store.charges import Limit, Pay, Wait
 from openai_connector.store.durable import DurableStore
 from openai_connector.tasks.task_type import Request
 from tests.make import ANSWER, FakeApi, job, refused, sentences_in, tasks
@@ -332,7 +332,7 @@ class Switched:
         """Be there again."""
         self.is_away = False
         for entry in self._later:
-            if isinstance(entry, Pay):  # the store counts a call also where its reservation did not reach it
+            if isinstance(entry, Pay | Wait):  # it counts a call also where its reservation did not reach it
                 self._inner.reserve(entry.charge, {})
             self._inner.note(entry)
         self._later.clear()
@@ -397,6 +397,25 @@ class TestAnotherOutage:
         store.is_away = True
         with pytest.raises(BudgetExceededError):
             await purchases.begin(job(key=3), "f", charges[2])
+
+    async def test_what_waits_for_its_answer_counts_once(self) -> None:
+        """By the store, for the budgets of which it has told since; here for the others."""
+        store = Switched()
+        purchases = Purchases(store)
+        limits = [Limit(f"{name}|2026-11-26", Decimal(2), "USD") for name in ("team", "all")]
+        charges = [
+            Charge(f"{n}", n, "p", "Ask", "m", "t", Decimal(1), "USD", tuple(limits)) for n in range(3)
+        ]
+        store.is_away = True
+        await purchases.begin(job(key=0), "f", charges[0])
+        await purchases.keep(job(key=0), "f", {"body": {}}, Wait(charges[0], "response 1"))
+        store.back()
+        await purchases.begin(job(key=9), "f", replace(charges[0], id="9", amount=None, budgets=(limits[0],)))
+        store.is_away = True
+        await purchases.begin(job(key=1), "f", charges[1])
+        for limit in limits:
+            with pytest.raises(BudgetExceededError):
+                await purchases.begin(job(key=2), "f", replace(charges[2], budgets=(limit,)))
 
     async def test_a_claim_that_tells_nothing_of_a_budget_changes_nothing_of_it(self) -> None:
         """A call without a budget came between the outages."""

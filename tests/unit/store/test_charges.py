@@ -235,6 +235,39 @@ class TestOnce:
         await asyncio.gather(*(each.keep(JOB, CALL, KEPT, paid(fetched)) for each in (one, two)))
         assert await figures(location) == ANSWERED
 
+    async def test_a_call_that_waits_and_was_begun_in_an_outage(self, opened: Opener, tmp_path: Path) -> None:
+        """What it may cost is reserved as soon as the store is back, and counts once when it is fetched."""
+        tables = Away(tmp_path / "store.sqlite3", clock=opened.clock)
+        store = await opened(str(tmp_path), tables)
+        tables.is_away = True
+        limited = charge("1", "3", LIMIT)
+        with pytest.raises(StoreError):
+            await store.claim(JOB, CALL, limited)
+        with pytest.raises(StoreError):
+            await store.keep(JOB, CALL, {"waiting": "resp_1"}, Wait(limited, "response resp_1"))
+        tables.is_away = False
+        await until(lambda: store.is_healthy)
+        assert await store.budgets([LIMIT.key]) == {LIMIT.key: 3}
+        other = await opened(str(tmp_path))
+        await other.keep(JOB, CALL, KEPT, paid(replace(limited, id="response resp_1"), "1"))
+        assert await store.budgets([LIMIT.key]) == {LIMIT.key: 1}
+        assert await figures(str(tmp_path)) == ((1, Decimal(1), 0, Decimal(0)),)
+
+    @pytest.mark.parametrize("is_fetched", [False, True], ids=["waits", "fetched"])
+    async def test_a_wait_that_is_told_twice_reserves_once(
+        self, opened: Opener, location: str, is_fetched: bool
+    ) -> None:
+        """Whether it was written is not known after an outage, and somebody may have fetched it since."""
+        store = await opened(location)
+        limited = charge("1", "3", LIMIT)
+        await store.claim(JOB, CALL, limited)
+        waits = Wait(limited, "response resp_1")
+        await store.keep(JOB, CALL, {"waiting": "resp_1"}, waits)
+        if is_fetched:
+            await store.keep(JOB, CALL, KEPT, paid(replace(limited, id="response resp_1"), "1"))
+        await store.enter(JOB, waits)
+        assert await store.budgets([LIMIT.key]) == {LIMIT.key: 1 if is_fetched else 3}
+
     async def test_an_answer_that_is_fetched_again_when_its_job_has_ended(
         self, opened: Opener, location: str, clock: Clock
     ) -> None:

@@ -52,7 +52,7 @@ class Model:
                 self.state, self.owner = "", None
             case "lose", "" | "open":
                 self.state, self.owner = "lost", None
-            case "wait", "open" | "lost":
+            case "wait", "" | "open" | "lost":
                 self.state, self.owner = "open", None
             case "forget", "open" if self.owner is None:
                 self.state = "lost"

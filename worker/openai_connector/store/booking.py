@@ -105,6 +105,8 @@ class Booking:
         booked, changes = Booked(), Changes()
         for entry in sorted(entries, key=lambda entry: isinstance(entry, Open)):
             row = rows.get(entry.charge.id)
+            if isinstance(entry, Wait) and row is None and rows.get(entry.next_id) is not None:
+                continue  # it was moved before, or somebody has fetched its answer already
             if isinstance(entry, Open):
                 over = overdrawn(row, entry.charge, _sums(spent, changes.budgets))
                 if over is not None:

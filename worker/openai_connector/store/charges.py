@@ -241,6 +241,8 @@ def moved(entry: Entry, row: Row | None, owner: str, day: str) -> Row | None:
             return Row(charge, State.PAID, None, day, given, made, reserved)
         case Wait(charge, next_id) if row is not None and row.state is not State.PAID:
             return replace(row, charge=replace(row.charge, id=next_id), state=State.OPEN, owner=None)
+        case Wait(charge, next_id) if row is None:  # the store was away when the call was begun
+            return Row(replace(charge, id=next_id), State.OPEN, None, day, reserved=charge.amount)
         case Lose(charge) if row is None:  # the store was away when the call was begun
             return Row(charge, State.LOST, None, day, reserved=charge.amount)
         case Lose() if row is not None and row.state is State.OPEN:
@@ -322,6 +324,8 @@ class LocalCharges:
         self._rows: dict[str, Row] = {}
         self._ended: defaultdict[str, Decimal] = defaultdict(Decimal)
         """What charges count that have ended."""
+        self._waiting: set[str] = set()
+        """Charges whose answers are made elsewhere."""
         self._changes = Changes()
 
     @property
@@ -347,24 +351,44 @@ class LocalCharges:
             self._move(entry)
 
     def forget_ended(self, keys: Iterable[str]) -> None:
-        """Count what has ended on these budgets no more: it counts elsewhere; what is open counts on."""
-        for key in keys:
-            if key in self._ended:
-                amount = self._ended.pop(key)
-                self._changes.budgets[key] = EXACT.subtract(self._changes.budgets[key], amount)
+        """Count what has ended, or waits, on these budgets no more: it counts elsewhere.
+
+        What is under way counts on.
+        """
+        told = set(keys)
+        for key in told & self._ended.keys():
+            self._take_off(key, self._ended.pop(key))
+        for id_ in list(self._waiting):
+            row = self._rows[id_]
+            for key, amount in charged(row).items():
+                if key in told:
+                    self._take_off(key, amount)
+            left = tuple(limit for limit in row.charge.budgets if limit.key not in told)
+            self._rows[id_] = replace(row, charge=replace(row.charge, budgets=left))
+            if not left:
+                self._forget(id_)
+
+    def _take_off(self, key: str, amount: Decimal) -> None:
+        self._changes.budgets[key] = EXACT.subtract(self._changes.budgets[key], amount)
+
+    def _forget(self, id_: str) -> Row | None:
+        self._waiting.discard(id_)
+        return self._rows.pop(id_, None)
 
     def _move(self, entry: Entry) -> None:
-        row = self._rows.pop(entry.charge.id, None)
+        row = self._forget(entry.charge.id)
         after = moved(entry, row, "", "")
         self._changes.add(row, after)
         self._changes.totals.clear()
         if after is not None and after.state is State.OPEN:
             self._rows[after.charge.id] = after
+            if after.owner is None:
+                self._waiting.add(after.charge.id)
         else:
             for key, amount in charged(after).items():
                 self._ended[key] = EXACT.add(self._ended[key], amount)
         if len(self._rows) > MOST_OPEN:  # answers that nobody has fetched stay spent
-            del self._rows[next(iter(self._rows))]
+            self._forget(next(iter(self._rows)))
 
 
 # How charges are written
