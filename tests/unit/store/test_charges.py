@@ -452,6 +452,15 @@ class TestBudgets:
         assert (await two.claim(9, CALL, charge("9", "3", LIMIT, job=9))).is_ours
         assert await one.budgets([LIMIT.key]) == {LIMIT.key: Decimal("9.5")}
 
+    async def test_the_first_call_of_all_may_be_refused(self, opened: Opener, location: str) -> None:
+        """Nothing is spent of its budget yet, and the store works on."""
+        store = await opened(location)
+        claim = await store.claim(JOB, CALL, charge("1", "11", LIMIT))
+        assert claim.over is not None
+        assert claim.spent == {LIMIT.key: 0}
+        assert (await store.enter(JOB, Open(charge("2", "11", LIMIT)))).over is not None
+        assert store.is_healthy
+
     async def test_workers_that_ask_at_once_do_not_overdraw(self, opened: Opener, location: str) -> None:
         """Three stores, sixty calls, room for ten."""
         stores = [await opened(location) for _ in range(3)]

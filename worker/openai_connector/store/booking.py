@@ -101,7 +101,9 @@ class Booking:
         keys = {limit.key for entry in entries for limit in entry.charge.budgets}
         keys |= {key for row in rows.values() for key in charged(row)}
         before = dict(rows)
-        spent = self._tables.read_budgets(sorted(keys)) if keys else {}
+        spent = dict.fromkeys(keys, ZERO)  # of some nothing is spent yet
+        if keys:
+            spent |= self._tables.read_budgets(sorted(keys))
         booked, changes = Booked(), Changes()
         for entry in sorted(entries, key=lambda entry: isinstance(entry, Open)):
             row = rows.get(entry.charge.id)
