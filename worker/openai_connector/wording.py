@@ -176,12 +176,23 @@ TRACES_NO_EXPORTER = Sentence(
     "There are no traces: {variable} names {name}, for which no exporter is installed. Set it to {known}"
 )
 TRACES_NOT_OPENED = Sentence(
-    "There are no traces: a variable whose name begins with OTEL_ cannot be used ({reason}). The worker goes "
-    "on without"
+    "There are no traces: one of the variables {variables} cannot be used ({reason}). Correct it; the worker "
+    "goes on without"
+)
+TRACES_NO_URL = Sentence(
+    "There are no traces: {variable} is no URL. Write it as in http://collector:4318; the worker goes on "
+    "without"
+)
+TRACES_NO_FILE = Sentence(
+    "There are no traces: {variable} names no file that the worker can read. Correct it; the worker goes on "
+    "without"
+)
+TRACES_VARIABLE = Sentence(
+    "OpenTelemetry cannot use what is set in {variables}, and goes on without it. Correct it, or unset it"
 )
 TRACES_LOST = Sentence(
     "Traces cannot be sent ({reason}): those of this time are lost, jobs go on. Check the collector, and "
-    "OTEL_EXPORTER_OTLP_ENDPOINT"
+    "the variables that begin with OTEL_EXPORTER_OTLP_"
 )
 TRACES_FOUND = Sentence("Traces are sent again, after {seconds} s")
 TRACES_UNFINISHED = Sentence("The last traces could not be sent within {seconds} s")

@@ -185,6 +185,13 @@ class TestTrouble:
             pytest.param(
                 {URL: "http://c", "OTEL_BSP_MAX_QUEUE_SIZE": "-1"}, "TRACES_NOT_OPENED", id="negative"
             ),
+            pytest.param({URL: "collector:4318"}, "TRACES_NO_URL", id="no-scheme"),
+            pytest.param({URL: "http://c:port"}, "TRACES_NO_URL", id="no-port"),
+            pytest.param(
+                {URL: "https://c", "OTEL_EXPORTER_OTLP_CERTIFICATE": "/not/there"},
+                "TRACES_NO_FILE",
+                id="no-file",
+            ),
         ],
     )
     def test_variables_that_cannot_be_used_stop_no_worker(
@@ -194,11 +201,53 @@ class TestTrouble:
         monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        """One line says so, and there are no traces."""
+        """One line says so, with the variable's name, and there are no traces."""
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
         assert open_traces(variables) is None
         assert _told(caplog.messages[-1]) == sentence
+        assert list(variables)[-1] in caplog.messages[-1]
+
+    @pytest.mark.parametrize(
+        ("variables", "known"),
+        [
+            pytest.param({"OTEL_TRACES_EXPORTER": "jaeger"}, "otlp", id="exporter"),
+            pytest.param(
+                {URL: "http://c", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "http/protobuf", id="protocol"
+            ),
+        ],
+    )
+    def test_what_is_not_installed_is_told_with_what_may_be_set(
+        self, variables: Mapping[str, str], known: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """In the words of the variable, not in those of the packages."""
+        assert open_traces(variables) is None
+        assert known in caplog.messages[-1].replace(" or ", " ").split()
+        assert "otlp_proto" not in caplog.messages[-1]
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            pytest.param("OTEL_EXPORTER_OTLP_HEADERS", "Bearer s3cret", id="headers"),
+            pytest.param("OTEL_RESOURCE_ATTRIBUTES", "s3cret", id="resource"),
+            pytest.param("OTEL_TRACES_SAMPLER", "s3cret", id="sampler"),
+            pytest.param("OTEL_BSP_SCHEDULE_DELAY", "s3cret", id="number"),
+            pytest.param("OTEL_EXPORTER_OTLP_COMPRESSION", "s3cret", id="compression"),
+            pytest.param("OTEL_EXPORTER_OTLP_TIMEOUT", "s3cret", id="timeout"),
+            pytest.param("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "s3cret", id="detector"),
+        ],
+    )
+    def test_a_value_that_the_library_leaves_out_is_told_by_its_name(
+        self, name: str, value: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Neither what it holds, which may be a password, nor a stack trace is in the log."""
+        with traces_to(**{URL: "http://127.0.0.1:1", name: value}):
+            [record] = [
+                record for record in caplog.records if _told(record.getMessage()) == "TRACES_VARIABLE"
+            ]
+        assert name in record.getMessage()
+        assert "s3cret" not in caplog.text
+        assert "Traceback" not in caplog.text
 
     def test_a_bug_in_it_reaches_no_job(self, caplog: pytest.LogCaptureFixture) -> None:
         """A listener must not raise: the first time is logged."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from openai_connector import wording
+from openai_connector.observe.tracing.library import Library, set_in
 
 if TYPE_CHECKING:
     from openai_connector.observe.tracing.spans import Traces
@@ -40,14 +41,20 @@ def open_traces(environ: Mapping[str, str]) -> Traces | None:
     variable = wanted_by(environ)
     if variable is None:
         return None
+    library = Library(environ)
+    library.attach()  # before the imports, which read variables and log what they hold
+    provider = None
     try:
         from openai_connector.observe.tracing.export import provider_of
         from openai_connector.observe.tracing.spans import Traces
+
+        provider = provider_of(environ, library)
     except ImportError:
         log.warning("%s", wording.TRACES_NO_EXTRA(variable=variable))
-        return None
     except ValueError as error:  # of OTEL_PROPAGATORS, which is read with the import
-        log.warning("%s", wording.TRACES_NOT_OPENED(reason=error))
-        return None
-    provider = provider_of(environ)
+        variables = ", ".join(set_in(environ))
+        log.warning("%s", wording.TRACES_NOT_OPENED(variables=variables, reason=error))
+    finally:
+        if provider is None:
+            library.detach()
     return None if provider is None else Traces.of(provider, environ)

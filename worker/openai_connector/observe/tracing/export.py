@@ -9,7 +9,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from http import HTTPStatus
 from importlib.metadata import entry_points
 from typing import Final
 from urllib.parse import urlsplit
@@ -20,14 +19,16 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 
 from openai_connector import __version__, wording
 from openai_connector.observe.tracing import ENDPOINTS, EXPORTER
+from openai_connector.observe.tracing.library import REASONS, Library, set_in
 
 log = logging.getLogger(__name__)
 
 SERVICE: Final = "openai-connector"
 GROUP: Final = "opentelemetry_traces_exporter"
 PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-_PHRASES: Final = frozenset(status.phrase for status in HTTPStatus)
-_LIBRARY: Final = logging.getLogger("opentelemetry")
+OTLP: Final = "otlp_proto_"
+OF_HTTP: Final = OTLP + "http"
+FILES: Final = ("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY")
 
 
 class Provider:
@@ -36,14 +37,14 @@ class Provider:
     Args:
         tracers: the provider.
         where: the traces go, for people.
+        library: takes what OpenTelemetry logs, until the end.
     """
 
-    def __init__(self, tracers: TracerProvider, where: str) -> None:
+    def __init__(self, tracers: TracerProvider, where: str, library: Library) -> None:
         self.tracers = tracers
         self.where = where
-        self._quiet = _Quiet()
-        _LIBRARY.addHandler(self._quiet)
-        _LIBRARY.propagate = False
+        self._library = library
+        library.built()
 
     async def aclose(self, seconds: float) -> None:
         """Send what is left, for so long at most.
@@ -62,29 +63,30 @@ class Provider:
             await asyncio.wait_for(over.wait(), seconds)
         except TimeoutError:
             log.warning("%s", wording.TRACES_UNFINISHED(seconds=f"{seconds:g}"))
-        _LIBRARY.removeHandler(self._quiet)
-        _LIBRARY.propagate = True
+        self._library.detach()
 
 
-def provider_of(environ: Mapping[str, str]) -> Provider | None:
+def provider_of(environ: Mapping[str, str], library: Library) -> Provider | None:
     """Return a provider by OpenTelemetry's variables; None: they cannot be used, which is told."""
     names = list(_names(environ))
     found = {name: entry_points(group=GROUP, name=name) for name in names}
     for name, points in found.items():
         if not points:
-            known = " or ".join(sorted({point.name for point in entry_points(group=GROUP)}))
-            variable = _variable(name, environ)
-            log.warning("%s", wording.TRACES_NO_EXPORTER(variable=variable, name=name, known=known))
+            log.warning("%s", _not_installed(name, environ))
             return None
+    if (problem := _problem_in(names, environ)) is not None:
+        log.warning("%s", problem)
+        return None
     try:
         tracers = TracerProvider(resource=_resource(), shutdown_on_exit=False)
         for points in found.values():
             exporter = next(iter(points)).load()()
             tracers.add_span_processor(BatchSpanProcessor(Watched(exporter)))
     except Exception as error:  # whatever its variables hold: the worker goes on
-        log.warning("%s", wording.TRACES_NOT_OPENED(reason=type(error).__name__))
+        variables, reason = ", ".join(set_in(environ)), type(error).__name__
+        log.warning("%s", wording.TRACES_NOT_OPENED(variables=variables, reason=reason))
         return None
-    return Provider(tracers, _where(names, environ))
+    return Provider(tracers, _where(names, environ), library)
 
 
 class Watched(SpanExporter):
@@ -102,7 +104,7 @@ class Watched(SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send spans."""
-        _REASONS.last = ""
+        REASONS.last = ""
         result = self._exporter.export(spans)
         if result is SpanExportResult.SUCCESS:
             if self._failing_since is not None:
@@ -112,7 +114,7 @@ class Watched(SpanExporter):
         elif self._failing_since is None:
             self._failing_since = self._clock()
             log.warning(
-                "%s", wording.TRACES_LOST(reason=_REASONS.last or "no connection, or no answer in time")
+                "%s", wording.TRACES_LOST(reason=REASONS.last or "no connection, or no answer in time")
             )
         return result
 
@@ -125,48 +127,51 @@ class Watched(SpanExporter):
         return self._exporter.force_flush(timeout_millis)
 
 
-class _Reasons(threading.local):
-    """What the library said last in the thread that exports."""
-
-    last = ""
-
-
-_REASONS: Final = _Reasons()
-
-
-class _Quiet(logging.Handler):
-    """Takes the library's own lines: a failing exporter writes several a second, of ours one tells."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Remember why, without addresses, which may hold a key."""
-        given = record.args if isinstance(record.args, tuple) else ()
-        status = next((value for value in given if isinstance(value, int)), None)
-        error = next((value for value in given if isinstance(value, Exception)), None)
-        phrase = next((value for value in given if value in _PHRASES), None)
-        if status is not None:
-            _REASONS.last = f"the collector answered {status}"
-        elif error is not None:
-            _REASONS.last = type(error).__name__
-        elif phrase is not None:
-            _REASONS.last = f"the collector answered {phrase}"
-        log.debug("OpenTelemetry: %s, line %d", record.module, record.lineno)
-
-
 def _names(environ: Mapping[str, str]) -> Iterator[str]:
     """Yield the exporters that are asked for, by the names of their entry points."""
     for name in (environ.get(EXPORTER) or "otlp").split(","):
         if name.strip().lower() == "otlp":
             protocol = next((text for each in PROTOCOLS if (text := environ.get(each, "").strip())), "http")
-            yield "otlp_proto_" + protocol.partition("/")[0]
+            yield OTLP + protocol.partition("/")[0]
         elif name.strip():
             yield name.strip()
 
 
-def _variable(name: str, environ: Mapping[str, str]) -> str:
-    """Return the variable that names an exporter."""
-    if not name.startswith("otlp_proto_"):
-        return EXPORTER
-    return next((each for each in PROTOCOLS if environ.get(each, "").strip()), EXPORTER)
+def _not_installed(name: str, environ: Mapping[str, str]) -> str:
+    """Return a sentence on an exporter that is not there, in the words of the variable that names it."""
+    installed = {point.name for point in entry_points(group=GROUP)}
+    of_otlp = {each.removeprefix(OTLP) for each in installed if each.startswith(OTLP)}
+    variable = next((each for each in PROTOCOLS if environ.get(each, "").strip()), EXPORTER)
+    if name.startswith(OTLP) and variable != EXPORTER:
+        known = {"http/protobuf" if each == "http" else each for each in of_otlp}
+        name = environ[variable].strip()
+    else:
+        variable = EXPORTER
+        known = {each for each in installed if not each.startswith(OTLP)} | ({"otlp"} if of_otlp else set())
+    return wording.TRACES_NO_EXPORTER(variable=variable, name=name, known=" or ".join(sorted(known)))
+
+
+def _problem_in(names: Sequence[str], environ: Mapping[str, str]) -> str | None:
+    """Return what the exporter for HTTP would only find when it sends, several seconds after the start."""
+    if OF_HTTP not in names:
+        return None
+    for variable in ENDPOINTS:
+        if (url := environ.get(variable, "").strip()) and not _is_url(url):
+            return wording.TRACES_NO_URL(variable=variable)
+    for kind in FILES:
+        for variable in (f"OTEL_EXPORTER_OTLP_TRACES_{kind}", f"OTEL_EXPORTER_OTLP_{kind}"):
+            path = environ.get(variable, "")
+            if path and not os.access(path, os.R_OK):
+                return wording.TRACES_NO_FILE(variable=variable)
+    return None
+
+
+def _is_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        return False
 
 
 def _resource() -> Resource:
