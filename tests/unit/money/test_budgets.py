@@ -36,9 +36,10 @@ def test_a_whole_file_is_read() -> None:
     assert (orders.currency, orders.per, orders.unpriced) == ("EUR", "day", "refuse")
 
 
-def test_an_empty_file_has_no_budgets() -> None:
+@pytest.mark.parametrize("text", ["# nothing yet", "budget = []"], ids=["comment", "list"])
+def test_a_file_may_have_no_budgets(text: str) -> None:
     """It is a way to switch them off for a while."""
-    assert read_budgets("# nothing yet") == ()
+    assert read_budgets(text) == ()
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,9 @@ class TestChanges:
         assert budgets.reload()
         assert next(iter(budgets)).amount == 300
 
-    @pytest.mark.parametrize("content", ["[[budget]]", "no toml", None], ids=["wrong", "no TOML", "gone"])
+    @pytest.mark.parametrize(
+        "content", ["[[budget]]", "no toml", " \n", None], ids=["wrong", "no TOML", "empty", "gone"]
+    )
     def test_a_wrong_change_is_told_once_and_the_old_one_stays(
         self, tmp_path: Path, content: str | None
     ) -> None:

@@ -16,6 +16,11 @@ WRONG = {
     "twice the same key": (HEAD + "input = 1\ninput = 2", "line 5"),
     "a key with a mistake": (HEAD + "inptu = 1", "models.m.inptu is not known here; did you mean input?"),
     "a key of nowhere": (HEAD + "input = 1\nvat = 19", "vat is not known here; there are"),
+    "a host without quotes": (
+        "[hosts.llm.example.com.models.m]\ninput = 1",
+        "a name with a dot stands in quotes",
+    ),
+    "a model without quotes": ('[hosts."h".models.gpt-5.4]\ninput = 1', "a name with a dot stands in quotes"),
     "no input": (HEAD + "output = 1", "has no input: add"),
     "a price as text": (HEAD + 'input = "1"', "models.m.input must be a number"),
     "a price of a million too much": (HEAD + "input = 1e9", "from 0 to"),

@@ -137,6 +137,8 @@ def read_budgets(text: str) -> tuple[Budget, ...]:
     Raises:
         ValueError: what is wrong, where, and what to do.
     """
+    if not text.strip():  # as while it is being written: a moment without budgets may be dear
+        raise ValueError("the file is empty: write budget = [] where there are to be none")
     content = content_of(text)
     for key in content:
         if key != "budget":

@@ -189,7 +189,13 @@ def _check_keys(given: Any, known: tuple[str, ...], place: Place) -> None:
     if not isinstance(given, Mapping):
         raise _wrong(place, "must be a table")
     for key in given:
-        check_key(key, known, _path((*place, key)))
+        try:
+            check_key(key, known, _path((*place, key)))
+        except ValueError as error:
+            if not isinstance(given[key], Mapping):
+                raise
+            quoted = 'hosts."api.example.com".models."gpt-5.4"'  # TOML splits a name at each dot
+            raise ValueError(f"{error}; a name with a dot stands in quotes, as in {quoted}") from None
 
 
 def _wrong(place: Place, problem: str) -> ValueError:
