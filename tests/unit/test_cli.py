@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -32,6 +35,17 @@ def test_a_folder_that_cannot_be_written_to_is_named(
     file.write_text("")
     assert main(["templates", "--output", str(file)]) == 1
     assert capsys.readouterr().err == f"openai-connector templates: {file}: File exists\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux' device of a full disk")
+@pytest.mark.parametrize("arguments", [["evaluate", "1"], ["completion", "bash"]], ids=["little", "much"])
+def test_an_output_that_cannot_be_written_is_told_in_one_line(arguments: list[str]) -> None:
+    """As by a report that is redirected to a full disk: the status is 1, and there is no traceback."""
+    command = [sys.executable, "-c", "import sys; from openai_connector.cli import main; sys.exit(main())"]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run([*command, *arguments], stdout=full, stderr=PIPE, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr == "openai-connector: the output cannot be written (No space left on device)\n"
 
 
 def test_sigterm_during_the_start_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:

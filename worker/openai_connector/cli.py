@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 from openai_connector import __version__
 from openai_connector.commands import COMMANDS
 from openai_connector.contract import ExitStatus
 
-_ABOUT = "Camunda 8 connector worker for OpenAI and OpenAI-compatible APIs"
+FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a disk says that takes no more of the output."""
+_ABOUT: Final = "Camunda 8 connector worker for OpenAI and OpenAI-compatible APIs"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; gives the exit status."""
     try:
         namespace = _parse(list(sys.argv[1:] if arguments is None else arguments))
-        return int(namespace.run(namespace) or 0)
+        status = int(namespace.run(namespace) or 0)
+        sys.stdout.flush()  # here, where what goes wrong can be told
+        return status
     except KeyboardInterrupt:
         return ExitStatus.INTERRUPTED
     except BrokenPipeError:  # who reads the output has seen enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains at its end
-        return ExitStatus.FAILED
+        return _without_output()
+    except OSError as error:
+        if error.errno not in FULL or error.filename is not None:
+            raise
+        print(f"openai-connector: the output cannot be written ({error.strerror})", file=sys.stderr)
+        return _without_output()
+
+
+def _without_output() -> int:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains at its end
+    return ExitStatus.FAILED
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
