@@ -411,7 +411,7 @@ class Settings(BaseSettings):
                 )
             return f"{self.cluster_id}.{self.cluster_region}.zeebe.camunda.io:443", True
         has_certificate = bool(self.ca_certificate or self.client_certificate)
-        name = _name("zeebe_address")
+        name = name_of("zeebe_address")
         address = self.zeebe_address.strip()
         scheme, separator, rest = address.partition("://")
         if not separator:
@@ -452,7 +452,7 @@ def load() -> Settings:
         problem = error.errors(include_url=False, include_input=False)[0]
         name = str(problem["loc"][0]) if problem["loc"] else "The settings"
         if name in Settings.model_fields:
-            name = _name(name)
+            name = name_of(name)
         reason = _REASONS.get(problem["type"])
         reason = reason or problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
         raise SettingsError(f"{name} {reason}") from None
@@ -507,7 +507,7 @@ def _check_oauth(settings: Settings) -> None:
     token_url = settings.authorization_server_url
     if token_url is not None and not _TOKEN_URL.fullmatch(token_url):
         raise SettingsError(
-            f"{_name('authorization_server_url')} must be a URL such as https://login.example.com/oauth/token"
+            f"{name_of('authorization_server_url')} must be a URL such as https://login.example.com/oauth/token"
         )
 
 
@@ -658,7 +658,7 @@ def _names(field: str) -> tuple[str, ...]:
     return tuple(str(choice) for choice in alias.choices)
 
 
-def _name(field: str) -> str:
+def name_of(field: str) -> str:
     """Return the name under which a setting was made: the one to be corrected."""
     names = _names(field)
     set_names = {name.upper() for name, value in os.environ.items() if value}

@@ -16,7 +16,8 @@ from grpc_health.v1 import health_pb2_grpc
 
 from local_engine.server import LocalEngine
 from openai_connector.cli import main
-from openai_connector.tools.check.everything import Asked
+from openai_connector.settings import load
+from openai_connector.tools.check.everything import Asked, check_everything
 from openai_connector.tools.check.findings import Verdict
 from tests.stand_in import Answer, StandIn, failure
 from tests.unit.check.looking import KEY, MODELS, PASSWORD, failed, found, free_port
@@ -217,6 +218,12 @@ class TestTheApi:
         findings = await found(Asked(secret="TEAM"))
         assert findings["api-key"].verdict is Verdict.FAILURE
         assert "SECRET_TEAM" in findings["api-key"].advice
+
+    async def test_it_is_told_once(self, set_up: Callable[..., None], api: StandIn) -> None:
+        """That the API then refuses a question without a key is no second finding."""
+        api.always(failure(401))
+        findings = await check_everything(load(), Asked(secret="TEAM", seconds=5))
+        assert [finding.verdict for finding in findings if finding.check == "api-key"] == [Verdict.FAILURE]
 
 
 class TestTheStore:

@@ -13,8 +13,9 @@ import grpc
 import pytest
 
 from local_engine.server import LocalEngine
+from openai_connector.settings import load
 from openai_connector.tools.check import grpc_proxy
-from openai_connector.tools.check.everything import Asked
+from openai_connector.tools.check.everything import Asked, address_of
 from openai_connector.tools.check.findings import Verdict
 from tests.unit.check.looking import failed, found, free_port
 from tests.unit.check.servers import Certificate, Gateway, Handler, answering, closing, issue, saying, silent
@@ -367,3 +368,18 @@ def test_no_part_of_ssl_is_more_strict_than_grpc() -> None:
     assert not context.verify_flags & ssl.VERIFY_X509_STRICT
     assert context.check_hostname
     assert context.verify_mode is ssl.CERT_REQUIRED
+
+
+async def test_what_to_do_names_the_setting_that_was_made(
+    set_up: SetUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address may come by several names; one that nobody has set is of no help."""
+    monkeypatch.delenv("ZEEBE_ADDRESS")
+    set_up(CAMUNDA_GRPC_ADDRESS=f"127.0.0.1:{free_port()}")
+    assert "CAMUNDA_GRPC_ADDRESS" in (await found(SOON))["engine-port"].advice
+
+
+def test_of_saas_it_is_the_cluster(set_up: SetUp) -> None:
+    """There the address is made of its id and region."""
+    set_up(CAMUNDA_CLUSTER_ID="a-b", ZEEBE_CLIENT_ID="me", ZEEBE_CLIENT_SECRET="secret")
+    assert address_of(load()) == "CAMUNDA_CLUSTER_ID and CAMUNDA_CLUSTER_REGION"

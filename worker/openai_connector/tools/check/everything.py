@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from openai_connector import service, wording
 from openai_connector.openai_api import ApiClient, Proxies
 from openai_connector.redaction import Redaction
-from openai_connector.settings import Settings, misspelt
+from openai_connector.settings import Settings, misspelt, name_of
 from openai_connector.tasks.allowed_hosts import is_openai
 from openai_connector.tools.check.api import check_api
 from openai_connector.tools.check.engine import check_engine
@@ -51,6 +51,7 @@ async def check_everything(settings: Settings, asked: Asked) -> list[Finding]:
     """
     asyncio.get_running_loop().set_default_executor(Lookups())
     key, of_secret = key_of(settings, asked.secret)
+    place = address_of(settings)
     redaction = Redaction([*secrets_in(settings), *([key] if key else [])])
     client = service.client_of_environment()
     try:
@@ -62,6 +63,9 @@ async def check_everything(settings: Settings, asked: Asked) -> list[Finding]:
         bought = await _live(client, settings, key) if asked.is_live else []
     finally:
         await client.aclose()
+    engine = [replace(one, advice=one.advice.replace("ZEEBE_ADDRESS", place)) for one in engine]
+    if of_secret:  # it says already that there is no key
+        api = [one for one in api if one.check != of_secret[0].check]
     found = [*_settings(settings), *of_secret, *engine, *api, *store, *bought]
     if asked.diagrams is not None:
         found += check_folder(asked.diagrams, settings.job_type, date.today())
@@ -83,6 +87,13 @@ def key_of(settings: Settings, name: str | None) -> tuple[str | None, list[Findi
     )
     place = f"{settings.secret_prefix}{name or KEY_NAME}, or a file of its name in CONNECTOR_SECRETS_DIR"
     return None, [failure("api-key", f"The secret {name or KEY_NAME} {problem}", f"Set {place}")]
+
+
+def address_of(settings: Settings) -> str:
+    """Return the names of the settings that say where the engine is."""
+    if settings.cluster_id:
+        return f"{name_of('cluster_id')} and {name_of('cluster_region')}"
+    return name_of("zeebe_address")
 
 
 def secrets_in(settings: Settings) -> Iterator[str]:
