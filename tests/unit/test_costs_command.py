@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -29,6 +30,8 @@ SPENT = (
     (UNPRICED, None, 30, 40),
 )
 
+Spent = tuple[Charge, Decimal | None, int, int]
+
 
 @pytest.fixture
 def location(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -37,13 +40,13 @@ def location(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def spend(location: Path) -> None:
+def spend(location: Path, spent: Iterable[Spent] = SPENT) -> None:
     """Fill a store: answered calls, and one that was lost."""
 
     async def fill() -> None:
         store = open_store(str(location))
         await store.start()
-        for number, (charge, amount, given, made) in enumerate(SPENT):
+        for number, (charge, amount, given, made) in enumerate(spent):
             one = replace(charge, id=str(number), job_key=number)
             await store.enter(number, Open(one))
             await store.enter(number, Pay(replace(one, amount=amount), given, made))
@@ -77,6 +80,14 @@ def test_a_table_has_the_dearest_first_and_a_sum_for_each_currency(
         ["in", "all", "EUR", "1", "10", "7", "0.5", "0", "0", "0"],
         ["in", "all", "USD", "3", "6100", "920", "12.300012000000000001", "1", "1", "0"],
     ]
+
+
+def test_a_name_is_on_one_line(location: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A variable may choose the model: it cannot make rows of its own, nor steer the terminal."""
+    spend(location, [(replace(MAIL, model="a\n\x1b[31mb"), Decimal(1), 1, 1)])
+    lines = told(capsys, "--by", "model").splitlines()
+    assert lines[1].startswith(r"a\n\x1b[31mb ")
+    assert len({line.index(" USD ") for line in lines if " USD " in line}) == 1
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,16 @@ def test_text_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None
     assert "not shown" not in captured.err
 
 
+def test_a_message_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """A model that a variable names cannot forge a line, nor steer the terminal; letters stay as they are."""
+    configure("INFO", "text")
+    logging.getLogger("openai_connector.x").warning(
+        "the model %s", "größe\n2026-11-27 ERROR \x1b[31mforged\r"
+    )
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.endswith("the model größe\\n2026-11-27 ERROR \\x1b[31mforged\\r")
+
+
 def test_json_has_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     """Line breaks, quotes, lone surrogates and exceptions do not break a line."""
     configure("DEBUG", "json")

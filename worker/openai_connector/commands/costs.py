@@ -183,10 +183,12 @@ def _as_table(lines: Sequence[Line], by: str) -> list[str]:
 
 
 def _cells(line: Line) -> tuple[str, ...]:
+    from openai_connector.observe.logs import on_one_line  # as above
+
     values = line.values() | {"currency": line.currency or "-"}
     if not line.currency:
         values |= {"amount": "-", "lostAmount": "-"}
-    return (line.name, *map(str, values.values()))
+    return (on_one_line(line.name), *map(str, values.values()))
 
 
 def _plain(amount: Decimal) -> str:

@@ -114,10 +114,25 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry)  # ASCII: standard error may have any encoding
 
 
+class TextFormatter(logging.Formatter):
+    """One line a message: names that come from diagrams and APIs cannot begin another one."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - its name in the base class
+        """Write a record without its exception."""
+        return on_one_line(super().formatMessage(record))
+
+
+def on_one_line(text: str) -> str:
+    """Return a text in which line breaks and what steers a terminal are escaped, as in Python."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 def configure(level: str, style: str) -> None:
     """Send all logs to standard error at this level; `style` is text or json."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if style == "json" else logging.Formatter(_TEXT))
+    handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter(_TEXT))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # Libraries log addresses and headers at INFO and DEBUG; only their warnings are of use here.
     for name in ("httpx", "httpcore", "aiohttp", "grpc", "asyncio", "urllib3"):
