@@ -23,6 +23,8 @@ WAITED: Final[Mapping[AnswerNeeded, str]] = {
 _TIERS: Final = {"default": STANDARD, "fast": "priority"}
 """Where prices have another word for what `service_tier` says."""
 _UNTOLD: Final = ("", "auto")
+_ANSWERS: Final = ("choices", "output", "results", "data")
+"""Keys of a body with an answer, by operation and API."""
 _OPERATIONS: Final = {
     "completions": "chat",
     "responses": "chat",
@@ -59,12 +61,14 @@ class Bill(NamedTuple):
     cost: Cost | Unpriced
     is_told: bool
     """The answer says how many tokens it used, or is free."""
+    is_answer: bool
+    """The body has what an answer has, and not an error or a page of something in between."""
 
     @property
     def spent(self) -> Spent:
         """What events tell of it."""
         if isinstance(self.cost, Unpriced):
-            return Spent(reason=self.cost.reason if self.is_told else "")
+            return Spent(reason=self.cost.reason if self.is_answer else "")
         return Spent(self.cost.amount, self.cost.currency, self.used.tier)
 
     def of(self, kept: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -107,7 +111,8 @@ class Bills:
         cost = self._prices.cost(used)
         if _is_kept_for_long(usage) and isinstance(cost, Cost) and cost.amount:
             cost = Unpriced(wording.TOKENS_UNPRICED(model=used.model, tokens="12-hour cache write"))
-        return Bill(used, cost, isinstance(usage, dict) or isinstance(cost, Cost))
+        is_told = isinstance(usage, dict) or isinstance(cost, Cost)
+        return Bill(used, cost, is_told, is_told or any(body.get(name) for name in _ANSWERS))
 
 
 def _is_kept_for_long(usage: Any) -> bool:

@@ -24,6 +24,7 @@ from openai_connector.service import connectors
 from openai_connector.settings import load
 from openai_connector.spending import Spending
 from openai_connector.store import open_store
+from openai_connector.store.reading import read_totals
 from openai_connector.tasks.allowed_hosts import AllowedHosts
 from openai_connector.tasks.camunda_http_task import CamundaHttpTasks
 from openai_connector.tasks.secrets import EnvironmentSecrets
@@ -76,6 +77,7 @@ class Worker:
     api: FakeApi
     prices: Prices
     purchases: Purchases | None = None
+    has_store: bool = False
     events: list[Event] = field(default_factory=list)
     metrics: Metrics = field(default_factory=Metrics)
 
@@ -83,7 +85,11 @@ class Worker:
         """Work on a job."""
         listeners = Events(self.events.append, self.metrics)
         connector = Connector(
-            self.api, tasks(), events=listeners, spending=Spending(self.prices), purchases=self.purchases
+            self.api,
+            tasks(),
+            events=listeners,
+            spending=Spending(self.prices, has_store=self.has_store),
+            purchases=self.purchases,
         )
         return await connector.work(given)
 
@@ -106,6 +112,7 @@ def cost(amount: object) -> dict[str, Any]:
 
 
 FULL = 0.00135
+MODERATED = {"results": [{"flagged": False, "categories": {}, "category_scores": {}}]}
 
 
 @pytest.mark.parametrize(
@@ -174,15 +181,44 @@ async def test_what_is_not_known_has_a_reason(prices: Prices, answer: ApiRespons
     assert output["cost"] is None
     assert word in output["costReason"]
     assert worker.counted == 0
-    assert worker.metrics.unpriced.total == isinstance(answer.body["usage"], dict)
+    assert worker.metrics.unpriced.total == 1
 
 
 async def test_moderation_is_priced_too(prices: Prices) -> None:
     """An answer without any usage costs nothing where its model is free."""
-    body = {"model": "free", "results": [{"flagged": False, "categories": {}, "category_scores": {}}]}
+    body = {"model": "free", **MODERATED}
     given = {"operation": "moderation", "moderationInput": "x", "moderationModel": "free"}
     output = await Worker(FakeApi([ApiResponse(200, {}, body)]), prices).output(**given)
     assert output["cost"] == cost(0)
+
+
+@pytest.mark.parametrize(
+    ("given", "body"),
+    [
+        pytest.param({"operation": "moderation", "moderationInput": "x"}, MODERATED, id="moderation"),
+        pytest.param({}, {"choices": chat().body["choices"]}, id="chat"),
+    ],
+)
+async def test_the_store_and_the_metrics_agree_on_what_has_no_price(
+    prices: Prices, tmp_path: Path, given: dict[str, Any], body: dict[str, Any]
+) -> None:
+    """Also where an answer does not say what it used, as of servers of somebody's own and of moderation."""
+    store = open_store(str(tmp_path / "store"))
+    await store.start()
+    worker = Worker(FakeApi([ApiResponse(200, {}, body)]), prices, Purchases(store), has_store=True)
+    await worker.output(**given)
+    await store.aclose()
+    [total] = read_totals(str(tmp_path / "store"))
+    assert (total.calls, total.unpriced) == (1, 1)
+    assert worker.metrics.unpriced.total == 1
+
+
+@pytest.mark.parametrize("body", [{"error": {"message": "m"}}, "<html>"], ids=["an error", "a page"])
+async def test_what_is_no_answer_has_no_price_to_be_known(prices: Prices, body: Any) -> None:
+    """A status of 200 alone does not make one."""
+    worker = Worker(FakeApi([ApiResponse(200, {}, body)]), prices)
+    assert isinstance(await worker.work(job()), Failed)
+    assert worker.metrics.unpriced.total == 0
 
 
 AGAIN = {"repair": True, "responseFormat": "json_object", "prompt": "JSON"}
