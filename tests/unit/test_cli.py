@@ -12,6 +12,7 @@ import pytest
 
 from openai_connector import settings
 from openai_connector.cli import main
+from openai_connector.commands import COMMANDS
 
 
 def test_without_a_command_the_commands_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -25,6 +26,38 @@ def test_evaluate_without_anything_says_what_it_takes(capsys: pytest.CaptureFixt
     """Wrong use is told from a failed expression by the exit status."""
     assert main(["evaluate"]) == 2
     assert "give an expression" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_each_command_tells_its_exit_statuses(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Scripts go by them."""
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    assert "\nexit status: 0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        pytest.param(
+            ["lint", "--today", "soon", "a.bpmn"], "--today: soon is no day; write it as", id="lint"
+        ),
+        pytest.param(["costs", "--since", "soon"], "--since: soon is no day; write it as", id="costs"),
+        pytest.param(["try", "--api-base-url", "llm", "a.bpmn"], "--api-base-url: must be a URL", id="try"),
+        pytest.param(["sandbox", "--api-base-url", "llm:80"], "--api-base-url: must be a URL", id="sandbox"),
+        pytest.param(["demo", "--api-base-url", "http://a:b"], "--api-base-url: must be a URL", id="demo"),
+    ],
+)
+def test_a_wrong_value_is_told_by_its_option(
+    arguments: list[str], what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not by a setting that it stands for, nor by a function of Python."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert what in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_written_to_is_named(

@@ -8,11 +8,11 @@ import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from decimal import Context, Decimal, localcontext
 from typing import TYPE_CHECKING, Final
 
 from openai_connector import wording
+from openai_connector.commands.arguments import read_day
 from openai_connector.commands.console import say
 from openai_connector.contract import ExitStatus
 
@@ -94,7 +94,7 @@ they may have cost at most, and no part of amount. price unknown: calls that are
 exit status: 0 (also where nothing was spent), 1 when the store cannot be read, 2 for a wrong setting or wrong
 use."""
     parser.add_argument("--by", choices=sorted(BY), default="day", help="what one line is about [day]")
-    parser.add_argument("--since", type=_day, metavar="DAY", help="from this day on, such as 2026-11-01")
+    parser.add_argument("--since", type=read_day, metavar="DAY", help="from this day on, such as 2026-11-01")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON document, and nothing else")
     form.add_argument("--csv", action="store_true", help="print comma-separated values with a head line")
@@ -193,10 +193,3 @@ def _cells(line: Line) -> tuple[str, ...]:
 
 def _plain(amount: Decimal) -> str:
     return f"{amount.normalize(EXACT):f}" if amount else "0"
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text} is no day; write it as in 2026-11-01") from None

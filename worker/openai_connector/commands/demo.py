@@ -25,6 +25,7 @@ from openai_connector.tools.sandbox.api import (
     NO_KEY,
     OPENAI_URL,
     reach_this_machine_directly,
+    read_url,
 )
 from openai_connector.tools.sandbox.terminal import Terminal
 
@@ -69,12 +70,13 @@ examples:
   OPENAI_API_KEY="$(cat key.txt)" openai-connector demo --model gpt-6-luna
   openai-connector demo --api-base-url http://localhost:11434/v1 --model smollm2:135m --keep
 
-exit status: 0 done, 1 failed (one sentence says why), 130 interrupted."""
+exit status: 0 done, 1 failed (one sentence says why), 2 for wrong use, 130 interrupted."""
     parser.add_argument(
         "--keep", action="store_true", help="leave everything running afterwards, until Ctrl-C"
     )
     parser.add_argument(
         "--api-base-url",
+        type=read_url,
         metavar="URL",
         help="use this OpenAI-compatible API instead of the small model (key: OPENAI_API_KEY); it has to "
         f"offer /chat/completions and /moderations. With OPENAI_API_KEY set the default is {OPENAI_URL}",

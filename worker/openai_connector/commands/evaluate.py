@@ -72,7 +72,9 @@ a case is JSON:
   {"response": ANY or "error": {"type", "code", "message", "variables"}, "headers": {...}, "retries": 3,
    "variables": {...}};
 variables are the task's inputs, whose names no result may have; without them, all of this connector's;
-a file with one case a line is answered line by line."""
+a file with one case a line is answered line by line.
+
+exit status: 0, 1 when an expression or what it is tried on cannot be read, 2 for wrong use."""
     parser.add_argument("expression", nargs="?", help="a FEEL expression; one = before it is optional")
     parser.add_argument(
         "--context", metavar="FILE|JSON", help="variables of the expression: a file, - or JSON itself"

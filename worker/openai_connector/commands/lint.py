@@ -8,6 +8,7 @@ from collections import Counter
 from datetime import date
 from pathlib import Path
 
+from openai_connector.commands.arguments import read_day
 from openai_connector.commands.console import say
 from openai_connector.commands.templates import add_job_type
 from openai_connector.tools.diagrams.lint import Finding, check
@@ -32,7 +33,7 @@ exit status: 0 (warnings included), 1 when an error was found or a file cannot b
     add_job_type(parser, "of this connector")
     parser.add_argument(
         "--today",
-        type=date.fromisoformat,
+        type=read_day,
         default=None,
         metavar="DATE",
         help="the day on which models are looked up, YYYY-MM-DD",

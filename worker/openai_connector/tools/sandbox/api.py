@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 OPENAI_URL = "https://api.openai.com/v1"
 DEFAULT_MODEL = "gpt-6-luna"
@@ -74,10 +76,23 @@ def _has_secret(environment: Mapping[str, str]) -> bool:
     return bool(folder) and (Path(folder) / KEY_VARIABLE).is_file()
 
 
+def read_url(text: str) -> str:
+    """Read the address of an API."""
+    try:
+        url = urlsplit(text)
+        is_url = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        is_url = False
+    if not is_url:
+        raise argparse.ArgumentTypeError(f"must be a URL such as {OPENAI_URL}")
+    return text
+
+
 def add_arguments(parser: Any) -> None:
     """Add the options that choose the API."""
     parser.add_argument(
         "--api-base-url",
+        type=read_url,
         metavar="URL",
         help="ask this OpenAI-compatible API (key: OPENAI_API_KEY); default: OPENAI_BASE_URL, with a key in "
         f"OPENAI_API_KEY or SECRET_OPENAI_API_KEY {OPENAI_URL}, else a small model on this machine",
