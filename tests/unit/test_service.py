@@ -143,19 +143,27 @@ async def test_an_empty_secret_prefix_is_warned_of(
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        pytest.param("CONNECTOR_MAX_JOB", "CONNECTOR_MAX_JOBS", id="its end"),
+        pytest.param("CONECTOR_MAX_JOBS", "CONNECTOR_MAX_JOBS", id="its first word"),
+        pytest.param("OPEN_AI_API_KEY", "OPENAI_API_KEY", id="its first word parted"),
+    ],
+)
 async def test_a_misspelt_setting_is_warned_of(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str, meant: str
 ) -> None:
     """A near miss would be without effect and without a word; variables of others and secrets are none."""
-    monkeypatch.setenv("CONNECTOR_MAX_JOB", "5")
+    monkeypatch.setenv(name, "5")
     monkeypatch.setenv("CONNECTOR_PORT_8080_TCP", "tcp://10.0.0.1:8080")
     monkeypatch.setenv("SECRET_CONNECTOR_MAX_JOB", "a secret")
-    for name in ("CLIENT_MODE", "CLIENT_AUTH_METHOD", "CLIENT_RESTADDRESS", "REST_ADDRESS"):
-        monkeypatch.setenv(f"CAMUNDA_{name}", "known to Camunda's own runtime and clients")
+    monkeypatch.setenv("MY_OPENAI_API_KEY", "of another program")
+    for other in ("CLIENT_MODE", "CLIENT_AUTH_METHOD", "CLIENT_RESTADDRESS", "REST_ADDRESS"):
+        monkeypatch.setenv(f"CAMUNDA_{other}", "known to Camunda's own runtime and clients")
     found = await warnings_at_start(monkeypatch, caplog)
     assert [message for message in found if "is not a setting" in message] == [
-        "The environment variable CONNECTOR_MAX_JOB is not a setting and has no effect: is "
-        "CONNECTOR_MAX_JOBS meant?"
+        f"The environment variable {name} is not a setting and has no effect: is {meant} meant?"
     ]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
@@ -615,6 +615,9 @@ def _check_http_names(settings: Settings) -> None:
             raise SettingsError(f"CONNECTOR_HTTP_NAMES: {error}") from None
 
 
+_FIRST_WORDS: Final = ("CONNECTOR", "OPENAI", "ZEEBE", "CAMUNDA")
+
+
 def misspelt(settings: Settings) -> Iterator[tuple[str, str]]:
     """Return the environment variables that are no settings but nearly so.
 
@@ -627,7 +630,8 @@ def misspelt(settings: Settings) -> Iterator[tuple[str, str]]:
 
     known = [name for field in Settings.model_fields for name in _names(field)]
     for name in sorted(os.environ):
-        if name.upper() in known or not name.startswith(("CONNECTOR_", "OPENAI_", "ZEEBE_", "CAMUNDA_")):
+        word = name.partition("_")[0]
+        if name.upper() in known or not difflib.get_close_matches(word, _FIRST_WORDS, n=1, cutoff=0.75):
             continue
         if not settings.secret_prefix or not name.startswith(settings.secret_prefix):
             for setting in difflib.get_close_matches(name, known, n=1, cutoff=0.9):
