@@ -167,6 +167,15 @@ async def test_a_misspelt_setting_is_warned_of(
     ]
 
 
+@pytest.mark.parametrize("name", ["CONNECTOR_STORE_KEY", "CONNECTOR_STORE_MAX_SIZE"])
+async def test_a_setting_of_a_store_that_is_not_there_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """Who sets a key believes that answers are kept, and encrypted."""
+    monkeypatch.setenv(name, "500000000")
+    assert f"{name} has no effect: CONNECTOR_STORE is not set" in await warnings_at_start(monkeypatch, caplog)
+
+
 def test_camunda_saas_has_its_own_token_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cluster id, client id and secret make the whole connection."""
     for name, value in (("CLUSTER_ID", "c1"), ("CLIENT_ID", "id"), ("CLIENT_SECRET", "s")):

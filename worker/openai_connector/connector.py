@@ -43,7 +43,6 @@ from openai_connector.job import (
 from openai_connector.limits import Gate
 from openai_connector.money import Prices, both, cost_of, record_of
 from openai_connector.observe.events import AnswerUnexpected, CallFailed, Events, HeldBack, NullFound
-from openai_connector.observe.logs import place_of
 from openai_connector.openai_api import ApiError
 from openai_connector.outcome.mapping import (
     Decision,
@@ -55,6 +54,7 @@ from openai_connector.outcome.memory import TaskMemory
 from openai_connector.outcome.release import Attempt, kept_words, release
 from openai_connector.outcome.retry_policy import DEFAULT_POLICY, Plan, RetryPolicy
 from openai_connector.purchases import BudgetExceededError, GoesBackError, Purchases, stays_stored
+from openai_connector.redaction import place_of
 from openai_connector.spending import Spending
 from openai_connector.store import Entry
 from openai_connector.tasks.task_type import (

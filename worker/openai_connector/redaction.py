@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, lru_cache
 from typing import Any
@@ -96,6 +97,13 @@ class Redaction:
             elif not position or not hidden[position - 1]:
                 shown.append(MASK)
         return "".join(shown)
+
+
+def place_of(error: BaseException) -> str:
+    """Return what was raised and where, without the exception's text: it may hold anybody's data."""
+    frames = traceback.extract_tb(error.__traceback__, limit=-1)
+    where = f" at {frames[0].filename.rsplit('/', 1)[-1]}:{frames[0].lineno}" if frames else ""
+    return type(error).__name__ + where
 
 
 @lru_cache(maxsize=100)

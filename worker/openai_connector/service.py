@@ -22,13 +22,14 @@ from openai_connector.limits import FixedLimits, Gate, HostChange, Shares, excha
 from openai_connector.money import Prices
 from openai_connector.money.budgets import Budgets
 from openai_connector.observe.events import BudgetsRead, Events, HostFound, HostLost, Listener
-from openai_connector.observe.logs import log_event, place_of
+from openai_connector.observe.logs import log_event
 from openai_connector.observe.metrics import Metrics
 from openai_connector.observe.tracing import open_traces
 from openai_connector.openai_api import ApiClient, Proxies, ProxyError
 from openai_connector.outcome.retry_policy import RetryPolicy
 from openai_connector.purchases import Purchases, telling
-from openai_connector.settings import SAAS_AUDIENCE, SAAS_TOKEN_URL, Settings, SettingsError, misspelt
+from openai_connector.redaction import place_of
+from openai_connector.settings import SAAS_AUDIENCE, SAAS_TOKEN_URL, Settings, SettingsError, idle, misspelt
 from openai_connector.spending import Spending
 from openai_connector.status import Board, Endpoint, HeldKey, Parts
 from openai_connector.status.names import Names, reason_of
@@ -468,6 +469,8 @@ def _announce(settings: Settings, connection: Connection) -> None:
         log.warning(
             "The environment variable %s is not a setting and has no effect: is %s meant?", name, setting
         )
+    for name, needed in idle(settings):
+        log.warning("%s has no effect: %s is not set", name, needed)
 
 
 def _on_signals(stopping: asyncio.Event) -> None:

@@ -638,6 +638,17 @@ def misspelt(settings: Settings) -> Iterator[tuple[str, str]]:
                 yield name, setting
 
 
+_OF_STORE: Final = ("store_key", "store_notes", "store_retention", "store_max_size")
+
+
+def idle(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Return the settings that are made and have no effect, each with the one that it needs."""
+    if settings.store is None:
+        yield from (
+            (name_of(field), "CONNECTOR_STORE") for field in _OF_STORE if field in settings.model_fields_set
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One setting as the table shows it."""

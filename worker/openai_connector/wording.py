@@ -571,6 +571,7 @@ STORE_SLOW = Sentence(
     "network to it"
 )
 STORE_FAILED = Sentence("the store of CONNECTOR_STORE failed ({kind}). Check the disk or the database of it")
+STORE_BUG = Sentence("the worker failed in using its store ({place}). This is a bug: please report it")
 STORE_FULL = Sentence(
     "the store has reached CONNECTOR_STORE_MAX_SIZE and takes no more answers. Check why the engine "
     "acknowledges nothing, or raise the limit"
@@ -664,7 +665,8 @@ STORE_READ_ONLY = Sentence(
     "(target_session_attrs=read-write finds it among several hosts)"
 )
 STORE_URL = Sentence(
-    "the URL of CONNECTOR_STORE cannot be used. It must be as postgresql://user:password@host:5432/database"
+    "the URL of CONNECTOR_STORE cannot be used. It must be as postgresql://user:password@host:5432/database; "
+    "a port is a number, and parameters behind a ? are libpq's, with the values that it knows"
 )
 STORE_LOCATION = Sentence(
     "CONNECTOR_STORE must be a folder, sqlite:///file or postgresql://user:password@host:5432/database"

@@ -274,6 +274,15 @@ class TestSettings:
         set_up(**{name: value})
         assert (await found())["settings"].verdict is Verdict.WARNING
 
+    async def test_those_of_a_store_that_is_not_there_are_warned_of(
+        self, set_up: Callable[..., None]
+    ) -> None:
+        """Who sets a key believes that answers are kept, and encrypted."""
+        set_up(CONNECTOR_STORE="", CONNECTOR_STORE_KEY="k")
+        finding = (await found())["settings"]
+        assert finding.verdict is Verdict.WARNING
+        assert finding.message == "CONNECTOR_STORE_KEY has no effect: CONNECTOR_STORE is not set"
+
 
 async def test_a_failure_is_the_exit_status_1(
     set_up: Callable[..., None], capsys: pytest.CaptureFixture[str]

@@ -524,7 +524,7 @@ def test_off_it_costs_nothing() -> None:
 
 
 def test_no_sentence_of_the_store_names_a_value() -> None:
-    """A location may hold a password: parameters are counts, times, kinds, and the file moved aside."""
+    """A location may hold a password: parameters are counts, times, kinds, places in our code, the file moved aside."""
     stored: dict[str, Any] = {name: s for name, s in wording.SENTENCES.items() if name.startswith("STORE_")}
     parameters = {part.split("}")[0] for s in stored.values() for part in s.text.split("{")[1:]}
-    assert parameters == {"problem", "kind", "name", "found", "known", "count", "seconds"}
+    assert parameters == {"problem", "kind", "place", "name", "found", "known", "count", "seconds"}

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import sys
-import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -383,10 +382,3 @@ def _outcome(outcome: Outcome) -> tuple[str, str]:
             error = variables.get(ERROR_VARIABLE)
             found = error.get("code") if isinstance(error, Mapping) else None
             return ("failed" if retries else "incident"), found if isinstance(found, str) else ""
-
-
-def place_of(error: BaseException) -> str:
-    """Return what was raised and where, without the exception's text: it may hold anybody's data."""
-    frames = traceback.extract_tb(error.__traceback__, limit=-1)
-    where = f" at {frames[0].filename.rsplit('/', 1)[-1]}:{frames[0].lineno}" if frames else ""
-    return type(error).__name__ + where

@@ -14,7 +14,7 @@ from typing import Final
 import h11
 
 from openai_connector import wording
-from openai_connector.observe.logs import place_of
+from openai_connector.redaction import place_of
 from openai_connector.status.endpoint import HEALTH, Reply
 from openai_connector.status.names import Names
 

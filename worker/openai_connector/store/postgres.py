@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from openai_connector import wording
+from openai_connector.redaction import place_of
 from openai_connector.store import StoreError
 from openai_connector.store.charges import Counts, Place, Row, read, written
 from openai_connector.store.tables import (
@@ -76,6 +77,7 @@ STATEMENT_TIMEOUT_MS: Final = 8000
 IDLE_TIMEOUT_MS: Final = 4000
 """Shorter, so that whoever waits for a worker that stands still is not given up first."""
 REFUSALS: Final = (
+    (("connection is bad: invalid",), wording.STORE_URL),
     (("too many connections", "too many clients", "remaining connection slots"), wording.STORE_CROWDED),
     (("permission denied for database",), wording.STORE_NO_CONNECT),
     (
@@ -227,9 +229,11 @@ class PostgresTables:
         if state:
             cause = CAUSES.get(state) or CAUSES.get(state[:2])
             return StoreError(cause() if cause else wording.STORE_FAILED(kind=f"SQLSTATE {state}"))
-        if type(error).__module__.startswith("psycopg") and type(error).__name__ != "ProgrammingError":
-            return StoreError(_refusal(str(error))())
-        return StoreError(wording.STORE_FAILED(kind=type(error).__name__))
+        if not type(error).__module__.startswith("psycopg"):
+            return StoreError(wording.STORE_BUG(place=place_of(error)))
+        if type(error).__name__ == "ProgrammingError":  # without a state: of a parameter
+            return StoreError(wording.STORE_URL())
+        return StoreError(_refusal(str(error))())
 
     def is_worth_repeating(self, error: Exception) -> bool:
         """Return whether two transactions have been in each other's way, or the connection has gone."""

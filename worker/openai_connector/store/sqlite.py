@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from openai_connector import wording
+from openai_connector.redaction import place_of
 from openai_connector.store import StoreError
 from openai_connector.store.charges import EXACT, Counts, Place, Row, read, written
 from openai_connector.store.tables import (
@@ -248,7 +249,9 @@ class SqliteTables:
         if isinstance(error, OSError):
             is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             return StoreError((wording.STORE_DISK_FULL if is_full else wording.STORE_NOT_WRITABLE)())
-        return StoreError(wording.STORE_FAILED(kind=type(error).__name__))
+        if isinstance(error, sqlite3.Error):
+            return StoreError(wording.STORE_FAILED(kind=type(error).__name__))
+        return StoreError(wording.STORE_BUG(place=place_of(error)))
 
     def is_worth_repeating(self, error: Exception) -> bool:
         """Return False: SQLite waits by itself."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from openai_connector.observe.events import BatchOver, Events
-from openai_connector.observe.logs import place_of
 from openai_connector.openai_api import ApiError
+from openai_connector.redaction import place_of
 from openai_connector.waiting.batch_api import ENDED, Account, BatchApi
 from openai_connector.waiting.removal import Leftover
 

@@ -13,9 +13,9 @@ from typing import Final
 from openai_connector.calls import Api
 from openai_connector.job import Job
 from openai_connector.observe.events import CallAbandoned, Events, NotRemoved
-from openai_connector.observe.logs import place_of
 from openai_connector.observe.points import reached
 from openai_connector.openai_api import ApiError, ApiResponse
+from openai_connector.redaction import place_of
 from openai_connector.waiting.response_api import FINAL, Target
 
 log = logging.getLogger(__name__)

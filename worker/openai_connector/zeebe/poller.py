@@ -15,7 +15,7 @@ from pyzeebe.proto import gateway_pb2 as pb
 
 from openai_connector.job import Pause, Worker
 from openai_connector.observe.events import EngineFound, EngineLost, Events, Polled, PollFailed
-from openai_connector.observe.logs import place_of
+from openai_connector.redaction import place_of
 from openai_connector.zeebe import clock
 from openai_connector.zeebe.backoff import delays
 from openai_connector.zeebe.commands import Commands

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from openai_connector.job import BpmnError, Job, Outcome, Worker
 from openai_connector.observe.events import Events, JobEnded, JobGone, JobStarted
-from openai_connector.observe.logs import place_of
 from openai_connector.observe.points import reached
+from openai_connector.redaction import place_of
 from openai_connector.zeebe import clock
 from openai_connector.zeebe.active_jobs import ActiveJob, ActiveJobs
 from openai_connector.zeebe.commands import Commands, Delivery, Held, Reported

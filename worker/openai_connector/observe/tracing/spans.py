@@ -27,11 +27,11 @@ from openai_connector import __version__, wording
 from openai_connector.contract import ERROR_VARIABLE, TEMPLATE_ID, TEMPLATE_VERSION, TRACE_VARIABLES
 from openai_connector.job import BpmnError, Completed, Failed, Job, Outcome
 from openai_connector.observe import events as e
-from openai_connector.observe.logs import place_of
 from openai_connector.observe.tracing import genai
 from openai_connector.observe.tracing import names as n
 from openai_connector.observe.tracing.export import Provider
 from openai_connector.observe.tracing.own import is_own
+from openai_connector.redaction import place_of
 
 log = logging.getLogger(__name__)
 

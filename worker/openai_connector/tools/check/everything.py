@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from openai_connector import service, wording
 from openai_connector.openai_api import ApiClient, Proxies
 from openai_connector.redaction import Redaction
-from openai_connector.settings import Settings, misspelt, name_of
+from openai_connector.settings import Settings, idle, misspelt, name_of
 from openai_connector.tasks.allowed_hosts import is_openai
 from openai_connector.tools.check.api import check_api
 from openai_connector.tools.check.engine import check_engine
@@ -132,6 +132,10 @@ def _settings(settings: Settings) -> Iterator[Finding]:
 def _unwise(settings: Settings) -> Iterator[Finding]:
     for name, setting in misspelt(settings):
         yield warning("settings", f"{name} is not a setting and has no effect", f"Is {setting} meant?")
+    for name, needed in idle(settings):
+        yield warning(
+            "settings", f"{name} has no effect: {needed} is not set", f"Set {needed}, or remove {name}"
+        )
     if not settings.secret_prefix:
         message = "CONNECTOR_SECRET_PREFIX is empty: any diagram may read every environment variable"
         yield warning("settings", message, "Set it, and name the secrets' variables so")
