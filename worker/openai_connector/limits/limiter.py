@@ -18,7 +18,7 @@ FIRST_ANSWER: Final = 1.0
 """Seconds to wait for a first answer before it doubles: it may tell what is left, and workers that start
 together would have spent that by then."""
 CLOSED: Final = 0.1
-"""Seconds between two looks of a job whether one of the calls under way is over."""
+"""Seconds between two looks of a job whether one of the calls under way is over, or the first is answered."""
 LONGEST_TOLD: Final = 300.0
 """Seconds for which a wait that one call was told holds back the others: then one tries again."""
 UNTOLD: Final = 2.0
@@ -105,7 +105,7 @@ class Limiter:
 
     def opens_in(self, now: float) -> float:
         """Return the seconds after which there may be room for one more than all that wait already."""
-        if not self._is_opening:
+        if not self._is_opening or now < self._opens_at:
             return CLOSED
         wanted = self._in_flight + self.waiting + 1
         return max(
