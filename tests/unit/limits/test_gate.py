@@ -217,7 +217,7 @@ def test_tokens_are_corrected_by_what_an_answer_cost() -> None:
 
 
 def test_calls_are_begun_gently_and_all_go_within_moments() -> None:
-    """Of a key that nobody knows sixteen calls go at once, and a hundred in two seconds, without a refusal."""
+    """Of a key that nobody knows sixteen calls go at once, and a hundred within a second and a half."""
     begun: list[float] = []
 
     async def one(at: Gate, number: int) -> None:
@@ -233,8 +233,8 @@ def test_calls_are_begun_gently_and_all_go_within_moments() -> None:
 
     in_time(story())
     assert sum(moment == 0 for moment in begun) == 16
-    assert min(moment for moment in begun if moment > 0) >= 1.0
-    assert max(begun) <= 2.0
+    assert min(moment for moment in begun if moment > 0) >= 0.5
+    assert max(begun) <= 1.5
 
 
 def test_a_first_answer_is_not_waited_out() -> None:

@@ -14,7 +14,7 @@ FIRST_WINDOW: Final = 16.0
 """Calls at once to a key of which nothing is known: a limit answers at once, not only after a burst."""
 DOUBLES_IN: Final = 0.2
 """Seconds in which that number doubles until the first refusal."""
-FIRST_ANSWER: Final = 1.0
+FIRST_ANSWER: Final = 0.5
 """Seconds to wait for a first answer before it doubles: it may tell what is left, and workers that start
 together would have spent that by then."""
 CLOSED: Final = 0.1
