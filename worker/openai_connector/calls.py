@@ -213,8 +213,7 @@ class Calls:
     ) -> ApiResponse:
         reached("before_send")
         call = call_of(request)
-        asked = request.body if request.content is None else request.content
-        sent = CallSent(job, call, Content(asked, request.redaction))
+        sent = CallSent(job, call, Content(request.body, request.redaction))
         self._events.emit(sent)
         purchase.is_sent = True
         headers = {**request.headers, "X-Client-Request-Id": request_id, **_new(sent.added, request.headers)}

@@ -454,6 +454,14 @@ class TestContent:
 
     SHOWN: ClassVar = {CAPTURE: "true"}
 
+    def test_a_second_call_shows_what_it_asks_itself(self) -> None:
+        """Each call has its own messages: the second one also the answer that was no JSON, and what was wrong."""
+        one = job(responseFormat="json_object", repair="true", prompt="json, please")
+        first, second = named(spans_of(one, environ=self.SHOWN), "chat")
+        asked = [json.loads(span.attributes[n.MESSAGES_IN]) for span in (first, second)]
+        assert [message["role"] for message in asked[0]] == ["user"]
+        assert [message["role"] for message in asked[1]] == ["user", "assistant", "user"]
+
     @pytest.mark.parametrize("value", ["", "false", "no_content", "event_only", "1x"])
     def test_they_are_not_shown_unless_that_is_switched_on(self, value: str) -> None:
         """Neither a prompt, nor a system message, nor an answer, nor a key stands anywhere in a span."""

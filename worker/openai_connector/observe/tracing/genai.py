@@ -108,8 +108,6 @@ def of_answer(
 
 def _read(body: Any, most: int | None) -> Mapping[str, Any]:
     """Read a request; empty where it is no JSON object, or too large to be read for little."""
-    if isinstance(body, Mapping):
-        return body
     if not isinstance(body, bytes) or (most is not None and len(body) > most):
         return {}
     try:
