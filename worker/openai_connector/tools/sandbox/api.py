@@ -8,7 +8,8 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+
+from openai_connector.tasks.allowed_hosts import host_of
 
 OPENAI_URL = "https://api.openai.com/v1"
 DEFAULT_MODEL = "gpt-6-luna"
@@ -78,12 +79,7 @@ def _has_secret(environment: Mapping[str, str]) -> bool:
 
 def read_url(text: str) -> str:
     """Read the address of an API."""
-    try:
-        url = urlsplit(text)
-        is_url = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
-    except ValueError:
-        is_url = False
-    if not is_url:
+    if not host_of(text):
         raise argparse.ArgumentTypeError(f"must be a URL such as {OPENAI_URL}")
     return text
 
